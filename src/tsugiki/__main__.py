@@ -1,0 +1,6 @@
+"""``python -m tsugiki``: the command line."""
+
+from tsugiki.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,72 @@
+"""The program's two voices: results go to standard output, talk goes to standard error.
+
+Library code talks through :func:`say` and :func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results
+never.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_silent = False
+
+Tick = Callable[[int, str], None]
+"""Report ``steps`` more steps done, with a short note shown at the end of the bar."""
+
+
+def say(text: str) -> None:
+    """One line of talk, to standard error."""
+    if not _silent:
+        print(text, file=sys.stderr, flush=True)
+
+
+def emit(text: str) -> None:
+    """A result, to standard output."""
+    print(text, flush=True)
+
+
+@contextmanager
+def quiet(silent: bool = True) -> Iterator[None]:
+    """Within this block nothing is said (errors are still raised, results still emitted)."""
+    global _silent
+    before, _silent = _silent, silent or _silent
+    try:
+        yield
+    finally:
+        _silent = before
+
+
+def _no_tick(steps: int, note: str) -> None:
+    """Where nobody watches."""
+    del steps, note
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Tick]:
+    """A progress bar with the time left, on a terminal; silent elsewhere.
+
+    Args:
+        label: What is being done, a few words.
+        total: How many steps there are, or ``None`` where nobody knows.
+
+    Yields:
+        ``tick(steps, note)``: call it as steps are done.
+    """
+    if _silent or not sys.stderr.isatty():
+        yield _no_tick
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, note="")
+        yield lambda steps, note: bar.update(task, advance=steps, note=note)

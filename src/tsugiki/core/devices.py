@@ -1,0 +1,55 @@
+"""Which processor the work runs on."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(name: str | torch.device | None = None) -> torch.device:
+    """The device called ``name``, or the best one here: CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        RequestError: When the device does not exist or is not on this machine.
+    """
+    import torch
+
+    if name is None or name == "auto":
+        return torch.device(_available()[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in _available():
+        raise RequestError(
+            tr("There is no device {name} on this machine.", name=repr(str(name))),
+            allowed=", ".join(_available()),
+            cure=tr("leave --device out, or name one of these"),
+        )
+    return device
+
+
+@functools.cache
+def _available() -> tuple[str, ...]:
+    import torch
+
+    devices = ["cpu"]
+    if torch.backends.mps.is_available():
+        devices.insert(0, "mps")
+    if torch.cuda.is_available():
+        devices.insert(0, "cuda")
+    return tuple(devices)
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use (less than the machine has, inside a container)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,165 @@
+"""From a photo to a network's input: deterministic, and part of the weights.
+
+:class:`Preprocess` says what to do; :meth:`Preprocess.pixels` does it with Pillow and is the reference that faster paths are
+measured against.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    import torch
+
+Fit = Literal["crop", "squash", "pad"]
+Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a photo becomes a network's input.
+
+    Attributes:
+        size: Height and width of the input, in pixels.
+        resize: For ``crop``: the photo's shorter side becomes this many pixels before the centre is cut out.
+        fit: ``crop`` keeps the proportions and cuts the middle out; ``squash`` resizes to ``size`` whatever the proportions;
+            ``pad`` keeps everything and fills the rest with the mean colour.
+        interpolation: How pixels are averaged; antialiased always.
+        mean: Per channel, of RGB in [0, 1].
+        std: Per channel, likewise.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    resize: int = 256
+    fit: Fit = "crop"
+    interpolation: Interpolation = "bicubic"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise RequestError(tr("This preprocessing cannot work."), got="; ".join(faults))
+
+    def _faults(self) -> list[str]:
+        faults = []
+        if min(self.size) < 1:
+            faults.append(f"size={self.size}")
+        if self.fit == "crop" and self.resize < 1:
+            faults.append(f"resize={self.resize}")
+        if self.fit not in get_args(Fit):
+            faults.append(f"fit={self.fit!r} ({', '.join(get_args(Fit))})")
+        if self.interpolation not in _RESAMPLING:
+            faults.append(f"interpolation={self.interpolation!r} ({', '.join(_RESAMPLING)})")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std, default=0) <= 0:
+            faults.append(f"mean={self.mean} std={self.std}")
+        return faults
+
+    def scaled_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that a photo of ``width`` x ``height`` is resized to, before it is cropped or padded."""
+        target_height, target_width = self.size
+        if self.fit == "squash":
+            return target_width, target_height
+        if self.fit == "pad":
+            scale = min(target_width / width, target_height / height)
+            return max(1, round(width * scale)), max(1, round(height * scale))
+        # The shorter side becomes `resize`; the longer one is cut down to a whole pixel, as torchvision does.
+        if width <= height:
+            return self.resize, int(self.resize * height / width)
+        return int(self.resize * width / height), self.resize
+
+    def crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the input's frame on a resized photo; outside of the photo where it is smaller."""
+        target_height, target_width = self.size
+        left = round((width - target_width) / 2)
+        top = round((height - target_height) / 2)
+        return left, top, left + target_width, top + target_height
+
+    def frame(self, photo: Image.Image) -> Image.Image:
+        """The part of ``photo`` (mode RGB) that the network sees, at the size it sees it."""
+        resized = photo.resize(self.scaled_size(*photo.size), _RESAMPLING[self.interpolation])
+        box = self.crop_box(*resized.size)
+        if box == (0, 0, *resized.size):
+            return resized
+        frame = Image.new("RGB", (self.size[1], self.size[0]), self.fill_colour)
+        frame.paste(resized, (-box[0], -box[1]))
+        return frame
+
+    @property
+    def fill_colour(self) -> tuple[int, int, int]:
+        """What stands where the photo does not reach: the mean colour, or black where a crop is larger than the photo."""
+        if self.fit != "pad":
+            return (0, 0, 0)
+        red, green, blue = (round(255 * value) for value in self.mean)
+        return red, green, blue
+
+    def pixels(self, photo: Image.Image) -> torch.Tensor:
+        """``photo`` (mode RGB) as uint8 ``[3, H, W]``, not yet normalised."""
+        import torch
+
+        return torch.from_numpy(np.array(self.frame(photo))).permute(2, 0, 1).contiguous()
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 ``[..., 3, H, W]`` to float32 of the same shape, as the network expects it."""
+        import torch
+
+        mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).view(3, 1, 1)
+        return (pixels.to(torch.float32) / 255 - mean) / std
+
+    def __call__(self, photo: Image.Image) -> torch.Tensor:
+        """``photo`` (mode RGB) as the network's input, float32 ``[3, H, W]``."""
+        return self.normalise(self.pixels(photo))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
+        """The opposite of :meth:`to_dict`.
+
+        Raises:
+            RequestError: When values are missing, unknown or impossible.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise RequestError(
+                tr("Preprocessing has no setting {names}.", names=", ".join(unknown)),
+                allowed=", ".join(sorted(names)),
+            )
+        tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**tuples)
+
+    def describe(self) -> str:
+        """One line for the person: size, rule, interpolation, mean and std."""
+        height, width = self.size
+        rules = {
+            "crop": tr("shorter side to {pixels} px, centre crop", pixels=self.resize),
+            "squash": tr("resized without keeping proportions"),
+            "pad": tr("whole photo, padded"),
+        }
+        numbers = "mean {} std {}".format(
+            "/".join(f"{value:g}" for value in self.mean), "/".join(f"{value:g}" for value in self.std)
+        )
+        return f"{height} x {width} px, {rules[self.fit]}, {self.interpolation}, {numbers}"
