@@ -62,7 +62,7 @@ def open_photo(source: PhotoSource) -> Image.Image:
     Raises:
         UnreadablePhoto: With the reason, in a few words and without the path.
     """
-    with _strict_pillow():
+    with strict_pillow():
         if isinstance(source, Image.Image):
             return _upright_rgb(source)
         if isinstance(source, np.ndarray):
@@ -176,7 +176,7 @@ _restore = contextlib.ExitStack()
 
 
 @contextlib.contextmanager
-def _strict_pillow() -> Iterator[None]:
+def strict_pillow() -> Iterator[None]:
     """While any thread decodes: Pillow's own warnings stay silent and cut-off files are refused whatever others have set.
 
     Both are settings of the whole process, so threads share one change: the first one in makes it, the last one out undoes it.
