@@ -1,0 +1,164 @@
+"""Probabilities that mean what they say: temperature and vector scaling, calibration error, reliability diagram.
+
+Fit on out-of-fold logits of the training photos, measure on held-out photos. Guo et al., "On Calibration of Modern Neural
+Networks", 2017. Letters: ``N`` photos, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.arrays import Floats, Ints, log_softmax, softmax
+from tsugiki.evaluation.intervals import Interval, wilson
+
+Binning = Literal["width", "mass"]
+
+_COLDEST, _HOTTEST = 0.01, 100.0
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One bar of a reliability diagram: the photos whose confidence lies between ``lower`` and ``upper``.
+
+    Attributes:
+        lower: Lower end, excluded (except 0).
+        upper: Upper end, included.
+        n: Photos.
+        confidence: Their mean confidence.
+        accuracy: The share of them that was answered right.
+        interval: Its Wilson interval.
+    """
+
+    lower: float
+    upper: float
+    n: int
+    confidence: float
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class VectorScaling:
+    """One factor and one shift per class: ``logits * scale + shift``.
+
+    Attributes:
+        scale: ``[K]``.
+        shift: ``[K]``.
+    """
+
+    scale: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
+
+    def __call__(self, logits: Floats) -> npt.NDArray[np.float64]:
+        """``[N, K]`` logits to ``[N, K]`` scaled ones."""
+        return logits * self.scale + self.shift
+
+
+def fit_temperature(logits: Floats, labels: Ints) -> float:
+    """The temperature at which ``softmax(logits / temperature)`` has the least log loss.
+
+    The log loss is convex in ``1 / temperature``, so its slope has one root, found by halving. The answers are softened by the
+    rule of succession, as if one photo more had been seen and answered wrong (as J. Platt did in 1999 for two classes): without
+    it, photos that are all answered right would ask for a temperature of zero, that is, for certainty.
+
+    Args:
+        logits: ``[N, K]`` out-of-fold, so that no photo helped to train the head that judged it.
+        labels: ``[N]``.
+
+    Returns:
+        Between 0.01 and 100; above one where the head was too sure of itself.
+    """
+    wide = logits.astype(np.float64)
+    target = float((_softened(labels, wide.shape[1]) * wide).sum(axis=1).mean())
+    coldest, hottest = math.log(_COLDEST), math.log(_HOTTEST)
+    for _ in range(60):
+        middle = (coldest + hottest) / 2
+        mean_logit = float((softmax(wide, math.exp(middle)) * wide).sum(axis=1).mean())
+        # Mean logit above the target: too sure, the temperature has to rise.
+        coldest, hottest = (middle, hottest) if mean_logit > target else (coldest, middle)
+    return math.exp((coldest + hottest) / 2)
+
+
+def _softened(labels: Ints, num_classes: int) -> npt.NDArray[np.float64]:
+    wrong = 1 / (len(labels) + 2)
+    targets = np.full((len(labels), num_classes), wrong / max(1, num_classes - 1))
+    targets[np.arange(len(labels)), labels] = 1 - wrong
+    return targets
+
+
+def fit_vector_scaling(logits: Floats, labels: Ints, *, strength: float = 1.0) -> VectorScaling:
+    """The scaling per class with the least log loss, pulled towards one factor for all classes and no shift.
+
+    Worth its ``2 K`` numbers only where classes are wrong in different ways and photos are many; else :func:`fit_temperature`.
+
+    Args:
+        logits: ``[N, K]`` out-of-fold.
+        labels: ``[N]``.
+        strength: Of the pull, in photos: with ``N`` far above it, the photos decide.
+    """
+    from scipy.optimize import minimize
+
+    count, num_classes = logits.shape
+    start = 1 / fit_temperature(logits, labels)
+    wide, targets = logits.astype(np.float64), _softened(labels, num_classes)
+
+    def loss(numbers: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scale, shift = numbers[:num_classes], numbers[num_classes:]
+        logs = log_softmax(wide * scale + shift)
+        slope = (np.exp(logs) - targets) / count
+        away = np.concatenate([scale - start, shift])
+        value = -float((targets * logs).sum()) / count + strength / (2 * count) * float(away @ away)
+        return value, np.concatenate([(slope * wide).sum(axis=0), slope.sum(axis=0)]) + strength / count * away
+
+    first = np.concatenate([np.full(num_classes, start), np.zeros(num_classes)])
+    found = minimize(loss, first, jac=True, method="L-BFGS-B").x
+    return VectorScaling(found[:num_classes], found[num_classes:])
+
+
+def at_temperature(probabilities: Floats, temperature: float) -> npt.NDArray[np.float64]:
+    """Probabilities as they would be with another temperature: ``softmax(log(probabilities) / temperature)``.
+
+    With ``1 / temperature`` it undoes a calibration, so that "before" can be computed from the same rows as "after".
+    """
+    return softmax(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), temperature)
+
+
+def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15, binning: Binning = "width") -> list[Bin]:
+    """The bars of a reliability diagram: how often answers of about the same confidence are right. Empty bars are left out.
+
+    Args:
+        labels: ``[N]``.
+        probabilities: ``[N, K]``.
+        bins: How many bars at most.
+        binning: ``width``: equally wide bars; ``mass``: equally many photos in each, as far as equal confidences allow.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    edges = _edges(confidence, bins, binning)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
+    bars = []
+    for index in np.unique(place).tolist():
+        inside = place == index
+        n, hits = int(inside.sum()), int(right[inside].sum())
+        mean = float(confidence[inside].mean())
+        bars.append(Bin(float(edges[index]), float(edges[index + 1]), n, mean, hits / n, wilson(hits, n)))
+    return bars
+
+
+def _edges(confidence: npt.NDArray[np.float64], bins: int, binning: Binning) -> npt.NDArray[np.float64]:
+    if binning == "width":
+        return np.linspace(0, 1, bins + 1)
+    last = np.arange(1, bins) * len(confidence) // bins - 1  # the last photo of each bar, in order of confidence
+    inner = np.sort(confidence)[last[last >= 0]]
+    return np.unique(np.concatenate([[0.0], inner, [1.0]]))
+
+
+def calibration_error(bars: list[Bin]) -> float:
+    """Expected calibration error: the distance of confidence and accuracy, averaged over photos."""
+    total = sum(bar.n for bar in bars)
+    return sum(bar.n / total * abs(bar.confidence - bar.accuracy) for bar in bars)

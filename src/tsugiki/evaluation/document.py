@@ -1,0 +1,196 @@
+"""``evaluation.json``: every number about one split, computed from the rows of ``predictions.csv``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tsugiki.core.errors import DataError
+from tsugiki.core.messages import tr
+from tsugiki.evaluation import metrics
+from tsugiki.evaluation.arrays import Bools, Floats, Ints
+from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
+from tsugiki.evaluation.intervals import CONFIDENCE, mcnemar, share_of, verdict, wilson
+from tsugiki.evaluation.rows import Predictions
+
+SCHEMA = 1
+_TOP = (1, 2, 3, 5, 10)
+
+Document = dict[str, Any]
+
+
+def evaluate_rows(
+    predictions: Predictions, *, split: str, temperature: float = 1.0, leaked: Iterable[int] | None = None
+) -> Document:
+    """Everything that the rows of one split say about a classifier.
+
+    Args:
+        predictions: Rows of any splits; their probabilities are the calibrated ones.
+        split: The split to judge.
+        temperature: The temperature that the probabilities were made with; "before" calibration is computed with it undone.
+        leaked: Rows of ``predictions`` whose photo has a twin in another split; ``None`` where nobody has looked.
+
+    Returns:
+        Plain JSON values. Shares are floats in 0..1, intervals are ``[low, high]`` at ``confidence``, a share of nothing is
+        ``None``::
+
+            schema                      1
+            split                       the split that was judged
+            n, correct                  photos with a known class, and how many of them were answered right
+            n_unknown_class             photos left out of every number here: their class is none of the classifier's
+            classes                     [name, ...]
+            accuracy                    correct / n
+            accuracy_interval           [low, high]
+            confidence                  0.95
+            interval_method             "Wilson score"
+            balanced_accuracy           mean recall of the classes that have photos
+            balanced_accuracy_interval  [low, high]
+            macro_f1                    mean F1
+            log_loss                    natural logarithm
+            majority_guess              {class, accuracy, accuracy_interval, p_value, verdict}: always answering the largest
+                                        class of this split; verdict "helped" | "hurt" | "cannot tell" is the classifier's
+                                        against it
+            per_class                   [{class, n, answered, hits, precision, precision_interval, recall, recall_interval,
+                                        f1, f1_interval}, ...]
+            confusion                   {classes, counts: [[row = the photo's class, column = the answer]]}
+            top_k                       {"1": {accuracy, interval}, "2": ..., ...}, each k below the number of classes
+            calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
+                                        [{lower, upper, n, confidence, accuracy, interval}, ...]}
+            leaks                       None, or {n, names, n_clean, accuracy_without, accuracy_without_interval}
+
+    Raises:
+        DataError: When the split has no photo of a known class.
+    """
+    rows = [row for row, name in enumerate(predictions.splits) if name == split]
+    chosen = predictions.take(rows)
+    known = chosen.scored()
+    if not len(known):
+        raise DataError(
+            tr("There is no photo to evaluate in the split {split}.", split=split),
+            got=tr("{count} photos, none of a class that the classifier knows", count=len(chosen)),
+        )
+    lost = None if leaked is None else np.isin(rows, list(leaked))[chosen.labels >= 0]
+    return {
+        "schema": SCHEMA,
+        "split": split,
+        "n_unknown_class": len(chosen) - len(known),
+        "classes": list(known.classes),
+        **_overall(known),
+        "majority_guess": _majority_guess(known),
+        **_by_class(known),
+        "top_k": _top_k(known),
+        "calibration": _calibration(known, temperature),
+        "leaks": None if lost is None else score_without_leaks(known, lost),
+    }
+
+
+def _overall(known: Predictions) -> Document:
+    correct = int(known.correct.sum())
+    return {
+        "n": len(known),
+        "correct": correct,
+        "accuracy": correct / len(known),
+        "accuracy_interval": list(wilson(correct, len(known))),
+        "confidence": CONFIDENCE,
+        "interval_method": "Wilson score",
+        "log_loss": metrics.log_loss(known.labels, known.probabilities),
+    }
+
+
+def _by_class(known: Predictions) -> Document:
+    confusion = metrics.confusion_matrix(known.labels, known.predicted, len(known.classes))
+    scores = metrics.class_scores(confusion)
+    balanced, interval = metrics.balanced_accuracy(scores)
+    table = [{"class": name, **_plain(score)} for name, score in zip(known.classes, scores, strict=True)]
+    return {
+        "balanced_accuracy": balanced,
+        "balanced_accuracy_interval": list(interval),
+        "macro_f1": metrics.macro_f1(scores),
+        "per_class": table,
+        "confusion": {"classes": list(known.classes), "counts": confusion.tolist()},
+    }
+
+
+def _majority_guess(known: Predictions) -> Document:
+    largest = metrics.majority_class(known.labels, len(known.classes))
+    guess = known.labels == largest
+    comparison = mcnemar(guess, known.correct)
+    return {
+        "class": known.classes[largest],
+        **_share(guess, "accuracy"),
+        "p_value": comparison.p_value,
+        "verdict": verdict(comparison),
+    }
+
+
+def _top_k(known: Predictions) -> Document:
+    ranks = metrics.true_class_rank(known.labels, known.probabilities)
+    sizes = [k for k in _TOP if k == 1 or k < len(known.classes)]
+    shares = {k: share_of(ranks < k) for k in sizes}
+    return {str(k): {"accuracy": share, "interval": list(interval)} for k, (share, interval) in shares.items()}
+
+
+def _calibration(known: Predictions, temperature: float) -> Document:
+    before = at_temperature(known.probabilities, 1 / temperature)
+    return {
+        "temperature": float(temperature),
+        "bins": 15,
+        "before": _calibrated(known.labels, before),
+        "after": _calibrated(known.labels, known.probabilities),
+    }
+
+
+def _calibrated(labels: Ints, probabilities: Floats) -> Document:
+    bars = reliability(labels, probabilities, bins=15)
+    return {
+        "ece": calibration_error(bars),
+        "ece_equal_mass": calibration_error(reliability(labels, probabilities, bins=15, binning="mass")),
+        "log_loss": metrics.log_loss(labels, probabilities),
+        "reliability": [_plain(bar) for bar in bars],
+    }
+
+
+def score_without_leaks(known: Predictions, leaked: Bools) -> Document:
+    """The score of the photos that have no twin in another split.
+
+    Args:
+        known: ``N`` photos of known classes.
+        leaked: ``[N]`` whether a photo has a twin.
+
+    Returns:
+        ``{n, names, n_clean, accuracy_without, accuracy_without_interval}``; the accuracy is ``None`` where every photo leaked.
+    """
+    clean = known.correct[~leaked]
+    share, interval = share_of(clean)
+    return {
+        "n": int(leaked.sum()),
+        "names": [name for name, twin in zip(known.names, leaked.tolist(), strict=True) if twin],
+        "n_clean": len(clean),
+        "accuracy_without": share if len(clean) else None,
+        "accuracy_without_interval": list(interval),
+    }
+
+
+def _share(flags: Bools, name: str) -> Document:
+    share, interval = share_of(flags)
+    return {name: share, f"{name}_interval": list(interval)}
+
+
+def _plain(record: Any) -> Document:
+    values = dataclasses.asdict(record)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def headline(document: Document) -> str:
+    """One sentence: the accuracy, its interval, and how many photos it stands on."""
+    low, high = document["accuracy_interval"]
+    return tr(
+        "{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).",
+        accuracy=f"{document['accuracy']:.1%}",
+        n=document["n"],
+        low=f"{low:.1%}",
+        high=f"{high:.1%}",
+    )
