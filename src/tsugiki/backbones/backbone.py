@@ -1,0 +1,120 @@
+"""The contract: a pretrained network that turns photos into features, with its own preprocessing.
+
+Letters: ``B`` photos, ``H`` x ``W`` pixels, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from tsugiki.backbones.groups import LayerGroup, group_layers
+from tsugiki.data.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What a backbone is: enough to say which one, and to build its architecture again without weights.
+
+    Attributes:
+        source: ``torchvision``, ``timm``, ``hub``, ``bundled`` or ``zoo``.
+        name: The name within the source.
+        architecture: What to build, as ``torchvision:NAME``, ``timm:NAME`` or ``transformers:TYPE``.
+        model_args: Arguments of the architecture, plain JSON values.
+        weights: Which weights were asked for: ``default``, ``none``, the name of a set, or the name of a file.
+    """
+
+    source: str
+    name: str
+    architecture: str
+    model_args: dict[str, Any] = field(default_factory=dict)
+    weights: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> BackboneSpec:
+        """The opposite of :meth:`to_dict`; raises ``TypeError`` for missing or unknown values."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class WeightsOrigin:
+    """Where weights came from.
+
+    Attributes:
+        label: The name of the set or of the file, without any folder; ``none`` for random weights.
+        sha256: Of the file's content; empty for random weights.
+        licence: As far as the file or its publisher says; ``unknown`` otherwise.
+    """
+
+    label: str
+    sha256: str = ""
+    licence: str = "unknown"
+
+
+NO_WEIGHTS = WeightsOrigin("none")
+
+
+class Backbone(nn.Module):
+    """A network without its last classifying layer.
+
+    Freezing is a matter of its own (:func:`tsugiki.backbones.freeze`); ``train()`` and ``eval()`` are those of any module.
+
+    Args:
+        body: Maps ``[B, 3, H, W]`` to ``[B, D]``.
+        num_features: ``D``.
+        spec: What it is.
+        preprocess: From a photo to the input the weights expect.
+        origin: Where the weights came from.
+        head: The classifying layer that was cut off the pretrained network, ``[B, D]`` to its classes; ``None`` where there
+            was none or where it does not work on pooled features.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        num_features: int,
+        *,
+        spec: BackboneSpec,
+        preprocess: Preprocess,
+        origin: WeightsOrigin = NO_WEIGHTS,
+        head: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.num_features = num_features
+        self.spec = spec
+        self.preprocess = preprocess
+        self.origin = origin
+        # In a tuple, so that the old head is no submodule: it is neither trained, nor saved, nor counted.
+        self._cut_off = (head,)
+
+    @property
+    def head(self) -> nn.Module | None:
+        """The classifying layer that was cut off; it stays on the CPU and learns nothing."""
+        return self._cut_off[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features of photos, ``[B, 3, H, W]`` to ``[B, D]``."""
+        out: torch.Tensor = self.body(x)
+        return out.flatten(1)  # [B, D] already for most; [B, D, 1, 1] for a few
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """The same as calling the backbone: ``[B, 3, H, W]`` to ``[B, D]``."""
+        out: torch.Tensor = self(x)
+        return out
+
+    def layer_groups(self) -> list[LayerGroup]:
+        """The layers in groups, input side first; each parameter is in exactly one."""
+        return group_layers(self.body)

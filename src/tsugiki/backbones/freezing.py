@@ -1,0 +1,59 @@
+"""Freeze and unfreeze: a frozen layer neither learns nor moves.
+
+``requires_grad = False`` alone is not enough: in training mode a BatchNorm goes on updating its statistics and a Dropout goes
+on dropping. Frozen modules therefore stay in evaluation mode whatever ``train()`` is called above them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def freeze(module: Module) -> Module:
+    """Freeze ``module`` and everything inside: no gradients, no moving statistics, no dropout; in place.
+
+    Holds until :func:`unfreeze`, through ``train()``, ``copy.deepcopy`` and pickling. Layers that are put in later are free.
+
+    Returns:
+        The same module.
+    """
+    for parameter in module.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    module.eval()
+    for part in module.modules():
+        if not _is_held(part):
+            part.register_forward_pre_hook(_stay_in_evaluation_mode)
+    return module
+
+
+def unfreeze(module: Module) -> Module:
+    """Let ``module`` and everything inside learn again; in place. The mode stays as it is until ``train()`` is called.
+
+    Returns:
+        The same module.
+    """
+    for parameter in module.parameters():
+        if parameter.is_floating_point() or parameter.is_complex():
+            parameter.requires_grad_(requires_grad=True)
+    for part in module.modules():
+        for key in [key for key, hook in part._forward_pre_hooks.items() if hook is _stay_in_evaluation_mode]:  # noqa: SLF001
+            del part._forward_pre_hooks[key]  # noqa: SLF001 (a handle would not survive every copy; the hook itself does)
+    return module
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether nothing in ``module`` can learn or move."""
+    return all(_is_held(part) for part in module.modules()) and not any(p.requires_grad for p in module.parameters())
+
+
+def _is_held(module: nn.Module) -> bool:
+    return _stay_in_evaluation_mode in module._forward_pre_hooks.values()  # noqa: SLF001
+
+
+def _stay_in_evaluation_mode(module: nn.Module, _inputs: Any) -> None:
+    # A hook, not a replaced `train` method: a function of this file can be copied and pickled, a method of one object cannot.
+    module.training = False

@@ -1,0 +1,113 @@
+"""Weights that are somewhere else: fetched within seconds or not at all, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from tsugiki.core.console import progress, say
+from tsugiki.core.errors import WeightsError, WeightsUnreachable
+from tsugiki.core.files import atomic_path
+from tsugiki.core.messages import tr
+
+PATIENCE = 6.0
+"""Seconds after which a server that does not answer counts as unreachable."""
+
+_STALL = 30.0
+_CHUNK = 1 << 20
+
+
+def unreachable(name: str, url: str, place: Path, reason: object) -> WeightsUnreachable:
+    """The one sentence for weights that cannot be had now, with every way round."""
+    return WeightsUnreachable(
+        tr("The weights of {name} are not on this machine, and {url} cannot be reached.", name=name, url=url),
+        got=str(reason),
+        cure=tr(
+            "put the file at {place} by hand, or give --weights FILE, or use --backbone bundled:nae, which needs no network",
+            place=place,
+        ),
+    )
+
+
+def why_unreachable(url: str) -> str:
+    """Empty when ``url`` answers within :data:`PATIENCE` seconds, else the reason; proxies of the environment are used."""
+    answer: list[str] = []
+    # In a thread, because looking up a name in a dead network obeys no timeout.
+    worker = threading.Thread(target=lambda: answer.append(_ask(url)), daemon=True)
+    worker.start()
+    worker.join(PATIENCE)
+    return answer[0] if answer else tr("no answer within {seconds:g} seconds", seconds=PATIENCE)
+
+
+def _ask(url: str) -> str:
+    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "tsugiki"})  # noqa: S310 (https, from the catalogues)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310
+            return ""
+    except urllib.error.HTTPError as error:
+        # 404 and 401 are answers of the server itself: the caller knows what they mean.
+        return "" if error.code in {401, 403, 404, 405} and not _is_proxy(error) else f"HTTP {error.code} {error.reason}"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error)) or type(error).__name__
+
+
+def _is_proxy(error: urllib.error.HTTPError) -> bool:
+    return error.code == 403 and "proxy" in str(error.headers).lower()
+
+
+def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path:
+    """Fetch ``url`` to ``place`` unless it is there; an interrupted transfer leaves nothing.
+
+    Args:
+        url: The address.
+        place: The file to make.
+        name: Of the backbone, for the person.
+        hash_prefix: The first digits of the SHA-256 that the content must have.
+
+    Raises:
+        WeightsUnreachable: When the server does not answer, or stops answering.
+        WeightsError: When what came is not what was promised.
+    """
+    if place.is_file():
+        return place
+    if reason := why_unreachable(url):
+        raise unreachable(name, url, place, reason)
+    say(tr("Fetching the weights of {name} from {url}", name=name, url=url))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with atomic_path(place) as temporary:
+            digest = _transfer(url, temporary, name)
+            if not digest.startswith(hash_prefix):
+                raise WeightsError(
+                    tr("What came from {url} is not the promised file.", url=url),
+                    allowed=f"SHA-256 {hash_prefix}...",
+                    got=f"SHA-256 {digest}",
+                )
+    except OSError as error:
+        raise unreachable(name, url, place, error) from error
+    return place
+
+
+def _transfer(url: str, place: Path, name: str) -> str:
+    with urllib.request.urlopen(url, timeout=_STALL) as stream, place.open("wb") as file:  # noqa: S310
+        length = int(stream.headers.get("Content-Length") or 0)
+        with progress(name, length or None) as tick:
+            digest, count = _copy(stream, file, lambda step: tick(step, ""))
+    if length and count != length:
+        raise OSError(tr("the connection ended after {count} of {length} bytes", count=count, length=length))
+    return digest
+
+
+def _copy(stream: BinaryIO, file: BinaryIO, tick: Callable[[int], None]) -> tuple[str, int]:
+    sha, count = hashlib.sha256(), 0
+    while chunk := stream.read(_CHUNK):
+        file.write(chunk)
+        sha.update(chunk)
+        count += len(chunk)
+        tick(len(chunk))
+    return sha.hexdigest(), count

@@ -1,0 +1,45 @@
+"""What every source of architectures offers: the same four verbs, once per library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from tsugiki.data.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build and where its pretrained weights are; nothing is built or fetched yet.
+
+    Attributes:
+        name: The architecture's name within its library, with a timm tag where one was chosen.
+        model_args: The person's arguments, completed by those that the weights need.
+        weights: The name of the set of weights; empty where the architecture has none.
+        licence: Of the weights, ``unknown`` where nobody says.
+    """
+
+    name: str
+    model_args: dict[str, Any]
+    weights: str
+    licence: str = "unknown"
+
+
+class Source(Protocol):
+    """A library of architectures."""
+
+    def plan(self, name: str, weights: str, model_args: Mapping[str, Any]) -> Plan:
+        """Say what ``name`` with the set ``weights`` (empty: the default one) means; raises ``UnknownName``."""
+
+    def build(self, name: str, model_args: Mapping[str, Any]) -> nn.Module:
+        """The whole network with its classifying layer, random weights."""
+
+    def preprocess(self, plan: Plan) -> Preprocess:
+        """What the plan's weights expect."""
+
+    def fetch(self, plan: Plan) -> Path:
+        """The file of the plan's weights, on this machine."""
