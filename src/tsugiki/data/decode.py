@@ -67,12 +67,17 @@ def open_photo(source: PhotoSource) -> Image.Image:
             return _upright_rgb(source)
         if isinstance(source, np.ndarray):
             return _upright_rgb(_from_array(source))
-        content = _read(source)
+        content = read_content(source)
         with _identify(content) as photo:
             return _upright_rgb(photo)
 
 
-def _read(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UnreadablePhoto: With the reason, in a few words and without the path.
+    """
     if isinstance(source, bytes):
         return source
     try:

@@ -1,0 +1,89 @@
+"""What names mean: which files are photos, which are never meant, which folders are splits, and in what order things come."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_KINDS = {
+    "AVIF": (".avif",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "HEIC": (".heic", ".heif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "JPEG 2000": (".jp2", ".j2k"),
+    "PNG": (".png",),
+    "PNM": (".pnm", ".pbm", ".pgm", ".ppm"),
+    "QOI": (".qoi",),
+    "TIFF": (".tif", ".tiff"),
+    "WebP": (".webp",),
+}
+
+_KIND_OF = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes}
+
+PHOTO_SUFFIXES = frozenset(_KIND_OF)
+"""Files with these endings are candidates. HEIC is among them although it cannot be read: so it is named, not overlooked."""
+
+_NEVER_MEANT = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir", "lost+found", "__pycache__"}
+)
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """A sorting key: numbers inside names by value, letters whatever their case; equal ones by the exact name."""
+    pieces: list[str | int] = list(_DIGITS.split(name.casefold()))
+    pieces[1::2] = map(int, pieces[1::2])
+    return pieces, name
+
+
+def is_never_meant(name: str) -> bool:
+    """Whether a file or folder of this name was left there by a system or a tool, not by the person."""
+    return name.startswith(".") or name.casefold() in _NEVER_MEANT
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file name in small letters, with its dot; empty where there is none."""
+    _, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f".{ending.lower()}" if dot else ""
+
+
+def kind_of(name: str) -> str:
+    """The picture format that a file name promises; its ending, where that promises none."""
+    suffix = suffix_of(name)
+    return _KIND_OF.get(suffix, suffix)
+
+
+def split_of(name: str) -> str | None:
+    """``train``, ``val`` or ``test`` for a word that means one of them."""
+    return _SPLITS.get(name.strip().casefold())
+
+
+def one_spelling(name: str) -> str:
+    """The same letters in one encoding (NFC): macOS and others store ``é`` differently, and labels go by name."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_writable_text(name: str) -> bool:
+    """Whether a file name can be written as UTF-8; names in another encoding arrive with stand-ins that cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """A file name as it can be printed, whatever bytes are in it."""
+    return name.encode("utf-8", "backslashreplace").decode()
