@@ -59,13 +59,7 @@ class _Rows:
     def listing(self, root: Path) -> Listing:
         if others := self.walk.others:
             kinds = ", ".join(f"{count} {suffix or tr('without an ending')}" for suffix, count in others.most_common())
-            self.decisions.append(
-                tr(
-                    "{count} files are no photos by their names and were not opened: {kinds}.",
-                    count=others.total(),
-                    kinds=kinds,
-                )
-            )
+            self.decisions.append(tr("Not opened, because they are no photos by their names: {kinds}.", kinds=kinds))
         return Listing(
             root=root,
             names=tuple(self.names),

@@ -76,14 +76,14 @@ class _Table:
         unsplit = self.splits.count("")
         if {"val", "test"} & set(self.splits):
             if unsplit:
-                self.decisions.append(tr("{count} photos without a split count as training photos.", count=unsplit))
+                self.decisions.append(tr("Photos without a split, counted as training photos: {count}.", count=unsplit))
             self.splits = [split or "train" for split in self.splits]
             return
         units = units_of(self.labels, self.digests, self.groups)
         chosen = hold_out(units, share=held_out, seed=seed)
         self.splits = ["test" if row in chosen else "train" for row in range(len(self.names))]
         sentence = tr(
-            "{count} of {total} photos are held out for testing (seed {seed}), of every class the same share; "
+            "Held out for testing: {count} of {total} photos (seed {seed}), the same share of every class; "
             "exact copies and groups stay together.",
             count=len(chosen),
             total=len(self.names),
@@ -109,7 +109,7 @@ class _Table:
         if not unknown:
             return
         sentence = tr(
-            "{count} held-out photos are left out: no training photo has their class ({classes}).",
+            "Held-out photos left out because no training photo has their class ({classes}): {count}.",
             count=unknown.total(),
             classes=_some(sorted(unknown, key=natural)),
         )
