@@ -178,7 +178,7 @@ def test_a_writer_gets_both_curves_after_every_epoch():
 
 
 def test_a_fully_frozen_model_is_refused_with_the_cure():
-    model = Small().requires_grad_(False)
+    model = Small().requires_grad_(requires_grad=False)
     with pytest.raises(RequestError, match="nothing to learn") as caught:
         train(model, loader(), loader(), adam(model), nn.CrossEntropyLoss(), 1, "cpu")
     assert "replace_head" in str(caught.value)
@@ -191,7 +191,7 @@ def test_an_optimiser_made_before_the_head_was_replaced_is_noticed(capsys):
     model.classifier = nn.Linear(8, 3)
     with pytest.raises(RequestError, match="none of this model's trainable"):
         train(model, loader(), loader(), optimizer, nn.CrossEntropyLoss(), 1, "cpu")
-    model.features.requires_grad_(True)
+    model.features.requires_grad_()
     train(model, loader(), loader(), optimizer, nn.CrossEntropyLoss(), 1, "cpu")
     assert "classifier.weight, classifier.bias" in capsys.readouterr().err
 
@@ -199,7 +199,7 @@ def test_an_optimiser_made_before_the_head_was_replaced_is_noticed(capsys):
 def test_a_loss_that_explodes_stops_with_a_sentence():
     model = Small()
     with pytest.raises(TrainingError, match="no finite number"):
-        train(model, loader(), loader(), adam(model), lambda logits, labels: logits.sum() * float("nan"), 1, "cpu")
+        train(model, loader(), loader(), adam(model), lambda logits, _: logits.sum() * float("nan"), 1, "cpu")
 
 
 def test_an_empty_loader_is_named():

@@ -1,0 +1,233 @@
+"""Two folders of class folders -> plain PyTorch DataLoaders: the ``create_dataloaders`` of the articles, made safe.
+
+What differs from ``ImageFolder`` with ``DataLoader``:
+
+* files that are no readable photos are named and left out, instead of stopping the training in the middle;
+* every photo is opened by the one decoder: turned as its camera noted, transparency over white, 16 bits scaled;
+* classes are those of the training folder, by name: a test folder with other classes never shifts a label;
+* when worker processes cannot run here, loading goes on in this process.
+
+Letters: ``B`` photos of a batch.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tsugiki.core.console import say
+from tsugiki.core.devices import usable_cores
+from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
+from tsugiki.core.messages import tr
+from tsugiki.data.decode import open_photo
+from tsugiki.data.describing import describe_samples
+from tsugiki.data.listing import list_photos
+from tsugiki.data.looking import look
+from tsugiki.data.samples import Listing, Look, Samples
+from tsugiki.data.settling import settle
+
+Transform: TypeAlias = Callable[[Image.Image], Tensor]
+"""A photo of mode RGB to ``[3, H, W]``."""
+
+MOST_WORKERS = 8
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only looked at: it is where workers hand over their batches)
+_SHARED_MEMORY_NEEDED = 256 * 2**20
+_WORKER_TROUBLE = re.compile(r"DataLoader worker \(pid|shared memory|ancdata|pickle|file descriptor|</torch_", re.IGNORECASE)
+
+
+class PhotoDataset(Dataset[tuple[Tensor, int]]):
+    """Photos and labels, with the attributes of torchvision's ``ImageFolder``.
+
+    Attributes:
+        samples: (path, label) of every photo.
+        targets: The labels.
+        classes: Class names in the order of the labels.
+        class_to_idx: The opposite.
+        transform: What each photo goes through.
+    """
+
+    def __init__(self, samples: Sequence[tuple[str, int]], classes: Sequence[str], transform: Transform) -> None:
+        self.samples = list(samples)
+        self.targets = [label for _, label in self.samples]
+        self.classes = list(classes)
+        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        path, label = self.samples[row]
+        try:
+            photo = open_photo(path)
+        except UnreadablePhoto as fault:
+            raise DataError(tr("{path} cannot be read any more: {reason}", path=path, reason=fault.what)) from fault
+        return self.transform(photo), label
+
+
+class PhotoLoader(DataLoader[Any]):
+    """A DataLoader that goes on in this process when its worker processes fail; no batch is lost, repeated or reordered."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:  # type: ignore[override]  # an iterator all the same
+        return self._watched() if self.num_workers else super().__iter__()
+
+    def _watched(self) -> Iterator[tuple[Tensor, Tensor]]:
+        before = self.generator.get_state()
+        given = 0
+        try:
+            for batch in super().__iter__():
+                yield batch
+                given += 1
+        except (RuntimeError, OSError, AttributeError, pickle.PicklingError) as fault:
+            if not _WORKER_TROUBLE.search(str(fault)):
+                raise
+            self._give_up_workers(fault)
+        else:
+            return
+        self.generator.set_state(before)
+        yield from islice(super().__iter__(), given, None)
+
+    def _give_up_workers(self, fault: Exception) -> None:
+        reason = str(fault).strip().splitlines()[0]
+        say(tr("Loading photos in worker processes failed here, so they are loaded in this one: {reason}", reason=reason))
+        self.num_workers = 0
+        self.prefetch_factor = None
+
+
+def create_dataloaders(
+    train_dir: str | os.PathLike[str],
+    test_dir: str | os.PathLike[str],
+    transform: Transform,
+    batch_size: int,
+    num_workers: int | Literal["auto"] = "auto",
+    *,
+    seed: int = 42,
+) -> tuple[PhotoLoader, PhotoLoader, list[str]]:
+    """DataLoaders over a training and a test folder, and the names of the classes.
+
+    Every photo is decoded once here, so that what cannot be read is named before the training starts. The training photos come
+    in another order every epoch, the same at every run with the same ``seed``; the last batch is kept even where it is small.
+
+    Args:
+        train_dir: A folder with one folder of photos per class.
+        test_dir: Another one; photos of classes that ``train_dir`` does not have are named and left out.
+        transform: A photo (Pillow, RGB) to a tensor ``[3, H, W]``: a torchvision ``Compose`` (v1 or v2),
+            ``weights.transforms()`` or a :class:`tsugiki.data.Preprocess`. It is used for both folders.
+        batch_size: Photos per batch.
+        num_workers: Processes that load photos; ``"auto"`` takes as many as there are cores (8 at most) where that is safe,
+            and none elsewhere (Windows, macOS, little shared memory).
+        seed: Of the order of the training photos.
+
+    Returns:
+        Training loader, test loader, class names in the order of the labels (natural order: ``2`` before ``10``).
+
+    Raises:
+        RequestError: When a folder is missing or laid out in another way.
+        DataError: When nothing readable is left, or there are fewer than two classes.
+    """
+    samples = _settled(Path(train_dir), Path(test_dir))
+    if samples.decisions or samples.left_out:
+        say(describe_samples(samples))
+    train, test = (_loader(samples, split, transform, batch_size, _workers(num_workers), seed) for split in ("train", "test"))
+    return train, test, list(samples.classes)
+
+
+def _settled(train_dir: Path, test_dir: Path) -> Samples:
+    parts = [_listed(train_dir, "train"), _listed(test_dir, "test")]
+    looks = [_looked(part) for part in parts]
+    both = Listing(
+        root=Path(),
+        names=tuple(str(path) for part in parts for path in part.paths),
+        labels=tuple(label for part in parts for label in part.labels),
+        splits=tuple(split for part in parts for split in part.splits),
+        left_out=tuple(file for part in parts for file in part.left_out),
+        decisions=tuple(decision for part in parts for decision in part.decisions),
+    )
+    samples = settle(both, [seen for group in looks for seen in group])
+    if "test" not in samples.splits:
+        raise DataError(
+            tr("No photo in {folder} has a class that {train} has.", folder=test_dir, train=train_dir),
+            allowed=", ".join(samples.classes),
+            got=", ".join(sorted(set(parts[1].labels))),
+        )
+    return samples
+
+
+def _listed(folder: Path, split: str) -> Listing:
+    listing = list_photos(folder)
+    if any(listing.splits):
+        raise RequestError(
+            tr("{folder} is divided into splits itself; name one of them.", folder=folder),
+            got=", ".join(sorted(set(listing.splits))),
+            cure=tr("create_dataloaders(train_dir, test_dir, ...) takes two folders of class folders"),
+        )
+    return replace(listing, splits=(split,) * len(listing))
+
+
+def _looked(listing: Listing) -> list[Look]:
+    looks = look(listing.paths)
+    if all(seen.reason for seen in looks):
+        raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=looks[0].reason)
+    return looks
+
+
+def _loader(samples: Samples, split: str, transform: Transform, batch_size: int, workers: int, seed: int) -> PhotoLoader:
+    part = samples.of(split)
+    files = list(zip(map(str, part.paths), part.labels.tolist(), strict=True))
+    return PhotoLoader(
+        PhotoDataset(files, samples.classes, transform),
+        batch_size=batch_size,
+        shuffle=split == "train",
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),  # elsewhere it only warns
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=stack_photos,
+    )
+
+
+def stack_photos(pairs: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Single photos ``[3, H, W]`` and labels to a batch ``[B, 3, H, W]``, ``[B]``.
+
+    Raises:
+        RequestError: When the transform gives no tensors, or tensors of several sizes.
+    """
+    photos = [photo for photo, _ in pairs]
+    if not all(isinstance(photo, Tensor) for photo in photos):
+        raise RequestError(
+            tr("The transform must turn a photo into a tensor."),
+            got=type(photos[0]).__name__,
+            cure=tr("add transforms.ToTensor() to it"),
+        )
+    shapes = {tuple(photo.shape) for photo in photos}
+    if len(shapes) > 1:
+        raise RequestError(
+            tr("The transform gives photos of several sizes, which do not fit into one batch."),
+            got=", ".join(map(str, sorted(shapes))),
+            cure=tr("Resize((224, 224)) gives every photo the same size; Resize(224) keeps the proportions"),
+        )
+    return torch.stack(photos), torch.tensor([label for _, label in pairs])
+
+
+def _workers(asked: int | str) -> int:
+    if isinstance(asked, int):
+        return asked
+    # Starting a process anew runs the person's script again unless it has a __main__ guard; a fork does not.
+    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+    if method != "fork":
+        return 0
+    if _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free < _SHARED_MEMORY_NEEDED:
+        return 0
+    return min(usable_cores(), MOST_WORKERS)
