@@ -2,6 +2,7 @@
 
 from tsugiki.evaluation.arrays import softmax
 from tsugiki.evaluation.calibration import (
+    Bin,
     VectorScaling,
     at_temperature,
     calibration_error,
@@ -10,23 +11,79 @@ from tsugiki.evaluation.calibration import (
     reliability,
 )
 from tsugiki.evaluation.document import evaluate_rows, headline, score_without_leaks
+from tsugiki.evaluation.hashes import perceptual_hash
 from tsugiki.evaluation.intervals import Comparison, mcnemar, verdict, wilson
+from tsugiki.evaluation.leaks import (
+    Nearness,
+    Pair,
+    Prints,
+    across,
+    contradictions,
+    duplicate_groups,
+    find_duplicates,
+    leaked_rows,
+)
+from tsugiki.evaluation.learning_curve import CurvePoint, LearningCurve, learning_curve, more_photos_sentence
+from tsugiki.evaluation.neighbours import Neighbours, nearest, nearest_others
 from tsugiki.evaluation.rows import Predictions
+from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
+from tsugiki.evaluation.suspects import Suspect, find_suspects
+from tsugiki.evaluation.suspects_file import Decisions, read_decisions, write_suspects
+from tsugiki.evaluation.unknowns import (
+    Rejection,
+    auroc,
+    distance,
+    energy,
+    judge_rejection,
+    threshold_at,
+    training_distance,
+)
 
 __all__ = [
+    "Bin",
     "Comparison",
+    "CurvePoint",
+    "Decisions",
+    "LearningCurve",
+    "Nearness",
+    "Neighbours",
+    "Pair",
     "Predictions",
+    "Prints",
+    "Rejection",
+    "Shortcut",
+    "Suspect",
     "VectorScaling",
+    "across",
     "at_temperature",
+    "auroc",
     "calibration_error",
+    "contradictions",
+    "distance",
+    "duplicate_groups",
+    "energy",
     "evaluate_rows",
+    "find_duplicates",
+    "find_shortcuts",
+    "find_suspects",
     "fit_temperature",
     "fit_vector_scaling",
     "headline",
+    "judge_rejection",
+    "leaked_rows",
+    "learning_curve",
     "mcnemar",
+    "more_photos_sentence",
+    "nearest",
+    "nearest_others",
+    "perceptual_hash",
+    "read_decisions",
     "reliability",
     "score_without_leaks",
     "softmax",
+    "threshold_at",
+    "training_distance",
     "verdict",
     "wilson",
+    "write_suspects",
 ]

@@ -1,0 +1,173 @@
+"""The same photo twice: exactly (content) or nearly (resized, re-encoded, cropped), inside a split or across splits.
+
+Across splits it is a leak: the held-out score then rewards remembering. Two photos are near when their perceptual hashes or
+their features say so clearly, or both say so together. Letters: ``N`` photos, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.arrays import Bools, Floats, Ints, blocks, unit_rows
+from tsugiki.evaluation.hashes import Hashes, differing_bits
+
+Kind = Literal["exact", "near"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photos that are one, by row; ``first < second``.
+
+    Attributes:
+        first: Row of one.
+        second: Row of the other.
+        kind: ``exact``: the same content; ``near``: the same picture.
+        bits: How many of the 64 bits of their perceptual hashes differ.
+        similarity: Cosine of their features, or ``None`` without features.
+    """
+
+    first: int
+    second: int
+    kind: Kind
+    bits: int
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """When two photos count as one picture: any of the steps is enough.
+
+    A step is a pair: at most so many differing bits of the hashes, and at most so large a distance of the features. The
+    distance is in units of the usual one, that is, the median over random pairs of these very photos: what a cosine means
+    differs between backbones. By default: the hashes nearly equal and the features no farther apart than usual; the hashes
+    alike and half the usual distance (small crops); or a fifth of it, whatever the hashes (mirrored photos, crops).
+
+    Attributes:
+        steps: ``(bits, distance)`` each.
+        bits_alone: Without features: at most so many differing bits.
+        most: How many partners are kept per photo; those in other splits first, then the nearest.
+    """
+
+    steps: tuple[tuple[int, float], ...] = ((4, 1.0), (10, 0.5), (64, 0.2))
+    bits_alone: int = 4
+    most: int = 10
+
+
+@dataclass(frozen=True)
+class Prints:
+    """What duplicates are recognised by.
+
+    Attributes:
+        digests: ``N`` digests of the files' content.
+        hashes: ``[N]`` uint64, from :func:`tsugiki.evaluation.perceptual_hash`.
+        features: ``[N, D]``, or ``None`` where no backbone is at hand.
+        splits: ``N`` names of splits.
+    """
+
+    digests: Sequence[str]
+    hashes: Hashes
+    features: Floats | None
+    splits: Sequence[str]
+
+
+def find_duplicates(prints: Prints, *, nearness: Nearness | None = None) -> list[Pair]:
+    """Every pair of photos that are one, exact ones first, then the surest.
+
+    Of ``n`` photos with the same content, ``n - 1`` pairs are given, all with the first of them. Memory grows with ``N``, time
+    with ``N`` squared: 100,000 photos take minutes.
+    """
+    rule = nearness or Nearness()
+    firsts, pairs = _exact(prints)
+    pairs += _near(prints, firsts, rule)
+    return sorted(pairs, key=lambda pair: (pair.kind, pair.bits, -(pair.similarity or 0), pair.first, pair.second))
+
+
+def _exact(prints: Prints) -> tuple[list[int], list[Pair]]:
+    seen: dict[str, int] = {}
+    pairs = []
+    for row, digest in enumerate(prints.digests):
+        first = seen.setdefault(digest, row)
+        if first != row:
+            pairs.append(Pair(first, row, "exact", 0, None if prints.features is None else 1.0))
+    return sorted(seen.values()), pairs
+
+
+def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
+    hashes = prints.hashes[rows]
+    unit = None if prints.features is None else unit_rows(prints.features[rows])
+    splits = np.unique(np.array(prints.splits, dtype=str)[rows], return_inverse=True)[1]
+    usual = 1.0 if unit is None else _usual_distance(unit)
+    pairs: dict[tuple[int, int], Pair] = {}
+    for part in blocks(len(rows), len(rows)):
+        bits = differing_bits(hashes[part], hashes)
+        away = None if unit is None else 1 - unit[part] @ unit.T
+        close = _close(bits, away, usual, rule)
+        close[np.arange(len(close)), np.arange(part.start, part.stop)] = False
+        for here, there in _kept(close, bits if away is None else away, splits[part, None] == splits, rule.most):
+            first, second = sorted((rows[part.start + here], rows[there]))
+            similarity = None if away is None else float(1 - away[here, there])
+            pairs[first, second] = Pair(first, second, "near", int(bits[here, there]), similarity)
+    return list(pairs.values())
+
+
+def _close(bits: Ints, away: Floats | None, usual: float, rule: Nearness) -> Bools:
+    if away is None:
+        return np.asarray(bits <= rule.bits_alone)
+    close = np.zeros(bits.shape, dtype=np.bool_)
+    for most_bits, most_distance in rule.steps:
+        close |= (bits <= most_bits) & (away <= most_distance * usual)
+    return close
+
+
+def _kept(close: Bools, away: Floats | Ints, same_split: Bools, most: int) -> Iterator[tuple[int, int]]:
+    for here in np.flatnonzero(close.any(axis=1)).tolist():
+        partners = np.flatnonzero(close[here])
+        order = np.lexsort((away[here, partners], same_split[here, partners]))
+        yield from ((here, there) for there in partners[order[:most]].tolist())
+
+
+def _usual_distance(unit: npt.NDArray[np.float32]) -> float:
+    if len(unit) < 2:
+        return 1.0
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, len(unit), 20_000)
+    second = (first + rng.integers(1, len(unit), 20_000)) % len(unit)
+    return float(np.median(1 - np.einsum("nd,nd->n", unit[first], unit[second])))
+
+
+def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]:
+    """``[N]`` a number per photo, the same for photos that are linked by pairs: the row of the first of them."""
+    group = list(range(count))
+
+    def root(row: int) -> int:
+        while group[row] != row:
+            group[row] = group[group[row]]
+            row = group[row]
+        return row
+
+    for pair in pairs:
+        first, second = sorted((root(pair.first), root(pair.second)))
+        group[second] = first
+    return np.array([root(row) for row in range(count)], dtype=np.int64)
+
+
+def leaked_rows(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> list[int]:
+    """The rows of ``split`` whose photo, or a photo linked with it, is in another split as well."""
+    groups = duplicate_groups(pairs, len(splits)).tolist()
+    elsewhere = {group for group, name in zip(groups, splits, strict=True) if name != split}
+    return [row for row, name in enumerate(splits) if name == split and groups[row] in elsewhere]
+
+
+def across(pairs: Sequence[Pair], splits: Sequence[str]) -> list[Pair]:
+    """The pairs whose photos are in different splits."""
+    return [pair for pair in pairs if splits[pair.first] != splits[pair.second]]
+
+
+def contradictions(pairs: Sequence[Pair], labels: Ints) -> list[Pair]:
+    """The pairs whose photos are labelled differently: one of the two labels must be wrong."""
+    return [pair for pair in pairs if labels[pair.first] != labels[pair.second]]

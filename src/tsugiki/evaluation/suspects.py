@@ -1,0 +1,100 @@
+"""Photos whose label is probably wrong, the most suspicious first.
+
+Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021),
+written from the paper: a photo counts as of another class when the probability of that class is at least what is usual for
+photos labelled so. Photos are ranked by normalised margin, averaged with the same margin of their neighbours' labels where
+features are at hand: two opinions that err differently. Letters: ``N`` photos, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.arrays import Floats, Ints
+from tsugiki.evaluation.neighbours import label_shares, nearest_others
+
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo whose label is doubted.
+
+    Attributes:
+        row: Which photo.
+        label: Its class.
+        suggested: The class that it looks like.
+        score: 0..1, how suspicious: one half where the two classes are equally likely.
+        confident: Whether it is off the diagonal of the confident joint.
+    """
+
+    row: int
+    label: int
+    suggested: int
+    score: float
+    confident: bool
+
+
+def find_suspects(labels: Ints, probabilities: Floats, *, features: Floats | None = None) -> list[Suspect]:
+    """Every photo that looks more like another class than like its own, the most suspicious first.
+
+    Args:
+        labels: ``[N]``.
+        probabilities: ``[N, K]`` out-of-fold: a head that has trained on a wrong label has learned to agree with it.
+        features: ``[N, D]``; with them, the labels of each photo's nearest neighbours are heard as well.
+    """
+    confident = confident_class(labels, probabilities)
+    opinions = [probabilities.astype(np.float64)]
+    if features is not None:
+        opinions.append(label_shares(nearest_others(features, k=NEIGHBOURS), labels, probabilities.shape[1]))
+    margin: npt.NDArray[np.float64] = np.mean([_margin(opinion, labels) for opinion in opinions], axis=0)
+    looks_like = _other(np.mean(opinions, axis=0), labels).argmax(axis=1)
+    doubted = np.flatnonzero((margin < 0) | (confident != labels))
+    order = doubted[np.argsort(margin[doubted], kind="stable")]
+    return [
+        Suspect(row, int(labels[row]), int(looks_like[row]), float((1 - margin[row]) / 2), bool(confident[row] != labels[row]))
+        for row in order.tolist()
+    ]
+
+
+def confident_class(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64]:
+    """``[N]`` the class that each photo confidently is, or its own label where it is confidently none.
+
+    A photo is confidently of a class when the probability of that class reaches the mean probability that photos labelled so
+    get; where several classes qualify, the most probable one counts.
+    """
+    enough = probabilities >= class_thresholds(labels, probabilities)
+    best = np.where(enough, probabilities, -1.0).argmax(axis=1)
+    return np.where(enough.any(axis=1), best, labels).astype(np.int64)
+
+
+def class_thresholds(labels: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
+    """``[K]`` the mean probability of a class among the photos labelled so; out of reach for a class without photos."""
+    num_classes = probabilities.shape[1]
+    own = probabilities[np.arange(len(labels)), labels]
+    counts = np.bincount(labels, minlength=num_classes)
+    sums = np.bincount(labels, weights=own, minlength=num_classes)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+
+
+def confident_joint(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64]:
+    """``[K, K]`` counts: row = label, column = the class that photos confidently are; photos that are none are not counted."""
+    num_classes = probabilities.shape[1]
+    sure = (probabilities >= class_thresholds(labels, probabilities)).any(axis=1)
+    cells = labels[sure] * num_classes + confident_class(labels, probabilities)[sure]
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
+
+
+def _margin(opinion: Floats, labels: Ints) -> npt.NDArray[np.float64]:
+    own = opinion[np.arange(len(labels)), labels].astype(np.float64)
+    margin: npt.NDArray[np.float64] = own - _other(opinion, labels).max(axis=1)
+    return margin
+
+
+def _other(opinion: Floats, labels: Ints) -> npt.NDArray[np.float64]:
+    others: npt.NDArray[np.float64] = np.array(opinion, dtype=np.float64)
+    others[np.arange(len(labels)), labels] = 0.0
+    return others
