@@ -72,12 +72,18 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
     folder = cache_folder() / "archives" / sha256_of(path)[:32]
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
-            _unpack_into(temporary, path, limits or Limits())
+            extract_archive(path, temporary, limits=limits)
     return folder
 
 
-def _unpack_into(folder: Path, path: Path, limits: Limits) -> None:
-    budget = _Budget(limits, path)
+def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -> None:
+    """Unpack into ``folder``, which is there and empty: a temporary one, since it is left half full when something is wrong.
+
+    Raises:
+        UnsafeArchive: As :func:`unpack`.
+        DataError: As :func:`unpack`.
+    """
+    budget = _Budget(limits or Limits(), path, folder)
     try:
         with progress(tr("Unpacking"), total=None) as tick:
             for member in _members(path):
@@ -95,10 +101,10 @@ def _unpack_into(folder: Path, path: Path, limits: Limits) -> None:
 class _Budget:
     """What is left of the limits."""
 
-    def __init__(self, limits: Limits, path: Path) -> None:
+    def __init__(self, limits: Limits, path: Path, folder: Path) -> None:
         self.path = path
         self.files = limits.files
-        self.bytes = min(limits.bytes_for(path.stat().st_size), shutil.disk_usage(_existing(cache_folder())).free)
+        self.bytes = min(limits.bytes_for(path.stat().st_size), shutil.disk_usage(folder).free)
 
     def take(self, size: int) -> None:
         self.files -= 1
@@ -108,12 +114,6 @@ class _Budget:
                 tr("The archive {path} holds too much.", path=self.path),
                 cure=tr("unpack it yourself, if you trust it, and name the folder"),
             )
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
 
 
 def _safe_parts(name: str) -> list[str]:

@@ -62,7 +62,7 @@ def _nothing_there(path: Path) -> RequestError:
 
 
 def _list_archive(path: Path) -> Listing:
-    folder = _unwrapped(unpack(path))
+    folder = unwrapped(unpack(path))
     manifest = _only_manifest(folder)
     listing = list_manifest(manifest) if manifest else list_folder(folder)
     _refuse_paths_outside(listing, path)
@@ -70,7 +70,7 @@ def _list_archive(path: Path) -> Listing:
     return replace(listing, decisions=(sentence, *listing.decisions))
 
 
-def _unwrapped(folder: Path) -> Path:
+def unwrapped(folder: Path) -> Path:
     """The folder inside a single folder that only wraps everything, as most archives have one."""
     while True:
         entries = [entry for entry in folder.iterdir() if not is_never_meant(entry.name)]
