@@ -54,7 +54,8 @@ def test_every_orientation_comes_out_upright(orientation, format_):
     exif = Image.Exif()
     exif[0x0112] = orientation
     as_stored = Image.fromarray(np.ascontiguousarray(TURNED_BACK[orientation](np.array(photo()))))
-    options: dict[str, Any] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}.get(format_, {})
+    special: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+    options = special.get(format_, {})
     upright = open_photo(stored(as_stored, format_, exif=exif, **options))
     assert upright.size == (40, 24)
     wrong = np.abs(np.array(upright).astype(int) - np.array(photo()))

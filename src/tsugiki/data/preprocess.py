@@ -62,7 +62,7 @@ class Preprocess:
 
     def _faults(self) -> list[str]:
         faults = []
-        if min(self.size) < 1:
+        if len(self.size) != 2 or min(self.size) < 1:
             faults.append(f"size={self.size}")
         if self.fit == "crop" and self.resize < 1:
             faults.append(f"resize={self.resize}")
@@ -90,8 +90,7 @@ class Preprocess:
     def crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of the input's frame on a resized photo; outside of the photo where it is smaller."""
         target_height, target_width = self.size
-        left = round((width - target_width) / 2)
-        top = round((height - target_height) / 2)
+        left, top = _margin(width, target_width), _margin(height, target_height)
         return left, top, left + target_width, top + target_height
 
     def frame(self, photo: Image.Image) -> Image.Image:
@@ -148,8 +147,11 @@ class Preprocess:
                 tr("Preprocessing has no setting {names}.", names=", ".join(unknown)),
                 allowed=", ".join(sorted(names)),
             )
-        tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return cls(**tuples)
+        tuples: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        try:
+            return cls(**tuples)
+        except TypeError as fault:  # a number where two belong, a text where a number belongs
+            raise RequestError(tr("This preprocessing cannot work."), got=str(fault)) from None
 
     def describe(self) -> str:
         """One line for the person: size, rule, interpolation, mean and std."""
@@ -163,3 +165,8 @@ class Preprocess:
             "/".join(f"{value:g}" for value in self.mean), "/".join(f"{value:g}" for value in self.std)
         )
         return f"{height} x {width} px, {rules[self.fit]}, {self.interpolation}, {numbers}"
+
+
+def _margin(length: int, target: int) -> int:
+    """Pixels to cut off before the middle; negative where the photo is shorter. Halves go where torchvision's go."""
+    return round((length - target) / 2) if length >= target else -((target - length) // 2)

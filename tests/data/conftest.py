@@ -1,0 +1,53 @@
+"""Small data sets made on the spot: every photo's pixels come from its path, so equal names mean equal content."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def _photo_bytes(text: str, format_: str = "PNG") -> bytes:
+    seed = hashlib.sha256(text.encode()).digest()
+    image = Image.new("RGB", (6, 5), tuple(seed[:3]))
+    image.putpixel((0, 0), tuple(seed[3:6]))
+    stream = io.BytesIO()
+    image.save(stream, format_)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def photo_bytes() -> Callable[..., bytes]:
+    """``photo_bytes(text, format_="PNG")``: a small picture that nothing else has."""
+    return _photo_bytes
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., Path]:
+    """``put(*names, content=None)``: files below a new folder, photos or ``content``; gives the folder."""
+    root = tmp_path / "写真" / "猫 é"
+
+    def place(*names: str, content: bytes | None = None) -> Path:
+        root.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_photo_bytes(name) if content is None else content)
+        return root
+
+    return place
+
+
+@pytest.fixture
+def put_classes(put: Callable[..., Path]) -> Callable[..., Path]:
+    """``put_classes({"train/cat": 3})``: so many photos per folder; gives the folder above."""
+
+    def place(counts: dict[str, int]) -> Path:
+        root = put()
+        for name, count in counts.items():
+            root = put(*(f"{name}/{number}.png" for number in range(count)))
+        return root
+
+    return place

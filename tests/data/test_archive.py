@@ -1,0 +1,198 @@
+"""Archives: unpacked once, never outside of their folder, never too much."""
+
+import io
+import os
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tsugiki.core.errors import DataError, RequestError, UnsafeArchive
+from tsugiki.core.files import cache_folder
+from tsugiki.data import list_photos
+from tsugiki.data.archive import Limits, unpack
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    def pack(members, name="photos.zip"):
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, content in members:
+                archive.writestr(member, content)
+        return path
+
+    return pack
+
+
+@pytest.fixture
+def tarred(tmp_path):
+    def pack(members, name="photos.tar.gz", mode="w:gz"):
+        path = tmp_path / name
+        with tarfile.open(path, mode) as archive:
+            for member, content in members:
+                info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return path
+
+    return pack
+
+
+def left_behind():
+    """What stands in the cache of archives."""
+    folder = cache_folder() / "archives"
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+def refusal(kind, source):
+    with pytest.raises(kind) as caught:
+        list_photos(source)
+    assert left_behind() == [], "nothing half unpacked stays"
+    return str(caught.value)
+
+
+def labels(listing):
+    assert all(path.is_file() for path in listing.paths)
+    return Counter(zip(listing.splits, listing.labels, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar", "bztar", "xztar"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_every_kind_of_archive_is_the_folder_in_it(put_classes, tmp_path, kind, wrapped):
+    root = put_classes({"train/猫": 2, "train/b": 1, "val/b": 1})
+    inside = {"root_dir": root.parent, "base_dir": root.name} if wrapped else {"root_dir": root}
+    archive = shutil.make_archive(str(tmp_path / "packed"), kind, **inside)
+    listing = list_photos(archive)
+    assert labels(listing) == {("train", "猫"): 2, ("train", "b"): 1, ("val", "b"): 1}
+    assert "was unpacked to" in listing.decisions[0]
+    assert len(left_behind()) == 1
+
+
+def test_a_manifest_in_an_archive(zipped, photo_bytes):
+    table = "path,label\np/1.png,a\np/2.png,b\n"
+    path = zipped([("d/list.csv", table), ("d/p/1.png", photo_bytes("1")), ("d/p/2.png", photo_bytes("2"))])
+    assert labels(list_photos(path)) == {("", "a"): 1, ("", "b"): 1}
+
+
+def test_it_is_unpacked_once_and_again_when_its_content_changes(zipped, photo_bytes):
+    path = zipped([("a/1.png", photo_bytes("1")), ("b/1.png", photo_bytes("2"))])
+    first = list_photos(path).root
+    (first / "mark").touch()
+    assert (list_photos(path).root / "mark").exists()
+    path = zipped([("a/1.png", photo_bytes("1")), ("b/1.png", photo_bytes("3"))])
+    assert list_photos(path).root != first
+
+
+def test_what_systems_add_is_not_unpacked(zipped, photo_bytes):
+    path = zipped([("a/1.png", photo_bytes("1")), ("b/1.png", b""), ("__MACOSX/a/._1.png", b""), ("a/.DS_Store", b"")])
+    names = {file.name for file in unpack(path).rglob("*")}
+    assert names == {"a", "b", "1.png"}
+
+
+EVIL = ["../evil.png", "a/../../evil.png", "/evil-of-tsugiki.png", "C:\\evil.png", "..\\evil.png", "\\evil.png", "C:evil.png"]
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_no_member_leaves_the_folder(zipped, tarred, tmp_path, photo_bytes, name):
+    for pack in (zipped, tarred):
+        archive = pack([("a/1.png", photo_bytes("1")), (name, b"evil")])
+        assert "outside its folder" in refusal(UnsafeArchive, archive)
+    assert not [file for file in tmp_path.parent.rglob("*evil*") if file.is_file()]
+    assert not Path("/evil-of-tsugiki.png").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_refused_in_tar(tarred, kind):
+    info = tarfile.TarInfo("a/link.png")
+    info.type, info.linkname = kind, "/etc/passwd"
+    assert "a link or a device" in refusal(UnsafeArchive, tarred([(info, b"")]))
+
+
+def test_links_are_refused_in_zip(zipped):
+    info = zipfile.ZipInfo("a/link")
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    assert "a link or a device" in refusal(UnsafeArchive, zipped([(info, "/etc")]))
+
+
+def test_too_much_is_refused(zipped, tarred):
+    for pack in (zipped, tarred):
+        with pytest.raises(UnsafeArchive, match="too much"):
+            unpack(pack([("a/1.png", b"x" * 3000)]), limits=Limits(size=2999))
+        with pytest.raises(UnsafeArchive, match="too much"):
+            unpack(pack([("a/1.png", b"x"), ("a/2.png", b"x")]), limits=Limits(files=1))
+        with pytest.raises(UnsafeArchive, match="too much"):
+            unpack(pack([("a/1.png", bytes(10_000_000))]), limits=Limits(growth=0, always=1_000_000))
+    assert left_behind() == []
+
+
+def test_a_zip_that_lies_about_sizes_gains_nothing(tmp_path):
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", bytes(100_000))
+    content = path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        unpack(path)
+    assert left_behind() == []
+
+
+def test_damaged_archives_are_a_sentence(put_classes, tmp_path):
+    root = put_classes({"a": 9, "b": 9})
+    for kind in ("zip", "tar", "gztar", "bztar", "xztar"):
+        archive = Path(shutil.make_archive(str(tmp_path / "packed"), kind, root_dir=root))
+        whole = archive.read_bytes()
+        for broken in (whole[: len(whole) // 2], b"", b"no archive at all", whole[:100] + bytes(200) + whole[300:]):
+            archive.write_bytes(broken)
+            if broken.startswith(whole[:100]) and kind == "zip":
+                continue  # zeros over a stored photo are found by its checksum, over a header they are not always
+            refusal((DataError, RequestError), archive)
+
+
+def test_a_checksum_that_does_not_match(zipped, photo_bytes):
+    path = zipped([("a/1.png", photo_bytes("1"))])
+    path.write_bytes(path.read_bytes().replace(photo_bytes("1")[20:40], bytes(20)))
+    assert "cannot be unpacked" in refusal(DataError, path)
+
+
+def test_a_locked_zip_is_a_sentence(zipped):
+    path = zipped([("a/1.png", b"x")])
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 1
+    path.write_bytes(bytes(content))
+    assert "password" in refusal(DataError, path)
+
+
+def test_a_manifest_may_not_name_files_outside_of_its_archive(zipped, photo_bytes):
+    path = zipped([("d/list.csv", "path,label\n../../secret.png,a\n"), ("d/p/1.png", photo_bytes("1"))])
+    with pytest.raises(RequestError, match="outside of it"):
+        list_photos(path)
+
+
+@pytest.mark.parametrize(("encoding", "names"), [("utf-8", "猫 犬"), ("cp932", "猫 ネコ"), ("cp437", "Größe café")])
+def test_names_in_unmarked_encodings(tmp_path, photo_bytes, encoding, names):
+    """Zip files whose names are not marked as UTF-8, as macOS and Japanese Windows write them."""
+    path = tmp_path / "unmarked.zip"
+    stand_ins = {}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, mark in zip(names.split(), "#%", strict=True):
+            raw = name.encode(encoding)
+            stand_ins[mark.encode() * len(raw)] = raw
+            archive.writestr(mark * len(raw) + "/1.png", photo_bytes(name))
+    content = path.read_bytes()
+    for stand_in, raw in stand_ins.items():
+        content = content.replace(stand_in + b"/", raw + b"/")
+    path.write_bytes(content)
+    assert set(list_photos(path).labels) == set(names.split())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions on Windows")
+def test_unpacked_files_are_ordinary_files(tarred):
+    info = tarfile.TarInfo("a/1.png")
+    info.mode = 0o4777
+    (file,) = unpack(tarred([(info, b"x")])).rglob("*.png")
+    assert not file.stat().st_mode & 0o7111
