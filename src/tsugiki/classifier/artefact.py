@@ -1,0 +1,159 @@
+"""A classifier on disk: ``classifier.json`` says what it is, ``weights.safetensors`` holds every number.
+
+Nothing in a run folder is ever executed: JSON and safetensors hold plain values only, and the network is rebuilt from its name.
+No path and no device of the machine it was made on is inside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.loading import rebuild_backbone
+from tsugiki.classifier.unknown import Unknown
+from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
+from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.messages import tr
+from tsugiki.data.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from tsugiki.classifier.classifier import Classifier
+
+FORMAT = "tsugiki-classifier"
+SCHEMA = 1
+DESCRIPTION = "classifier.json"
+WEIGHTS = "weights.safetensors"
+_UNKNOWN_REFERENCE = "unknown.reference"
+_LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
+
+
+def save_classifier(classifier: Classifier, folder: Path) -> Path:
+    """Write the two files into ``folder``; an older classifier there is replaced, weights first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    if classifier.unknown is not None:
+        tensors[_UNKNOWN_REFERENCE] = classifier.unknown.reference.cpu().contiguous()
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file(_without_shared_memory(tensors), temporary, metadata={"format": "pt"})
+    write_json(folder / DESCRIPTION, _describe(classifier, weights_sha256=sha256_of(folder / WEIGHTS)))
+    return folder
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Read what :func:`save_classifier` wrote."""
+    from tsugiki.classifier.classifier import Classifier
+
+    description = read_description(folder)
+    try:
+        preprocess = Preprocess.from_dict(description["preprocess"])
+        backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
+        classifier = Classifier(backbone, classes=description["classes"], preprocess=preprocess)
+        classifier.temperature = float(description["calibration"]["temperature"])
+        classifier.notes = dict(description["trained"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder / DESCRIPTION, repr(error)) from error
+    except TsugikiError as error:
+        raise _damaged(folder / DESCRIPTION, error.what) from error
+    _fill(classifier, folder / WEIGHTS, description)
+    return classifier
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """``classifier.json`` as a dictionary, checked for format and schema version.
+
+    Raises:
+        RequestError: When there is no such folder.
+        ArtefactError: When it is no classifier of this program, or of a newer version of it.
+    """
+    if not folder.is_dir():
+        raise RequestError(
+            tr("There is no run folder {folder}.", folder=folder),
+            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=folder),
+        )
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise ArtefactError(
+            tr("{folder} holds no classifier.", folder=folder),
+            allowed=tr("a folder with {files}, as `tsugiki fit` writes it", files=f"{DESCRIPTION} + {WEIGHTS}"),
+            got=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or tr("an empty folder"),
+        )
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
+    if description.get("schema") != SCHEMA:
+        raise ArtefactError(
+            tr("{path} was written in another version of the format.", path=path),
+            allowed=str(SCHEMA),
+            got=str(description.get("schema")),
+            cure="pip install --upgrade tsugiki",
+        )
+    return description
+
+
+def _describe(classifier: Classifier, *, weights_sha256: str) -> dict[str, Any]:
+    unknown = classifier.unknown
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "classes": list(classifier.classes),
+        "backbone": classifier.backbone.spec.to_dict(),
+        "pretrained": dataclasses.asdict(classifier.backbone.origin),
+        "preprocess": classifier.preprocess.to_dict(),
+        "head": {"kind": "linear", "features": classifier.head.in_features},
+        "calibration": {"temperature": classifier.temperature},
+        "unknown": unknown and {"threshold": unknown.threshold, "false_reject_rate": unknown.false_reject_rate},
+        "weights_sha256": weights_sha256,
+        "trained": classifier.notes,
+        "versions": {name: metadata.version(name) for name in _LIBRARIES},
+    }
+
+
+def _fill(classifier: Classifier, path: Path, description: dict[str, Any]) -> None:
+    if not path.is_file():
+        raise _damaged(path, tr("the file is missing"))
+    if sha256_of(path) != description.get("weights_sha256"):
+        raise _damaged(path, tr("its content is not what {name} says", name=DESCRIPTION))
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
+        reference = tensors.pop(_UNKNOWN_REFERENCE, None)
+        classifier.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError) as error:
+        raise _damaged(path, str(error).splitlines()[0]) from error
+    if description.get("unknown") and reference is not None:
+        classifier.unknown = Unknown(reference, **description["unknown"])
+    _restore_origin(classifier.backbone, description)
+
+
+def _restore_origin(backbone: Backbone, description: dict[str, Any]) -> None:
+    # Where the root was grown stays known however often the classifier is saved and loaded.
+    backbone.origin = WeightsOrigin(**description["pretrained"])
+
+
+def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Safetensors stores each tensor once; networks with tied weights get a copy per name."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        separate[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return separate
+
+
+def _damaged(path: Path, reason: str) -> ArtefactError:
+    return ArtefactError(
+        tr("{path} is damaged or foreign.", path=path),
+        got=reason,
+        cure=tr("copy the run folder again, or make it again with `tsugiki fit`"),
+    )

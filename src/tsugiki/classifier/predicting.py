@@ -1,0 +1,125 @@
+"""One way to predict for every kind of photo: file, folder, picture, array, tensor.
+
+All of them end as pixels of the reference path and float32 features, the same that held-out photos are scored with, so the same
+photo has the same answer wherever it is asked for.
+
+Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``H`` x ``W`` pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tsugiki.backbones.modes import evaluating
+from tsugiki.classifier.prediction import Prediction
+from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.core.messages import tr
+from tsugiki.data.decode import open_photo
+from tsugiki.data.walking import Walk
+from tsugiki.features.extraction import features_of_files
+
+if TYPE_CHECKING:
+    from tsugiki.classifier.classifier import Classifier
+
+_BATCH = 32
+
+
+def predict(classifier: Classifier, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
+    """What :meth:`tsugiki.Classifier.predict` promises."""
+    if isinstance(photos, str | os.PathLike):
+        return _predict_path(classifier, Path(photos), top)
+    if isinstance(photos, torch.Tensor):
+        return _predict_tensor(classifier, photos, top)
+    if isinstance(photos, Sequence) and not isinstance(photos, bytes):
+        if all(isinstance(photo, str | os.PathLike) for photo in photos):
+            return predict_files(classifier, [Path(photo) for photo in photos], top=top)
+        return [_predict_picture(classifier, photo, top) for photo in photos]
+    return _predict_picture(classifier, photos, top)
+
+
+def predict_files(classifier: Classifier, paths: Sequence[Path], *, top: int = 3) -> list[Prediction]:
+    """Answer for files, in order; those that cannot be read are answered with their problem."""
+    with evaluating(classifier):
+        vectors, problems = features_of_files(classifier.backbone, classifier.preprocess, paths)
+        good = [position for position in range(len(paths)) if position not in problems]
+        answers = answer_features(classifier, torch.from_numpy(vectors[good]), [str(paths[row]) for row in good], top=top)
+    answered = dict(zip(good, answers, strict=True))
+    return [
+        answered.get(position) or Prediction("", 0.0, name=str(path), known=False, problem=problems[position])
+        for position, path in enumerate(paths)
+    ]
+
+
+def answer_features(classifier: Classifier, features: torch.Tensor, names: Sequence[str], *, top: int = 3) -> list[Prediction]:
+    """Answers for photos whose features ``[B, D]`` are known already."""
+    with torch.inference_mode():
+        features = features.to(classifier.device)
+        probabilities = classifier.probabilities(classifier.head(features)).cpu()  # [B, K]
+        distances = None if classifier.unknown is None else classifier.unknown.distance(features).cpu()
+    rows = []
+    for row, name in enumerate(names):
+        distance = None if distances is None else float(distances[row])
+        rows.append(_answer(classifier, probabilities[row], distance, name, top))
+    return rows
+
+
+def _answer(classifier: Classifier, probabilities: torch.Tensor, distance: float | None, name: str, top: int) -> Prediction:
+    best = probabilities.argsort(descending=True, stable=True)[: max(top, 1)].tolist()
+    ranked = tuple((classifier.classes[index], float(probabilities[index])) for index in best)
+    known = distance is None or classifier.unknown is None or distance <= classifier.unknown.threshold
+    label, probability = ranked[0]
+    return Prediction(
+        label, probability, ranked, known=known, name=name, distance=distance, probabilities=tuple(probabilities.tolist())
+    )
+
+
+def _predict_path(classifier: Classifier, path: Path, top: int) -> Prediction | list[Prediction]:
+    if path.is_dir():
+        names = Walk(str(path)).photos_below(".")
+        if not names:
+            raise RequestError(tr("There is no photo in {path}.", path=path))
+        return predict_files(classifier, [path / name for name in names], top=top)
+    if not path.exists():
+        raise RequestError(tr("There is no photo {path}.", path=path), allowed=tr("a photo, or a folder of photos"))
+    prediction = predict_files(classifier, [path], top=top)[0]
+    if prediction.problem:
+        raise UnreadablePhoto(tr("{path} cannot be read: {reason}", path=path, reason=prediction.problem))
+    return prediction
+
+
+def _predict_picture(classifier: Classifier, picture: Any, top: int) -> Prediction:
+    if not isinstance(picture, str | os.PathLike | Image.Image | np.ndarray | bytes) and not hasattr(picture, "read"):
+        raise RequestError(
+            tr("This is no photo."),
+            allowed=tr("a path, a folder, a PIL image, an array, a tensor of preprocessed photos, or a list of them"),
+            got=type(picture).__name__,
+        )
+    inputs = classifier.preprocess(open_photo(picture))
+    name = str(picture) if isinstance(picture, str | os.PathLike) else ""
+    return _predict_inputs(classifier, inputs[None], [name], top)[0]
+
+
+def _predict_tensor(classifier: Classifier, inputs: torch.Tensor, top: int) -> Prediction | list[Prediction]:
+    if inputs.ndim not in {3, 4} or inputs.shape[-3] != 3 or not inputs.is_floating_point():
+        raise RequestError(
+            tr("This tensor holds no preprocessed photos."),
+            allowed="float [B, 3, H, W]",
+            got=f"{inputs.dtype} {list(inputs.shape)}",
+            cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
+        )
+    if inputs.ndim == 3:
+        return _predict_inputs(classifier, inputs[None], [""], top)[0]
+    return _predict_inputs(classifier, inputs, [""] * len(inputs), top)
+
+
+def _predict_inputs(classifier: Classifier, inputs: torch.Tensor, names: Sequence[str], top: int) -> list[Prediction]:
+    with evaluating(classifier), torch.inference_mode():
+        parts = [classifier.backbone.features(part.to(classifier.device)) for part in torch.split(inputs, _BATCH)]
+        return answer_features(classifier, torch.cat(parts).float(), names, top=top)

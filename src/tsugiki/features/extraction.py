@@ -1,0 +1,175 @@
+"""Each photo is looked at once: what is not in the store yet is decoded, computed and kept.
+
+Letters: ``N`` photos, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.backbones.backbone import Backbone
+from tsugiki.core.console import progress, quiet
+from tsugiki.core.messages import tr
+from tsugiki.data.preprocess import Preprocess
+from tsugiki.features.engine import FeatureBatch
+from tsugiki.features.engines import Engines
+from tsugiki.features.pipeline import EXACT, FAST, Chunk, Photos, Way, Work, decode_sample, in_threads
+from tsugiki.features.store import FeatureStore, Space
+
+_KEEP_EVERY = 2.0  # seconds: what an interruption can cost
+
+
+@dataclass
+class Extraction:
+    """Where the features of ``N`` photos are.
+
+    Attributes:
+        space: Where the vectors are kept.
+        rows: ``[N]`` int64, the row of each photo's vector; -1 for photos that cannot be read.
+        problems: Reasons, by position, of the photos that cannot be read.
+        computed: How many photos were decoded and computed now; the others were in the store.
+    """
+
+    space: Space
+    rows: npt.NDArray[np.int64]
+    problems: dict[int, str] = field(default_factory=dict)
+    computed: int = 0
+
+
+def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way = FAST, key: str) -> Extraction:
+    """The features of photos, computed where the store does not have them yet.
+
+    Args:
+        photos: ``N`` photos; copies of one another are computed once.
+        engines: Of the backbone.
+        store: Where features are kept.
+        way: Exactly or fast, and which view.
+        key: Says which weights: :func:`tsugiki.features.weights_key`.
+
+    Raises:
+        DataError: When a file changed while it was being looked at.
+    """
+    stored = _most_complete(photos, engines, store, way, key)
+    if stored is not None and (stored.rows >= 0).all():
+        return stored
+    todo = _first_of_each([] if stored is None else stored.rows, photos.digests)
+    prepared, problems = decode_sample(photos, engines, way, todo)
+    if not prepared:  # nothing can be read
+        space = stored.space if stored else _space(store, engines, way, key, "float32")
+        rows = np.full(len(photos), -1, np.int64) if stored is None else stored.rows
+        return Extraction(space, rows, _for_all_copies(problems, photos.digests))
+    sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
+    engine = engines.choose(sample, exact=way.exact, count=len(todo))
+    space = _space(store, engines, way, key, engine.precision)
+    todo = _first_of_each(space.rows_of(photos.digests), photos.digests)
+    work = Work(photos, engines, way, engine, prepared)
+    keeper = _Keeper(store, space, photos, problems=dict(problems))
+    with progress(tr("Looking at photos"), len(todo)) as tick, keeper:
+        for chunk in in_threads([row for row in todo if row not in problems], work):
+            keeper.take(chunk)
+            tick(len(chunk.positions) + len(chunk.problems), "")
+    rows = space.rows_of(photos.digests)
+    return Extraction(space, rows, _for_all_copies(keeper.problems, photos.digests), keeper.computed)
+
+
+def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision: str) -> Space:
+    parts = {
+        "weights": key,
+        "preprocess": engines.preprocess.to_dict(),
+        "view": way.view.key,
+        "pixels": "reference" if way.exact else "fast",
+        "precision": precision,
+    }
+    return store.space(parts, engines.backbone.num_features)
+
+
+def _most_complete(photos: Photos, engines: Engines, store: FeatureStore, way: Way, key: str) -> Extraction | None:
+    """The stored features that cover most photos, whatever engine they came from."""
+    precisions = ("float32",) if way.exact else ("float16", "bfloat16", "float32")
+    found = []
+    for precision in precisions:
+        space = _space(store, engines, way, key, precision)
+        found.append(Extraction(space, space.rows_of(photos.digests)))
+    best = max(found, key=lambda extraction: int((extraction.rows >= 0).sum()))
+    return best if (best.rows >= 0).any() else None
+
+
+def _first_of_each(rows: Iterable[int], digests: Sequence[str]) -> list[int]:
+    """Positions of photos without a row, one per content."""
+    known = list(rows) or [-1] * len(digests)
+    seen: set[str] = set()
+    todo = []
+    for position, (row, digest) in enumerate(zip(known, digests, strict=True)):
+        if row < 0 and digest not in seen:
+            seen.add(digest)
+            todo.append(position)
+    return todo
+
+
+def _for_all_copies(problems: dict[int, str], digests: Sequence[str]) -> dict[int, str]:
+    reasons = {digests[position]: reason for position, reason in problems.items()}
+    return {position: reasons[digest] for position, digest in enumerate(digests) if digest in reasons}
+
+
+class _Keeper:
+    """Puts finished chunks into the store every few seconds, and at the end however it comes."""
+
+    def __init__(self, store: FeatureStore, space: Space, photos: Photos, *, problems: dict[int, str]) -> None:
+        self._store = store
+        self._space = space
+        self._photos = photos
+        self._pending: list[Chunk] = []
+        self._kept_at = time.monotonic()
+        self.problems = problems
+        self.computed = 0
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keep()
+
+    def take(self, chunk: Chunk) -> None:
+        self.problems.update(chunk.problems)
+        self._pending.append(chunk)
+        if time.monotonic() - self._kept_at > _KEEP_EVERY:
+            self._keep()
+
+    def _keep(self) -> None:
+        chunks = [chunk for chunk in self._pending if chunk.positions]
+        if chunks:
+            digests = [self._photos.digests[position] for chunk in chunks for position in chunk.positions]
+            facts = [fact for chunk in chunks for fact in chunk.facts]
+            self._store.remember_facts(dict(zip(digests, facts, strict=True)))
+            self._space.add(digests, np.concatenate([chunk.vectors for chunk in chunks]))
+            self.computed += len(digests)
+        self._pending = []
+        self._kept_at = time.monotonic()
+
+
+def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequence[Path]) -> tuple[FeatureBatch, dict[int, str]]:
+    """Exact features of files, computed now and kept nowhere.
+
+    Returns:
+        ``[N, D]`` float32, zeros for files that cannot be read; and their problems, by position.
+    """
+    photos, engines, way = Photos(paths), Engines(backbone, preprocess), EXACT
+    vectors = np.zeros((len(paths), backbone.num_features), np.float32)
+    prepared, problems = decode_sample(photos, engines, way, range(len(paths)))
+    if prepared:
+        sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
+        with quiet():  # a person who asks for an answer did not ask how it is computed
+            engine = engines.choose(sample, exact=True, count=len(paths))
+        work = Work(photos, engines, way, engine, prepared)
+        with progress(tr("Looking at photos"), len(paths)) as tick:
+            for chunk in in_threads([row for row in range(len(paths)) if row not in problems], work):
+                vectors[chunk.positions] = chunk.vectors
+                problems.update(chunk.problems)
+                tick(len(chunk.positions) + len(chunk.problems), "")
+    return vectors, problems

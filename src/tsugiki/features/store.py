@@ -1,0 +1,233 @@
+"""The feature store: every photo's vector, computed once and kept.
+
+On disk (``<cache>/features``)::
+
+    index.sqlite          files -> content, content -> facts, (space, content) -> row
+    <space>.f32           the vectors of one space, float32, row after row
+
+A *space* is one way of computing features: (weights, preprocessing, view, engine precision). Photos are known by their content,
+so a file that moved is found again and a file that was replaced is not mistaken for the old one. Several processes may share a
+store: each takes rows of its own before it writes them, and a row counts only once the index names it, which is after its
+vector is on disk. What was interrupted leaves unused rows behind and nothing else.
+
+Letters: ``N`` photos, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.core.errors import TsugikiError
+from tsugiki.core.files import cache_folder
+from tsugiki.core.messages import tr
+from tsugiki.data.pixels import PhotoFacts
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, width INT, height INT, red REAL, green REAL, blue REAL, look INT)
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spaces (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, width INT NOT NULL, next_row INT NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (space INT NOT NULL, digest BLOB NOT NULL, row INT NOT NULL, PRIMARY KEY (space, digest))
+    WITHOUT ROWID;
+"""
+_AT_ONCE = 500  # placeholders in one SQL statement
+_PATIENCE = 60.0  # seconds that one process waits for another one's transaction
+
+
+class FeatureStore:
+    """Vectors and facts of photos, on disk.
+
+    Args:
+        folder: Where; by default in the program's cache folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "features"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._connection() as connection:
+            connection.executescript(_TABLES)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are kept when the block ends well and dropped when it does not."""
+        try:
+            with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=_PATIENCE)) as connection, connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise TsugikiError(
+                tr("The feature store in {folder} cannot be used.", folder=self.folder),
+                got=str(error),
+                cure="tsugiki cache --clear",
+            ) from error
+
+    def known_digests(self, paths: Sequence[Path]) -> list[str]:
+        """Content digests of files that were seen before and have not been touched since; ``""`` for all others.
+
+        Touched means: size, time of change or place on the disk differ. A file's time of change cannot be set back, so a file
+        that was replaced under the same name, even by one of the same size and date, is noticed.
+        """
+        digests = [""] * len(paths)
+        with self._connection() as connection:
+            for start in range(0, len(paths), _AT_ONCE):
+                block = [os.path.abspath(path) for path in paths[start : start + _AT_ONCE]]  # noqa: PTH100 (links stay links)
+                found = {
+                    path: (stamp, digest.hex())
+                    for path, stamp, digest in connection.execute(
+                        f"SELECT path, stamp, digest FROM files WHERE path IN ({_marks(block)})", block
+                    )
+                }
+                for offset, path in enumerate(block):
+                    stamp, digest = found.get(path, ("", ""))
+                    if stamp and stamp == _stamp(path):
+                        digests[start + offset] = digest
+        return digests
+
+    def remember_files(self, paths: Iterable[Path], digests: Iterable[str], stamps: Iterable[str]) -> None:
+        """Note which content each file has; ``stamps`` were taken before the content was read (:func:`stamp_of`)."""
+        rows = [
+            (os.path.abspath(path), stamp, bytes.fromhex(digest))  # noqa: PTH100
+            for path, digest, stamp in zip(paths, digests, stamps, strict=True)
+            if digest and stamp
+        ]
+        with self._connection() as connection:
+            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
+
+    def facts(self, digests: Sequence[str]) -> list[PhotoFacts | None]:
+        """What is remembered of photos, by content."""
+        found: dict[str, PhotoFacts] = {}
+        with self._connection() as connection:
+            for block in _blocks(digests):
+                for digest, width, height, red, green, blue, look in connection.execute(
+                    f"SELECT * FROM photos WHERE digest IN ({_marks(block)})", block
+                ):
+                    found[digest.hex()] = PhotoFacts(width, height, (red, green, blue), look)
+        return [found.get(digest) for digest in digests]
+
+    def remember_facts(self, facts: Mapping[str, PhotoFacts]) -> None:
+        """Remember facts of photos, by content."""
+        rows = [(bytes.fromhex(digest), fact.width, fact.height, *fact.colour, fact.look) for digest, fact in facts.items()]
+        with self._connection() as connection:
+            connection.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def space(self, key: Mapping[str, Any], width: int) -> Space:
+        """The space that ``key`` names, made when it is new.
+
+        Args:
+            key: Plain values that together decide what a photo's vector is.
+            width: ``D``.
+        """
+        text = json.dumps(key, sort_keys=True)
+        with self._connection() as connection:
+            connection.execute("INSERT OR IGNORE INTO spaces (key, width, next_row) VALUES (?, ?, 0)", (text, width))
+            (number,) = connection.execute("SELECT id FROM spaces WHERE key = ?", (text,)).fetchone()
+        return Space(self, number, width)
+
+    def size(self) -> tuple[int, int, int]:
+        """Bytes on disk, photos known, vectors kept."""
+        size = sum(entry.stat().st_size for entry in self.folder.iterdir() if entry.is_file())
+        with self._connection() as connection:
+            (photos,) = connection.execute("SELECT COUNT(*) FROM photos").fetchone()
+            (vectors,) = connection.execute("SELECT COUNT(*) FROM rows").fetchone()
+        return size, photos, vectors
+
+    @staticmethod
+    def clear(folder: Path | None = None) -> int:
+        """Throw everything away, damaged stores too; returns the bytes freed."""
+        folder = folder or cache_folder() / "features"
+        size = sum(entry.stat().st_size for entry in folder.glob("*") if entry.is_file())
+        shutil.rmtree(folder, ignore_errors=True)
+        return size
+
+
+class Space:
+    """The vectors of one space.
+
+    Attributes:
+        width: ``D``.
+    """
+
+    def __init__(self, store: FeatureStore, number: int, width: int) -> None:
+        self._store = store
+        self._number = number
+        self._path = store.folder / f"{number}.f32"
+        self.width = width
+
+    def rows_of(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Row of each photo's vector, ``[N]`` int64; -1 where there is none yet."""
+        found: dict[str, int] = {}
+        limit = self._path.stat().st_size // (4 * self.width) if self._path.exists() else 0
+        with self._store._connection() as connection:  # noqa: SLF001 (a space is a part of its store)
+            for block in _blocks(digests):
+                for digest, row in connection.execute(
+                    f"SELECT digest, row FROM rows WHERE space = ? AND digest IN ({_marks(block)})", (self._number, *block)
+                ):
+                    if row < limit:  # else the vectors' file was cut short by someone else
+                        found[digest.hex()] = row
+        return np.array([found.get(digest, -1) for digest in digests], dtype=np.int64)
+
+    def add(self, digests: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
+        """Keep vectors ``[N, D]`` of photos; safe against interruption and other processes."""
+        with self._store._connection() as connection:  # noqa: SLF001
+            (first,) = connection.execute(
+                "UPDATE spaces SET next_row = next_row + ? WHERE id = ? RETURNING next_row - ?",
+                (len(vectors), self._number, len(vectors)),
+            ).fetchone()
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.lseek(descriptor, first * 4 * self.width, os.SEEK_SET)
+            with os.fdopen(descriptor, "wb", closefd=False) as stream:
+                stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        rows = [(self._number, bytes.fromhex(digest), first + offset) for offset, digest in enumerate(digests)]
+        with self._store._connection() as connection:  # noqa: SLF001
+            # OR REPLACE: a row whose vector was lost (see rows_of) must give way to the new one.
+            connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
+
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """Every row of the space, memory-mapped: only what is touched is read."""
+        if not self._path.exists() or self._path.stat().st_size < 4 * self.width:
+            return np.empty((0, self.width), np.float32)
+        flat = np.memmap(self._path, np.float32, mode="r")
+        return flat[: len(flat) // self.width * self.width].reshape(-1, self.width)
+
+
+def stamp_of(path: Path) -> str:
+    """What changes when a file is written, replaced or renamed over; ``""`` when it was touched just now.
+
+    A file touched within the clock's own grain could change again without a trace, so it is not trusted yet.
+    """
+    return _stamp(str(path))
+
+
+def _stamp(path: str) -> str:
+    try:
+        state = os.stat(path)  # noqa: PTH116 (a million paths)
+    except OSError:
+        return ""
+    if time.time_ns() - state.st_ctime_ns < 50_000_000:
+        return ""
+    return f"{state.st_size}/{state.st_mtime_ns}/{state.st_ctime_ns}/{state.st_ino}"
+
+
+def _marks(block: Sequence[object]) -> str:
+    return ", ".join("?" * len(block))
+
+
+def _blocks(digests: Sequence[str]) -> Iterator[list[bytes]]:
+    for start in range(0, len(digests), _AT_ONCE):
+        yield [bytes.fromhex(digest) for digest in digests[start : start + _AT_ONCE]]
