@@ -1,0 +1,127 @@
+"""``tsugiki plot``: a run's pictures: its curves, what it says about held-out photos, what it sees of them."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsugiki.core.console import emit
+from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tsugiki.data.samples import Listing
+
+
+def plot(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
+    out: Annotated[Path | None, typer.Option(help=tr("where the pictures go; beside the run when left out"))] = None,
+    data: Annotated[str | None, typer.Option(help=tr("the photos of the run: draws predictions on held-out ones"))] = None,
+    batch: Annotated[bool, typer.Option("--batch", help=tr("with --data: also photos as the network sees them"))] = False,
+    count: Annotated[int, typer.Option(help=tr("photos per picture"), min=1, max=60)] = 9,
+    seed: Annotated[int, typer.Option(help=tr("which photos are picked"))] = 0,
+) -> None:
+    """Draw the curves of a run and, with --data, its predictions; each picture's path is a line of the answer."""
+    from tsugiki.reporting.curves import draw_loss_curves
+
+    if batch and data is None:
+        raise RequestError(tr("--batch draws photos, and needs to know where they are."), cure="--data DATA")
+    folder = out or run.with_name(f"{run.name}-plots")
+    _save(draw_loss_curves(_history(run)), folder / "curves.png")
+    if data is not None:
+        _save(_predictions(run, data, count, seed), folder / "predictions.png")
+    if batch and data is not None:
+        _save(_batch(run, data, count, seed), folder / "batch.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from tsugiki.reporting.figures import save_picture
+
+    save_picture(figure, path)
+    emit(str(path))
+
+
+def _history(run: Path) -> list[dict[str, str]]:
+    with _part(run, "history.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _part(run: Path, name: str) -> Path:
+    if not run.is_dir():
+        raise RequestError(
+            tr("There is no run folder {folder}.", folder=run),
+            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=run),
+        )
+    if not (run / name).is_file():
+        raise ArtefactError(
+            tr("{folder} holds no {name}.", folder=run, name=name), got=", ".join(sorted(entry.name for entry in run.iterdir()))
+        )
+    return run / name
+
+
+def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
+    from tsugiki.evaluation.rows import Predictions
+    from tsugiki.reporting.predictions_plot import Tile, draw_predictions
+
+    rows = Predictions.from_csv(_part(run, "predictions.csv"))
+    held_out = rows.of("test" if "test" in rows.splits else "val").scored()
+    found = _found(_listed(data), held_out.names)
+    tiles = []
+    for row in _some(sorted(found), count, seed):
+        predicted = held_out.predicted[row]
+        chance, label = held_out.probabilities[row, predicted], held_out.labels[row]
+        tiles.append(Tile(found[row], held_out.classes[predicted], float(chance), held_out.classes[label]))
+    return draw_predictions(tiles)
+
+
+def _found(listing: Listing, names: tuple[str, ...]) -> dict[int, Path]:
+    """Rows of the table whose photo is in the listing, and where."""
+    places = dict(zip(listing.names, listing.paths, strict=True))
+    found = {row: places[name] for row, name in enumerate(names) if name in places}
+    if not found:
+        raise DataError(
+            tr("None of the run's held-out photos is in {folder}.", folder=listing.root),
+            allowed=", ".join(names[:3]),
+            got=", ".join(listing.names[:3]),
+        )
+    return found
+
+
+def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
+    import torch
+
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.core.errors import UnreadablePhoto
+    from tsugiki.data.decode import open_photo
+    from tsugiki.reporting.batch_plot import draw_batch
+
+    preprocess = Classifier.load(run).preprocess
+    listing = _listed(data)
+    inputs, labels = [], []
+    for row in _some(list(range(len(listing))), len(listing), seed):
+        try:
+            photo = open_photo(listing.paths[row])
+        except UnreadablePhoto:
+            continue  # `fit` and `evaluate` name them; here any other photo does
+        inputs.append(preprocess(photo))
+        labels.append(listing.labels[row])
+        if len(inputs) == count:
+            break
+    stacked = torch.stack(inputs) if inputs else torch.empty(0, 3, 1, 1)
+    return draw_batch(stacked, labels, (preprocess.mean, preprocess.std))
+
+
+def _listed(data: str) -> Listing:
+    from tsugiki.data.listing import list_photos
+
+    return list_photos(data)
+
+
+def _some(rows: list[int], count: int, seed: int) -> list[int]:
+    return random.Random(seed).sample(rows, k=min(count, len(rows)))  # noqa: S311 (no secret)
