@@ -65,6 +65,7 @@ def fit(features, labels):
 def test_a_curve_of_real_heads():
     features, labels = clusters(0, 300, apart=2.5)
     curve = learning_curve(features, labels, fit)
+    assert curve is not None
     assert curve == learning_curve(features, labels, fit)
     assert curve.n == 300
     assert [point.n for point in curve.measured][-1] == 240

@@ -11,7 +11,6 @@ from tsugiki.evaluation.calibration import (
     reliability,
 )
 from tsugiki.evaluation.document import evaluate_rows, headline, score_without_leaks
-from tsugiki.evaluation.hashes import perceptual_hash
 from tsugiki.evaluation.intervals import Comparison, mcnemar, verdict, wilson
 from tsugiki.evaluation.leaks import (
     Nearness,
@@ -76,7 +75,6 @@ __all__ = [
     "more_photos_sentence",
     "nearest",
     "nearest_others",
-    "perceptual_hash",
     "read_decisions",
     "reliability",
     "score_without_leaks",

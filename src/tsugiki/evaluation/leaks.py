@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.evaluation.arrays import Bools, Floats, Ints, blocks, unit_rows
-from tsugiki.evaluation.hashes import Hashes, differing_bits
 
 Kind = Literal["exact", "near"]
 
@@ -64,13 +63,13 @@ class Prints:
 
     Attributes:
         digests: ``N`` digests of the files' content.
-        hashes: ``[N]`` uint64, from :func:`tsugiki.evaluation.perceptual_hash`.
+        hashes: ``[N]`` int64, from :func:`tsugiki.data.perceptual.perceptual_hash`.
         features: ``[N, D]``, or ``None`` where no backbone is at hand.
         splits: ``N`` names of splits.
     """
 
     digests: Sequence[str]
-    hashes: Hashes
+    hashes: npt.NDArray[np.int64]
     features: Floats | None
     splits: Sequence[str]
 
@@ -98,7 +97,7 @@ def _exact(prints: Prints) -> tuple[list[int], list[Pair]]:
 
 
 def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
-    hashes = prints.hashes[rows]
+    hashes = np.asarray(prints.hashes, dtype=np.int64)[rows]
     unit = None if prints.features is None else unit_rows(prints.features[rows])
     splits = np.unique(np.array(prints.splits, dtype=str)[rows], return_inverse=True)[1]
     usual = 1.0 if unit is None else _usual_distance(unit)
@@ -113,6 +112,14 @@ def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
             similarity = None if away is None else float(1 - away[here, there])
             pairs[first, second] = Pair(first, second, "near", int(bits[here, there]), similarity)
     return list(pairs.values())
+
+
+def differing_bits(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """``[N, M]`` how many of the 64 bits differ between each of ``first`` ``[N]`` and each of ``second`` ``[M]``."""
+    # Without a sign: NumPy counts the bits of a negative number's absolute value.
+    different = first.view(np.uint64)[:, None] ^ second.view(np.uint64)[None, :]
+    bits: npt.NDArray[np.uint8] = np.bitwise_count(different)
+    return bits
 
 
 def _close(bits: Ints, away: Floats | None, usual: float, rule: Nearness) -> Bools:
