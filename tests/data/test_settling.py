@@ -114,6 +114,28 @@ def test_what_nothing_can_be_learned_from(put_classes, counts, what):
         settled(put_classes(counts))
 
 
+def test_held_out_photos_of_other_classes_only(put_classes):
+    with pytest.raises(DataError) as caught:
+        settled(put_classes({"train/a": 2, "train/b": 2, "val/A": 1, "val/x": 1}))
+    text = str(caught.value)
+    assert "no held-out photos of the training classes" in text
+    assert "allowed: a, b" in text
+    assert "the class A is not among the training classes" in text
+
+
+def test_too_few_photos_to_hold_any_out(put_classes):
+    with pytest.raises(DataError, match="give every class two photos or more"):
+        settled(put_classes({"a": 1, "b": 1}))
+
+
+def test_a_val_folder_that_is_all_bad_is_replaced_and_said(put, put_classes):
+    put_classes({"train/a": 5, "train/b": 5})
+    samples = settled(put("val/a/1.png", "val/b/1.png", content=b""))
+    assert samples.counts()["test"] == {"a": 1, "b": 1}
+    assert "Held out for testing: 2 of 10" in said(samples)
+    assert len(samples.left_out) == 2
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.5, 20])
 def test_the_share_is_a_share(put_classes, share):
     with pytest.raises(RequestError, match="share"):
@@ -168,6 +190,26 @@ def test_moving_and_renaming_the_folder_changes_nothing(put_classes, tmp_path):
     assert settled(tmp_path / "moved").splits == before.splits
 
 
+def parts_that_belong_together(digests, groups):
+    """By the slowest way: spread every row's mark to its neighbours until nothing changes."""
+    marks = list(range(len(digests)))
+    changed = True
+    while changed:
+        changed = False
+        for a in range(len(marks)):
+            for b in range(a):
+                near = digests[a] == digests[b] or (groups is not None and groups[a] != "" and groups[a] == groups[b])
+                if near and marks[a] != marks[b]:
+                    marks[a] = marks[b] = min(marks[a], marks[b])
+                    changed = True
+    return [[row for row, mark in enumerate(marks) if mark == part] for part in set(marks)]
+
+
+def leaves_training(part, labels):
+    inside = [labels[row] for row in part]
+    return all(inside.count(name) < labels.count(name) for name in inside)
+
+
 @pytest.mark.parametrize("trial", range(60))
 def test_whatever_comes_the_split_keeps_its_promises(trial):
     dice = random.Random(trial)  # noqa: S311
@@ -177,7 +219,12 @@ def test_whatever_comes_the_split_keeps_its_promises(trial):
     digests = [f"{dice.randrange(count * 2):064x}" for _ in range(count)]
     groups = tuple(dice.choice(["", *(f"g{n}" for n in range(count // 3))]) for _ in range(count)) if trial % 2 else None
     listing = Listing(Path(), tuple(f"{n}.png" for n in range(count)), tuple(labels), ("",) * count, groups)
-    samples = settle(listing, [Look(digest=digest) for digest in digests], seed=trial, held_out=0.25)
+    looks = [Look(digest=digest) for digest in digests]
+    if not any(leaves_training(part, labels) for part in parts_that_belong_together(digests, groups)):
+        with pytest.raises(DataError):
+            settle(listing, looks, seed=trial, held_out=0.25)
+        return
+    samples = settle(listing, looks, seed=trial, held_out=0.25)
 
     assert samples.names == listing.names, "order is kept and nothing is lost"
     assert [samples.classes[label] for label in samples.labels] == labels

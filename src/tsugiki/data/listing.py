@@ -63,11 +63,21 @@ def _nothing_there(path: Path) -> RequestError:
 
 def _list_archive(path: Path) -> Listing:
     folder = unwrapped(unpack(path))
-    manifest = _only_manifest(folder)
-    listing = list_manifest(manifest) if manifest else list_folder(folder)
-    _refuse_paths_outside(listing, path)
+    listing = list_unpacked(folder, path)
     sentence = tr("{archive} was unpacked to {folder}.", archive=path.name, folder=folder)
     return replace(listing, decisions=(sentence, *listing.decisions))
+
+
+def list_unpacked(folder: Path, archive: Path) -> Listing:
+    """The candidate photos of ``folder``, which came out of ``archive``.
+
+    Raises:
+        RequestError: When it is laid out in another way, or names files outside of it.
+    """
+    manifest = _only_manifest(folder)
+    listing = list_manifest(manifest) if manifest else list_folder(folder)
+    _refuse_paths_outside(listing, archive)
+    return listing
 
 
 def unwrapped(folder: Path) -> Path:

@@ -32,7 +32,7 @@ def settle(listing: Listing, looks: Sequence[Look], *, seed: int = 0, held_out: 
 
     Raises:
         RequestError: When ``held_out`` is no share.
-        DataError: When no photo can be read, there are no training photos, or fewer than two classes.
+        DataError: When no photo can be read, there are no training photos, fewer than two classes, or nothing to hold out.
     """
     if not 0 < held_out < 1:
         raise RequestError(tr("held_out is the share of photos to hold out."), allowed="0 < held_out < 1", got=repr(held_out))
@@ -40,6 +40,7 @@ def settle(listing: Listing, looks: Sequence[Look], *, seed: int = 0, held_out: 
     table.place_unsplit(seed, held_out)
     table.require_training()
     table.drop_unknown_classes()
+    table.require_held_out()
     samples = table.samples(listing)
     return replace(samples, decisions=(*samples.decisions, *_coverage(samples), *findings(samples)))
 
@@ -118,6 +119,17 @@ class _Table:
             if label in unknown:
                 self.left_out.append(LeftOut(name, tr("the class {name} is not among the training classes", name=label)))
         self._keep([row for row, label in enumerate(self.labels) if label in known])
+
+    def require_held_out(self) -> None:
+        """Refuse what could never be scored."""
+        if {"val", "test"} & set(self.splits):
+            return
+        raise DataError(
+            tr("There are no held-out photos of the training classes: nothing could be scored."),
+            allowed=_some(self.classes),
+            got=_first_reasons(self.left_out),
+            cure=tr("give every class two photos or more, and held-out folders the names of the training folders"),
+        )
 
     @property
     def classes(self) -> list[str]:

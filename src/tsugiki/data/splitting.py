@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -43,10 +43,10 @@ def hold_out(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
     for unit in order:
         if draw.gain(unit) > 0 and draw.leaves_training(unit):
             draw.take(unit)
-    for name in draw.without_any():
-        candidates = [unit for unit in order if name in unit.classes and draw.leaves_training(unit)]
-        if candidates:
-            draw.take(min(candidates, key=lambda unit: len(unit.rows)))
+    for candidates in draw.left_without(order):
+        fitting = [unit for unit in candidates if draw.leaves_training(unit)]
+        if fitting:
+            draw.take(min(fitting, key=lambda unit: len(unit.rows)))
     return draw.rows
 
 
@@ -72,8 +72,14 @@ class _Draw:
         self.held.update(unit.classes)
         self.rows.update(unit.rows)
 
-    def without_any(self) -> list[str]:
-        return [name for name in self.total if not self.held[name]]
+    def left_without(self, order: Sequence[Unit]) -> Iterator[list[Unit]]:
+        """The units of every class that has nothing held out, class after class."""
+        units: dict[str, list[Unit]] = {name: [] for name in self.total if not self.held[name]}
+        for unit in order:
+            for name in unit.classes.keys() & units.keys():
+                units[name].append(unit)
+        # A unit of several classes may serve a later class before its turn comes.
+        return (candidates for name, candidates in units.items() if not self.held[name])
 
 
 def units_of(labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> list[Unit]:
