@@ -10,34 +10,58 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+    from tsugiki.backbones.catalog import BackboneInfo, list_backbones
     from tsugiki.backbones.freezing import freeze, is_frozen, unfreeze
     from tsugiki.backbones.groups import LayerGroup
     from tsugiki.backbones.heads import replace_head
-    from tsugiki.backbones.loading import load_backbone, rebuild_backbone
+    from tsugiki.backbones.loading import build_network, load_backbone, rebuild_backbone
+    from tsugiki.backbones.side_by_side import as_preprocess, transforms_side_by_side
+    from tsugiki.backbones.tables import ParameterTable, Summary, parameter_table, summary
+    from tsugiki.backbones.tinyvgg import TinyVGG
 
 __all__ = [
     "Backbone",
+    "BackboneInfo",
     "BackboneSpec",
     "LayerGroup",
+    "ParameterTable",
+    "Summary",
+    "TinyVGG",
     "WeightsOrigin",
+    "as_preprocess",
+    "build_network",
     "freeze",
     "is_frozen",
+    "list_backbones",
     "load_backbone",
+    "parameter_table",
     "rebuild_backbone",
     "replace_head",
+    "summary",
+    "transforms_side_by_side",
     "unfreeze",
 ]
 
 _HOMES = {
     "Backbone": "backbone",
+    "BackboneInfo": "catalog",
     "BackboneSpec": "backbone",
     "LayerGroup": "groups",
+    "ParameterTable": "tables",
+    "Summary": "tables",
+    "TinyVGG": "tinyvgg",
     "WeightsOrigin": "backbone",
+    "as_preprocess": "side_by_side",
+    "build_network": "loading",
     "freeze": "freezing",
     "is_frozen": "freezing",
+    "list_backbones": "catalog",
     "load_backbone": "loading",
+    "parameter_table": "tables",
     "rebuild_backbone": "loading",
     "replace_head": "heads",
+    "summary": "tables",
+    "transforms_side_by_side": "side_by_side",
     "unfreeze": "freezing",
 }
 

@@ -22,7 +22,7 @@ def freeze(module: Module) -> Module:
         The same module.
     """
     for parameter in module.parameters():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     module.eval()
     for part in module.modules():
         if not _is_held(part):
@@ -38,7 +38,7 @@ def unfreeze(module: Module) -> Module:
     """
     for parameter in module.parameters():
         if parameter.is_floating_point() or parameter.is_complex():
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad = True
     for part in module.modules():
         for key in [key for key, hook in part._forward_pre_hooks.items() if hook is _stay_in_evaluation_mode]:  # noqa: SLF001
             del part._forward_pre_hooks[key]  # noqa: SLF001 (a handle would not survive every copy; the hook itself does)

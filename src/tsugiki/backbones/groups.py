@@ -17,20 +17,17 @@ class LayerGroup:
     Attributes:
         name: The path of the first module in the network, and of the last where there are several.
         modules: The modules.
-        loose: Parameters that belong to no module of any group, such as a class token.
+        own: The parameters: those of the modules, and loose ones such as a class token. One that several groups share is in
+            the first of them only.
     """
 
     name: str
     modules: tuple[nn.Module, ...]
-    loose: tuple[nn.Parameter, ...] = ()
+    own: tuple[nn.Parameter, ...]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Every parameter of the group, each once."""
-        seen: set[int] = set()
-        for parameter in (*self.loose, *(one for module in self.modules for one in module.parameters())):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield parameter
+        """Every parameter of the group, each once, and none of another group's."""
+        return iter(self.own)
 
 
 @dataclass
@@ -41,8 +38,12 @@ class _Piece:
     loose: list[nn.Parameter] = field(default_factory=list)
 
     @property
+    def parameters(self) -> list[nn.Parameter]:
+        return [*self.loose, *(parameter for _, module in self.modules for parameter in module.parameters())]
+
+    @property
     def size(self) -> int:
-        return sum(p.numel() for p in self.loose) + sum(p.numel() for _, m in self.modules for p in m.parameters())
+        return sum(parameter.numel() for parameter in self.parameters)
 
 
 def group_layers(network: nn.Module) -> list[LayerGroup]:
@@ -54,7 +55,8 @@ def group_layers(network: nn.Module) -> list[LayerGroup]:
     pieces = [_Piece([("", network)])]
     while len(_joined(pieces)) < FEWEST and (row := _largest_that_opens(pieces)) is not None:
         pieces[row : row + 1] = _open(pieces[row])
-    return [_finished(piece) for piece in _joined(pieces)]
+    taken: set[nn.Parameter] = set()
+    return [_finished(piece, taken) for piece in _joined(pieces)]
 
 
 def _children(piece: _Piece) -> list[tuple[str, nn.Module]]:
@@ -79,8 +81,7 @@ def _joined(pieces: list[_Piece]) -> list[_Piece]:
     total = sum(piece.size for piece in pieces)
     groups: list[_Piece] = []
     for piece in pieces:
-        light = not _children(piece) and piece.size < total / 100
-        if light and groups:
+        if groups and _is_one_layer(piece) and piece.size < total / 100:
             _merge(groups, len(groups) - 1, piece)
         else:
             groups.append(_Piece(list(piece.modules), list(piece.loose)))
@@ -91,12 +92,19 @@ def _joined(pieces: list[_Piece]) -> list[_Piece]:
     return groups
 
 
+def _is_one_layer(piece: _Piece) -> bool:
+    ((_, module),) = piece.modules
+    return sum(1 for part in module.modules() if any(True for _ in part.parameters(recurse=False))) == 1
+
+
 def _merge(groups: list[_Piece], row: int, piece: _Piece) -> None:
     groups[row].modules += piece.modules
     groups[row].loose += piece.loose
 
 
-def _finished(piece: _Piece) -> LayerGroup:
+def _finished(piece: _Piece, taken: set[nn.Parameter]) -> LayerGroup:
     paths = [path for path, _ in piece.modules]
     name = paths[0] if len(paths) == 1 else f"{paths[0]}..{paths[-1]}"
-    return LayerGroup(name or "all", tuple(module for _, module in piece.modules), tuple(piece.loose))
+    own = tuple(parameter for parameter in dict.fromkeys(piece.parameters) if parameter not in taken)
+    taken.update(own)
+    return LayerGroup(name or "all", tuple(module for _, module in piece.modules), own)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.freezing import unfreeze
+from tsugiki.backbones.modes import evaluating
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 
@@ -82,10 +83,15 @@ def head_paths(model: nn.Module) -> tuple[str, ...]:
     return (path,)
 
 
-def cut_head(model: nn.Module) -> Cut:
-    """Take the classifying layer out, in place: afterwards the model ends in features."""
+def cut_head(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> Cut:
+    """Take the classifying layer out, in place: afterwards the model ends in features.
+
+    Args:
+        model: A classification network.
+        input_size: Height and width of an input that it takes; used only where the width of its features is told by no layer.
+    """
     if hasattr(model, "reset_classifier"):
-        return _cut_timm(model)
+        return _cut_timm(model, input_size)
     (path,) = head_paths(model)
     layer = model.get_submodule(path)
     model.set_submodule(path, nn.Identity())
@@ -149,7 +155,7 @@ def _reset_timm(model: nn.Module, num_classes: int) -> None:
         model.get_submodule(path).to(device=place.device, dtype=place.dtype).train(mode.get(path, model.training))
 
 
-def _cut_timm(model: nn.Module) -> Cut:
+def _cut_timm(model: nn.Module, input_size: tuple[int, int]) -> Cut:
     paths = _timm_paths(model)
     heads = [model.get_submodule(path) for path in paths]
     network = cast("Any", model)
@@ -158,5 +164,14 @@ def _cut_timm(model: nn.Module) -> Cut:
         width = heads[0].in_features
     if heads:
         network.reset_classifier(0)
+    if len(heads) > 1:  # their inputs are joined or averaged, as each family likes
+        width = _measured_width(model, input_size)
     only = heads[0] if len(heads) == 1 and isinstance(heads[0], nn.Linear) else None
     return Cut(model, int(width), only)
+
+
+def _measured_width(model: nn.Module, input_size: tuple[int, int]) -> int:
+    device = next(model.parameters()).device
+    with evaluating(model), torch.no_grad():
+        features: torch.Tensor = model(torch.zeros(1, 3, *input_size, device=device))
+    return features.flatten(1).shape[1]

@@ -14,7 +14,7 @@ from tsugiki.backbones.heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.names import Address, resolve
 from tsugiki.backbones.recipe import Recipe, names_a_file
 from tsugiki.backbones.source import Source
-from tsugiki.backbones.weights_file import Misfit, WeightsFile, fill, misfit, read_weights
+from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, read_weights
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.core.messages import tr
@@ -54,8 +54,22 @@ def load_backbone(
 
 def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
     """The architecture of ``spec`` with random weights and no old head, for weights that are loaded afterwards."""
-    cut = cut_head(_build(spec))
+    cut = cut_head(_build(spec), preprocess.size)
     return Backbone(cut.body, cut.num_features, spec=spec, preprocess=preprocess).eval()
+
+
+def build_network(
+    name: str, *, model_args: Mapping[str, Any] | None = None, zoo: str | Path | None = None
+) -> tuple[nn.Module, Preprocess]:
+    """The whole network called ``name``, classifying layer included, with random weights, and what its weights would expect.
+
+    Raises:
+        UnknownName: When there is no such backbone.
+        RequestError: When the architecture does not take these arguments.
+    """
+    found_zoo = find_zoo(zoo)
+    recipe = _recipe(resolve(name, found_zoo.names()), "none", dict(model_args or {}), found_zoo)
+    return _build(recipe.spec), recipe.preprocess
 
 
 def _recipe(address: Address, weights: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
@@ -80,6 +94,10 @@ def _recipe_of_source(address: Address, named: str, model_args: dict[str, Any], 
         from tsugiki.backbones import bundled_source
 
         return bundled_source.recipe(address.name, model_args)
+    if address.source == "hub":
+        from tsugiki.backbones import hub_source
+
+        return hub_source.recipe(address.name, model_args)
     return _recipe_of_zoo(address, model_args, zoo)
 
 
@@ -109,7 +127,7 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
     network = _build(recipe.spec)
     filled = _fill(network, file, recipe.spec) if file else set()
     heads = head_paths(network)
-    cut = cut_head(network)
+    cut = cut_head(network, recipe.preprocess.size)
     origin = WeightsOrigin(recipe.label, file.sha256, file.licence or recipe.licence) if file else NO_WEIGHTS
     whole = bool(heads) and all(f"{path}.weight" in filled for path in heads)
     return Backbone(
@@ -118,8 +136,16 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
         spec=recipe.spec,
         preprocess=preprocess,
         origin=origin,
-        head=cut.head.requires_grad_(requires_grad=False).eval() if cut.head is not None and whole else None,
+        head=_at_rest(cut.head) if whole else None,
     ).eval()
+
+
+def _at_rest(head: nn.Module | None) -> nn.Module | None:
+    if head is not None:
+        for parameter in head.parameters():
+            parameter.requires_grad = False
+        head.eval()
+    return head
 
 
 def _build(spec: BackboneSpec) -> nn.Module:
@@ -135,15 +161,12 @@ def _build(spec: BackboneSpec) -> nn.Module:
 
 
 def _fill(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:
-    kind = spec.architecture.partition(":")[0]
+    source = _library(spec.architecture.partition(":")[0])
     state, ignored = file.state, (*head_paths(network), *_AUXILIARY, *_declared_heads(network))
     gap = misfit(network, state, heads=ignored)
-    if gap and kind == "timm":
-        from tsugiki.backbones.timm_source import converted
-
-        renamed = converted(network, state)
-        if not misfit(network, renamed, heads=ignored):
-            state, gap = renamed, Misfit()
+    if gap:
+        adapted = source.adapt(network, state)
+        state, gap = min(((s, misfit(network, s, heads=ignored)) for s in (adapted, state)), key=lambda pair: len(pair[1]))
     if gap:
         raise WeightsError(
             tr("The weights in {file} do not fit {architecture}.", file=file.name, architecture=spec.architecture),

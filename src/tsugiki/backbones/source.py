@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
 from tsugiki.data.preprocess import Preprocess
@@ -43,3 +44,6 @@ class Source(Protocol):
 
     def fetch(self, plan: Plan) -> Path:
         """The file of the plan's weights, on this machine."""
+
+    def adapt(self, network: nn.Module, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Weights in another layout that the library knows, in the network's own; unchanged where it knows none."""

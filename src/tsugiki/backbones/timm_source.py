@@ -112,8 +112,8 @@ def from_config(config: Mapping[str, Any]) -> Preprocess:
     )
 
 
-def converted(network: nn.Module, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
-    """Weights in their publisher's original layout, in timm's; unchanged where timm knows no conversion for the network."""
+def adapt(network: nn.Module, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """See :class:`tsugiki.backbones.source.Source`: many publishers' original layouts."""
     convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
     if convert is None:
         return state

@@ -76,6 +76,12 @@ def fetch(plan: Plan) -> Path:
     return download(weights.url, place_of(weights), name=label, hash_prefix=match.group(1) if match else "")
 
 
+def adapt(network: nn.Module, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """See :class:`tsugiki.backbones.source.Source`: torchvision has one layout only."""
+    del network
+    return state
+
+
 def from_transforms(transforms: Any) -> Preprocess:
     """Torchvision's ``ImageClassification`` preset in our words."""
     interpolation: Interpolation = transforms.interpolation.value

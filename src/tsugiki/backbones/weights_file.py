@@ -58,8 +58,8 @@ class Misfit:
     unexpected: list[str] = field(default_factory=list)
     misshaped: list[str] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.unexpected or self.misshaped)
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.misshaped)
 
     def __str__(self) -> str:
         kinds = ((tr("missing"), self.missing), (tr("unexpected"), self.unexpected), (tr("of another shape"), self.misshaped))

@@ -1,0 +1,90 @@
+"""Every backbone that can be named, with what its metadata knows; nothing is built or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsugiki.backbones import bundled_source, timm_source, torchvision_source
+from tsugiki.backbones.hub_files import cached_file
+from tsugiki.backbones.hub_source import WEIGHTS_FILES
+from tsugiki.backbones.zoo import find_zoo
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """One line of the catalogue; ``None`` is what the metadata does not know.
+
+    Attributes:
+        name: As it is typed, with its source, and for timm with the tag of its weights.
+        source: ``bundled``, ``zoo``, ``torchvision`` or ``timm``.
+        parameters: Of the whole pretrained network; of the part that is kept, for a bundled one.
+        input_size: Height and width in pixels.
+        imagenet_top1: Percent of ImageNet's validation photos, as its publisher measured it.
+        licence: Of the weights.
+        on_this_machine: Whether the default weights are already here.
+    """
+
+    name: str
+    source: str
+    parameters: int | None
+    input_size: tuple[int, int] | None
+    imagenet_top1: float | None
+    licence: str
+    on_this_machine: bool
+
+
+def list_backbones(text: str = "", *, zoo: str | Path | None = None) -> list[BackboneInfo]:
+    """The backbones whose name holds every word of ``text``: bundled ones first, then the zoo's, torchvision's, timm's.
+
+    Args:
+        text: Words, upper or lower case; empty for all.
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    words = text.lower().split()
+    return [info for part in (_bundled(), _zoo(zoo), _torchvision(), _timm()) for info in part if _holds(info.name, words)]
+
+
+def _holds(name: str, words: Iterable[str]) -> bool:
+    return all(word in name.lower() for word in words)
+
+
+def _bundled() -> Iterator[BackboneInfo]:
+    for name in bundled_source.names():
+        recipe, about = bundled_source.recipe(name, {}), bundled_source.describe(name)
+        yield BackboneInfo(
+            f"bundled:{name}", "bundled", about.parameters, recipe.preprocess.size, None, recipe.licence, on_this_machine=True
+        )
+
+
+def _zoo(path: str | Path | None) -> Iterator[BackboneInfo]:
+    for entry in find_zoo(path).entries.values():
+        size = entry.preprocess.size if entry.preprocess else None
+        yield BackboneInfo(entry.name, "zoo", None, size, None, entry.licence, on_this_machine=entry.weights.is_file())
+
+
+def _torchvision() -> Iterator[BackboneInfo]:
+    for name in torchvision_source.names():
+        weights = torchvision_source.default_weights(name)
+        scores = weights.meta.get("_metrics", {}).get("ImageNet-1K", {})
+        yield BackboneInfo(
+            f"torchvision:{name}",
+            "torchvision",
+            weights.meta["num_params"],
+            torchvision_source.from_transforms(weights.transforms()).size,
+            scores.get("acc@1"),
+            torchvision_source.licence_of(weights),
+            on_this_machine=torchvision_source.place_of(weights).is_file(),
+        )
+
+
+def _timm() -> Iterator[BackboneInfo]:
+    tagged = timm_source.tagged_names()
+    pretrained = {name.partition(".")[0] for name in tagged}
+    for name in sorted((*tagged, *(each for each in timm_source.names() if each not in pretrained))):
+        config = timm_source.config_of(name)
+        size = config.input_size[-2:] if config else None
+        licence = (config.license if config else None) or "unknown"
+        here = bool(config and config.hf_hub_id and cached_file(config.hf_hub_id, WEIGHTS_FILES))
+        yield BackboneInfo(f"timm:{name}", "timm", None, size, None, licence, on_this_machine=here)

@@ -1,0 +1,60 @@
+"""``tsugiki backbones``: every pretrained network that can be named."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.catalog import BackboneInfo
+
+
+def backbones(
+    text: Annotated[list[str] | None, typer.Argument(help=tr("words that the name must hold"))] = None,
+    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """List backbones: source, parameters, input size, ImageNet accuracy, licence, and whether the weights are here."""
+    from tsugiki.backbones.catalog import list_backbones
+
+    words = " ".join(text or [])
+    found = list_backbones(words, zoo=zoo)
+    if as_json:
+        emit(json.dumps([dataclasses.asdict(info) for info in found], ensure_ascii=False, indent=2))
+        return
+    if found:
+        emit(_table(found))
+    say(tr("backbones found: {count}", count=len(found)))
+    if found:
+        say(tr("Names of the Hugging Face Hub (hub:OWNER/NAME) are not listed. Any name here is typed as --backbone NAME."))
+
+
+def _table(found: list[BackboneInfo]) -> str:
+    titles = (tr("name"), tr("parameters"), tr("input"), tr("ImageNet top-1"), tr("licence"), tr("on this machine"))
+    return _aligned([titles, *(_row(info) for info in found)])
+
+
+def _row(info: BackboneInfo) -> tuple[str, ...]:
+    return (
+        info.name,
+        f"{info.parameters / 1e6:.1f} M" if info.parameters else "-",
+        f"{info.input_size[0]} x {info.input_size[1]}" if info.input_size else "-",
+        f"{info.imagenet_top1:.1f}%" if info.imagenet_top1 else "-",
+        info.licence,
+        tr("yes") if info.on_this_machine else "-",
+    )
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

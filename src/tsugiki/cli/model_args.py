@@ -1,0 +1,32 @@
+"""Arguments of an architecture, as typed: ``--model-arg pad_type=same --model-arg img_size=192``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+
+def parse_model_args(pairs: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs as arguments; a value that reads as JSON (``192``, ``true``, ``[1, 2]``) is that, else text.
+
+    Raises:
+        RequestError: When a pair has no name or no equals sign.
+    """
+    parsed: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise RequestError(tr("This is no argument of an architecture."), allowed="--model-arg NAME=VALUE", got=repr(pair))
+        parsed[name.strip()] = _value(value)
+    return parsed
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,95 @@
+"""``tsugiki summary``: a network before and after its backbone is frozen and its head replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tsugiki.backbones.tables import ParameterTable
+
+
+def summary(
+    target: Annotated[str, typer.Argument(metavar="BACKBONE|RUN", help=tr("the name of a backbone, or a run folder"))],
+    classes: Annotated[int, typer.Option(help=tr("classes of the new head"), min=1)] = 3,
+    batch_size: Annotated[int, typer.Option(help=tr("photos in the batch that the shapes are shown for"), min=1)] = 32,
+    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
+    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
+    parameters: Annotated[bool, typer.Option("--parameters", help=tr("list every parameter instead of every layer"))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """Show a network's layers, shapes and parameters, and which of them learn. No weights are needed."""
+    if _is_run(target):
+        stages, size = _stages_of_run(Path(target))
+    else:
+        stages, size = _stages_of_backbone(target, classes, model_arg or [], zoo)
+    report = [_described(title, network, (batch_size, 3, *size), parameters) for title, network in stages]
+    if as_json:
+        emit(json.dumps([_plain(title, table) for title, _, table in report], ensure_ascii=False, indent=2))
+        return
+    for title, text, table in report:
+        say(f"\n{title}")
+        emit(text)
+        say(table.totals)
+
+
+def _is_run(target: str) -> bool:
+    folder = Path(target)
+    if (folder / "classifier.json").is_file():
+        return True
+    if folder.is_dir():
+        raise RequestError(
+            tr("{folder} is no run folder.", folder=folder),
+            allowed=tr("a folder with classifier.json in it, or the name of a backbone"),
+        )
+    return False
+
+
+def _stages_of_run(folder: Path) -> tuple[list[tuple[str, nn.Module]], tuple[int, int]]:
+    from tsugiki.classifier.classifier import Classifier
+
+    classifier = Classifier.load(folder)
+    return [(tr("{folder}, as it was saved", folder=folder), classifier)], classifier.preprocess.size
+
+
+def _stages_of_backbone(
+    name: str, classes: int, model_arg: list[str], zoo: Path | None
+) -> tuple[list[tuple[str, nn.Module]], tuple[int, int]]:
+    from tsugiki.backbones.freezing import freeze
+    from tsugiki.backbones.heads import replace_head
+    from tsugiki.backbones.loading import build_network
+    from tsugiki.cli.model_args import parse_model_args
+
+    args = parse_model_args(model_arg)
+    before, preprocess = build_network(name, model_args=args, zoo=zoo)
+    after, _ = build_network(name, model_args=args, zoo=zoo)
+    replace_head(freeze(after), classes)
+    titles = (
+        tr("{name}, as it was pretrained: every parameter learns", name=name),
+        tr("{name}, backbone frozen and head replaced: {classes} classes", name=name, classes=classes),
+    )
+    return list(zip(titles, (before, after), strict=True)), preprocess.size
+
+
+def _described(
+    title: str, network: nn.Module, input_size: tuple[int, int, int, int], parameters: bool
+) -> tuple[str, str, ParameterTable]:
+    from tsugiki.backbones import tables
+
+    table = tables.parameter_table(network)
+    return title, str(table if parameters else tables.summary(network, input_size)), table
+
+
+def _plain(title: str, table: ParameterTable) -> dict[str, Any]:
+    rows = [{"name": r.name, "shape": list(r.shape), "count": r.count, "trainable": r.trainable} for r in table.rows]
+    totals = {"trainable": table.trainable, "frozen": table.frozen, "total": table.total}
+    return {"title": title, **totals, "parameters": rows}
