@@ -162,12 +162,18 @@ def _cut_timm(model: nn.Module, input_size: tuple[int, int]) -> Cut:
     width = getattr(network, "head_hidden_size", None) or network.num_features
     if heads and isinstance(heads[0], nn.Linear):
         width = heads[0].in_features
+    before = _count(model)
     if heads:
         network.reset_classifier(0)
     if len(heads) > 1:  # their inputs are joined or averaged, as each family likes
         width = _measured_width(model, input_size)
-    only = heads[0] if len(heads) == 1 and isinstance(heads[0], nn.Linear) else None
-    return Cut(model, int(width), only)
+    # Some families throw more away, such as a norm before the layer or a second head: then the layer alone is not their answer.
+    whole = len(heads) == 1 and isinstance(heads[0], nn.Linear) and _count(model) + _count(heads[0]) == before
+    return Cut(model, int(width), heads[0] if whole else None)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _measured_width(model: nn.Module, input_size: tuple[int, int]) -> int:

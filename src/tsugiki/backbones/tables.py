@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tsugiki.core.console import emit
 from tsugiki.core.messages import tr
 
 _COLUMNS = ("input_size", "output_size", "num_params", "trainable")
@@ -107,7 +108,15 @@ class Summary:
         return int(self.statistics.trainable_params)
 
 
-def summary(model: nn.Module, input_size: Sequence[int] = (32, 3, 224, 224)) -> Summary:
+def summary(
+    model: nn.Module,
+    input_size: Sequence[int] = (32, 3, 224, 224),
+    *,
+    col_names: Sequence[str] = _COLUMNS,
+    col_width: int = 20,
+    row_settings: Sequence[str] = ("var_names",),
+    verbose: int = 0,
+) -> Summary:
     """The table of torchinfo: for every layer its input and output size, its parameters and whether they are trainable.
 
     The shapes are worked out on a hollow copy without numbers: the model itself is not run, its mode and its statistics stay as
@@ -116,14 +125,22 @@ def summary(model: nn.Module, input_size: Sequence[int] = (32, 3, 224, 224)) -> 
     Args:
         model: Any network on photos.
         input_size: ``[B, 3, H, W]``.
+        col_names: torchinfo's columns.
+        col_width: torchinfo's width of each.
+        row_settings: torchinfo's way of naming rows.
+        verbose: More than 0 also writes the table to standard output.
     """
+    style = {"col_names": tuple(col_names), "col_width": col_width, "row_settings": tuple(row_settings)}
     hollow = _hollow_copy(model)
     try:
-        statistics = _ask_torchinfo(hollow, torch.empty(tuple(input_size), device="meta"))
+        statistics = _ask_torchinfo(hollow, torch.empty(tuple(input_size), device="meta"), style)
     except RuntimeError:
         place = next(model.parameters(), torch.empty(0)).device
-        statistics = _ask_torchinfo(copy.deepcopy(model), torch.zeros(tuple(input_size), device=place))
-    return Summary(statistics)
+        statistics = _ask_torchinfo(copy.deepcopy(model), torch.zeros(tuple(input_size), device=place), style)
+    table = Summary(statistics)
+    if verbose > 0:
+        emit(str(table))
+    return table
 
 
 def _hollow_copy(model: nn.Module) -> nn.Module:
@@ -137,18 +154,10 @@ def _hollow_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def _ask_torchinfo(model: nn.Module, batch: torch.Tensor) -> Any:
+def _ask_torchinfo(model: nn.Module, batch: torch.Tensor, style: dict[str, Any]) -> Any:
     import torchinfo
 
     model.eval()  # a copy: the person's own model stays in its mode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torch's own storage classes, nothing that a person could act on
-        return torchinfo.summary(
-            model,
-            input_data=batch,
-            col_names=_COLUMNS,
-            col_width=20,
-            row_settings=("var_names",),
-            verbose=0,
-            device=batch.device,
-        )
+        return torchinfo.summary(model, input_data=batch, verbose=0, device=batch.device, **style)

@@ -1,0 +1,63 @@
+"""The new classifying layer: in the right place, alone in learning, repeatable."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torchvision.models import efficientnet_b0
+
+from tsugiki.backbones.freezing import freeze
+from tsugiki.backbones.heads import head_paths, replace_head
+from tsugiki.backbones.tables import parameter_table
+from tsugiki.backbones.tinyvgg import TinyVGG
+from tsugiki.core.errors import RequestError
+
+
+def test_the_second_articles_numbers():
+    model = efficientnet_b0()
+    assert parameter_table(model).total == 5_288_548
+    table = parameter_table(replace_head(freeze(model), 3))
+    assert (table.frozen, table.trainable) == (4_007_548, 3_843)
+
+
+def test_the_dropout_before_the_head_stays_and_works_again():
+    model = replace_head(freeze(efficientnet_b0()), 3).train()
+    assert isinstance(model.classifier[0], nn.Dropout)
+    features = torch.ones(1, 1280)
+    assert (model.classifier[0](features) == 0).any()
+    model.eval()
+    assert torch.equal(model.classifier[0](features), features)
+
+
+def test_a_seed_makes_the_start_repeatable_and_touches_no_global_state():
+    plain = nn.Sequential(nn.Linear(2, 2))
+    state = torch.random.get_rng_state()
+    first, second = (replace_head(TinyVGG(), 4, seed=7).classifier[1].weight for _ in range(2))
+    assert torch.equal(first, second)
+    torch.random.set_rng_state(state)
+    expected = torch.rand(3)
+    torch.random.set_rng_state(state)
+    replace_head(plain, 4, seed=7)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("make", [TinyVGG, lambda: timm.create_model("test_resnet"), lambda: timm.create_model("test_vit")])
+def test_the_new_layer_is_of_the_old_ones_kind(make):
+    model = replace_head(make().to(torch.float64).eval(), 4)
+    (path,) = head_paths(model)
+    head = model.get_submodule(path)
+    assert head.weight.dtype == torch.float64
+    assert head.out_features == 4
+    assert not head.training
+
+
+def test_a_network_without_a_classifying_end_is_refused():
+    with pytest.raises(RequestError, match="does not classify"):
+        replace_head(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), 2)
+    with pytest.raises(RequestError, match="at least one class"):
+        replace_head(TinyVGG(), 0)
+
+
+def test_tiny_vgg_is_the_articles():
+    assert parameter_table(TinyVGG(3, 10, 3)).total == 8_083
+    assert TinyVGG(output_shape=5)(torch.zeros(2, 3, 64, 64)).shape == (2, 5)
