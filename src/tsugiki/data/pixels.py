@@ -42,10 +42,10 @@ class View:
 
     number: int = 0
 
-    @property
-    def key(self) -> str:
-        """A name for the feature store; changes when what a number means changes."""
-        return "frame" if self.number == 0 else f"view-{self.number}-v1"
+    def row_key(self, digest: str) -> str:
+        """What the feature of this view of a photo is stored under, 64 hexadecimal digits."""
+        # "1" changes when what a number means changes.
+        return digest if self.number == 0 else content_digest(f"{digest}/view-{self.number}/1".encode())
 
     def mirrored(self, digest: str) -> bool:
         """Whether left and right are exchanged."""

@@ -55,10 +55,11 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
     Raises:
         DataError: When a file changed while it was being looked at.
     """
-    stored = _most_complete(photos, engines, store, way, key)
+    keys = [way.view.row_key(digest) for digest in photos.digests]
+    stored = _most_complete(keys, engines, store, way, key)
     if stored is not None and (stored.rows >= 0).all():
         return stored
-    todo = _first_of_each([] if stored is None else stored.rows, photos.digests)
+    todo = _first_of_each([] if stored is None else stored.rows, keys)
     prepared, problems = decode_sample(photos, engines, way, todo)
     if not prepared:  # nothing can be read
         space = stored.space if stored else _space(store, engines, way, key, "float32")
@@ -67,14 +68,14 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
     sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
     engine = engines.choose(sample, exact=way.exact, count=len(todo))
     space = _space(store, engines, way, key, engine.precision)
-    todo = _first_of_each(space.rows_of(photos.digests), photos.digests)
+    todo = _first_of_each(space.rows_of(keys), keys)
     work = Work(photos, engines, way, engine, prepared)
-    keeper = _Keeper(store, space, photos, problems=dict(problems))
+    keeper = _Keeper(store, space, photos, keys, problems=dict(problems))
     with progress(tr("Looking at photos"), len(todo)) as tick, keeper:
         for chunk in in_threads([row for row in todo if row not in problems], work):
             keeper.take(chunk)
             tick(len(chunk.positions) + len(chunk.problems), "")
-    rows = space.rows_of(photos.digests)
+    rows = space.rows_of(keys)
     return Extraction(space, rows, _for_all_copies(keeper.problems, photos.digests), keeper.computed)
 
 
@@ -82,20 +83,19 @@ def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision:
     parts = {
         "weights": key,
         "preprocess": engines.preprocess.to_dict(),
-        "view": way.view.key,
         "pixels": "reference" if way.exact else "fast",
         "precision": precision,
     }
     return store.space(parts, engines.backbone.num_features)
 
 
-def _most_complete(photos: Photos, engines: Engines, store: FeatureStore, way: Way, key: str) -> Extraction | None:
+def _most_complete(keys: Sequence[str], engines: Engines, store: FeatureStore, way: Way, key: str) -> Extraction | None:
     """The stored features that cover most photos, whatever engine they came from."""
     precisions = ("float32",) if way.exact else ("float16", "bfloat16", "float32")
     found = []
     for precision in precisions:
         space = _space(store, engines, way, key, precision)
-        found.append(Extraction(space, space.rows_of(photos.digests)))
+        found.append(Extraction(space, space.rows_of(keys)))
     best = max(found, key=lambda extraction: int((extraction.rows >= 0).sum()))
     return best if (best.rows >= 0).any() else None
 
@@ -120,10 +120,13 @@ def _for_all_copies(problems: dict[int, str], digests: Sequence[str]) -> dict[in
 class _Keeper:
     """Puts finished chunks into the store every few seconds, and at the end however it comes."""
 
-    def __init__(self, store: FeatureStore, space: Space, photos: Photos, *, problems: dict[int, str]) -> None:
+    def __init__(
+        self, store: FeatureStore, space: Space, photos: Photos, keys: Sequence[str], *, problems: dict[int, str]
+    ) -> None:
         self._store = store
         self._space = space
         self._photos = photos
+        self._keys = keys
         self._pending: list[Chunk] = []
         self._kept_at = time.monotonic()
         self.problems = problems
@@ -144,11 +147,13 @@ class _Keeper:
     def _keep(self) -> None:
         chunks = [chunk for chunk in self._pending if chunk.positions]
         if chunks:
-            digests = [self._photos.digests[position] for chunk in chunks for position in chunk.positions]
+            positions = [position for chunk in chunks for position in chunk.positions]
             facts = [fact for chunk in chunks for fact in chunk.facts]
+            digests = [self._photos.digests[position] for position in positions]
             self._store.remember_facts(dict(zip(digests, facts, strict=True)))
-            self._space.add(digests, np.concatenate([chunk.vectors for chunk in chunks]))
-            self.computed += len(digests)
+            keys = [self._keys[position] for position in positions]
+            self._space.add(keys, np.concatenate([chunk.vectors for chunk in chunks]))
+            self.computed += len(positions)
         self._pending = []
         self._kept_at = time.monotonic()
 

@@ -5,7 +5,7 @@ On disk (``<cache>/features``)::
     index.sqlite          files -> content, content -> facts, (space, content) -> row
     <space>.f32           the vectors of one space, float32, row after row
 
-A *space* is one way of computing features: (weights, preprocessing, view, engine precision). Photos are known by their content,
+A *space* is one way of computing features: (weights, preprocessing, engine precision). Photos are known by their content,
 so a file that moved is found again and a file that was replaced is not mistaken for the old one. Several processes may share a
 store: each takes rows of its own before it writes them, and a row counts only once the index names it, which is after its
 vector is on disk. What was interrupted leaves unused rows behind and nothing else.

@@ -1,0 +1,42 @@
+"""A run on disk: whole or absent."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from tsugiki.core.files import atomic_folder, write_atomically, write_json
+from tsugiki.training.run import Run
+
+HISTORY = "history.csv"
+EVALUATION = "evaluation.json"
+PREDICTIONS = "predictions.csv"
+HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
+
+
+def save_run(run: Run, folder: str | Path) -> Path:
+    """Write everything about a run into ``folder``; an older run there is replaced, and only when the new one is whole.
+
+    Args:
+        run: From :func:`tsugiki.fit`.
+        folder: Of the run.
+
+    Returns:
+        The folder.
+    """
+    target = Path(folder)
+    with atomic_folder(target) as temporary:
+        run.classifier.save(temporary)
+        write_atomically(temporary / HISTORY, _history_csv(run.history))
+        write_json(temporary / EVALUATION, run.evaluation)
+        run.predictions.to_csv(temporary / PREDICTIONS)
+    return target
+
+
+def _history_csv(history: list[dict[str, float]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, HISTORY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return stream.getvalue()

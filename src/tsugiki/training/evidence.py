@@ -1,0 +1,164 @@
+"""Everything known about the photos of a run before anything is learned: samples, features, facts.
+
+Letters: ``N`` photos, ``V`` views per photo, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tsugiki.backbones.backbone import Backbone
+from tsugiki.core.console import say
+from tsugiki.core.errors import DataError
+from tsugiki.core.messages import tr
+from tsugiki.data.listing import list_photos
+from tsugiki.data.pixels import PhotoFacts, View
+from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.samples import LeftOut, Samples
+from tsugiki.data.settling import settle
+from tsugiki.features.engines import EngineName, Engines
+from tsugiki.features.extraction import Extraction, extract
+from tsugiki.features.identity import identify, weights_key
+from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
+from tsugiki.features.store import FeatureStore
+from tsugiki.training.heads import FeatureRows, Floats
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Photos that count, with their features.
+
+    Attributes:
+        samples: All photos, every split.
+        training: Rows of ``samples`` that are learned from.
+        held_out: Rows that are looked at once, at the end.
+        validation: Rows of ``val`` where there is a ``test`` as well: they give the curves and are never learned from.
+        features: Of the training photos, view after view, ``[V * N]``; computed fast.
+        held_out_features: ``[N, D]``, computed exactly, as predictions are.
+        validation_features: Likewise.
+        facts: Of every photo of ``samples``.
+        computed: How many photos had to be decoded; the others were known.
+    """
+
+    samples: Samples
+    training: list[int]
+    held_out: list[int]
+    validation: list[int]
+    features: FeatureRows
+    held_out_features: Floats
+    validation_features: Floats
+    facts: list[PhotoFacts | None]
+    computed: int
+
+    @property
+    def training_frames(self) -> FeatureRows:
+        """Features of the training photos themselves, without augmented views."""
+        return FeatureRows(self.features.vectors, self.features.rows[: len(self.training)])
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How features are computed.
+
+    Attributes:
+        engine: ``auto``, ``openvino`` or ``torch``.
+        views: Augmented views per training photo, besides the photo itself.
+        store: Where features are kept; by default in the program's cache.
+    """
+
+    engine: EngineName = "auto"
+    views: int = 0
+    store: FeatureStore | None = None
+
+
+def find_samples(source: str | Path, *, seed: int = 0, held_out: float = 0.2, store: FeatureStore | None = None) -> Samples:
+    """The photos of a source, by content; none is decoded yet: that happens once, when its features are computed.
+
+    See :func:`tsugiki.load` for what a source may be and what is decided.
+    """
+    listing = list_photos(source)
+    return settle(listing, identify(listing.paths, store or FeatureStore()), seed=seed, held_out=held_out)
+
+
+def gather(backbone: Backbone, preprocess: Preprocess, samples: Samples, looking: Looking) -> Evidence:
+    """Compute, or find in the store, the features of all photos; photos that cannot be read are left out.
+
+    Raises:
+        DataError: When a class has no readable training photo, or no held-out photo can be read.
+    """
+    store = looking.store or FeatureStore()
+    eyes = _Eyes(Engines(backbone, preprocess, name=looking.engine), store, weights_key(backbone))
+    computed = 0
+    while True:
+        parts = _parts(samples)
+        frames = {name: eyes.look(samples, rows, FAST if name == "training" else EXACT) for name, rows in parts.items()}
+        computed += sum(part.computed for part in frames.values())
+        problems = {parts[name][at]: reason for name, part in frames.items() for at, reason in part.problems.items()}
+        if not problems:
+            break
+        samples = leave_out(samples, problems)
+    views = [eyes.look(samples, parts["training"], Way(view=View(number))) for number in range(1, looking.views + 1)]
+    rows = np.concatenate([part.rows for part in (frames["training"], *views)])
+    return Evidence(
+        samples,
+        **parts,
+        features=FeatureRows(frames["training"].space.vectors(), rows),
+        held_out_features=_vectors(frames["held_out"]),
+        validation_features=_vectors(frames["validation"]),
+        facts=store.facts(samples.digests),
+        computed=computed + sum(part.computed for part in views),
+    )
+
+
+class _Eyes:
+    """What does not change from one split to the next."""
+
+    def __init__(self, engines: Engines, store: FeatureStore, key: str) -> None:
+        self._engines = engines
+        self._store = store
+        self._key = key
+
+    def look(self, samples: Samples, rows: Sequence[int], way: Way) -> Extraction:
+        photos = Photos([samples.root / samples.names[row] for row in rows], [samples.digests[row] for row in rows])
+        return extract(photos, self._engines, self._store, way=way, key=self._key)
+
+
+def _parts(samples: Samples) -> dict[str, list[int]]:
+    held_out = samples.held_out
+    return {
+        "training": samples.rows_of("train"),
+        "held_out": samples.rows_of(held_out),
+        "validation": samples.rows_of("val") if held_out == "test" else [],
+    }
+
+
+def _vectors(part: Extraction) -> Floats:
+    return np.asarray(part.space.vectors()[part.rows], np.float32)
+
+
+def leave_out(samples: Samples, problems: dict[int, str]) -> Samples:
+    """The samples without some rows, which are named with their reasons.
+
+    Raises:
+        DataError: When a class is left without training photos, or nothing is held out any more.
+    """
+    kept = samples.take(row for row in range(len(samples)) if row not in problems)
+    lost = tuple(LeftOut(samples.names[row], reason) for row, reason in sorted(problems.items()))
+    learned = {int(label) for label in kept.of("train").labels}
+    empty = [name for label, name in enumerate(samples.classes) if label not in learned]
+    reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in lost[:3])
+    if empty:
+        raise DataError(
+            tr("No training photo of these classes can be read: {names}.", names=", ".join(empty)),
+            got=reasons,
+            cure=tr("put readable photos there, or take the folder away"),
+        )
+    if not kept.rows_of(samples.held_out):
+        raise DataError(tr("No held-out photo can be read."), got=reasons, cure=tr("put readable photos there"))
+    for entry in lost:
+        say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
+    return replace(kept, left_out=(*samples.left_out, *lost))

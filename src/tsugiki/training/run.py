@@ -1,0 +1,38 @@
+"""One training and everything that came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.samples import Samples
+from tsugiki.evaluation.rows import Predictions
+from tsugiki.training.evidence import Evidence
+from tsugiki.training.heads import Floats
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: the classifier, and what is known about it.
+
+    Attributes:
+        classifier: Trained, calibrated, on the device it was trained on.
+        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``.
+        evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.document.evaluate_rows`).
+        predictions: One row per held-out photo.
+        evidence: Photos and features that it was made from.
+        out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has not learned from it.
+    """
+
+    classifier: Classifier
+    history: list[dict[str, float]]
+    evaluation: dict[str, Any]
+    predictions: Predictions
+    evidence: Evidence
+    out_of_fold: Floats
+
+    @property
+    def samples(self) -> Samples:
+        """The photos that counted."""
+        return self.evidence.samples

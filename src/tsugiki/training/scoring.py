@@ -1,0 +1,87 @@
+"""What a trained head is worth: calibrated on out-of-fold answers, judged once on the held-out photos.
+
+Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.unknown import Unknown
+from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.document import evaluate_rows
+from tsugiki.evaluation.leaks import Pair, Prints, find_duplicates, find_leaks
+from tsugiki.evaluation.rows import Predictions
+from tsugiki.evaluation.unknowns import FALSE_REJECT_RATE, threshold_at, training_distance
+from tsugiki.training.evidence import Evidence
+from tsugiki.training.heads import Floats, Ints
+
+_MOST_REFERENCES = 5_000  # training photos that "unlike anything seen" is measured against
+_MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
+
+
+def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats) -> None:
+    """Set temperature and unknown threshold, both from training photos only.
+
+    Args:
+        classifier: Changed in place.
+        evidence: Features of the training photos.
+        out_of_fold: ``[N, K]`` logits of the training photos.
+    """
+    classifier.temperature = fit_temperature(out_of_fold, evidence.samples.labels[evidence.training])
+    frames = evidence.training_frames
+    picked = np.arange(0, len(frames), max(1, -(-len(frames) // _MOST_REFERENCES)))
+    reference = frames.take(picked)
+    subjects = _subjects(evidence)[picked]
+    threshold = threshold_at(training_distance(reference, groups=subjects))
+    classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
+
+
+def _subjects(evidence: Evidence) -> Ints:
+    """A number per training photo; copies of one photo, and photos of one subject, have the same."""
+    samples = evidence.samples
+    names = samples.digests if samples.groups is None else samples.groups
+    keys = [names[row] or samples.digests[row] for row in evidence.training]
+    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+
+
+def predict_features(classifier: Classifier, features: Floats) -> Floats:
+    """Calibrated probabilities ``[N, K]`` of features ``[N, D]``."""
+    with torch.inference_mode():
+        logits = classifier.head(torch.from_numpy(features).to(classifier.device))
+        probabilities: Floats = classifier.probabilities(logits).cpu().numpy()
+    return probabilities
+
+
+def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict[str, Any]]:
+    """Rows and numbers of the held-out photos, copies of training photos among them counted."""
+    samples = evidence.samples.take(evidence.held_out)
+    predictions = Predictions(
+        samples.names,
+        samples.splits,
+        samples.labels,
+        predict_features(classifier, evidence.held_out_features).astype(np.float64),
+        classifier.classes,
+    )
+    leaked = None
+    if len(evidence.samples) <= _MOST_COMPARED:
+        place = {row: at for at, row in enumerate(evidence.held_out)}
+        pairs = find_copies(evidence)
+        leaked = [place[row] for row in find_leaks(pairs, evidence.samples.splits, evidence.samples.held_out)]
+    document = evaluate_rows(predictions, split=evidence.samples.held_out, temperature=classifier.temperature, leaked=leaked)
+    return predictions, document
+
+
+def find_copies(evidence: Evidence) -> list[Pair]:
+    """Photos that are one, across and inside splits, by row of ``evidence.samples``."""
+    samples = evidence.samples
+    features = np.zeros((len(samples), evidence.features.width), np.float32)
+    features[evidence.training] = evidence.training_frames.take(slice(None))
+    features[evidence.held_out] = evidence.held_out_features
+    features[evidence.validation] = evidence.validation_features
+    hashes = np.array([0 if fact is None else fact.look for fact in evidence.facts], np.int64)
+    return find_duplicates(Prints(samples.digests, hashes, features, samples.splits))
