@@ -31,8 +31,14 @@ def test_the_temperature_has_the_least_log_loss():
 def test_answers_that_are_all_right_do_not_become_certain():
     labels = np.array([0, 1] * 20)
     logits = 3.0 * np.eye(2)[labels]
-    sure = softmax(logits, fit_temperature(logits, labels)).max(axis=1)
+    sure = softmax(logits, fit_temperature(logits, labels, level=1)).max(axis=1)
     assert sure == pytest.approx(1 - 1 / 42, abs=1e-3)  # the rule of succession: (40 + 1) / (40 + 2)
+
+
+def test_a_calibrated_head_is_left_alone():
+    told = [fit_temperature(*drawn(seed, 150)) for seed in range(200)]
+    assert np.mean([temperature == 1 for temperature in told]) >= 0.93
+    assert fit_temperature(*drawn(0, 150), level=1) != 1
 
 
 def test_calibration_lowers_the_error_on_other_photos():

@@ -35,7 +35,7 @@ def test_accuracy_is_right_rows_over_rows(predictions):
 
 
 def test_it_is_plain_json(predictions):
-    document = evaluate_rows(predictions, split="val", temperature=1.7, leaked=[51])
+    document = evaluate_rows(predictions, split="val", temperature=1.7, leaked={"51.jpg": "3.jpg"})
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
@@ -67,17 +67,17 @@ def test_the_temperature_is_undone_for_before(predictions):
 
 def test_leaks_stand_beside_the_score(predictions):
     assert evaluate_rows(predictions, split="val")["leaks"] is None
-    assert evaluate_rows(predictions, split="val", leaked=[])["leaks"]["n"] == 0
+    assert evaluate_rows(predictions, split="val", leaked={})["leaks"]["n"] == 0
     leaked = [55, 60, 70, 80]  # 60 is of an unknown class: it does not count anyway
-    leaks = evaluate_rows(predictions, split="val", leaked=leaked)["leaks"]
-    assert leaks["names"] == ["55.jpg", "70.jpg", "80.jpg"]
+    leaks = evaluate_rows(predictions, split="val", leaked={f"{row}.jpg": "1.jpg" for row in leaked})["leaks"]
+    assert leaks["photos"] == [{"path": f"{row}.jpg", "twin": "1.jpg"} for row in (55, 70, 80)]
     rest = [i for i in range(50, 120) if i not in leaked]
     assert (leaks["n"], leaks["n_clean"]) == (3, len(rest))
     assert leaks["accuracy_without"] == predictions.correct[rest].sum() / len(rest)
 
 
 def test_where_every_photo_leaked_there_is_no_score(predictions):
-    leaks = evaluate_rows(predictions, split="val", leaked=range(120))["leaks"]
+    leaks = evaluate_rows(predictions, split="val", leaked=dict.fromkeys(predictions.names, "twin.jpg"))["leaks"]
     assert (leaks["n_clean"], leaks["accuracy_without"], leaks["accuracy_without_interval"]) == (0, None, [0.0, 1.0])
 
 

@@ -13,7 +13,7 @@ from tsugiki.evaluation import (
     contradictions,
     duplicate_groups,
     find_duplicates,
-    leaked_rows,
+    find_leaks,
 )
 from tsugiki.evaluation.leaks import differing_bits
 
@@ -79,7 +79,7 @@ def test_copies_are_found_and_different_photos_are_not():
     pairs = find_duplicates(prints)
     assert found(pairs) == {(row, 60 + row) for row in range(5)}
     assert {pair.kind for pair in pairs} == {"near"}
-    assert leaked_rows(pairs, prints.splits, "test") == [60, 61, 62, 63, 64]
+    assert find_leaks(pairs, prints.splits, "test") == {60 + row: row for row in range(5)}
     by_hash_alone = find_duplicates(Prints(prints.digests, prints.hashes, None, prints.splits))
     assert found(by_hash_alone) == found(pairs)
 
@@ -121,13 +121,13 @@ def test_exact_copies_are_paired_with_the_first_of_them():
     pairs = find_duplicates(prints)
     assert [(pair.first, pair.second, pair.kind) for pair in pairs] == [(0, 2, "exact"), (0, 3, "exact")]
     assert found(across(pairs, prints.splits)) == {(0, 2), (0, 3)}
-    assert leaked_rows(pairs, prints.splits, "val") == [0]
-    assert leaked_rows(pairs, prints.splits, "train") == [2, 3]
+    assert find_leaks(pairs, prints.splits, "val") == {0: 2}
+    assert find_leaks(pairs, prints.splits, "train") == {2: 0, 3: 0}
 
 
 def test_a_leak_through_a_chain_of_copies_is_a_leak():
     pairs = [Pair(0, 1, "exact", 0, None), Pair(0, 2, "exact", 0, None)]
-    assert leaked_rows(pairs, ["test", "train", "test", "test"], "test") == [0, 2]
+    assert find_leaks(pairs, ["test", "train", "test", "test"], "test") == {0: 1, 2: 1}
     assert duplicate_groups([Pair(2, 3, "near", 1, None), Pair(1, 2, "near", 1, None)], 5).tolist() == [0, 1, 1, 1, 4]
 
 
@@ -141,7 +141,7 @@ def test_many_copies_of_one_photo_do_not_explode_and_hide_no_leak():
     )
     pairs = find_duplicates(prints)
     assert len(pairs) <= 310 * 10
-    assert leaked_rows(pairs, prints.splits, "test") == [309]
+    assert find_leaks(pairs, prints.splits, "test") == {309: 0}
 
 
 def test_blocks_do_not_change_the_answer(monkeypatch):

@@ -17,7 +17,6 @@ from tsugiki.evaluation import (
     threshold_at,
     training_distance,
 )
-from tsugiki.evaluation.neighbours import label_shares
 
 
 def cloud(seed, n, centre=0.0, width=20):
@@ -63,15 +62,6 @@ def test_fewer_photos_than_neighbours():
     assert found.rows.tolist() == [[1, -1, -1], [0, -1, -1]]
     assert training_distance(cloud(5, 1)).tolist() == [2.0]
     assert nearest(cloud(5, 2), np.zeros((0, 20), dtype=np.float32), k=1).rows.tolist() == [[-1], [-1]]
-
-
-def test_label_shares_count_the_neighbours():
-    training, labels = cloud(6, 30), np.arange(30) % 3
-    found = nearest_others(training, k=4)
-    shares = label_shares(found, labels, 3)
-    for row in range(30):
-        counts = [sum(labels[other] == c for other in found.rows[row]) + 1 / 3 for c in range(3)]
-        assert np.allclose(shares[row], np.array(counts) / 5)
 
 
 def test_energy_is_minus_logsumexp():

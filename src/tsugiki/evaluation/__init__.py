@@ -20,7 +20,7 @@ from tsugiki.evaluation.leaks import (
     contradictions,
     duplicate_groups,
     find_duplicates,
-    leaked_rows,
+    find_leaks,
 )
 from tsugiki.evaluation.learning_curve import CurvePoint, LearningCurve, learning_curve, more_photos_sentence
 from tsugiki.evaluation.neighbours import Neighbours, nearest, nearest_others
@@ -63,13 +63,13 @@ __all__ = [
     "energy",
     "evaluate_rows",
     "find_duplicates",
+    "find_leaks",
     "find_shortcuts",
     "find_suspects",
     "fit_temperature",
     "fit_vector_scaling",
     "headline",
     "judge_rejection",
-    "leaked_rows",
     "learning_curve",
     "mcnemar",
     "more_photos_sentence",

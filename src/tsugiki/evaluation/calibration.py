@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tsugiki.evaluation.arrays import Floats, Ints, log_softmax, softmax
-from tsugiki.evaluation.intervals import Interval, wilson
+from tsugiki.evaluation.intervals import CONFIDENCE, Interval, wilson
 
 Binning = Literal["width", "mass"]
 
@@ -59,26 +60,38 @@ class VectorScaling:
         return logits * self.scale + self.shift
 
 
-def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """The temperature at which ``softmax(logits / temperature)`` has the least log loss.
+def fit_temperature(logits: Floats, labels: Ints, *, level: float = 1 - CONFIDENCE) -> float:
+    """The temperature at which ``softmax(logits / temperature)`` has the least log loss; 1 where that is as good.
 
     The log loss is convex in ``1 / temperature``, so its slope has one root, found by halving. The answers are softened by the
     rule of succession, as if one photo more had been seen and answered wrong (as J. Platt did in 1999 for two classes): without
     it, photos that are all answered right would ask for a temperature of zero, that is, for certainty.
 
+    A head whose penalty was chosen by its log loss is mostly calibrated already; the best temperature of a few hundred photos
+    is then a roll of the dice around one, and makes new photos' probabilities worse more often than better. So it has to beat
+    one in a likelihood-ratio test.
+
     Args:
         logits: ``[N, K]`` out-of-fold, so that no photo helped to train the head that judged it.
         labels: ``[N]``.
+        level: How rarely a calibrated head may be given another temperature by chance; 1 takes the best one whatever it gains.
 
     Returns:
         Between 0.01 and 100; above one where the head was too sure of itself.
     """
-    wide = logits.astype(np.float64)
-    target = float((_softened(labels, wide.shape[1]) * wide).sum(axis=1).mean())
+    wide, targets = logits.astype(np.float64), _softened(labels, logits.shape[1])
+    best = _best_temperature(wide, targets)
+    gain = 2 * float((targets * (log_softmax(wide, best) - log_softmax(wide))).sum())
+    needed = NormalDist().inv_cdf(1 - level / 2) ** 2  # chi-squared with one degree of freedom
+    return best if gain > needed else 1.0
+
+
+def _best_temperature(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> float:
+    target = float((targets * logits).sum())
     coldest, hottest = math.log(_COLDEST), math.log(_HOTTEST)
     for _ in range(60):
         middle = (coldest + hottest) / 2
-        mean_logit = float((softmax(wide, math.exp(middle)) * wide).sum(axis=1).mean())
+        mean_logit = float((softmax(logits, math.exp(middle)) * logits).sum())
         # Mean logit above the target: too sure, the temperature has to rise.
         coldest, hottest = (middle, hottest) if mean_logit > target else (coldest, middle)
     return math.exp((coldest + hottest) / 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 def evaluate_rows(
-    predictions: Predictions, *, split: str, temperature: float = 1.0, leaked: Iterable[int] | None = None
+    predictions: Predictions, *, split: str, temperature: float = 1.0, leaked: Mapping[str, str] | None = None
 ) -> Document:
     """Everything that the rows of one split say about a classifier.
 
@@ -31,7 +31,7 @@ def evaluate_rows(
         predictions: Rows of any splits; their probabilities are the calibrated ones.
         split: The split to judge.
         temperature: The temperature that the probabilities were made with; "before" calibration is computed with it undone.
-        leaked: Rows of ``predictions`` whose photo has a twin in another split; ``None`` where nobody has looked.
+        leaked: Path of each photo that has a twin in another split, to the twin's path; ``None`` where nobody has looked.
 
     Returns:
         Plain JSON values. Shares are floats in 0..1, intervals are ``[low, high]`` at ``confidence``, a share of nothing is
@@ -59,20 +59,19 @@ def evaluate_rows(
             top_k                       {"1": {accuracy, interval}, "2": ..., ...}, each k below the number of classes
             calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
                                         [{lower, upper, n, confidence, accuracy, interval}, ...]}
-            leaks                       None, or {n, names, n_clean, accuracy_without, accuracy_without_interval}
+            leaks                       None, or {n, photos: [{path, twin}, ...], n_clean, accuracy_without,
+                                        accuracy_without_interval}
 
     Raises:
         DataError: When the split has no photo of a known class.
     """
-    rows = [row for row, name in enumerate(predictions.splits) if name == split]
-    chosen = predictions.take(rows)
+    chosen = predictions.of(split)
     known = chosen.scored()
     if not len(known):
         raise DataError(
             tr("There is no photo to evaluate in the split {split}.", split=split),
             got=tr("{count} photos, none of a class that the classifier knows", count=len(chosen)),
         )
-    lost = None if leaked is None else np.isin(rows, list(leaked))[chosen.labels >= 0]
     return {
         "schema": SCHEMA,
         "split": split,
@@ -83,7 +82,7 @@ def evaluate_rows(
         **_by_class(known),
         "top_k": _top_k(known),
         "calibration": _calibration(known, temperature),
-        "leaks": None if lost is None else score_without_leaks(known, lost),
+        "leaks": None if leaked is None else score_without_leaks(known, leaked),
     }
 
 
@@ -153,21 +152,23 @@ def _calibrated(labels: Ints, probabilities: Floats) -> Document:
     }
 
 
-def score_without_leaks(known: Predictions, leaked: Bools) -> Document:
+def score_without_leaks(known: Predictions, leaked: Mapping[str, str]) -> Document:
     """The score of the photos that have no twin in another split.
 
     Args:
-        known: ``N`` photos of known classes.
-        leaked: ``[N]`` whether a photo has a twin.
+        known: Photos of known classes.
+        leaked: Path of each photo that has a twin, to the twin's path; paths that are not among ``known`` do not matter.
 
     Returns:
-        ``{n, names, n_clean, accuracy_without, accuracy_without_interval}``; the accuracy is ``None`` where every photo leaked.
+        ``{n, photos, n_clean, accuracy_without, accuracy_without_interval}``; the accuracy is ``None`` where every photo
+        leaked.
     """
-    clean = known.correct[~leaked]
+    lost = np.array([name in leaked for name in known.names], dtype=np.bool_)
+    clean = known.correct[~lost]
     share, interval = share_of(clean)
     return {
-        "n": int(leaked.sum()),
-        "names": [name for name, twin in zip(known.names, leaked.tolist(), strict=True) if twin],
+        "n": int(lost.sum()),
+        "photos": [{"path": name, "twin": leaked[name]} for name in known.names if name in leaked],
         "n_clean": len(clean),
         "accuracy_without": share if len(clean) else None,
         "accuracy_without_interval": list(interval),

@@ -163,11 +163,14 @@ def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]
     return np.array([root(row) for row in range(count)], dtype=np.int64)
 
 
-def leaked_rows(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> list[int]:
-    """The rows of ``split`` whose photo, or a photo linked with it, is in another split as well."""
+def find_leaks(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> dict[int, int]:
+    """The rows of ``split`` whose photo, or one linked with it, is in another split as well; each with the first such row."""
     groups = duplicate_groups(pairs, len(splits)).tolist()
-    elsewhere = {group for group, name in zip(groups, splits, strict=True) if name != split}
-    return [row for row, name in enumerate(splits) if name == split and groups[row] in elsewhere]
+    elsewhere: dict[int, int] = {}
+    for row, name in enumerate(splits):
+        if name != split:
+            elsewhere.setdefault(groups[row], row)
+    return {row: elsewhere[groups[row]] for row, name in enumerate(splits) if name == split and groups[row] in elsewhere}
 
 
 def across(pairs: Sequence[Pair], splits: Sequence[str]) -> list[Pair]:

@@ -1,4 +1,4 @@
-"""The nearest photos by feature: behind "not sure", near duplicates, suspects and "because it looks like these".
+"""The nearest photos by feature: behind "not sure" and "because it looks like these".
 
 Similarity is the cosine of two feature vectors. An ``N x N`` table is never held: it is worked off in blocks.
 Letters: ``N`` photos asked about, ``M`` photos to compare with, ``D`` feature width, ``k`` neighbours.
@@ -60,19 +60,3 @@ def _nearest(unit: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], k:
         rows[part, :count] = np.where(np.isfinite(values), best, -1)
         similarity[part, :count] = np.clip(values, -1.0, 1.0)  # a rounding error can push equal vectors past one
     return Neighbours(rows, similarity)
-
-
-def label_shares(neighbours: Neighbours, labels: Ints, num_classes: int) -> npt.NDArray[np.float64]:
-    """``[N, K]`` the share of each photo's neighbours that is of each class, with one more photo spread over all classes.
-
-    Args:
-        neighbours: Of ``N`` photos.
-        labels: ``[M]`` classes of the photos that the neighbours were taken from.
-        num_classes: ``K``.
-    """
-    counts = np.full((len(neighbours.rows), num_classes), 1 / num_classes)
-    for column in neighbours.rows.T:
-        there = np.flatnonzero(column >= 0)
-        counts[there, labels[column[there]]] += 1
-    shares: npt.NDArray[np.float64] = counts / counts.sum(axis=1, keepdims=True)
-    return shares

@@ -2,8 +2,10 @@
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021),
 written from the paper: a photo counts as of another class when the probability of that class is at least what is usual for
-photos labelled so. Photos are ranked by normalised margin, averaged with the same margin of their neighbours' labels where
-features are at hand: two opinions that err differently. Letters: ``N`` photos, ``K`` classes.
+photos labelled so. Photos are ranked by normalised margin. Hearing the labels of a photo's nearest neighbours as well was tried
+and left out: over three backbones, two sets and twenty seeds it found as many planted errors as it lost.
+
+Letters: ``N`` photos, ``K`` classes.
 """
 
 from __future__ import annotations
@@ -14,9 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.evaluation.arrays import Floats, Ints
-from tsugiki.evaluation.neighbours import label_shares, nearest_others
-
-NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,21 @@ class Suspect:
     confident: bool
 
 
-def find_suspects(labels: Ints, probabilities: Floats, *, features: Floats | None = None) -> list[Suspect]:
+def find_suspects(labels: Ints, probabilities: Floats) -> list[Suspect]:
     """Every photo that looks more like another class than like its own, the most suspicious first.
 
     Args:
         labels: ``[N]``.
         probabilities: ``[N, K]`` out-of-fold: a head that has trained on a wrong label has learned to agree with it.
-        features: ``[N, D]``; with them, the labels of each photo's nearest neighbours are heard as well.
     """
+    everyone = np.arange(len(labels))
+    others = np.array(probabilities, dtype=np.float64)
+    others[everyone, labels] = 0.0
+    margin = probabilities[everyone, labels] - others.max(axis=1)
     confident = confident_class(labels, probabilities)
-    opinions = [probabilities.astype(np.float64)]
-    if features is not None:
-        opinions.append(label_shares(nearest_others(features, k=NEIGHBOURS), labels, probabilities.shape[1]))
-    margin: npt.NDArray[np.float64] = np.mean([_margin(opinion, labels) for opinion in opinions], axis=0)
-    looks_like = _other(np.mean(opinions, axis=0), labels).argmax(axis=1)
     doubted = np.flatnonzero((margin < 0) | (confident != labels))
     order = doubted[np.argsort(margin[doubted], kind="stable")]
+    looks_like = others.argmax(axis=1)
     return [
         Suspect(row, int(labels[row]), int(looks_like[row]), float((1 - margin[row]) / 2), bool(confident[row] != labels[row]))
         for row in order.tolist()
@@ -86,15 +84,3 @@ def confident_joint(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64
     sure = (probabilities >= class_thresholds(labels, probabilities)).any(axis=1)
     cells = labels[sure] * num_classes + confident_class(labels, probabilities)[sure]
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
-
-
-def _margin(opinion: Floats, labels: Ints) -> npt.NDArray[np.float64]:
-    own = opinion[np.arange(len(labels)), labels].astype(np.float64)
-    margin: npt.NDArray[np.float64] = own - _other(opinion, labels).max(axis=1)
-    return margin
-
-
-def _other(opinion: Floats, labels: Ints) -> npt.NDArray[np.float64]:
-    others: npt.NDArray[np.float64] = np.array(opinion, dtype=np.float64)
-    others[np.arange(len(labels)), labels] = 0.0
-    return others
