@@ -108,7 +108,7 @@ def draw_comparison(contenders: Sequence[Contender]) -> Picture:
 
 
 def _caption(each: Contender) -> str:
-    name = drawn(shorten(each.name, 30))
+    name = drawn(shorten(each.name, 44))
     cost = tr(
         "{trainable} of {parameters} parameters, {seconds} s",
         trainable=f"{each.trainable:,}",

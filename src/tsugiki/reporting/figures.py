@@ -24,7 +24,7 @@ GREEN = "#009E73"
 GREY = "#666666"
 
 _SCREEN_DPI = 80
-_LARGEST_PNG = 150_000
+_LARGEST_PNG = 60_000
 
 
 class Picture(Figure):
