@@ -6,11 +6,12 @@ as there is room. Where that file would become too large, photos are decoded eac
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,10 @@ from tsugiki.core.console import progress
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.messages import tr
 from tsugiki.data.decode import open_photo
+from tsugiki.data.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    import torch
 
 LARGEST = 16 * 2**30
 """A store becomes no larger than this many bytes, and no larger than half of the free disk."""
@@ -86,6 +91,22 @@ def decoded(paths: Sequence[Path], side: int, folder: Path, *, limit: int = LARG
     if expected > min(limit, shutil.disk_usage(folder).free / 2) or not paths:
         return each_time
     return _written(each_time, len(paths), folder / "photos.bin")
+
+
+def framed(paths: Sequence[Path], preprocess: Preprocess, folder: Path) -> torch.Tensor:
+    """The photos as prediction sees them, uint8 ``[N, 3, H, W]``, memory-mapped to a file in ``folder``."""
+    import torch
+
+    shape = (len(paths), 3, *preprocess.size)
+    pixels = torch.from_file(str(folder / "frames.bin"), shared=True, size=math.prod(shape), dtype=torch.uint8).view(shape)
+
+    def put(row: int) -> None:
+        pixels[row] = preprocess.pixels(open_photo(paths[row]))
+
+    with ThreadPoolExecutor(usable_cores()) as pool, progress(tr("Decoding photos"), len(paths)) as tick:
+        for _ in pool.map(put, range(len(paths))):
+            tick(1, "")
+    return pixels
 
 
 def _written(photos: Photos, count: int, file: Path) -> DecodedOnce:

@@ -95,6 +95,15 @@ class Batch:
     others: list[int]
     share: float
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """The batch in parts of at most ``size`` photos."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Batch(self.inputs[part], self.rows[part], self.others[part], self.share)
+
 
 def ahead(jobs: Iterable[Callable[[], T]], pool: ThreadPoolExecutor, depth: int) -> Iterator[T]:
     """The results of ``jobs`` in their order, while the next ``depth`` are already being worked on."""

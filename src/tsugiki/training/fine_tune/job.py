@@ -1,0 +1,252 @@
+"""One request, understood: which layers learn from which photos, computed how.
+
+Nothing here loops; :mod:`tsugiki.training.fine_tune.run` puts the pieces in order.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from tsugiki.backbones.backbone import WeightsOrigin
+from tsugiki.backbones.freezing import unfreeze
+from tsugiki.backbones.groups import LayerGroup
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+from tsugiki.data.photo_store import decoded, framed
+from tsugiki.data.samples import Samples
+from tsugiki.data.views import Views
+from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.dividing import divide
+from tsugiki.training.fine_tune.ema import Ema
+from tsugiki.training.fine_tune.engine import Engine, Way, build_engine
+from tsugiki.training.fine_tune.groups import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
+from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stored_inputs
+from tsugiki.training.fine_tune.loop import Course
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.state import Row, State
+from tsugiki.training.fine_tune.tuning import Choice, Workload, choose_way
+from tsugiki.training.tally import Tally
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request, understood."""
+
+    classifier: Classifier
+    samples: Samples
+    settings: FineTuneSettings
+    accelerator: Accelerator
+    learned: list[int]
+    checked: list[int]
+    groups: list[LayerGroup]
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls,
+        classifier: Classifier,
+        samples: Samples,
+        settings: FineTuneSettings,
+        accelerator: Accelerator,
+        device: torch.device,
+    ) -> Job:
+        """Understand a request, or refuse it; the job works on a copy of ``classifier``."""
+        own = copy.deepcopy(classifier).to(device)
+        unfreeze(own.backbone)
+        own.temperature, own.unknown = 1.0, None
+        learned, checked = divide(samples, settings)
+        if len(learned) // max(1, -(-len(learned) // settings.batch_size)) < accelerator.num_processes:
+            raise RequestError(
+                tr("There are fewer photos in a step than processes."), got=str(accelerator.num_processes), cure="--batch-size"
+            )
+        return cls(
+            own, samples, settings, accelerator, learned, checked, chosen_groups(own.backbone, settings.unfreeze), device
+        )
+
+    def request(self) -> str:
+        """A digest of everything that decides the result."""
+        settings = self.settings.to_dict()
+        for name in ("checkpoint_minutes", "checkpoint_steps", "micro_batch"):
+            del settings[name]
+        rows = [(self.samples.digests[row], int(self.samples.labels[row])) for row in (*self.learned, *self.checked)]
+        backbone = _digest_of(self.classifier.backbone.state_dict())
+        document = [settings, rows, len(self.learned), self.classifier.classes, self.classifier.preprocess.to_dict(), backbone]
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+    def start(self) -> State:
+        """The state before the first step, once the head is fitted."""
+        return self._state(self._plan())
+
+    def resumed(self, saved: Mapping[str, Any]) -> State:
+        """The state that a checkpoint holds."""
+        state = self._state(saved["plan"])
+        state.resume(saved)
+        if not self.accelerator.is_main_process:
+            state.tally = Tally()  # the main process's holds the sum over all
+        return state
+
+    def _state(self, plan: dict[str, Any]) -> State:
+        set_learning(self.classifier, self.groups)
+        groups = parameter_groups(self.classifier.head, self.groups, self.settings)
+        optimizer = torch.optim.AdamW(groups, fused=self.device.type in {"cpu", "cuda"})
+        scaler = torch.amp.GradScaler(self.device.type, enabled=plan["way"]["precision"] == "fp16")
+        weights = self._weights()
+        micro = self.settings.micro_batch or self.settings.batch_size
+        return State(weights, optimizer, scaler, Ema(weights, self.settings.ema_decay), micro, plan)
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """What may change: parameters that learn, and BatchNorm statistics on request."""
+        weights: dict[str, torch.Tensor] = {name: one for name, one in self.classifier.named_parameters() if one.requires_grad}
+        if self.settings.batch_norm == "update":
+            moving = {id(norm): norm for group in self.groups for part in group.modules for norm in norms_of(part)}
+            for path, module in self.classifier.named_modules():
+                if id(module) in moving:
+                    weights |= {f"{path}.{name}": buffer for name, buffer in module.named_buffers(recurse=False)}
+        return weights
+
+    def phases(self, state: State) -> list[Phase]:
+        """Which layers learn when."""
+        return phases_of(len(self.groups), replace(self.settings, epochs=int(state.plan["epochs"])))
+
+    def _is_stored(self, phase: Phase) -> bool:
+        """Whether it pays to store what the frozen layers answer."""
+        settings = self.settings
+        return (
+            0 < settings.stored_views < phase.last - phase.first + 1
+            and not settings.augmentation.mixes
+            and self.accelerator.num_processes == 1
+        )
+
+    def _plan(self) -> dict[str, Any]:
+        """Decide what is decided by measuring: the way of computing, and with a budget the number of epochs."""
+        settings = self.settings
+        per_epoch = -(-len(self.learned) // settings.batch_size)
+        phase = phases_of(len(self.groups), settings)[-1]
+        at_once = min(settings.micro_batch or settings.batch_size, settings.batch_size, len(self.learned))
+        photos = max(1, at_once // self.accelerator.num_processes)
+        size = self.classifier.preprocess.size
+        workload = Workload(photos, size, per_epoch * settings.epochs, phase.learning, self._is_stored(phase))
+        choice = choose_way(self.classifier, settings, workload) if self.accelerator.is_main_process else None
+        choice = _shared(choice, self.accelerator)
+        epochs = settings.epochs
+        if settings.budget and choice.seconds:
+            # Validation and preparing views take about a third of the time on top.
+            epochs = max(1, min(epochs, int(settings.budget / (1.3 * choice.seconds * per_epoch))))
+        return {"way": asdict(choice.way), "seconds": [choice.seconds, choice.plain_seconds], "epochs": epochs}
+
+    def material(self, work: Path) -> Material:
+        """The photos, decoded into files in ``work``."""
+        preprocess, augmentation = self.classifier.preprocess, self.settings.augmentation
+        paths = self.samples.paths
+        photos = decoded([paths[row] for row in self.learned], augmentation.stored_side(preprocess), work)
+        views = Views(photos, preprocess, augmentation, self.settings.seed)
+        checked = framed([paths[row] for row in self.checked], preprocess, work)
+        return Material(views, len(self.learned), checked, self.device, work)
+
+    def course(self, state: State, checkpoints: Checkpoints, material: Material, on_epoch: Callable[[Row], None]) -> Course:
+        """What the loop needs to know."""
+
+        def set_up(phase: Phase) -> tuple[Engine, Inputs]:
+            return self._engine(phase, Way(**state.plan["way"]), material)
+
+        labels = torch.from_numpy(self.samples.labels).to(self.device)
+        learned = labels[self.learned]
+        return Course(
+            settings=replace(self.settings, epochs=int(state.plan["epochs"])),
+            accelerator=self.accelerator,
+            photos=len(self.learned),
+            labels=learned,
+            checked=labels[self.checked],
+            class_weights=_class_weights(learned, len(self.classifier.classes), balance=self.settings.balance),
+            checkpoints=checkpoints,
+            set_up=set_up,
+            on_epoch=on_epoch,
+        )
+
+    def _engine(self, phase: Phase, way: Way, material: Material) -> tuple[Engine, Inputs]:
+        learning = self.groups[len(self.groups) - phase.learning :]
+        set_learning(self.classifier, learning)
+        height, width = self.classifier.preprocess.size
+        random = torch.Generator().manual_seed(0)
+        example = torch.randn(2, 3, height, width, generator=random).to(self.device)
+        if self._is_stored(phase):
+            engine = build_engine(self.classifier, learning, way, example=example, stored=True)
+            inputs = stored_inputs(engine, material, self.settings.stored_views) if engine.prefix else None
+            if inputs is not None:
+                return engine, inputs
+        return build_engine(self.classifier, learning, way, example=example, stored=False), FromPhotos(material)
+
+    def result(self, state: State) -> Classifier:
+        """The classifier with the best weights: on the CPU, its backbone frozen, in evaluation mode."""
+        for name, tensor in state.weights.items():
+            tensor.detach().copy_(state.best_weights[name])
+        tuned = self.classifier.to(memory_format=torch.contiguous_format).to("cpu")
+        tuned.requires_grad_(requires_grad=False)
+        tuned.head.requires_grad_(requires_grad=True)
+        tuned.zero_grad(set_to_none=True)
+        if state.best_epoch:
+            old = tuned.backbone.origin
+            digest = _digest_of(tuned.backbone.state_dict())
+            tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", digest, old.licence)
+        return tuned.eval()
+
+    def notes(self, state: State) -> dict[str, Any]:
+        """How it was trained, plain values."""
+        return {
+            "method": "fine-tune",
+            "settings": self.settings.to_dict(),
+            "epochs": len(state.history),
+            "best_epoch": state.best_epoch,
+            "start": asdict(state.start),
+            "best": asdict(state.best),
+            "validation_photos": len(self.checked),
+            "unfrozen": [group.name for group in self.groups],
+            "trainable_parameters": sum(tensor.numel() for tensor in state.weights.values()),
+            "batch_norm": self._batch_norm(),
+            "way": Way(**state.plan["way"]).describe(),
+        }
+
+    def _batch_norm(self) -> str:
+        if not norms_of(self.classifier.backbone):
+            return tr("no BatchNorm in this backbone")
+        if self.settings.batch_norm == "frozen":
+            return tr("BatchNorm statistics stay those of the pretrained weights")
+        return tr("BatchNorm statistics follow the training photos")
+
+
+def _shared(choice: Choice | None, accelerator: Accelerator) -> Choice:
+    """What the main process measured counts for all."""
+    if accelerator.num_processes == 1:
+        assert choice is not None  # noqa: S101 (a single process is the main process)
+        return choice
+    from accelerate.utils import broadcast_object_list
+
+    (shared,) = broadcast_object_list([choice])
+    return shared  # type: ignore[no-any-return]
+
+
+def _class_weights(labels: torch.Tensor, classes: int, *, balance: bool) -> torch.Tensor:
+    """``[K]``: all 1, or such that every class counts the same and the mean over the photos is 1."""
+    if not balance:
+        return torch.ones(classes, device=labels.device)
+    counts = torch.bincount(labels, minlength=classes)
+    present = int((counts > 0).sum())
+    return len(labels) / (present * counts.clamp(min=1).float())
+
+
+def _digest_of(tensors: dict[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

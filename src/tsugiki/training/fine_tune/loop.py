@@ -1,0 +1,318 @@
+"""The fine-tuning loop. Read it top-down: :func:`train` -> ``_epoch`` -> ``_step`` -> ``_part``.
+
+One step learns from one batch of the whole training, whatever the number of processes and however many parts the batch is
+computed in: losses are added up over photos and divided by the photos of the whole batch, so gradients, learning rates and step
+counts do not depend on how the work is divided.
+
+Letters: ``B`` photos, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import nn
+from torch.nn import functional
+
+from tsugiki.core.console import progress, say
+from tsugiki.core.errors import TrainingError
+from tsugiki.core.messages import tr
+from tsugiki.data.views import Batch, ahead, epoch_order, steps_of, view_threads
+from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.engine import Engine
+from tsugiki.training.fine_tune.groups import Phase, set_modes
+from tsugiki.training.fine_tune.inputs import Inputs
+from tsugiki.training.fine_tune.schedule import factor
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.state import NOT_SCORED, Row, Score, State, seed_step
+from tsugiki.training.modes import lone_photo
+from tsugiki.training.tally import Tally
+
+_CHECK_PHOTOS = 64
+
+
+@dataclass(frozen=True)
+class Course:
+    """What stays the same while a fine-tuning runs.
+
+    Attributes:
+        settings: Every knob.
+        accelerator: Devices and processes.
+        photos: How many photos are learned from.
+        labels: ``[N]`` of those, on the device.
+        checked: ``[M]`` labels of the validation photos, on the device.
+        class_weights: ``[K]``, mean 1 over the photos.
+        checkpoints: Where to write them.
+        set_up: Prepares a phase: what computes, and where batches come from.
+        on_epoch: Called with each row of the history.
+    """
+
+    settings: FineTuneSettings
+    accelerator: Accelerator
+    photos: int
+    labels: torch.Tensor
+    checked: torch.Tensor
+    class_weights: torch.Tensor
+    checkpoints: Checkpoints
+    set_up: Callable[[Phase], tuple[Engine, Inputs]]
+    on_epoch: Callable[[Row], None] = field(default=lambda _row: None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.labels.device
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return -(-self.photos // self.settings.batch_size)
+
+    def share_of(self, photos: int) -> slice:
+        """Which of a step's ``photos`` this process computes."""
+        count, mine = self.accelerator.num_processes, self.accelerator.process_index
+        return slice(photos * mine // count, photos * (mine + 1) // count)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a phase computes with."""
+
+    engine: Engine
+    inputs: Inputs
+    parallel: nn.Module
+
+
+def train(course: Course, state: State, phases: list[Phase]) -> None:
+    """Train from wherever ``state`` is to the end; ``state.best_weights`` is the result."""
+    for phase in phases:
+        if state.epoch > phase.last or _is_over(course, state):
+            continue
+        engine, inputs = course.set_up(phase)
+        running = Running(engine, inputs, _parallel(course, engine))
+        if state.start == NOT_SCORED:
+            _score_start(course, state, running)
+        while state.epoch <= phase.last and not _is_over(course, state):
+            _epoch(course, state, running)
+
+
+def _score_start(course: Course, state: State, running: Running) -> None:
+    """What the head alone is worth: the score to beat."""
+    running.inputs.prepare(state.epoch)
+    state.start = state.best = validate(course, state, running.engine, running.inputs)
+    state.best_weights = state.ema.values()
+    _checkpoint(course, state)
+
+
+def _epoch(course: Course, state: State, running: Running) -> None:
+    """Learn from every photo once, validate, write a row of the history and a checkpoint."""
+    running.inputs.prepare(state.epoch)
+    set_modes(running.engine.network, batch_norm=course.settings.batch_norm)
+    steps = steps_of(epoch_order(course.settings.seed, state.epoch, course.photos), course.settings.batch_size)
+    clock = _Clock(state)
+    label = tr("epoch {epoch} of {epochs}", epoch=state.epoch, epochs=course.settings.epochs)
+    with ThreadPoolExecutor(view_threads()) as pool, progress(label, len(steps)) as tick:
+        tick(state.step, "")
+        for rows, batch in _batches(course, state, running, steps, pool):
+            _step(course, state, running, batch, len(rows))
+            tick(1, f"loss {state.tally.loss / state.tally.photos:.3f}")
+            clock.tick()
+            if state.step < len(steps):
+                _perhaps_checkpoint(course, state, clock)
+    _finish_epoch(course, state, running, clock)
+
+
+def _step(course: Course, state: State, running: Running, batch: Batch, photos: int) -> None:
+    """One change of the weights, from this process's ``batch`` out of a step's ``photos``."""
+    settings = course.settings
+    rate = factor(state.steps, settings.epochs * course.steps_per_epoch, settings.warmup)
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["base_lr"] * rate
+    seed_step(settings.seed, state.epoch, state.step, course.accelerator.process_index)
+    _gather_gradients(course, state, running, batch, photos)
+    if settings.clip:
+        state.scaler.unscale_(state.optimizer)
+        nn.utils.clip_grad_norm_(list(running.engine.network.parameters()), settings.clip)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.optimizer.zero_grad()
+    state.ema.update()
+    state.step += 1
+    state.steps += 1
+
+
+def _part(course: Course, state: State, running: Running, part: Batch, photos: int, tally: Tally) -> None:
+    """Forward and backward pass of some of a step's photos."""
+    network, settings = running.engine.network, course.settings
+    labels, others = course.labels[part.rows], course.labels[part.others]
+    with lone_photo(network, len(part)), running.engine.way.autocast(course.device):
+        logits = running.parallel(running.engine.ready(part.inputs)).float()  # [B, K]
+    losses = torch.zeros(len(part), device=course.device)
+    for targets, share in ((labels, part.share), (others, 1 - part.share)):
+        if share:
+            each = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=settings.label_smoothing)
+            losses = losses + share * course.class_weights[targets] * each
+    tally.add(losses.detach().mean(), logits.detach(), labels)
+    # The processes' gradients are averaged: times their number, the sum over all photos divided by the photos comes out.
+    state.scaler.scale(losses.sum() * course.accelerator.num_processes / photos).backward()
+
+
+def _gather_gradients(course: Course, state: State, running: Running, batch: Batch, photos: int) -> None:
+    """Gradients of the whole ``batch``, in parts that fit into memory."""
+    while True:
+        tally = Tally(state.tally.loss, state.tally.correct, state.tally.photos)
+        try:
+            parts = list(batch.parts(state.micro))
+            for number, part in enumerate(parts, 1):
+                wait = number < len(parts)
+                with course.accelerator.no_sync(running.parallel) if wait else nullcontext():
+                    _part(course, state, running, part, photos, tally)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            _halve(course, state, error)
+        else:
+            state.tally = tally
+            return
+
+
+def _halve(course: Course, state: State, error: RuntimeError) -> None:
+    if state.micro == 1 or course.accelerator.num_processes > 1:
+        raise TrainingError(
+            tr("There is not enough memory to train with {count} photos at once.", count=state.micro),
+            cure=tr("--micro-batch {count}, or a smaller backbone", count=max(1, state.micro // 2)),
+        ) from error
+    state.micro = -(-state.micro // 2)
+    state.optimizer.zero_grad()
+    if course.device.type == "cuda":
+        torch.cuda.empty_cache()
+    say(
+        tr(
+            "Memory ran out: each step is now computed {count} photos at a time; its result stays the same.",
+            count=state.micro,
+        )
+    )
+
+
+def _batches(
+    course: Course, state: State, running: Running, steps: list[list[int]], pool: ThreadPoolExecutor
+) -> Iterator[tuple[list[int], Batch]]:
+    """What is left of the epoch's steps, with this process's batch of each."""
+    left = steps[state.step :]
+    jobs = (
+        partial(running.inputs.batch, rows, course.share_of(len(rows)), epoch=state.epoch, step=number)
+        for number, rows in enumerate(left, state.step)
+    )
+    return zip(left, ahead(jobs, pool, depth=view_threads()), strict=True)
+
+
+def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock) -> None:
+    loss, accuracy = _summed(course, state.tally).means()
+    score = validate(course, state, running.engine, running.inputs)
+    clock.tick()
+    rate = factor(state.steps - 1, course.settings.epochs * course.steps_per_epoch, course.settings.warmup)
+    row = {
+        "epoch": state.epoch,
+        "train_loss": loss,
+        "train_acc": accuracy,
+        "val_loss": score.loss,
+        "val_acc": score.accuracy,
+        "lr": course.settings.lr * rate,
+        "seconds": round(state.epoch_seconds, 3),
+    }
+    state.history.append(row)
+    if score.beats(state.best):
+        state.best, state.best_epoch, state.best_weights = score, state.epoch, state.ema.values()
+    course.on_epoch(row)
+    state.epoch, state.step, state.tally, state.epoch_seconds = state.epoch + 1, 0, Tally(), 0.0
+    state.seconds = _agreed(course, state.seconds)
+    _checkpoint(course, state)
+
+
+@torch.no_grad()
+def validate(course: Course, state: State, engine: Engine, inputs: Inputs) -> Score:
+    """Score of the (averaged) weights on the validation photos."""
+    tally = Tally()
+    mine = course.share_of(len(course.checked))
+    with state.ema.in_place():
+        engine.network.eval()
+        for start in range(mine.start, mine.stop, _CHECK_PHOTOS):
+            rows = slice(start, min(start + _CHECK_PHOTOS, mine.stop))
+            with engine.way.autocast(course.device):
+                logits = engine.network(engine.ready(inputs.validation(rows))).float()
+            tally.add(functional.cross_entropy(logits, course.checked[rows]), logits, course.checked[rows])
+    return Score(*_summed(course, tally).means())
+
+
+def _summed(course: Course, tally: Tally) -> Tally:
+    """The sum over all processes."""
+    if course.accelerator.num_processes == 1:
+        return tally
+    numbers = torch.tensor([tally.loss, tally.correct, tally.photos], dtype=torch.float64, device=course.device)
+    loss, correct, photos = course.accelerator.reduce(numbers, reduction="sum").tolist()
+    return Tally(loss, int(correct), int(photos))
+
+
+def _agreed(course: Course, seconds: float) -> float:
+    """The processes' mean: whether the budget is spent must not be answered differently by each."""
+    if course.accelerator.num_processes == 1:
+        return seconds
+    mean: torch.Tensor = course.accelerator.reduce(torch.tensor(seconds, device=course.device), reduction="mean")
+    return mean.item()
+
+
+def _is_over(course: Course, state: State) -> bool:
+    settings, done = course.settings, state.epoch - 1
+    if settings.patience and done - state.best_epoch >= settings.patience and state.step == 0:
+        return True
+    per_epoch = state.seconds / done if done else 0.0
+    return bool(settings.budget) and done > 0 and state.step == 0 and state.seconds + per_epoch > settings.budget
+
+
+def _parallel(course: Course, engine: Engine) -> nn.Module:
+    if course.accelerator.num_processes == 1:
+        return engine.call  # type: ignore[no-any-return]
+    # Statistics that move are those of the main process's photos, in every process.
+    prepared: nn.Module = course.accelerator.prepare_model(engine.call)
+    return prepared
+
+
+class _Clock:
+    """Adds what time has passed to the state, and knows when the last checkpoint was written."""
+
+    def __init__(self, state: State) -> None:
+        self._state, self._last = state, time.monotonic()
+        self.written = self._last
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        self._state.seconds += now - self._last
+        self._state.epoch_seconds += now - self._last
+        self._last = now
+
+    def minutes_since_checkpoint(self) -> float:
+        return (self._last - self.written) / 60
+
+
+def _perhaps_checkpoint(course: Course, state: State, clock: _Clock) -> None:
+    every = course.settings.checkpoint_steps
+    # Clocks differ between processes, steps do not: several processes must agree on when to meet for a checkpoint.
+    due = course.accelerator.num_processes == 1 and clock.minutes_since_checkpoint() >= course.settings.checkpoint_minutes
+    if due or (every and state.steps % every == 0):
+        _checkpoint(course, state)
+        clock.written = time.monotonic()
+
+
+def _checkpoint(course: Course, state: State) -> None:
+    if course.accelerator.num_processes > 1:
+        total = _summed(course, state.tally)
+        state.tally = total if course.accelerator.is_main_process else Tally()
+    if course.accelerator.is_main_process:
+        course.checkpoints.save(state.position())

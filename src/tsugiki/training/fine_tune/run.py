@@ -1,0 +1,151 @@
+"""One fine-tuning from start to end: photos and a classifier with a fitted head in, a better classifier out.
+
+It starts from the head that was fitted on stored features, so that the first steps do not wreck the features for the sake of a
+random head (LP-FT: Kumar et al., *Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution*, 2022).
+Held-out photos are never opened here: which epoch is kept is decided on a part of the training photos.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.console import quiet, say
+from tsugiki.core.devices import pick_device
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+from tsugiki.data.samples import Samples
+from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.engine import Way
+from tsugiki.training.fine_tune.job import Job
+from tsugiki.training.fine_tune.loop import train
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.state import Row, State
+from tsugiki.training.fine_tune.tuning import Choice
+
+FitHead = Callable[[list[int]], nn.Linear]
+"""A head fitted on the photos at some rows of the samples, by their stored features."""
+
+Resume = Literal["auto", "must", "never"]
+
+
+class FineTuned(NamedTuple):
+    """What came out.
+
+    Attributes:
+        classifier: Fine-tuned, on the CPU, frozen, in evaluation mode, not calibrated.
+        history: One row per epoch: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds.
+        notes: How it was trained, plain values; ``notes["start"]`` is the score with the head alone fitted.
+    """
+
+    classifier: Classifier
+    history: list[Row]
+    notes: dict[str, Any]
+
+
+def fine_tune(
+    classifier: Classifier,
+    samples: Samples,
+    settings: FineTuneSettings | None = None,
+    *,
+    folder: Path | None = None,
+    device: str | torch.device | None = None,
+    fit_head: FitHead | None = None,
+    resume: Resume = "auto",
+    on_epoch: Callable[[Row], None] | None = None,
+) -> FineTuned:
+    """Fine-tune a copy of ``classifier``.
+
+    Args:
+        classifier: Its head is where learning starts, unless ``fit_head`` fits another; not changed.
+        samples: Photos with their splits; those that are held out are not opened.
+        settings: Every knob.
+        folder: For checkpoints: the same request with the same folder goes on where it was interrupted. Without one, nothing
+            can be continued. :func:`forget` deletes what is in it.
+        device: Where to train; ``None`` picks the best device here.
+        fit_head: Fits the head on the photos that are learned from; without it the classifier's head may have seen the photos
+            that decide which epoch is kept.
+        resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
+        on_epoch: Called with each new row of the history.
+
+    Raises:
+        RequestError: When settings and backbone do not go together, or there is nothing to continue.
+        DataError: When there are too few photos.
+        TrainingError: When the loss is no finite number any more, or memory runs out.
+    """
+    settings = settings or FineTuneSettings()
+    place = pick_device(device)
+    accelerator = Accelerator(cpu=place.type == "cpu")
+    if accelerator.num_processes > 1:
+        place = accelerator.device
+    with quiet(not accelerator.is_main_process), _working_folder(folder, accelerator) as work:
+        job = Job.of(classifier, samples, settings, accelerator, place)
+        checkpoints = Checkpoints(folder or work, job.request())
+        state = _continued(job, checkpoints, resume) or _begun(job, fit_head)
+        say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
+        course = job.course(state, checkpoints, job.material(work), on_epoch or _said)
+        train(course, state, job.phases(state))
+        return FineTuned(job.result(state), state.history, job.notes(state))
+
+
+def forget(folder: Path) -> None:
+    """Delete the checkpoints in ``folder``: after the run they belong to was saved."""
+    Checkpoints(folder, "").clear()
+
+
+@contextmanager
+def _working_folder(folder: Path | None, accelerator: Accelerator) -> Iterator[Path]:
+    """A folder for large files of this training; what a killed process left there is swept out first."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="tsugiki-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    work = folder / f"work-{accelerator.process_index}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _begun(job: Job, fit_head: FitHead | None) -> State:
+    if fit_head is not None:
+        job.classifier.head.load_state_dict(fit_head(job.learned).state_dict())
+    return job.start()
+
+
+def _continued(job: Job, checkpoints: Checkpoints, resume: Resume) -> State | None:
+    saved = checkpoints.load() if resume != "never" else None
+    if saved is not None:
+        state = job.resumed(saved)
+        say(tr("Going on in epoch {epoch}, after step {step}.", epoch=state.epoch, step=state.step))
+        return state
+    if resume == "must":
+        raise RequestError(
+            tr("There is nothing to continue in {folder}.", folder=checkpoints.folder),
+            cure=tr("give the same photos and settings as before, or leave --resume out"),
+        )
+    if checkpoints.is_of_another_request():
+        say(tr("The checkpoints in {folder} belong to other photos or settings: starting anew.", folder=checkpoints.folder))
+    return None
+
+
+def _said(row: Row) -> None:
+    say(
+        tr(
+            "epoch {epoch}: loss {loss}, validation {accuracy} correct",
+            epoch=int(row["epoch"]),
+            loss=f"{row['train_loss']:.3f}",
+            accuracy=f"{row['val_acc']:.1%}",
+        )
+    )

@@ -1,0 +1,118 @@
+"""What changes while a fine-tuning runs; and what of it goes into a checkpoint.
+
+Every step begins from random numbers that follow from the seed and the step alone (:func:`seed_step`), so the position is all
+the random state there is: Python's, NumPy's and PyTorch's generators, on every device and in every process, need not be stored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from tsugiki.core.seeds import set_seeds
+from tsugiki.training.fine_tune.ema import Ema
+from tsugiki.training.tally import Tally
+
+Row = dict[str, float]
+"""One epoch of a history: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a network is worth on the validation photos: accuracy first, loss where that is equal."""
+
+    loss: float
+    accuracy: float
+
+    def beats(self, other: Score) -> bool:
+        """Whether this one is better."""
+        return (self.accuracy, -self.loss) > (other.accuracy, -other.loss)
+
+
+NOT_SCORED = Score(math.inf, -1.0)
+"""Worse than any score."""
+
+
+@dataclass
+class State:
+    """What changes while a fine-tuning runs.
+
+    Attributes:
+        weights: The tensors that learn (and BatchNorm statistics where they may move), by name; changed in place.
+        optimizer: Of the learning parameters.
+        scaler: Of the loss, for fp16; without effect otherwise.
+        ema: Average of ``weights``.
+        epoch: The epoch that is running or comes next, from 1.
+        step: Steps of this epoch that are done.
+        steps: Steps that are done in all.
+        tally: Of this epoch's photos so far.
+        seconds: That the training has taken, interruptions left out.
+        epoch_seconds: Likewise for this epoch.
+        history: One row per epoch.
+        start: Score before the first step, with the head alone fitted.
+        best: Best score so far; ``start`` counts.
+        best_epoch: Its epoch; 0 for the start.
+        best_weights: Its (averaged) weights.
+        micro: Photos computed at once per process; halved when memory runs out.
+        plan: What was decided by measuring, which must not be decided again: plain values.
+    """
+
+    weights: dict[str, torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    ema: Ema
+    micro: int
+    plan: dict[str, Any] = field(default_factory=dict)
+    start: Score = NOT_SCORED
+    best: Score = NOT_SCORED
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    epoch: int = 1
+    step: int = 0
+    steps: int = 0
+    tally: Tally = field(default_factory=Tally)
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    history: list[Row] = field(default_factory=list)
+
+    def position(self) -> dict[str, Any]:
+        """Everything to continue from: tensors and plain values."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        scores = {name: asdict(getattr(self, name)) for name in ("start", "best", "tally")}
+        return {
+            **plain,
+            **scores,
+            "weights": {name: tensor.detach() for name, tensor in self.weights.items()},
+            "best_weights": self.best_weights,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "ema": self.ema.state(),
+        }
+
+    def resume(self, saved: Mapping[str, Any]) -> None:
+        """Go on from :meth:`position`."""
+        for name in _PLAIN:
+            setattr(self, name, saved[name])
+        self.start, self.best = Score(**saved["start"]), Score(**saved["best"])
+        self.tally = Tally(**saved["tally"])
+        for name, tensor in self.weights.items():
+            tensor.detach().copy_(saved["weights"][name])
+        self.best_weights = {name: tensor.clone() for name, tensor in saved["best_weights"].items()}
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if saved["scaler"]:
+            self.scaler.load_state_dict(saved["scaler"])
+        self.ema.load(saved["ema"]["steps"], saved["ema"]["average"])
+
+
+_PLAIN = ("epoch", "step", "steps", "seconds", "epoch_seconds", "history", "best_epoch", "micro", "plan")
+
+
+def seed_step(seed: int, epoch: int, step: int, process: int) -> None:
+    """Seed every generator for one step of one process."""
+    (number,) = np.random.SeedSequence([seed, epoch, step, process]).generate_state(1)
+    set_seeds(int(number))
