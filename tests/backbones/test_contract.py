@@ -79,21 +79,43 @@ def _hub_timm(folder):
     return load_backbone("hub:someone/small")
 
 
-def _hub_transformers(folder):
-    from transformers import ViTConfig, ViTForImageClassification
+VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "image_size": 32}
 
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    torch.manual_seed(4)
-    network = ViTForImageClassification(ViTConfig(**sizes, image_size=32, patch_size=8, num_labels=5)).eval()
+
+def _publish(network, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # transformers leaves a file to the garbage collector
         network.save_pretrained(folder)
     processor = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+
+
+def _hub_transformers(folder):
+    from transformers import ViTConfig, ViTForImageClassification
+
+    torch.manual_seed(4)
+    network = ViTForImageClassification(ViTConfig(**VIT, patch_size=8, num_labels=5)).eval()
+    _publish(network, folder)
     backbone = load_backbone("hub:someone/vit")
     photos = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(backbone.head(backbone(photos)), network(pixel_values=photos).logits)
+    return backbone
+
+
+def _hub_distilled(folder):
+    from transformers import DeiTConfig, DeiTForImageClassificationWithTeacher
+
+    torch.manual_seed(5)
+    network = DeiTForImageClassificationWithTeacher(DeiTConfig(**VIT, patch_size=8, num_labels=5)).eval()
+    # Equal heads: then the average of the two answers is the answer to the average.
+    network.distillation_classifier.load_state_dict(network.cls_classifier.state_dict())
+    _publish(network, folder)
+    backbone = load_backbone("hub:someone/deit")
+    photos = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        answers = network.cls_classifier(backbone(photos))
+        torch.testing.assert_close(answers, network(pixel_values=photos).logits)
     return backbone
 
 
@@ -109,13 +131,14 @@ SOURCES = {
     "zoo": _zoo,
     "hub-timm": _hub_timm,
     "hub-transformers": _hub_transformers,
+    "hub-transformers-distilled": _hub_distilled,
 }
 WITH_OLD_HEAD = {"file-safetensors": 1000, "file-pth": 1000, "zoo": 1000, "hub-timm": 7, "hub-transformers": 5}
-WITH_WEIGHTS = {*WITH_OLD_HEAD, "bundled"}
+WITH_WEIGHTS = {*WITH_OLD_HEAD, "bundled", "hub-transformers-distilled"}
 
 
 def _sources():
-    return [pytest.param(kind, marks=needs_transformers if kind == "hub-transformers" else ()) for kind in SOURCES]
+    return [pytest.param(kind, marks=needs_transformers if kind.startswith("hub-transformers") else ()) for kind in SOURCES]
 
 
 @pytest.fixture(scope="module", params=_sources())
@@ -126,7 +149,7 @@ def made(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("hub")
         patch.setattr(constants, "HF_HUB_CACHE", str(cache))
-        name = {"hub-timm": "small", "hub-transformers": "vit"}.get(request.param)
+        name = {"hub-timm": "small", "hub-transformers": "vit", "hub-transformers-distilled": "deit"}.get(request.param)
         # The cache's own layout, files put there by hand as the error sentence tells people to.
         folder = cache / f"models--someone--{name}" / "snapshots" / "main" if name else tmp_path_factory.mktemp("files")
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,19 @@
 """Weights that are elsewhere: fetched whole, or a sentence within seconds, and nothing half-done stays behind."""
 
 import hashlib
+import json
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pytest
 from huggingface_hub import constants
 
 from tsugiki.backbones import reach
 from tsugiki.backbones.loading import load_backbone
-from tsugiki.core.errors import WeightsError, WeightsUnreachable
+from tsugiki.core.errors import UnknownName, WeightsError, WeightsUnreachable
 
 CONTENT = b"weights" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -131,3 +133,82 @@ def test_a_file_put_where_the_sentence_says_is_found(tmp_path, monkeypatch):
     assert backbone.origin.label == "r160_in1k"
     assert backbone.origin.licence == "apache-2.0"
     assert backbone.preprocess.size == (160, 160)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hugging Face Hub as a download needs."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+
+    def do_HEAD(self):
+        self._answer()
+
+    def do_GET(self):
+        content = self._answer()
+        self.wfile.write(content)
+
+    def _answer(self):
+        owner, name, _, _, file = self.path.strip("/").split("/")
+        content = self.files.get(file, b"")
+        known = (owner, name) == ("someone", "net")
+        self.send_response(200 if content and known else 404)
+        if not content or not known:
+            self.send_header("X-Error-Code", "EntryNotFound" if known else "RepoNotFound")
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return content
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with HTTPServer(("127.0.0.1", 0), Hub) as serving:
+        address = f"http://127.0.0.1:{serving.server_port}"
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants._HF_DEFAULT_ENDPOINT, address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_repository_of_the_hub_is_fetched_and_then_kept(monkeypatch):
+    import timm
+    import torch
+    from safetensors.torch import save
+
+    network = timm.create_model("test_resnet", num_classes=3)
+    config = {"architecture": "test_resnet", "num_classes": 3, "pretrained_cfg": {"input_size": [3, 64, 64], "license": "mit"}}
+    monkeypatch.setattr(
+        Hub, "files", {"config.json": json.dumps(config).encode(), "model.safetensors": save(network.state_dict())}
+    )
+    backbone = load_backbone("hub:someone/net")
+    assert torch.equal(backbone.head.weight, network.fc.weight)
+    assert backbone.origin.licence == "mit"
+    monkeypatch.setattr(Hub, "files", {})
+    assert load_backbone("hub:someone/net").origin == backbone.origin
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_the_hub_does_not_have(monkeypatch):
+    with pytest.raises(UnknownName, match="or it is private"):
+        load_backbone("hub:someone/else")
+    for config, told in (
+        ({"architecture": "resnet99"}, "does not know the architecture"),
+        ({"hello": 1}, "of no library"),
+        ({"architecture": "test_resnet", "num_classes": 3}, "holds no weights"),
+    ):
+        monkeypatch.setattr(Hub, "files", {"config.json": json.dumps(config).encode()})
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", f"{constants.HF_HUB_CACHE}x")
+        with pytest.raises(WeightsError, match=told):
+            load_backbone("hub:someone/net")

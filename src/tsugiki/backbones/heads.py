@@ -54,7 +54,7 @@ def replace_head(model: nn.Module, num_classes: int, *, seed: int | None = None)
     """
     if num_classes < 1:
         raise RequestError(tr("A head needs at least one class."), got=f"num_classes={num_classes}")
-    with torch.random.fork_rng(enabled=seed is not None):
+    with torch.random.fork_rng(_cuda_devices(model), enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
         if hasattr(model, "reset_classifier"):
@@ -62,6 +62,10 @@ def replace_head(model: nn.Module, num_classes: int, *, seed: int | None = None)
         else:
             _replace_plain(model, num_classes)
     return model
+
+
+def _cuda_devices(model: nn.Module) -> list[torch.device]:
+    return list({parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"})
 
 
 def head_paths(model: nn.Module) -> tuple[str, ...]:
@@ -73,14 +77,16 @@ def head_paths(model: nn.Module) -> tuple[str, ...]:
     if hasattr(model, "get_classifier"):
         return _timm_paths(model)
     path, layer = _last_layer(model)
+    if hasattr(model, "head_paths") and (found := cast("Any", model).head_paths()):
+        return tuple(found)
     pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1)
-    if not isinstance(layer, nn.Linear) and not pointwise:
-        raise RequestError(
-            tr("The last layer of this network does not classify, so there is no head to replace."),
-            allowed="Linear, Conv2d 1x1",
-            got=f"{path or type(model).__name__}: {type(layer).__name__}",
-        )
-    return (path,)
+    if isinstance(layer, nn.Linear) or pointwise:
+        return (path,)
+    raise RequestError(
+        tr("The last layer of this network does not classify, so there is no head to replace."),
+        allowed="Linear, Conv2d 1x1",
+        got=f"{path or type(model).__name__}: {type(layer).__name__}",
+    )
 
 
 def cut_head(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> Cut:
@@ -92,12 +98,13 @@ def cut_head(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> Cut:
     """
     if hasattr(model, "reset_classifier"):
         return _cut_timm(model, input_size)
-    (path,) = head_paths(model)
-    layer = model.get_submodule(path)
-    model.set_submodule(path, nn.Identity())
-    if isinstance(layer, nn.Linear):
-        return Cut(model, layer.in_features, layer)
-    return Cut(model, cast("nn.Conv2d", layer).in_channels, None)  # SqueezeNet classifies before it pools
+    paths = head_paths(model)
+    layers = [model.get_submodule(path) for path in paths]
+    for path in paths:
+        model.set_submodule(path, nn.Identity())
+    if isinstance(layers[0], nn.Linear):
+        return Cut(model, layers[0].in_features, layers[0] if len(layers) == 1 else None)
+    return Cut(model, cast("nn.Conv2d", layers[0]).in_channels, None)  # SqueezeNet classifies before it pools
 
 
 def _last_layer(model: nn.Module) -> tuple[str, nn.Module]:
@@ -106,11 +113,12 @@ def _last_layer(model: nn.Module) -> tuple[str, nn.Module]:
 
 
 def _replace_plain(model: nn.Module, num_classes: int) -> None:
-    (path,) = head_paths(model)
+    paths = head_paths(model)
     present = {name for name, _ in model.named_modules()}
-    for each in (path, *(name for name in AUXILIARY_HEADS if name in present)):
-        _set_layer(model, each, _like(model.get_submodule(each), num_classes))
-    _revive_dropout_before(model, path)
+    for path in (*paths, *(name for name in AUXILIARY_HEADS if name in present)):
+        _set_layer(model, path, _like(model.get_submodule(path), num_classes))
+    for path in paths:
+        _revive_dropout_before(model, path)
     if hasattr(model, "num_classes"):
         model.num_classes = cast("Any", num_classes)
     if hasattr(model, "config") and hasattr(model.config, "num_labels"):  # transformers
@@ -125,10 +133,11 @@ def _set_layer(model: nn.Module, path: str, layer: nn.Module) -> None:
 
 def _like(layer: nn.Module, num_classes: int) -> nn.Module:
     weight = cast("torch.Tensor", layer.weight)
-    place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype, "bias": layer.bias is not None}
+    bias = layer.bias is not None
+    # Made on the CPU and moved, so that a seed gives the same layer on every device.
     if isinstance(layer, nn.Conv2d):
-        return nn.Conv2d(layer.in_channels, num_classes, kernel_size=1, **place)
-    return nn.Linear(cast("nn.Linear", layer).in_features, num_classes, **place)
+        return nn.Conv2d(layer.in_channels, num_classes, kernel_size=1, bias=bias).to(weight)
+    return nn.Linear(cast("nn.Linear", layer).in_features, num_classes, bias=bias).to(weight)
 
 
 def _revive_dropout_before(model: nn.Module, path: str) -> None:

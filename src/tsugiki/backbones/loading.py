@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -74,11 +75,11 @@ def build_network(
 
 def _recipe(address: Address, weights: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
     local = names_a_file(weights)
-    named = "" if local or weights in {"default", "none"} else weights
+    named = "" if local or weights.lower() in {"default", "none"} else weights
     recipe = _recipe_of_source(address, named, model_args, zoo)
     if local:
         return recipe.with_file(Path(weights))
-    return recipe.without_weights() if weights == "none" else recipe
+    return recipe.without_weights() if weights.lower() == "none" else recipe
 
 
 def _recipe_of_source(address: Address, named: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
@@ -152,10 +153,10 @@ def _build(spec: BackboneSpec) -> nn.Module:
     kind, _, name = spec.architecture.partition(":")
     try:
         return _library(kind).build(name, spec.model_args)
-    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, ImportError) as error:
         raise RequestError(
             tr("{name} cannot be built with these arguments.", name=spec.architecture),
-            got=", ".join(f"{key}={value}" for key, value in spec.model_args.items()) or "-",
+            got=textwrap.shorten(", ".join(f"{key}={value}" for key, value in spec.model_args.items()), 300) or "-",
             cure=str(error).splitlines()[0] if str(error) else "",
         ) from error
 

@@ -51,13 +51,9 @@ def _ask(url: str) -> str:
             return ""
     except urllib.error.HTTPError as error:
         # 404 and 401 are answers of the server itself: the caller knows what they mean.
-        return "" if error.code in {401, 403, 404, 405} and not _is_proxy(error) else f"HTTP {error.code} {error.reason}"
+        return "" if error.code in {401, 403, 404, 405} else f"HTTP {error.code} {error.reason}"
     except (OSError, ValueError) as error:
         return str(getattr(error, "reason", error)) or type(error).__name__
-
-
-def _is_proxy(error: urllib.error.HTTPError) -> bool:
-    return error.code == 403 and "proxy" in str(error.headers).lower()
 
 
 def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path:

@@ -18,7 +18,7 @@ from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Interpolation, Preprocess
 
 _LABELS = ("id2label", "label2id", "num_labels", "_num_labels")
-_NOT_ARCHITECTURE = (*_LABELS, "architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
+_NOT_ARCHITECTURE = (*_LABELS, "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
 _RESAMPLING: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
@@ -33,10 +33,31 @@ class ImageClassifier(nn.Module):
         super().__init__()
         self.network = network
 
+    def head_paths(self) -> list[str]:
+        """The classifying layers: one, or two in networks that were distilled, whose answers are averaged."""
+        config: Any = self.network.config
+        lasts = [(path, _last_linear(child)) for path, child in self.network.named_children()]
+        return [
+            f"network.{path}{inner}"
+            for path, found in lasts
+            if found is not None
+            for inner, layer in [found]
+            if layer.out_features == config.num_labels
+        ]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[B, 3, H, W]`` to ``[B, K]``, or to features once the classifying layer is cut off."""
         logits: torch.Tensor = self.network(pixel_values=x).logits
         return logits
+
+
+def _last_linear(module: nn.Module) -> tuple[str, nn.Linear] | None:
+    """The last layer with parameters, with its path (a dot before it), if it is linear."""
+    layers = [(path, part) for path, part in module.named_modules() if any(True for _ in part.parameters(recurse=False))]
+    if not layers or not isinstance(layers[-1][1], nn.Linear):
+        return None
+    path, layer = layers[-1]
+    return (f".{path}" if path else ""), layer
 
 
 def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
