@@ -69,9 +69,9 @@ def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict
     )
     leaked = None
     if len(evidence.samples) <= _MOST_COMPARED:
-        place = {row: at for at, row in enumerate(evidence.held_out)}
-        pairs = find_copies(evidence)
-        leaked = [place[row] for row in find_leaks(pairs, evidence.samples.splits, evidence.samples.held_out)]
+        names = evidence.samples.names
+        leaks = find_leaks(find_copies(evidence), evidence.samples.splits, evidence.samples.held_out)
+        leaked = {names[row]: names[twin] for row, twin in leaks.items()}
     document = evaluate_rows(predictions, split=evidence.samples.held_out, temperature=classifier.temperature, leaked=leaked)
     return predictions, document
 
