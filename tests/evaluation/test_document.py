@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.messages import use_language
@@ -24,6 +25,7 @@ def test_accuracy_is_right_rows_over_rows(predictions):
     document = evaluate_rows(predictions, split="val")
     rows = [i for i in range(50, 120) if predictions.labels[i] >= 0]
     right = sum(predictions.probabilities[i].argmax() == predictions.labels[i] for i in rows)
+    assert document["accuracy"] == accuracy_score(predictions.labels[rows], predictions.predicted[rows])
     assert (document["n"], document["correct"], document["n_unknown_class"]) == (69, right, 1)
     assert document["accuracy"] == right / 69
     assert document["accuracy_interval"] == list(wilson(int(right), 69))

@@ -17,12 +17,6 @@ def case(request):
     return labels, probabilities, probabilities.argmax(axis=1), num_classes
 
 
-def test_accuracy(case):
-    labels, _, predicted, _ = case
-    assert metrics.accuracy(labels, predicted) == oracle.accuracy_score(labels, predicted)
-    assert metrics.accuracy(labels, predicted) == sum(a == b for a, b in zip(labels, predicted, strict=True)) / len(labels)
-
-
 def test_confusion_matrix(case):
     labels, _, predicted, num_classes = case
     counts = metrics.confusion_matrix(labels, predicted, num_classes)

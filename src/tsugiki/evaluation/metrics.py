@@ -49,11 +49,6 @@ def confusion_matrix(labels: Ints, predicted: Ints, num_classes: int) -> npt.NDA
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
-def accuracy(labels: Ints, predicted: Ints) -> float:
-    """Photos answered right / photos."""
-    return int((labels == predicted).sum()) / len(labels)
-
-
 def class_scores(confusion: Ints) -> list[ClassScore]:
     """Precision, recall and F1 with intervals, for each of the ``K`` classes of a ``[K, K]`` confusion matrix."""
     counts = zip(confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist(), confusion.diagonal().tolist(), strict=True)

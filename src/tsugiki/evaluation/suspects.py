@@ -76,11 +76,3 @@ def class_thresholds(labels: Ints, probabilities: Floats) -> npt.NDArray[np.floa
     counts = np.bincount(labels, minlength=num_classes)
     sums = np.bincount(labels, weights=own, minlength=num_classes)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
-
-
-def confident_joint(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64]:
-    """``[K, K]`` counts: row = label, column = the class that photos confidently are; photos that are none are not counted."""
-    num_classes = probabilities.shape[1]
-    sure = (probabilities >= class_thresholds(labels, probabilities)).any(axis=1)
-    cells = labels[sure] * num_classes + confident_class(labels, probabilities)[sure]
-    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
