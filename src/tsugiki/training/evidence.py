@@ -5,6 +5,7 @@ Letters: ``N`` photos, ``V`` views per photo, ``D`` feature width.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +21,15 @@ from tsugiki.data.pixels import PhotoFacts, View
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import LeftOut, Samples
 from tsugiki.data.settling import settle
+from tsugiki.evaluation.leaks import Pair, Prints, find_duplicates
 from tsugiki.features.engines import EngineName, Engines
 from tsugiki.features.extraction import Extraction, extract
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
 from tsugiki.features.store import FeatureStore
 from tsugiki.training.heads import FeatureRows, Floats
+
+_MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,23 @@ class Evidence:
     def training_frames(self) -> FeatureRows:
         """Features of the training photos themselves, without augmented views."""
         return FeatureRows(self.features.vectors, self.features.rows[: len(self.training)])
+
+    @property
+    def every_feature(self) -> Floats:
+        """``[N, D]`` of all photos, in the order of ``samples``."""
+        features = np.zeros((len(self.samples), self.features.width), np.float32)
+        features[self.training] = self.training_frames.take(slice(None))
+        features[self.held_out] = self.held_out_features
+        features[self.validation] = self.validation_features
+        return features
+
+    @functools.cached_property
+    def copies(self) -> list[Pair] | None:
+        """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
+        if len(self.samples) > _MOST_COMPARED:
+            return None
+        hashes = np.array([0 if fact is None else fact.look for fact in self.facts], np.int64)
+        return find_duplicates(Prints(self.samples.digests, hashes, self.every_feature, self.samples.splits))
 
 
 @dataclass(frozen=True)

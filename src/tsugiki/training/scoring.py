@@ -14,14 +14,13 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.unknown import Unknown
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.document import evaluate_rows
-from tsugiki.evaluation.leaks import Pair, Prints, find_duplicates, find_leaks
+from tsugiki.evaluation.leaks import find_leaks
 from tsugiki.evaluation.rows import Predictions
 from tsugiki.evaluation.unknowns import FALSE_REJECT_RATE, threshold_at, training_distance
 from tsugiki.training.evidence import Evidence
 from tsugiki.training.heads import Floats, Ints
 
 _MOST_REFERENCES = 5_000  # training photos that "unlike anything seen" is measured against
-_MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
 
 
 def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats) -> None:
@@ -68,20 +67,9 @@ def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict
         classifier.classes,
     )
     leaked = None
-    if len(evidence.samples) <= _MOST_COMPARED:
+    if evidence.copies is not None:
         names = evidence.samples.names
-        leaks = find_leaks(find_copies(evidence), evidence.samples.splits, evidence.samples.held_out)
+        leaks = find_leaks(evidence.copies, evidence.samples.splits, evidence.samples.held_out)
         leaked = {names[row]: names[twin] for row, twin in leaks.items()}
     document = evaluate_rows(predictions, split=evidence.samples.held_out, temperature=classifier.temperature, leaked=leaked)
     return predictions, document
-
-
-def find_copies(evidence: Evidence) -> list[Pair]:
-    """Photos that are one, across and inside splits, by row of ``evidence.samples``."""
-    samples = evidence.samples
-    features = np.zeros((len(samples), evidence.features.width), np.float32)
-    features[evidence.training] = evidence.training_frames.take(slice(None))
-    features[evidence.held_out] = evidence.held_out_features
-    features[evidence.validation] = evidence.validation_features
-    hashes = np.array([0 if fact is None else fact.look for fact in evidence.facts], np.int64)
-    return find_duplicates(Prints(samples.digests, hashes, features, samples.splits))
