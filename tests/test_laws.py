@@ -15,9 +15,18 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOOR = {name: level for level, name in enumerate(tsugiki.FLOORS)}
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and module of every import of the package itself, lazy ones too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _imports(path: Path, *, for_types: bool = True) -> Iterator[tuple[int, str]]:
+    """Line and module of every import of the package itself, lazy ones too; those that only type checkers see on request."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in typing_only and not for_types:
+            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "tsugiki")
         elif isinstance(node, ast.ImportFrom):
@@ -47,7 +56,8 @@ def test_floors_import_downward_only(path):
 def test_modules_import_each_other_without_cycles():
     modules = {".".join(("tsugiki", *path.relative_to(SOURCE).with_suffix("").parts)): path for path in FILES}
     arrows = {
-        name: {_nearest(target, modules) for _, target in _imports(path)} - {name, None} for name, path in modules.items()
+        name: {_nearest(target, modules) for _, target in _imports(path, for_types=False)} - {name, None}
+        for name, path in modules.items()
     }
     done: set[str] = set()
 

@@ -15,7 +15,92 @@ The house has floors; a folder imports only floors below its own (``tests/test_l
 Data flows one way: photos -> Samples -> Preprocess -> backbone -> features -> head -> logits -> answers -> report.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.freezing import freeze as freeze
+    from tsugiki.backbones.freezing import unfreeze as unfreeze
+    from tsugiki.backbones.heads import replace_head as replace_head
+    from tsugiki.backbones.tables import parameter_table as parameter_table
+    from tsugiki.backbones.tables import summary as summary
+    from tsugiki.backbones.tinyvgg import TinyVGG as TinyVGG
+    from tsugiki.classifier.classifier import Classifier as Classifier
+    from tsugiki.classifier.prediction import Prediction as Prediction
+    from tsugiki.core.seeds import set_seeds as set_seeds
+    from tsugiki.data.loaders import create_dataloaders as create_dataloaders
+    from tsugiki.data.loading import load as load
+    from tsugiki.data.preprocess import Preprocess as Preprocess
+    from tsugiki.reporting.curves import plot_loss_curves as plot_loss_curves
+    from tsugiki.reporting.predictions_plot import plot_predictions as plot_predictions
+    from tsugiki.reporting.predictions_plot import pred_and_plot_image as pred_and_plot_image
+    from tsugiki.reporting.run_folder import save_run as save_run
+    from tsugiki.training.evaluating import evaluate as evaluate
+    from tsugiki.training.fit import fit as fit
+    from tsugiki.training.loop import evaluate_model as evaluate_model
+    from tsugiki.training.loop import train as train
+
 __version__ = "0.1.0"
 
 FLOORS = ("core", "data", "backbones", "features", "classifier", "evaluation", "training", "reporting", "cli")
 """Package folders, ground first."""
+
+_HOMES = {
+    "Classifier": "classifier.classifier",
+    "Prediction": "classifier.prediction",
+    "Preprocess": "data.preprocess",
+    "TinyVGG": "backbones.tinyvgg",
+    "create_dataloaders": "data.loaders",
+    "evaluate": "training.evaluating",
+    "evaluate_model": "training.loop",
+    "fit": "training.fit",
+    "freeze": "backbones.freezing",
+    "load": "data.loading",
+    "parameter_table": "backbones.tables",
+    "plot_loss_curves": "reporting.curves",
+    "plot_predictions": "reporting.predictions_plot",
+    "pred_and_plot_image": "reporting.predictions_plot",
+    "replace_head": "backbones.heads",
+    "save_run": "reporting.run_folder",
+    "set_seeds": "core.seeds",
+    "summary": "backbones.tables",
+    "train": "training.loop",
+    "unfreeze": "backbones.freezing",
+}
+"""Where each public name lives; it is imported when it is first used, so that ``import tsugiki`` costs nothing."""
+
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "Preprocess",
+    "TinyVGG",
+    "__version__",
+    "create_dataloaders",
+    "evaluate",
+    "evaluate_model",
+    "fit",
+    "freeze",
+    "load",
+    "parameter_table",
+    "plot_loss_curves",
+    "plot_predictions",
+    "pred_and_plot_image",
+    "replace_head",
+    "save_run",
+    "set_seeds",
+    "summary",
+    "train",
+    "unfreeze",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "FLOORS"]

@@ -47,15 +47,13 @@ def save_classifier(classifier: Classifier, folder: Path) -> Path:
     return folder
 
 
-def load_classifier(folder: Path) -> Classifier:
-    """Read what :func:`save_classifier` wrote."""
-    from tsugiki.classifier.classifier import Classifier
-
+def load_classifier(folder: Path, make: type[Classifier]) -> Classifier:
+    """Read what :func:`save_classifier` wrote; ``make`` is the class of classifiers."""
     description = read_description(folder)
     try:
         preprocess = Preprocess.from_dict(description["preprocess"])
         backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
-        classifier = Classifier(backbone, classes=description["classes"], preprocess=preprocess)
+        classifier = make(backbone, classes=description["classes"], preprocess=preprocess)
         classifier.temperature = float(description["calibration"]["temperature"])
         classifier.notes = dict(description["trained"])
     except (KeyError, TypeError, ValueError) as error:

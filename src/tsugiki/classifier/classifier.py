@@ -117,7 +117,7 @@ class Classifier(nn.Module):
         """
         from tsugiki.classifier.artefact import load_classifier
 
-        return load_classifier(Path(folder))
+        return load_classifier(Path(folder), cls)
 
 
 def _checked(classes: Sequence[str]) -> tuple[str, ...]:

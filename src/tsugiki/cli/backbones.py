@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsugiki.cli.tables import aligned
 from tsugiki.core.console import emit, say
 from tsugiki.core.messages import tr
 
@@ -38,7 +39,7 @@ def backbones(
 
 def _table(found: list[BackboneInfo]) -> str:
     titles = (tr("name"), tr("parameters"), tr("input"), tr("ImageNet top-1"), tr("licence"), tr("on this machine"))
-    return _aligned([titles, *(_row(info) for info in found)])
+    return aligned([titles, *(_row(info) for info in found)])
 
 
 def _row(info: BackboneInfo) -> tuple[str, ...]:
@@ -50,11 +51,3 @@ def _row(info: BackboneInfo) -> tuple[str, ...]:
         info.licence,
         tr("yes") if info.on_this_machine else "-",
     )
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

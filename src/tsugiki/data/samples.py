@@ -71,6 +71,14 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """How photos were held out where the data set did not say: the same draw holds the same photos out again."""
+
+    seed: int
+    held_out: float
+
+
+@dataclass(frozen=True)
 class Samples:
     """Photos that count: each was decoded once, has a class and a split.
 
@@ -84,6 +92,7 @@ class Samples:
         groups: ``N`` names of subjects that are never split, or ``None``.
         left_out: Files that do not count, each with its reason.
         decisions: Sentences for the person: what was decided and why.
+        draw: How photos were held out, or ``None`` where the data set has splits of its own.
     """
 
     root: Path
@@ -95,6 +104,7 @@ class Samples:
     groups: tuple[str, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[str, ...] = ()
+    draw: Draw | None = None
 
     def __len__(self) -> int:
         return len(self.names)

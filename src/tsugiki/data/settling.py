@@ -12,7 +12,7 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.messages import tr
 from tsugiki.data.findings import findings
 from tsugiki.data.naming import natural
-from tsugiki.data.samples import LeftOut, Listing, Look, Samples
+from tsugiki.data.samples import Draw, LeftOut, Listing, Look, Samples
 from tsugiki.data.splitting import hold_out, units_of
 
 _NAMED = 5  # how many classes or reasons are named in one sentence
@@ -56,6 +56,7 @@ class _Table:
     groups: list[str] | None = None
     left_out: list[LeftOut] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    draw: Draw | None = None
 
     @classmethod
     def of(cls, listing: Listing, looks: Sequence[Look]) -> _Table:
@@ -91,6 +92,7 @@ class _Table:
             seed=seed,
         )
         self.decisions.append(sentence)
+        self.draw = Draw(seed, held_out)
 
     def require_training(self) -> None:
         """Refuse what nothing can be learned from."""
@@ -155,6 +157,7 @@ class _Table:
             groups=None if self.groups is None else tuple(self.groups),
             left_out=(*listing.left_out, *self.left_out),
             decisions=(*listing.decisions, *self.decisions),
+            draw=self.draw,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,8 @@ def fit(
     settings, looking = settings or HeadSettings(), looking or Looking()
     set_seeds(settings.seed)
     samples = data if isinstance(data, Samples) else find_samples(data, seed=settings.seed, store=looking.store)
-    evidence = gather(model.backbone, model.preprocess, with_classes_of(model, samples), looking)
+    samples = with_classes_of(model, samples)
+    evidence = gather(model.backbone, model.preprocess, samples, looking)
     head = _fit_on(evidence, len(model.classes), settings)
     with torch.no_grad():
         model.head.weight.copy_(head.weight)
@@ -62,6 +63,7 @@ def fit(
         "views": looking.views,
         "photos": {split: len(evidence.samples.rows_of(split)) for split in sorted(set(evidence.samples.splits))},
         "data_fingerprint": fingerprint(evidence.samples),
+        "split": samples.draw and {**asdict(samples.draw), "fingerprint": fingerprint(samples)},
     }
     predictions, evaluation = judge(model, evidence)
     say(headline(evaluation))

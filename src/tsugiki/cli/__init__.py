@@ -1,0 +1,1 @@
+"""The top floor: one file per verb."""

@@ -1,0 +1,38 @@
+"""``tsugiki cache``: what is kept so that no photo is looked at twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from tsugiki.core.console import emit
+from tsugiki.core.messages import tr
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help=tr("throw all stored features away"))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """Show, or clear, the feature store."""
+    from tsugiki.features.store import FeatureStore
+
+    if clear:
+        freed = FeatureStore.clear()
+        emit(json.dumps({"freed_bytes": freed}) if as_json else tr("Freed: {size} MB", size=f"{freed / 1e6:.1f}"))
+        return
+    store = FeatureStore()
+    size, photos, vectors = store.size()
+    if as_json:
+        emit(json.dumps({"folder": str(store.folder), "bytes": size, "photos": photos, "vectors": vectors}))
+        return
+    emit(
+        tr(
+            "{folder}: {vectors} feature vectors of {photos} photos, {size} MB",
+            folder=store.folder,
+            vectors=vectors,
+            photos=photos,
+            size=f"{size / 1e6:.1f}",
+        )
+    )

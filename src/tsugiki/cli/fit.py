@@ -1,0 +1,115 @@
+"""``tsugiki fit``: the main job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.data.samples import Samples
+    from tsugiki.training.run import Run
+
+EngineName = Literal["auto", "openvino", "torch"]
+
+
+def fit(
+    data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
+    out: Annotated[Path | None, typer.Option(help=tr("the run folder; runs/NAME when left out"))] = None,
+    backbone: Annotated[str, typer.Option(help=tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
+    weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
+    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
+    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
+    epochs: Annotated[int | None, typer.Option(help=tr("passes over the photos; chosen for you when left out"))] = None,
+    lr: Annotated[float | None, typer.Option(help=tr("learning rate; chosen for you when left out"))] = None,
+    batch_size: Annotated[int | None, typer.Option(help=tr("photos per step; chosen for you when left out"))] = None,
+    class_weights: Annotated[
+        bool, typer.Option("--class-weights", help=tr("rare classes count as much as frequent ones"))
+    ] = False,
+    views: Annotated[int, typer.Option(help=tr("augmented views per training photo"), min=0)] = 0,
+    held_out: Annotated[float, typer.Option(help=tr("share to hold out where the data set has no splits"))] = 0.2,
+    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
+    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
+    engine: Annotated[EngineName, typer.Option(help=tr("what computes features: auto, openvino or torch"))] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """Train a classifier on a folder of labelled photos."""
+    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.core.devices import pick_device
+    from tsugiki.data.describing import describe_samples
+    from tsugiki.training.evidence import Looking, find_samples
+    from tsugiki.training.fit import fit as train
+    from tsugiki.training.head import HeadSettings
+
+    target = check_target(out or default_target(data))
+    settings = HeadSettings(
+        epochs=epochs, batch_size=batch_size, seed=seed, class_weights=class_weights, **({} if lr is None else {"lr": lr})
+    )
+    samples = find_samples(data, seed=seed, held_out=held_out)
+    say(describe_samples(samples))
+    root = load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or []), zoo=zoo)
+    model = classifier_of(root, samples).to(pick_device(device))
+    run = train(model, samples, settings=settings, looking=Looking(engine=engine, views=views))
+    finish(run, target, as_json=as_json)
+
+
+def classifier_of(root: Backbone, samples: Samples) -> Classifier:
+    """A classifier for the samples' classes on a loaded backbone, told in two lines."""
+    from tsugiki.backbones.tables import parameter_table
+    from tsugiki.classifier.classifier import Classifier
+
+    model = Classifier(root, classes=samples.classes)
+    table = parameter_table(model)
+    say(
+        tr(
+            "Backbone: {name} ({weights}), {frozen} parameters frozen; head: {trainable} trainable",
+            name=root.spec,
+            weights=root.origin.label,
+            frozen=f"{table.frozen:,}",
+            trainable=f"{table.trainable:,}",
+        )
+    )
+    say(tr("Preprocessing: {rule}", rule=model.preprocess.describe()))
+    return model
+
+
+def default_target(data: str) -> Path:
+    """``runs/NAME`` for photos in ``.../NAME``."""
+    name = data.partition(":")[2] if data.startswith("sample:") else Path(data).resolve().name.partition(".")[0]
+    return Path("runs") / (name or "run")
+
+
+def check_target(target: Path) -> Path:
+    """Refuse, before any work, a run folder that is something else.
+
+    Raises:
+        RequestError: When there is a file, or a folder that holds something else than a run.
+    """
+    if target.exists() and not (target / "classifier.json").exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RequestError(
+            tr("{folder} exists and is no run: it would be replaced.", folder=target),
+            allowed=tr("a new folder, an empty one, or an older run"),
+            cure=f"--out {target.with_name(target.name + '-run')}",
+        )
+    return target
+
+
+def finish(run: Run, target: Path, *, as_json: bool) -> None:
+    """Save the run and say where, and what to do with it."""
+    from tsugiki.reporting.run_folder import save_run
+
+    save_run(run, target)
+    if as_json:
+        emit(json.dumps({"run": target.as_posix(), "evaluation": run.evaluation}, ensure_ascii=False, indent=2))
+        return
+    emit(str(target))
+    say(tr("next: tsugiki predict {run} PHOTO", run=target))

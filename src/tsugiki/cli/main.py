@@ -1,0 +1,126 @@
+"""``tsugiki``: finds the verb, speaks the person's language, and turns errors into sentences.
+
+Results go to standard output, talk to standard error. Exit status: 0 done, 1 the work failed, 2 the request made no sense.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from tsugiki import __version__
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import TsugikiError
+from tsugiki.core.messages import LANGUAGES, tr, use_language
+
+VERBS = ("demo", "fit", "evaluate", "predict", "summary", "backbones", "plot", "cache")
+"""Verbs in the order that a newcomer meets them; each is a function of its name in a module of its name."""
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line says, then leave with its exit status."""
+    with contextlib.suppress(AttributeError):  # what is written may hold any name, whatever the terminal's own encoding
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+        sys.stderr.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        debug = _take_flag(words, "--debug")
+        use_language(_take_language(words))
+        sys.exit(_do(words, debug=debug))
+    except TsugikiError as error:  # a language that the program does not speak
+        say(str(error))
+        sys.exit(error.exit_status)
+
+
+def _do(words: list[str], *, debug: bool) -> int:
+    try:
+        _application()(words)
+    except TsugikiError as error:
+        if debug:
+            raise
+        say(str(error))
+        return error.exit_status
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        say(tr("Something went wrong that should not: {kind}: {detail}", kind=kind, detail=error))
+        say(tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
+        return 1
+    return 0
+
+
+def _application() -> typer.Typer:
+    application = typer.Typer(
+        help=tr("A folder of labelled photos and a pretrained network become a classifier you can trust."),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=tr("Begin with `tsugiki demo`. Everywhere: --lang en|ja speaks that language, --debug shows tracebacks."),
+    )
+    application.callback()(_everywhere)
+    for verb in VERBS:
+        function = getattr(importlib.import_module(f"tsugiki.cli.{verb}"), verb)
+        application.command(verb, help=_helps()[verb])(function)
+    application.add_typer(importlib.import_module("tsugiki.cli.data").app, name="data")
+    return application
+
+
+def _helps() -> dict[str, str]:
+    return {
+        "demo": tr("See everything at work on the bundled sample and backbone, offline, in seconds."),
+        "fit": tr("Train a classifier on a folder of labelled photos."),
+        "evaluate": tr("Judge a trained classifier on labelled photos."),
+        "predict": tr("Ask a trained classifier about photos."),
+        "summary": tr("Show a network's layers and parameters, and which of them learn."),
+        "backbones": tr("List pretrained networks to choose from."),
+        "plot": tr("Draw a run's curves, predictions and inputs."),
+        "cache": tr("Show, or clear, what is kept so that no photo is looked at twice."),
+    }
+
+
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda shown: _say_version(shown=shown))
+    ] = False,
+) -> None:
+    del version
+
+
+def _say_version(*, shown: bool) -> None:
+    if shown:
+        emit(f"tsugiki {__version__}")
+        raise typer.Exit
+
+
+def _take_flag(words: list[str], flag: str) -> bool:
+    if flag in words:
+        words.remove(flag)
+        return True
+    return False
+
+
+def _take_language(words: list[str]) -> str | None:
+    """Take ``--lang`` out of the words, wherever it stands: help texts need it before anything is parsed."""
+    from tsugiki.core.errors import RequestError
+
+    chosen = None
+    for position, word in enumerate(words):
+        if word == "--lang" or word.startswith("--lang="):
+            chosen = word.partition("=")[2] or (words[position + 1] if position + 1 < len(words) else "")
+            del words[position : position + (1 if "=" in word else 2)]
+            break
+    if chosen is not None and chosen not in LANGUAGES:
+        raise RequestError(tr("The program does not speak {name}.", name=repr(chosen)), allowed=", ".join(LANGUAGES))
+    return chosen

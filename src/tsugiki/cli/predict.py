@@ -1,0 +1,107 @@
+"""``tsugiki predict``: ask a trained classifier about photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.messages import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.prediction import Prediction
+
+
+class Format(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help=tr("photos, or folders of them"))],
+    top: Annotated[int, typer.Option(help=tr("how many classes are named per photo"), min=1)] = 3,
+    plot: Annotated[Path | None, typer.Option(help=tr("draw the photos with their answers into this file"))] = None,
+    format_: Annotated[Format, typer.Option("--format", help=tr("how answers are printed"))] = Format.table,
+    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
+) -> None:
+    """Ask a trained classifier about photos."""
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.predicting import predict_files
+    from tsugiki.core.devices import pick_device
+
+    paths = _photos(photos)
+    model = Classifier.load(run).to(pick_device(device))
+    answers = predict_files(model, paths, top=top)
+    emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
+    problems = [answer for answer in answers if answer.problem]
+    for answer in problems:
+        say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
+    if plot is not None:
+        _draw(answers, plot)
+    if len(problems) == len(answers):
+        raise DataError(tr("None of these photos can be read."), got=problems[0].problem)
+
+
+def _photos(given: Sequence[Path]) -> list[Path]:
+    from tsugiki.data.walking import Walk
+
+    paths: list[Path] = []
+    for place in given:
+        if not place.exists():
+            raise RequestError(tr("There is no photo {path}.", path=place), allowed=tr("a photo, or a folder of photos"))
+        found = [place / name for name in Walk(str(place)).photos_below(".")] if place.is_dir() else [place]
+        if not found:
+            raise RequestError(tr("There is no photo in {path}.", path=place))
+        paths += found
+    return paths
+
+
+def _table(answers: Sequence[Prediction], model: Classifier) -> str:
+    from tsugiki.cli.tables import aligned
+
+    del model
+    rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
+    for answer in answers:
+        if answer.problem:
+            continue
+        label = answer.label if answer.known else tr("not sure ({label}?)", label=answer.label)
+        others = ", ".join(f"{name} {probability:.1%}" for name, probability in answer.top[1:])
+        rows.append((answer.name, label, f"{answer.probability:.1%}", others))
+    return aligned(rows)
+
+
+def _json(answers: Sequence[Prediction], model: Classifier) -> str:
+    return json.dumps([answer.to_dict(model.classes) for answer in answers], ensure_ascii=False, indent=2)
+
+
+def _csv(answers: Sequence[Prediction], model: Classifier) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["path", "predicted", "known", *(f"probability:{name}" for name in model.classes)])
+    for answer in answers:
+        if not answer.problem:
+            writer.writerow([answer.name, answer.label, answer.known, *map(repr, answer.probabilities)])
+    return stream.getvalue().rstrip("\n")
+
+
+def _draw(answers: Sequence[Prediction], path: Path) -> None:
+    from tsugiki.reporting.figures import save_picture
+    from tsugiki.reporting.predictions_plot import Tile, draw_predictions
+
+    shown = [answer for answer in answers if not answer.problem][:36]
+    save_picture(draw_predictions([Tile(answer.name, answer.label, answer.probability) for answer in shown]), path)
+    say(tr("Written: {path}", path=path))
