@@ -1,0 +1,90 @@
+"""Killed at any moment, the same request goes on and ends with the same bits."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+
+from tsugiki.training.fine_tune.loop import Course
+from tsugiki.training.fine_tune.run import fine_tune
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+
+SETTINGS = FineTuneSettings(epochs=3, batch_size=8, precision="float32", patience=0, checkpoint_steps=1)
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Break the training off right after its ``number``-th checkpoint."""
+    from tsugiki.training.fine_tune import loop
+
+    write, count = loop._checkpoint, [0]
+
+    def counted(course: Course, state: object) -> None:
+        write(course, state)  # type: ignore[arg-type]
+        count[0] += 1
+        if count[0] == number:
+            raise Interrupted
+
+    monkeypatch.setattr(loop, "_checkpoint", counted)
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+@pytest.mark.parametrize("unfreeze", ["all", "1"])
+def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path, monkeypatch, number, unfreeze):
+    settings = replace(SETTINGS, unfreeze=unfreeze, stored_views=1)
+    classifier = tiny_classifier(drop_path=0.3)
+    alone = fine_tune(classifier, samples, settings, device="cpu")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, number)
+        with pytest.raises(Interrupted):
+            fine_tune(classifier, samples, settings, device="cpu", folder=tmp_path / "c")
+    resumed = fine_tune(classifier, samples, settings, device="cpu", folder=tmp_path / "c", resume="must")
+    assert same(state_of(alone.classifier), state_of(resumed.classifier))
+    assert [row["val_loss"] for row in alone.history] == [row["val_loss"] for row in resumed.history]
+    assert [row["train_loss"] for row in alone.history] == [row["train_loss"] for row in resumed.history]
+    assert alone.notes == resumed.notes
+
+
+def test_other_settings_do_not_continue(samples, tmp_path, capsys):
+    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
+    capsys.readouterr()
+    fine_tune(tiny_classifier(), samples, replace(SETTINGS, lr=1e-4), device="cpu", folder=tmp_path)
+    assert "belong to other photos or settings" in capsys.readouterr().err
+
+
+def test_how_often_checkpoints_are_written_does_not_matter(samples, tmp_path, capsys):
+    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
+    capsys.readouterr()
+    again = fine_tune(tiny_classifier(), samples, replace(SETTINGS, checkpoint_steps=0), device="cpu", folder=tmp_path)
+    assert "Going on" in capsys.readouterr().err  # it was at its end already
+    assert len(again.history) == 3
+
+
+def kill(folder: Path, tmp_path: Path, kills: int) -> None:
+    script = Path(__file__).with_name("killed.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    words = [sys.executable, str(script), str(folder), str(tmp_path), str(kills)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["faults"] == []
+    assert report["kills"] >= kills
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks to be killed quickly")
+def test_twenty_kills_leave_no_trace(folder, tmp_path):
+    kill(folder, tmp_path, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks to be killed quickly")
+def test_two_hundred_kills_leave_no_trace(folder, tmp_path):
+    kill(folder, tmp_path, 200)

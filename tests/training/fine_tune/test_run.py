@@ -1,0 +1,234 @@
+"""What fine-tuning promises: what is frozen stays, what is held out stays closed, how a step is divided does not matter."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+
+from tsugiki.backbones.freezing import freeze
+from tsugiki.core.errors import RequestError, TrainingError
+from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation
+from tsugiki.data.samples import Samples
+from tsugiki.data.views import Views
+from tsugiki.training.fine_tune import loop
+from tsugiki.training.fine_tune.dividing import divide
+from tsugiki.training.fine_tune.run import FineTuned, fine_tune
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+
+QUICK = FineTuneSettings(epochs=2, batch_size=8, precision="float32", patience=0)
+
+
+def tuned(samples: Samples, settings: FineTuneSettings = QUICK, **options: Any) -> FineTuned:
+    return fine_tune(options.pop("classifier", None) or tiny_classifier(), samples, settings, device="cpu", **options)
+
+
+def last_weights(samples: Samples, settings: FineTuneSettings, **options: Any) -> dict[str, torch.Tensor]:
+    """The weights after the last step, whether or not they are the best."""
+    found: dict[str, torch.Tensor] = {}
+    keep = loop._finish_epoch
+
+    def spying(course, state, running, clock):
+        found.update({name: tensor.detach().clone() for name, tensor in state.weights.items()})
+        keep(course, state, running, clock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_finish_epoch", spying)
+        tuned(samples, settings, **options)
+    return found
+
+
+def farthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == other.keys()
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+def test_the_callers_classifier_is_not_touched(samples):
+    classifier = tiny_classifier()
+    freeze(classifier.backbone)
+    before, grads = state_of(classifier), [one.requires_grad for one in classifier.parameters()]
+    result = tuned(samples, classifier=classifier)
+    assert same(before, state_of(classifier))
+    assert grads == [one.requires_grad for one in classifier.parameters()]
+    assert result.classifier is not classifier
+    assert not same(before, state_of(result.classifier))
+    assert not result.classifier.training
+
+
+def test_batch_norm_statistics_stay_unless_asked_for(samples):
+    before = state_of(tiny_classifier())
+    buffers = [name for name, _ in tiny_classifier().named_buffers()]
+    frozen = state_of(tuned(samples).classifier)
+    assert all(torch.equal(before[name], frozen[name]) for name in buffers)
+    result = tuned(samples, replace(QUICK, batch_norm="update", epochs=4, lr=5e-3))
+    moved = state_of(result.classifier)
+    assert result.notes["best_epoch"] > 0
+    assert not all(torch.equal(before[name], moved[name]) for name in buffers)
+    assert "follow" in result.notes["batch_norm"]
+
+
+def test_only_the_unfrozen_groups_change(samples):
+    classifier = tiny_classifier()
+    before = state_of(classifier)
+    changed = last_weights(samples, replace(QUICK, unfreeze="1", lr=1e-2))
+    learning = {id(one) for one in classifier.backbone.layer_groups()[-1].parameters()}
+    learning |= {id(one) for one in classifier.head.parameters()}
+    assert changed.keys() == {name for name, one in classifier.named_parameters() if id(one) in learning}
+    assert all(not torch.equal(before[name], tensor) for name, tensor in changed.items())
+    after = state_of(tuned(samples, replace(QUICK, unfreeze="1", lr=1e-2)).classifier)
+    assert all(torch.equal(before[name], after[name]) for name in before.keys() - changed.keys())
+
+
+def test_held_out_photos_are_not_even_opened(folder, samples, tmp_path):
+    import shutil
+
+    shutil.copytree(folder / "train", tmp_path / "train")  # no test photos there
+    assert len(tuned(replace(samples, root=tmp_path)).history) == 2
+
+
+def test_validation_is_a_part_of_the_training_photos(samples):
+    learned, checked = divide(samples, QUICK)
+    assert not set(learned) & set(checked)
+    assert {samples.splits[row] for row in (*learned, *checked)} == {"train"}
+    assert [sum(samples.labels[row] == label for row in checked) for label in range(3)] == [2, 2, 2]
+    own = replace(samples, splits=tuple("val" if row in {0, 20, 30} else split for row, split in enumerate(samples.splits)))
+    assert divide(own, QUICK)[1] == [row for row, split in enumerate(own.splits) if split == "val"]
+
+
+def test_the_best_epoch_is_never_worse_than_the_head_alone(samples):
+    ruinous = tuned(samples, replace(QUICK, lr=5.0, clip=0.0, warmup=0.0, ema_decay=0.0))
+    start, best = ruinous.notes["start"], ruinous.notes["best"]
+    assert (best["accuracy"], -best["loss"]) >= (start["accuracy"], -start["loss"])
+
+
+def test_the_same_request_gives_the_same_bits(samples):
+    settings = replace(QUICK, augmentation=Augmentation(trivial=True, mixup=0.3, erase=0.3))
+    classifier = tiny_classifier(drop_path=0.3)
+    first = last_weights(samples, settings, classifier=classifier)
+    torch.manual_seed(1234)
+    assert same(first, last_weights(samples, settings, classifier=classifier))
+    assert not same(first, last_weights(samples, replace(settings, seed=1), classifier=classifier))
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(mixup=0.5)])
+def test_a_batch_in_parts_is_the_same_step(samples, augmentation):
+    settings = replace(QUICK, epochs=1, lr=1e-4, augmentation=augmentation)
+    whole = last_weights(samples, settings)
+    parts = last_weights(samples, replace(settings, micro_batch=3))
+    assert farthest(whole, parts) < 2e-5
+
+
+def test_memory_that_runs_out_halves_the_part_and_keeps_the_step(samples, monkeypatch):
+    settings = replace(QUICK, epochs=1, lr=1e-4)
+    whole = last_weights(samples, settings)
+    compute, sizes = loop._part, []
+
+    def small_machine(course, state, running, part, photos, tally):
+        if len(part) > 3:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte.")
+        sizes.append(len(part))
+        compute(course, state, running, part, photos, tally)
+
+    monkeypatch.setattr(loop, "_part", small_machine)
+    assert farthest(whole, last_weights(samples, settings)) < 2e-5
+    assert max(sizes) == 2
+    monkeypatch.setattr(loop, "_part", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory. Tried")))
+    with pytest.raises(TrainingError, match="memory"):
+        tuned(samples, settings)
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "update"])
+def test_a_last_batch_of_one_is_learned_from(samples, batch_norm):
+    settings = replace(QUICK, batch_size=2, batch_norm=batch_norm, epochs=1)
+    three = samples.take(
+        [row for label in range(3) for row in [k for k in samples.rows_of("train") if samples.labels[k] == label][:2]]
+    )
+    learned, _ = divide(three, settings)
+    assert len(learned) == 3  # batches of two and of one
+    assert len(tuned(three, settings).history) == 1
+
+
+def test_stored_activations_give_what_the_whole_network_gives(samples):
+    settings = replace(QUICK, epochs=3, unfreeze="2", augmentation=NO_AUGMENTATION, lr=1e-3)
+    stored = last_weights(samples, replace(settings, stored_views=1))
+    whole = last_weights(samples, replace(settings, stored_views=0))
+    assert farthest(stored, whole) < 1e-5
+
+
+def test_stored_views_run_the_frozen_layers_once_per_view(samples, monkeypatch):
+    turns: list[int] = []
+    monkeypatch.setattr(Views, "pixels", _counting(Views.pixels, turns))
+    tuned(samples, replace(QUICK, epochs=6, unfreeze="1", stored_views=2))
+    assert sorted(set(turns)) == [0, 1]
+    assert len(turns) == 2  # 30 photos in one chunk each
+
+
+def _counting(pixels: Any, turns: list[int]) -> Any:
+    def counted(self: Any, rows: Any, turn: int) -> Any:
+        turns.append(turn)
+        return pixels(self, rows, turn)
+
+    return counted
+
+
+def test_layers_unfreeze_step_by_step(samples):
+    result = tuned(samples, replace(QUICK, epochs=4, unfreeze="3", unfreeze_every=1))
+    assert [row["epoch"] for row in result.history] == [1, 2, 3, 4]
+
+
+def test_training_stops_when_validation_stops_getting_better(samples):
+    result = tuned(samples, replace(QUICK, epochs=30, lr=1e-12, patience=2, ema_decay=0.0))
+    assert len(result.history) <= result.notes["best_epoch"] + 2 < 30
+
+
+def test_a_budget_ends_the_training(samples):
+    result = tuned(samples, replace(QUICK, epochs=1000, budget=1.5))
+    assert 1 <= len(result.history) < 200
+    assert sum(row["seconds"] for row in result.history) < 4
+
+
+def test_history_has_the_columns_of_every_history(samples):
+    (first, _) = tuned(samples).history
+    assert list(first) == ["epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds"]
+
+
+def test_the_head_is_fitted_without_the_validation_photos(samples):
+    asked: list[list[int]] = []
+
+    def fit_head(rows: list[int]) -> torch.nn.Linear:
+        asked.append(rows)
+        return copy.deepcopy(tiny_classifier().head)
+
+    tuned(samples, fit_head=fit_head)
+    assert asked == [divide(samples, QUICK)[0]]
+
+
+def test_weights_get_a_new_origin(samples):
+    result = tuned(samples, replace(QUICK, lr=1e-2, epochs=4))
+    assert result.classifier.backbone.origin.label.endswith("fine-tuned")
+    assert len(result.classifier.backbone.origin.sha256) == 64
+
+
+def test_a_broken_loss_is_said(samples):
+    classifier = tiny_classifier()
+    with torch.no_grad():
+        classifier.head.weight.fill_(float("inf"))
+    with pytest.raises(TrainingError, match="finite"):
+        tuned(samples, classifier=classifier)
+
+
+def test_there_must_be_something_to_continue(samples, tmp_path):
+    with pytest.raises(RequestError, match="nothing to continue"):
+        tuned(samples, folder=tmp_path / "c", resume="must")
+
+
+def test_nothing_is_left_behind(samples, tmp_path: Path):
+    from tsugiki.training.fine_tune.run import forget
+
+    tuned(samples, folder=tmp_path / "c")
+    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".pt", ".json"}
+    forget(tmp_path / "c")
+    assert not (tmp_path / "c").exists()

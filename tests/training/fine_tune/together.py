@@ -1,0 +1,58 @@
+"""Run by test_processes: one process of several that fine-tune together (or the only one), as `torchrun` starts it.
+
+python together.py PHOTOS RESULT STEPS
+"""
+
+import sys
+import unittest.mock
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+import torch
+from tests.training.fine_tune.conftest import tiny_classifier
+
+from tsugiki.data.augmentation import Augmentation
+from tsugiki.data.loading import load
+from tsugiki.training.fine_tune import loop, run
+from tsugiki.training.fine_tune.groups import Phase
+from tsugiki.training.fine_tune.loop import Course
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.state import State
+
+SETTINGS = FineTuneSettings(
+    epochs=2,
+    batch_size=6,  # 30 photos: 5 steps an epoch
+    precision="float32",
+    patience=0,
+    augmentation=Augmentation(mixup=0.3),
+    checkpoint_steps=3,
+)
+
+
+def last_weights(photos: Path, checkpoints: Path) -> dict[str, Any]:
+    """Weights after the last step, and the history."""
+    last: dict[str, torch.Tensor] = {}
+    train = loop.train
+
+    def keeping(course: Course, state: State, phases: list[Phase]) -> None:
+        train(course, state, phases)
+        last.update({name: tensor.detach().clone() for name, tensor in state.weights.items()})
+
+    with unittest.mock.patch.object(run, "train", keeping):
+        tuned = run.fine_tune(tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints)
+    return {"weights": last, "history": tuned.history}
+
+
+def main(photos: Path, result: Path) -> None:
+    torch.set_num_threads(1)
+    found = last_weights(photos, result.with_suffix(".checkpoints"))
+    torch.save(found, result.with_suffix(f".{torch.distributed.get_rank()}.pt"))
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
