@@ -133,7 +133,8 @@ def _top_k(known: Predictions) -> Document:
 
 
 def _calibration(known: Predictions, temperature: float) -> Document:
-    before = at_temperature(known.probabilities, 1 / temperature)
+    # At temperature one nothing was changed; a round trip through logarithms would change the last digits.
+    before = known.probabilities if temperature == 1 else at_temperature(known.probabilities, 1 / temperature)
     return {
         "temperature": float(temperature),
         "bins": 15,
