@@ -119,7 +119,8 @@ def tiny(tmp_path):
         for name, colour in (("ants", 20), ("bees", 200)):
             (tmp_path / split / name).mkdir(parents=True)
             for index in range(count):
-                Image.new("RGB", (40, 40), (colour, 10 * index, 255 if split == "test" else 220)).save(tmp_path / split / name / f"{index}.png")
+                blue = 255 if split == "test" else 220
+                Image.new("RGB", (40, 40), (colour, 10 * index, blue)).save(tmp_path / split / name / f"{index}.png")
     return tmp_path
 
 
