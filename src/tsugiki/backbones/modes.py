@@ -9,12 +9,19 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Within this block ``network`` is in evaluation mode; afterwards every module is in the mode it was found in."""
-    found = {module: module.training for module in network.modules()}
-    network.eval()
+def mode_kept(network: nn.Module) -> Iterator[None]:
+    """Whatever the block does, every module of ``network`` is afterwards in the mode (train or eval) it was in before."""
+    modes = [(module, module.training) for module in network.modules()]
     try:
         yield
     finally:
-        for module, training in found.items():
+        for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Within this block ``network`` is in evaluation mode; afterwards every module is in the mode it was found in."""
+    with mode_kept(network):
+        network.eval()
+        yield

@@ -27,7 +27,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in _available():
+    if device is None or device.type not in _available() or (device.index or 0) >= _how_many(device.type):
         raise RequestError(
             tr("There is no device {name} on this machine.", name=repr(str(name))),
             allowed=", ".join(_available()),
@@ -46,6 +46,12 @@ def _available() -> tuple[str, ...]:
     if torch.cuda.is_available():
         devices.insert(0, "cuda")
     return tuple(devices)
+
+
+def _how_many(kind: str) -> int:
+    import torch
+
+    return torch.cuda.device_count() if kind == "cuda" else 1
 
 
 def usable_cores() -> int:

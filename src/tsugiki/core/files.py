@@ -72,15 +72,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _swap_in(new: Path, path: Path) -> None:
-    if not path.exists():
+    if not os.path.lexists(path):
         new.rename(path)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
     path.rename(aside / path.name)
     try:
         new.rename(path)
-    except OSError:
-        (aside / path.name).rename(path)
+    except BaseException:  # an interruption too
+        if not os.path.lexists(path):
+            (aside / path.name).rename(path)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -158,9 +158,9 @@ def _predict(
     """The most probable class and its probability."""
     import torch
 
+    from tsugiki.backbones.modes import mode_kept
     from tsugiki.core.devices import pick_device
     from tsugiki.training.loop import logits_of
-    from tsugiki.training.modes import mode_kept
 
     place = next(model.parameters()).device if device is None else pick_device(device)
     model.to(place)

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from tsugiki.backbones.modes import mode_kept
 from tsugiki.core.console import Tick, emit, progress, say
 from tsugiki.core.devices import pick_device
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
-from tsugiki.training.modes import lone_photo, mode_kept, set_training_mode
+from tsugiki.training.modes import lone_photo, set_training_mode
 from tsugiki.training.tally import Tally
 
 Batch: TypeAlias = "tuple[Tensor, Tensor]"

@@ -21,17 +21,6 @@ def set_training_mode(model: nn.Module) -> None:
 
 
 @contextmanager
-def mode_kept(model: nn.Module) -> Iterator[None]:
-    """Whatever the block does, every module of ``model`` is afterwards in the mode (train or eval) it was in before."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
 def lone_photo(model: nn.Module, photos: int) -> Iterator[None]:
     """While a batch of one photo is learned from, BatchNorm layers use the statistics they already have."""
     norms = [module for module in model.modules() if photos == 1 and isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
