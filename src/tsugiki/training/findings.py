@@ -1,0 +1,139 @@
+"""What the stored features say about the photos themselves: wrong labels, copies, shortcuts, odd ones, whether more would help.
+
+Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.arrays import Floats, Ints, softmax
+from tsugiki.evaluation.leaks import Pair, contradictions, duplicate_groups, find_leaks
+from tsugiki.evaluation.learning_curve import LearningCurve, learning_curve
+from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
+from tsugiki.evaluation.suspects import Suspect, find_suspects
+from tsugiki.evaluation.unknowns import training_distance
+from tsugiki.training.evidence import Evidence
+from tsugiki.training.quick_head import fit_quick_head, narrowed
+from tsugiki.training.run import Run
+
+_MOST_FOR_A_CURVE = 20_000  # photos: ninety heads on more of them take too long
+_MOST_FOR_SHORTCUTS = 20_000
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class OddOne:
+    """A photo far from all others.
+
+    Attributes:
+        row: Which photo.
+        distance: Mean cosine distance to its three nearest others.
+    """
+
+    row: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found; rows are rows of the samples.
+
+    Attributes:
+        suspects: Photos whose label is doubted, the most suspicious first.
+        copies: Pairs of photos that are one, or ``None`` where there are too many photos to compare.
+        contradictions: Those of them that are labelled differently.
+        leaks: Held-out photo to its twin in another split.
+        shortcuts: How well size, shape and colour alone predict the class.
+        odd: Photos unlike all others, the oddest first.
+        curve: How accuracy grows with photos, or ``None`` where there are too few (or too many) to tell.
+    """
+
+    suspects: tuple[Suspect, ...]
+    copies: tuple[Pair, ...] | None
+    contradictions: tuple[Pair, ...]
+    leaks: dict[int, int]
+    shortcuts: tuple[Shortcut, ...]
+    odd: tuple[OddOne, ...]
+    curve: LearningCurve | None
+
+    def summary(self) -> dict[str, Any]:
+        """Counts and curves as plain JSON values."""
+        return {
+            "suspects": len(self.suspects),
+            "suspects_confident": sum(one.confident for one in self.suspects),
+            "copies": None if self.copies is None else len(self.copies),
+            "contradictions": len(self.contradictions),
+            "leaks": None if self.copies is None else len(self.leaks),
+            "odd": len(self.odd),
+            "shortcuts": [dataclasses.asdict(one) for one in self.shortcuts],
+            "learning_curve": None if self.curve is None else dataclasses.asdict(self.curve),
+        }
+
+
+def find_in_run(run: Run) -> Findings:
+    """What the training photos of a run, and the copies among all its photos, tell."""
+    return find(run.evidence, run.evidence.training, softmax(run.out_of_fold, run.classifier.temperature))
+
+
+def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats) -> Findings:
+    """Everything at once.
+
+    Args:
+        evidence: Photos and features.
+        rows: ``N`` rows of its samples: the photos whose labels are examined.
+        probabilities: ``[N, K]`` out-of-fold, of these photos.
+    """
+    samples, picked = evidence.samples, np.asarray(rows, np.int64)
+    labels = samples.labels[picked]
+    copies = evidence.copies
+    suspects = [dataclasses.replace(one, row=int(picked[one.row])) for one in find_suspects(labels, probabilities)]
+    return Findings(
+        suspects=tuple(suspects),
+        copies=None if copies is None else tuple(copies),
+        contradictions=tuple(contradictions(copies or [], samples.labels)),
+        leaks=find_leaks(copies or [], samples.splits, samples.held_out),
+        shortcuts=tuple(_shortcuts(evidence, picked)),
+        odd=tuple(_odd_ones(evidence)),
+        curve=_curve(evidence, picked),
+    )
+
+
+def _shortcuts(evidence: Evidence, rows: npt.NDArray[np.int64]) -> list[Shortcut]:
+    step = -(-len(rows) // _MOST_FOR_SHORTCUTS)
+    known = [int(row) for row in rows[::step] if evidence.facts[row] is not None]
+    facts = [fact for row in known if (fact := evidence.facts[row]) is not None]
+    if not facts:
+        return []
+    size = np.array([(fact.width, fact.height) for fact in facts], np.float64)
+    measured = {
+        "size": size,
+        "shape": size[:, :1] / size[:, 1:],
+        "colour": np.array([fact.colour for fact in facts], np.float64),
+    }
+    return find_shortcuts(measured, evidence.samples.labels[known])
+
+
+def _odd_ones(evidence: Evidence) -> list[OddOne]:
+    """Photos beyond Tukey's fence: farther from the others than the third quartile by 1.5 times the quartiles' distance."""
+    if evidence.copies is None or len(evidence.samples) <= 2 * _NEIGHBOURS:
+        return []
+    groups = duplicate_groups(evidence.copies, len(evidence.samples))
+    distance = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups)
+    first, third = np.quantile(distance, [0.25, 0.75])
+    beyond = np.flatnonzero(distance > third + 1.5 * (third - first))
+    order = beyond[np.argsort(-distance[beyond], kind="stable")]
+    return [OddOne(row, float(distance[row])) for row in order.tolist()]
+
+
+def _curve(evidence: Evidence, rows: Ints) -> LearningCurve | None:
+    if len(rows) > _MOST_FOR_A_CURVE:
+        return None
+    features = narrowed(evidence.every_feature[rows])
+    return learning_curve(features, evidence.samples.labels[rows], fit_quick_head)

@@ -1,0 +1,50 @@
+"""A head in closed form, for questions that need hundreds of heads: does accuracy still grow with more photos?
+
+Linear discriminants whose covariance is half way to a multiple of the identity: no steps, no rate, milliseconds.
+Cross-validated on real photos it is as good as the trained head within the noise. Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.arrays import Floats, Ints
+from tsugiki.evaluation.learning_curve import Predict
+
+_SHRINKAGE = 0.5
+_WIDEST = 256
+
+
+def fit_quick_head(features: Floats, labels: Ints) -> Predict:
+    """A head from features ``[N, D]`` and labels ``[N]``; classes without photos are never answered."""
+    classes, place = np.unique(labels, return_inverse=True)
+    counts = np.bincount(place)
+    sums = np.zeros((len(classes), features.shape[1]))
+    np.add.at(sums, place, features)
+    means = sums / counts[:, None]  # [K, D]
+    inside = features - means[place]
+    spread = inside.T @ inside / len(features)  # [D, D]
+    level = max(float(np.trace(spread)) / len(spread), 1e-12)
+    shrunk = (1 - _SHRINKAGE) * spread + _SHRINKAGE * level * np.eye(len(spread))
+    weight = np.linalg.solve(shrunk, means.T)  # [D, K]
+    bias = -0.5 * np.einsum("kd,dk->k", means, weight)
+
+    def predict(asked: Floats) -> Ints:
+        answers: Ints = classes[(asked @ weight + bias).argmax(axis=1)]
+        return answers
+
+    return predict
+
+
+def narrowed(features: Floats, width: int = _WIDEST) -> npt.NDArray[np.float32]:
+    """Features ``[N, D]`` turned so that the first ``width`` axes hold most of what differs between photos, the rest left out.
+
+    With fewer photos than ``width`` nothing is lost: distances between photos stay what they are.
+    """
+    centred = features - features.mean(axis=0)
+    if len(centred) <= centred.shape[1]:
+        sizes, axes = np.linalg.eigh(centred @ centred.T)
+        return np.asarray(axes[:, -width:] * np.sqrt(np.maximum(sizes[-width:], 0)), np.float32)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return np.asarray(centred @ axes[:, -width:], np.float32)
