@@ -1,7 +1,9 @@
 """A head in closed form, for questions that need hundreds of heads: does accuracy still grow with more photos?
 
 Linear discriminants whose covariance is half way to a multiple of the identity: no steps, no rate, milliseconds.
-Cross-validated on real photos it is as good as the trained head within the noise. Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
+Cross-validated on real photos it is as good as the trained head within the noise.
+
+Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
 """
 
 from __future__ import annotations
