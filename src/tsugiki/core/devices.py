@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tsugiki.core.errors import RequestError
@@ -52,6 +54,15 @@ def _how_many(kind: str) -> int:
     import torch
 
     return torch.cuda.device_count() if kind == "cuda" else 1
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Within this block float32 means float32: CUDA convolutions would otherwise drop 13 of its bits (TF32)."""
+    import torch
+
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def usable_cores() -> int:

@@ -16,7 +16,7 @@ import io
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -127,8 +127,7 @@ def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BOX, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
-        photo = photo.crop(_box(part, *photo.size)).resize(preprocess.size[::-1], Image.Resampling.BICUBIC)
-        values = _to_tensor(photo)
+        values = replace(preprocess, fit="squash").pixels(photo.crop(_box(part, *photo.size)))
     else:
         values = preprocess.pixels(photo)
     return Pixels(_mirrored(values, content, view), facts)
@@ -158,13 +157,13 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
             return _Decoded(_to_tensor(header), width, height)
         decode = _jpeg_decoder()
         return _Decoded(_to_tensor(header) if decode is None else decode(content), width, height)
-    except (RuntimeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them stumble over)
         return None  # the reference says what is wrong, in words
 
 
 @functools.cache
 def _jpeg_decoder() -> Callable[[bytes], torch.Tensor] | None:
-    """The decoder of torchvision, a third faster than Pillow's; nothing once torchvision no longer has it, as it has announced."""
+    """The decoder of torchvision, a third faster than Pillow's; nothing once torchvision drops it, as it has announced."""
     import torchvision  # noqa: F401 (registers the operator)
 
     if not hasattr(torch.ops.image, "decode_jpeg"):

@@ -14,6 +14,7 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.modes import evaluating
+from tsugiki.core.devices import full_precision
 from tsugiki.data.preprocess import Preprocess
 
 PixelBatch = npt.NDArray[np.uint8]
@@ -22,7 +23,10 @@ FeatureBatch = npt.NDArray[np.float32]
 ALIKE = 0.999
 """Mean cosine with float32 PyTorch that an engine for learning must reach."""
 
-EQUAL = 0.999_999
+NEAR = 0.25
+"""How far from float32 PyTorch, relative to its length, the worst feature vector for learning may be."""
+
+EQUAL = 1e-4
 """The same for an engine whose answers are reported."""
 
 
@@ -70,14 +74,30 @@ class Normalised(nn.Module):
 def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: PixelBatch) -> FeatureBatch:
     """What every engine is compared with: plain float32 PyTorch, ``[B, D]``."""
     device = next(backbone.parameters()).device
-    with evaluating(backbone), torch.inference_mode():
+    with evaluating(backbone), torch.inference_mode(), full_precision():
         inputs = preprocess.normalise(torch.from_numpy(pixels).to(device))
         return backbone.features(inputs).float().cpu().numpy()
 
 
 def mean_cosine(first: FeatureBatch, second: FeatureBatch) -> float:
     """Mean over ``B`` photos of the cosine between their two feature vectors; -1 where one is not finite."""
-    if first.shape != second.shape or not (np.isfinite(first).all() and np.isfinite(second).all()):
+    if not _comparable(first, second):
         return -1.0
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return float(((first * second).sum(axis=1) / np.maximum(lengths, 1e-12)).mean())
+    cosines = (first * second).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return float(np.where((first == second).all(axis=1), 1.0, cosines).mean())  # two vectors of zeros are equal
+
+
+def worst_difference(features: FeatureBatch, expected: FeatureBatch) -> float:
+    """The largest distance over ``B`` photos from the expected vector, relative to its length.
+
+    A cosine alone would not see features of another length.
+    """
+    if not _comparable(features, expected):
+        return float("inf")
+    distances = np.linalg.norm(features - expected, axis=1)
+    return float((distances / np.maximum(np.linalg.norm(expected, axis=1), 1e-12)).max())
+
+
+def _comparable(first: FeatureBatch, second: FeatureBatch) -> bool:
+    return first.shape == second.shape and bool(np.isfinite(first).all() and np.isfinite(second).all())

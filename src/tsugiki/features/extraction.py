@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet
+from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engine import FeatureBatch
@@ -54,29 +56,32 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
 
     Raises:
         DataError: When a file changed while it was being looked at.
+        TsugikiError: When the store cannot be used, or was cleared meanwhile.
     """
     keys = [way.view.row_key(digest) for digest in photos.digests]
-    stored = _most_complete(keys, engines, store, way, key)
-    if stored is not None and (stored.rows >= 0).all():
-        return stored
-    todo = _first_of_each([] if stored is None else stored.rows, keys)
+    stored, precision = _most_complete(keys, engines, store, way, key)
+    todo = _first_of_each(stored.rows, keys)
     prepared, problems = decode_sample(photos, engines, way, todo)
-    if not prepared:  # nothing can be read
-        space = stored.space if stored else _space(store, engines, way, key, "float32")
-        rows = np.full(len(photos), -1, np.int64) if stored is None else stored.rows
-        return Extraction(space, rows, _for_all_copies(problems, photos.digests))
+    if not prepared:  # everything is stored, but for what cannot be read
+        stored.problems = _for_all_copies(problems, photos.digests)
+        return stored
     sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
-    engine = engines.choose(sample, exact=way.exact, count=len(todo))
+    # With another precision than theirs, the stored ones would have to be computed again.
+    like = precision if 2 * len(todo) <= len(set(keys)) else ""
+    engine = engines.choose(sample, exact=way.exact, count=len(todo), like=like)
     space = _space(store, engines, way, key, engine.precision)
     todo = _first_of_each(space.rows_of(keys), keys)
     work = Work(photos, engines, way, engine, prepared)
     keeper = _Keeper(store, space, photos, keys, problems=dict(problems))
-    with progress(tr("Looking at photos"), len(todo)) as tick, keeper:
-        for chunk in in_threads([row for row in todo if row not in problems], work):
+    chunks = in_threads([row for row in todo if row not in problems], work)
+    with progress(tr("Looking at photos"), len(todo)) as tick, keeper, closing(chunks):
+        for chunk in chunks:
             keeper.take(chunk)
             tick(len(chunk.positions) + len(chunk.problems), "")
-    rows = space.rows_of(keys)
-    return Extraction(space, rows, _for_all_copies(keeper.problems, photos.digests), keeper.computed)
+    found = Extraction(space, space.rows_of(keys), _for_all_copies(keeper.problems, photos.digests), keeper.computed)
+    if any(row < 0 and position not in found.problems for position, row in enumerate(found.rows)):
+        raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
+    return found
 
 
 def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision: str) -> Space:
@@ -89,23 +94,21 @@ def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision:
     return store.space(parts, engines.backbone.num_features)
 
 
-def _most_complete(keys: Sequence[str], engines: Engines, store: FeatureStore, way: Way, key: str) -> Extraction | None:
-    """The stored features that cover most photos, whatever engine they came from."""
+def _most_complete(keys: Sequence[str], engines: Engines, store: FeatureStore, way: Way, key: str) -> tuple[Extraction, str]:
+    """The stored features that cover most photos, whatever engine they came from; and their precision."""
     precisions = ("float32",) if way.exact else ("float16", "bfloat16", "float32")
     found = []
     for precision in precisions:
         space = _space(store, engines, way, key, precision)
-        found.append(Extraction(space, space.rows_of(keys)))
-    best = max(found, key=lambda extraction: int((extraction.rows >= 0).sum()))
-    return best if (best.rows >= 0).any() else None
+        found.append((Extraction(space, space.rows_of(keys)), precision))
+    return max(found, key=lambda one: int((one[0].rows >= 0).sum()))
 
 
 def _first_of_each(rows: Iterable[int], digests: Sequence[str]) -> list[int]:
     """Positions of photos without a row, one per content."""
-    known = list(rows) or [-1] * len(digests)
     seen: set[str] = set()
     todo = []
-    for position, (row, digest) in enumerate(zip(known, digests, strict=True)):
+    for position, (row, digest) in enumerate(zip(rows, digests, strict=True)):
         if row < 0 and digest not in seen:
             seen.add(digest)
             todo.append(position)
@@ -172,8 +175,9 @@ def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequenc
         with quiet():  # a person who asks for an answer did not ask how it is computed
             engine = engines.choose(sample, exact=True, count=len(paths))
         work = Work(photos, engines, way, engine, prepared)
-        with progress(tr("Looking at photos"), len(paths)) as tick:
-            for chunk in in_threads([row for row in range(len(paths)) if row not in problems], work):
+        chunks = in_threads([row for row in range(len(paths)) if row not in problems], work)
+        with progress(tr("Looking at photos"), len(paths)) as tick, closing(chunks):
+            for chunk in chunks:
                 vectors[chunk.positions] = chunk.vectors
                 problems.update(chunk.problems)
                 tick(len(chunk.positions) + len(chunk.problems), "")

@@ -10,7 +10,7 @@ Letters: ``N`` photos, ``B`` photos of a chunk, ``D`` feature width.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -134,7 +134,7 @@ class Work:
                 torch.set_num_threads(1)
 
 
-def in_threads(positions: Sequence[int], work: Work) -> Iterator[Chunk]:
+def in_threads(positions: Sequence[int], work: Work) -> Generator[Chunk, None, None]:
     """Chunks of the photos at ``positions``, as they are done; few are under way at a time, so memory does not grow."""
     threads = torch.get_num_threads()
     waiting = _chunks(positions, work.batch_size)

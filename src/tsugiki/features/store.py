@@ -34,7 +34,7 @@ from tsugiki.core.messages import tr
 from tsugiki.data.pixels import PhotoFacts
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, width INT, height INT, red REAL, green REAL, blue REAL, look INT)
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spaces (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, width INT NOT NULL, next_row INT NOT NULL);
@@ -54,7 +54,10 @@ class FeatureStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "features"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error, tr("set TSUGIKI_CACHE to a folder that can be written to")) from error
         with self._connection() as connection:
             connection.executescript(_TABLES)
 
@@ -67,11 +70,10 @@ class FeatureStore:
                 connection.execute("PRAGMA synchronous=NORMAL")
                 yield connection
         except sqlite3.DatabaseError as error:
-            raise TsugikiError(
-                tr("The feature store in {folder} cannot be used.", folder=self.folder),
-                got=str(error),
-                cure="tsugiki cache --clear",
-            ) from error
+            raise self._unusable(error, "tsugiki cache --clear") from error
+
+    def _unusable(self, error: Exception, cure: str) -> TsugikiError:
+        return TsugikiError(tr("The feature store in {folder} cannot be used.", folder=self.folder), got=str(error), cure=cure)
 
     def known_digests(self, paths: Sequence[Path]) -> list[str]:
         """Content digests of files that were seen before and have not been touched since; ``""`` for all others.
@@ -82,7 +84,7 @@ class FeatureStore:
         digests = [""] * len(paths)
         with self._connection() as connection:
             for start in range(0, len(paths), _AT_ONCE):
-                block = [os.path.abspath(path) for path in paths[start : start + _AT_ONCE]]  # noqa: PTH100 (links stay links)
+                block = [_place(path) for path in paths[start : start + _AT_ONCE]]
                 found = {
                     path: (stamp, digest.hex())
                     for path, stamp, digest in connection.execute(
@@ -91,14 +93,14 @@ class FeatureStore:
                 }
                 for offset, path in enumerate(block):
                     stamp, digest = found.get(path, ("", ""))
-                    if stamp and stamp == _stamp(path):
+                    if stamp and stamp == stamp_of(path):
                         digests[start + offset] = digest
         return digests
 
     def remember_files(self, paths: Iterable[Path], digests: Iterable[str], stamps: Iterable[str]) -> None:
         """Note which content each file has; ``stamps`` were taken before the content was read (:func:`stamp_of`)."""
         rows = [
-            (os.path.abspath(path), stamp, bytes.fromhex(digest))  # noqa: PTH100
+            (_place(path), stamp, bytes.fromhex(digest))
             for path, digest, stamp in zip(paths, digests, stamps, strict=True)
             if digest and stamp
         ]
@@ -168,7 +170,7 @@ class Space:
     def rows_of(self, digests: Sequence[str]) -> npt.NDArray[np.int64]:
         """Row of each photo's vector, ``[N]`` int64; -1 where there is none yet."""
         found: dict[str, int] = {}
-        limit = self._path.stat().st_size // (4 * self.width) if self._path.exists() else 0
+        limit = self._whole_rows()
         with self._store._connection() as connection:  # noqa: SLF001 (a space is a part of its store)
             for block in _blocks(digests):
                 for digest, row in connection.execute(
@@ -180,11 +182,7 @@ class Space:
 
     def add(self, digests: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
         """Keep vectors ``[N, D]`` of photos; safe against interruption and other processes."""
-        with self._store._connection() as connection:  # noqa: SLF001
-            (first,) = connection.execute(
-                "UPDATE spaces SET next_row = next_row + ? WHERE id = ? RETURNING next_row - ?",
-                (len(vectors), self._number, len(vectors)),
-            ).fetchone()
+        first = self._reserve(len(vectors))
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.lseek(descriptor, first * 4 * self.width, os.SEEK_SET)
@@ -198,23 +196,42 @@ class Space:
             # OR REPLACE: a row whose vector was lost (see rows_of) must give way to the new one.
             connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
 
+    def _reserve(self, count: int) -> int:
+        """The first of ``count`` rows that nobody else will write."""
+        with self._store._connection() as connection:  # noqa: SLF001
+            (end,) = connection.execute(
+                "UPDATE spaces SET next_row = next_row + ? WHERE id = ? RETURNING next_row", (count, self._number)
+            ).fetchone()
+            written = self._whole_rows()
+            if written < end - count:
+                # Rows that the index names but the file has lost would come back as zeros once it grows again.
+                connection.execute("DELETE FROM rows WHERE space = ? AND row >= ?", (self._number, written))
+        return int(end) - count
+
+    def _whole_rows(self) -> int:
+        try:
+            return self._path.stat().st_size // (4 * self.width)
+        except FileNotFoundError:
+            return 0
+
     def vectors(self) -> npt.NDArray[np.float32]:
         """Every row of the space, memory-mapped: only what is touched is read."""
-        if not self._path.exists() or self._path.stat().st_size < 4 * self.width:
+        count = self._whole_rows()
+        if not count:
             return np.empty((0, self.width), np.float32)
-        flat = np.memmap(self._path, np.float32, mode="r")
-        return flat[: len(flat) // self.width * self.width].reshape(-1, self.width)
+        return np.memmap(self._path, np.float32, mode="r", shape=(count, self.width))
 
 
-def stamp_of(path: Path) -> str:
+def _place(path: Path) -> bytes:
+    # As the system knows it: names need not be valid text. Links stay links.
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100
+
+
+def stamp_of(path: Path | bytes) -> str:
     """What changes when a file is written, replaced or renamed over; ``""`` when it was touched just now.
 
     A file touched within the clock's own grain could change again without a trace, so it is not trusted yet.
     """
-    return _stamp(str(path))
-
-
-def _stamp(path: str) -> str:
     try:
         state = os.stat(path)  # noqa: PTH116 (a million paths)
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.modes import evaluating
+from tsugiki.core.devices import full_precision
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engine import FeatureBatch, Normalised, PixelBatch
 
@@ -31,7 +33,7 @@ class TorchEngine:
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, reduced: bool, count: int = 0) -> None:
         self.device = next(backbone.parameters()).device
         self._dtype = _reduced_dtype(self.device) if reduced else None
-        self.precision = str(self._dtype or torch.float32).removeprefix("torch.")
+        self.precision = _name_of(self._dtype)
         self.batch_size = 32 if self.device.type == "cpu" else 128
         self._backbone = backbone
         network = Normalised(backbone, preprocess)
@@ -42,9 +44,19 @@ class TorchEngine:
         """Features ``[B, D]`` of uint8 pixels ``[B, 3, H, W]``."""
         inputs = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device, memory_format=torch.channels_last)
         autocast = torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None)
-        with evaluating(self._backbone), torch.inference_mode(), autocast:
+        exactly = full_precision() if self._dtype is None else contextlib.nullcontext()
+        with evaluating(self._backbone), torch.inference_mode(), autocast, exactly:
             features: FeatureBatch = self._network(inputs).float().cpu().numpy()
         return features
+
+
+def reduced_precision(device: torch.device) -> str:
+    """The precision that an engine on ``device`` has when it may use 16-bit arithmetic."""
+    return _name_of(_reduced_dtype(device))
+
+
+def _name_of(dtype: torch.dtype | None) -> str:
+    return str(dtype or torch.float32).removeprefix("torch.")
 
 
 def _reduced_dtype(device: torch.device) -> torch.dtype | None:
