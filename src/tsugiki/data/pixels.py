@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from tsugiki.data.decode import open_photo, strict_pillow
 from tsugiki.data.perceptual import perceptual_hash
-from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.preprocess import MOST_RESIZED, Preprocess
 
 _JPEG_START = b"\xff\xd8\xff"
 _MARGIN = 2  # a decoder that scales must leave this many times the pixels that the resize ends with
@@ -127,9 +127,8 @@ def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BOX, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
-        values = replace(preprocess, fit="squash").pixels(photo.crop(_box(part, *photo.size)))
-    else:
-        values = preprocess.pixels(photo)
+        photo, preprocess = photo.crop(_box(part, *photo.size)), replace(preprocess, fit="squash")
+    values = preprocess.pixels(photo)
     return Pixels(_mirrored(values, content, view), facts)
 
 
@@ -152,6 +151,8 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
             return None
         width, height = header.size
         wide, high = preprocess.scaled_size(width, height)
+        if wide * high > MOST_RESIZED:
+            return None
         if min(width / wide, height / high) >= 2 * _MARGIN:
             header.draft("RGB", (_MARGIN * wide, _MARGIN * high))
             return _Decoded(_to_tensor(header), width, height)

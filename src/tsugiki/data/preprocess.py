@@ -26,6 +26,9 @@ Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+MOST_RESIZED = 50_000_000
+"""Pixels that a whole photo may have after resizing; of longer strips only the part that the network sees is resized."""
+
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
@@ -95,12 +98,25 @@ class Preprocess:
 
     def frame(self, photo: Image.Image) -> Image.Image:
         """The part of ``photo`` (mode RGB) that the network sees, at the size it sees it."""
-        resized = photo.resize(self.scaled_size(*photo.size), _RESAMPLING[self.interpolation])
-        box = self.crop_box(*resized.size)
+        scaled = self.scaled_size(*photo.size)
+        box = self.crop_box(*scaled)
+        if scaled[0] * scaled[1] > MOST_RESIZED:
+            return self._frame_of_strip(photo, scaled, box)
+        resized = photo.resize(scaled, _RESAMPLING[self.interpolation])
         if box == (0, 0, *resized.size):
             return resized
         frame = Image.new("RGB", (self.size[1], self.size[0]), self.fill_colour)
         frame.paste(resized, (-box[0], -box[1]))
+        return frame
+
+    def _frame_of_strip(self, photo: Image.Image, scaled: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
+        """The frame of a photo so long that it would fill the memory if all of it were resized."""
+        left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], scaled[0]), min(box[3], scaled[1])
+        x, y = photo.width / scaled[0], photo.height / scaled[1]
+        source = (left * x, top * y, right * x, bottom * y)
+        frame = Image.new("RGB", (self.size[1], self.size[0]), self.fill_colour)
+        part = photo.resize((right - left, bottom - top), _RESAMPLING[self.interpolation], box=source)
+        frame.paste(part, (left - box[0], top - box[1]))
         return frame
 
     @property
