@@ -145,13 +145,11 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
         return None
     try:
         header = Image.open(io.BytesIO(content), formats=("JPEG",))
-        if header.mode != "RGB" or "mpoffset" in header.info:
-            return None
-        if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
-            return None
         width, height = header.size
         wide, high = preprocess.scaled_size(width, height)
-        if wide * high > MOST_RESIZED:
+        if header.mode != "RGB" or "mpoffset" in header.info or wide * high > MOST_RESIZED:
+            return None
+        if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
             return None
         if min(width / wide, height / high) >= 2 * _MARGIN:
             header.draft("RGB", (_MARGIN * wide, _MARGIN * high))
