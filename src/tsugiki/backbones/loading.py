@@ -21,6 +21,14 @@ from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
 
+# Arguments with which libraries would fetch or read weights, or load code.
+_NOT_ARCHITECTURE = frozenset(
+    {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_model_args", "checkpoint_path", "cache_dir"}
+    | {"scriptable", "weights", "weights_backbone", "pretrained_backbone", "use_pretrained_backbone", "use_timm_backbone"}
+    | {"auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "experts_implementation"}
+    | {"_experts_implementation", "quantization_config", "_name_or_path"}
+)
+
 _AUXILIARY = tuple(path.partition(".")[0] for path in AUXILIARY_HEADS)
 
 
@@ -151,6 +159,7 @@ def _at_rest(head: nn.Module | None) -> nn.Module | None:
 
 def _build(spec: BackboneSpec) -> nn.Module:
     kind, _, name = spec.architecture.partition(":")
+    _refuse_more_than_architecture(spec, name)
     try:
         return _library(kind).build(name, spec.model_args)
     except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, ImportError) as error:
@@ -159,6 +168,18 @@ def _build(spec: BackboneSpec) -> nn.Module:
             got=textwrap.shorten(", ".join(f"{key}={value}" for key, value in spec.model_args.items()), 300) or "-",
             cure=str(error).splitlines()[0] if str(error) else "",
         ) from error
+
+
+def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
+    """An architecture is built from its name alone: nothing is fetched, no file is read, no code is loaded on the way."""
+    strange = sorted(key for key in _NOT_ARCHITECTURE if spec.model_args.get(key))
+    if strange or not name or set(name) & set(":/\\"):
+        raise RequestError(
+            tr("{name} asks for more than an architecture.", name=spec.architecture),
+            allowed=tr("the name of an architecture, and arguments that say how it is built"),
+            got=", ".join(strange) or repr(name),
+            cure=tr("give weights with --weights"),
+        )
 
 
 def _fill(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:

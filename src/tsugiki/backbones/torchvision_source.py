@@ -56,6 +56,8 @@ def plan(name: str, weights: str, model_args: Mapping[str, Any]) -> Plan:
 
 def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
     """See :class:`tsugiki.backbones.source.Source`."""
+    if name not in names():  # torchvision's networks for other tasks fetch weights of their own
+        raise ValueError(name)
     network: nn.Module = torchvision.models.get_model(name, weights=None, **model_args)
     return network
 
