@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tsugiki.cli.fine_tune_options import (
+    BudgetOption,
+    FlipOption,
+    KnobOption,
+    MethodOption,
+    PrecisionOption,
+    PresetOption,
+    ResumeOption,
+    UnfreezeOption,
+    fine_tuning_of,
+    forget,
+)
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
@@ -39,6 +51,14 @@ def fit(
     seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
     device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
     engine: Annotated[EngineName, typer.Option(help=tr("what computes features: auto, openvino or torch"))] = "auto",
+    method: MethodOption = "transfer",
+    preset: PresetOption = "default",
+    unfreeze: UnfreezeOption = None,
+    flip: FlipOption = True,
+    precision: PrecisionOption = "auto",
+    budget: BudgetOption = None,
+    knob: KnobOption = None,
+    resume: ResumeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
@@ -47,19 +67,26 @@ def fit(
     from tsugiki.core.devices import pick_device
     from tsugiki.data.describing import describe_samples
     from tsugiki.training.evidence import Looking, find_samples
-    from tsugiki.training.fit import fit as train
     from tsugiki.training.head import HeadSettings
+    from tsugiki.training.methods import fit as train
 
     target = check_target(out or default_target(data))
-    settings = HeadSettings(
-        epochs=epochs, batch_size=batch_size, seed=seed, class_weights=class_weights, **({} if lr is None else {"lr": lr})
+    given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
+    own = {"unfreeze": unfreeze, "precision": precision, "seed": seed, "balance": class_weights}
+    fine_tuning = fine_tuning_of(
+        preset=preset, knobs=knob or [], given={**given, **own}, flip=flip, budget=budget, resume=resume, target=target
     )
+    # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
+    of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
+    settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
     samples = find_samples(data, seed=seed, held_out=held_out)
     say(describe_samples(samples))
     root = load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or []), zoo=zoo)
     model = classifier_of(root, samples).to(pick_device(device))
-    run = train(model, samples, settings=settings, looking=Looking(engine=engine, views=views))
+    looking = Looking(engine=engine, views=views)
+    run = train(model, samples, method=method, settings=settings, looking=looking, fine_tuning=fine_tuning)
     finish(run, target, as_json=as_json)
+    forget(target)
 
 
 def classifier_of(root: Backbone, samples: Samples) -> Classifier:

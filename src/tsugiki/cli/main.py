@@ -18,7 +18,7 @@ from tsugiki.core.console import emit, say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import LANGUAGES, tr, use_language
 
-VERBS = ("demo", "fit", "evaluate", "predict", "summary", "backbones", "plot", "cache")
+VERBS = ("demo", "fit", "evaluate", "predict", "summary", "backbones", "plot", "lr", "cache")
 """Verbs in the order that a newcomer meets them; each is a function of its name in a module of its name."""
 
 
@@ -86,6 +86,7 @@ def _helps() -> dict[str, str]:
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),
+        "lr": tr("Try learning rates for fine-tuning and suggest one."),
         "cache": tr("Show, or clear, what is kept so that no photo is looked at twice."),
     }
 

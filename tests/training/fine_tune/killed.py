@@ -18,8 +18,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import torch
-from tests.training.fine_tune.conftest import tiny_classifier
 
+from tests.training.fine_tune.conftest import tiny_classifier
 from tsugiki.core import files
 from tsugiki.core.console import quiet
 from tsugiki.data.augmentation import Augmentation

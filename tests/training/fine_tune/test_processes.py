@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from tests.training.fine_tune.together import last_weights
 
 

@@ -192,7 +192,8 @@ def test_activations_are_stored_once_per_view(tmp_path):
 
     def compute(rows: list[int]) -> torch.Tensor:
         calls.append(rows)
-        return values[rows].to(torch.bfloat16)
+        stored: torch.Tensor = values[rows].to(torch.bfloat16)
+        return stored
 
     one = values[:1].to(torch.bfloat16)
     store = ActivationStore(tmp_path / "a.bin", views=2, photos=40, one=one)

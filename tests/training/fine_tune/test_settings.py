@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from tests.training.fine_tune.conftest import state_of, tiny_classifier
 
+from tests.training.fine_tune.conftest import state_of, tiny_classifier
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, phases_of, set_learning, set_modes
@@ -15,7 +15,7 @@ from tsugiki.training.fine_tune.settings import PRESETS, FineTuneSettings
 
 def test_all_faults_are_reported_at_once():
     with pytest.raises(RequestError) as caught:
-        FineTuneSettings(epochs=0, batch_size=-1, lr=-1.0, precision="half", unfreeze="", warmup=2.0)  # type: ignore[arg-type]
+        FineTuneSettings(epochs=0, batch_size=-1, lr=-1.0, precision="half", unfreeze="", warmup=2.0)
     assert all(name in str(caught.value) for name in ("epochs", "batch_size", "lr", "precision", "unfreeze", "warmup"))
     assert "channels" not in str(caught.value)
 

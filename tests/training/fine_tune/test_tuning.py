@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
 
+from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
 from tsugiki.training.fine_tune import tuning
 from tsugiki.training.fine_tune.engine import Way
 from tsugiki.training.fine_tune.settings import FineTuneSettings

@@ -12,8 +12,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import torch
-from tests.training.fine_tune.conftest import tiny_classifier
 
+from tests.training.fine_tune.conftest import tiny_classifier
 from tsugiki.data.augmentation import Augmentation
 from tsugiki.data.loading import load
 from tsugiki.training.fine_tune import loop, run

@@ -76,7 +76,7 @@ class Job:
     def request(self) -> str:
         """A digest of everything that decides the result."""
         settings = self.settings.to_dict()
-        for name in ("checkpoint_minutes", "checkpoint_steps", "micro_batch"):
+        for name in ("checkpoint_minutes", "checkpoint_steps", "micro_batch", "budget"):
             del settings[name]
         rows = [(self.samples.digests[row], int(self.samples.labels[row])) for row in (*self.learned, *self.checked)]
         backbone = _digest_of(self.classifier.backbone.state_dict())
@@ -194,10 +194,8 @@ class Job:
         tuned.requires_grad_(requires_grad=False)
         tuned.head.requires_grad_(requires_grad=True)
         tuned.zero_grad(set_to_none=True)
-        if state.best_epoch:
-            old = tuned.backbone.origin
-            digest = _digest_of(tuned.backbone.state_dict())
-            tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", digest, old.licence)
+        old = tuned.backbone.origin
+        tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", _digest_of(tuned.backbone.state_dict()), old.licence)
         return tuned.eval()
 
     def notes(self, state: State) -> dict[str, Any]:

@@ -106,8 +106,7 @@ def train(course: Course, state: State, phases: list[Phase]) -> None:
 def _score_start(course: Course, state: State, running: Running) -> None:
     """What the head alone is worth: the score to beat."""
     running.inputs.prepare(state.epoch)
-    state.start = state.best = validate(course, state, running.engine, running.inputs)
-    state.best_weights = state.ema.values()
+    state.start = validate(course, state, running.engine, running.inputs)
     _checkpoint(course, state)
 
 

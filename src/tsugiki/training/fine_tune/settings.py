@@ -99,7 +99,11 @@ class FineTuneSettings:
             if getattr(self, name) not in get_args(kind):
                 choices = ", ".join(get_args(kind))
                 yield tr("{name}={got} (one of {choices})", name=name, got=repr(getattr(self, name)), choices=choices)
-        if not self.unfreeze or (self.unfreeze.lstrip("-").isdigit() and int(self.unfreeze) < 0):
+        if (
+            not isinstance(self.unfreeze, str)
+            or not self.unfreeze
+            or (self.unfreeze.lstrip("-").isdigit() and int(self.unfreeze) < 0)
+        ):
             yield tr("unfreeze={got} (all, a number, or the name of a layer group)", got=repr(self.unfreeze))
 
     @classmethod

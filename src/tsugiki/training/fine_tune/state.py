@@ -55,8 +55,8 @@ class State:
         epoch_seconds: Likewise for this epoch.
         history: One row per epoch.
         start: Score before the first step, with the head alone fitted.
-        best: Best score so far; ``start`` counts.
-        best_epoch: Its epoch; 0 for the start.
+        best: Best score of an epoch so far.
+        best_epoch: Its epoch; 0 while there is none.
         best_weights: Its (averaged) weights.
         micro: Photos computed at once per process; halved when memory runs out.
         plan: What was decided by measuring, which must not be decided again: plain values.

@@ -1,0 +1,30 @@
+"""The learning-rate range test as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tsugiki.core.messages import tr
+from tsugiki.reporting.figures import BLUE, VERMILION, Picture, picture
+from tsugiki.reporting.fonts import legible
+
+
+def draw_rates(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> Picture:
+    """Loss over learning rate, the suggestion marked.
+
+    Args:
+        rates: Learning rates, growing.
+        losses: The smoothed loss at each.
+        suggestion: One of the rates.
+    """
+    with legible():
+        figure = picture(6, 3.6)
+        axes = figure.subplots()
+        axes.plot(rates, losses, color=BLUE)
+        axes.axvline(suggestion, color=VERMILION, linestyle="--", label=tr("suggestion: {rate}", rate=f"{suggestion:.1e}"))
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.1 * max(losses[: max(2, len(losses) // 2)]))
+        axes.set_xlabel(tr("Learning rate"))
+        axes.set_ylabel(tr("Loss"))
+        axes.legend()
+    return figure

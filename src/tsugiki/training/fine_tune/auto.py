@@ -1,0 +1,41 @@
+"""``--method auto``: fine-tune within a time budget, and keep it only where validation prefers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tsugiki.core.messages import tr
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+
+USUAL_BUDGET = 600.0
+"""Seconds, where nobody says how long it may take."""
+
+
+def within_budget(settings: FineTuneSettings, spent: float) -> FineTuneSettings:
+    """The settings with what is left of the budget after ``spent`` seconds; never less than a tenth of it."""
+    budget = settings.budget or USUAL_BUDGET
+    return replace(settings, budget=max(budget - spent, budget / 10))
+
+
+def prefers_fine_tuning(notes: Mapping[str, Any]) -> bool:
+    """Whether validation prefers the fine-tuned classifier; on a tie the simpler one, whose backbone stayed frozen, is kept.
+
+    Args:
+        notes: Of a fine-tuning; its start is the frozen backbone with the head fitted on the very photos that fine-tuning
+            learned from, judged on the very photos that it was judged on.
+    """
+    return bool(notes["best"]["accuracy"] > notes["start"]["accuracy"])
+
+
+def choice_sentence(notes: Mapping[str, Any]) -> str:
+    """Which of the two is kept, and why."""
+    numbers = {
+        "before": f"{notes['start']['accuracy']:.1%}",
+        "after": f"{notes['best']['accuracy']:.1%}",
+        "n": notes["validation_photos"],
+    }
+    if prefers_fine_tuning(notes):
+        return tr("Kept: the fine-tuned classifier ({after} of {n} validation photos, {before} before).", **numbers)
+    return tr("Kept: the frozen backbone, the simpler one ({before} of {n} validation photos; fine-tuned {after}).", **numbers)

@@ -1,0 +1,147 @@
+"""The learning-rate range test (L. N. Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017).
+
+A few dozen steps with a rate that grows from step to step: while it is too small the loss hardly moves, where it is right the
+loss falls fastest, where it is too large the loss goes up. The test runs on a copy: no weight of the classifier changes.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from tsugiki.backbones.freezing import unfreeze
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.console import progress
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+from tsugiki.data.photo_store import DecodedEachTime
+from tsugiki.data.samples import Samples
+from tsugiki.data.views import Views, epoch_order
+from tsugiki.training.fine_tune.dividing import divide
+from tsugiki.training.fine_tune.engine import Way, build_engine
+from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, set_learning, set_modes
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.state import seed_step
+
+_SMOOTHING = 0.85
+_DIVERGED = 4.0
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What came out.
+
+    Attributes:
+        rates: The learning rates that were tried, growing.
+        losses: The smoothed loss at each.
+        suggestion: The rate at which the loss fell fastest.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    suggestion: float
+
+
+def find_rate(
+    classifier: Classifier,
+    samples: Samples,
+    settings: FineTuneSettings | None = None,
+    *,
+    steps: int = 60,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+) -> RateTest:
+    """Try learning rates from ``lowest`` to ``highest`` on a copy of ``classifier``.
+
+    Args:
+        classifier: On its device; its head should be fitted, as it is where fine-tuning starts. Left as it is.
+        samples: Only the photos that fine-tuning would learn from are used.
+        settings: Which layers learn, how their rates relate, batches and augmentation.
+        steps: How many rates.
+        lowest: The first.
+        highest: The last, unless the loss explodes before.
+
+    Raises:
+        RequestError: When the range makes no sense.
+    """
+    settings = settings or FineTuneSettings()
+    if not 0 < lowest < highest or steps < 10:
+        raise RequestError(
+            tr("These learning rates cannot be tried."),
+            allowed=tr("0 < lowest < highest, 10 steps or more"),
+            got=f"{lowest:g}, {highest:g}, {steps}",
+        )
+    rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
+    losses = _smooth(_try(classifier, samples, settings, rates))
+    return RateTest(rates[: len(losses)], losses, suggest(rates, losses))
+
+
+def suggest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """The rate at which the smoothed loss falls fastest, seen along the logarithm of the rate, before it is at its lowest."""
+    lowest = min(range(len(losses)), key=lambda step: losses[step])
+    slopes = {
+        step: (losses[step + 1] - losses[step - 1]) / math.log(rates[step + 1] / rates[step - 1])
+        for step in range(1, min(lowest + 1, len(losses) - 1))
+    }
+    return rates[min(slopes, key=lambda step: slopes[step])] if slopes else rates[lowest]
+
+
+def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, rates: Sequence[float]) -> list[float]:
+    trial = copy.deepcopy(classifier)
+    unfreeze(trial.backbone)
+    groups = chosen_groups(trial.backbone, settings.unfreeze)
+    set_learning(trial, groups)
+    optimizer = torch.optim.AdamW(parameter_groups(trial.head, groups, settings))
+    views, labels, batches = _material(trial, samples, settings, len(rates))
+    height, width = trial.preprocess.size
+    example = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(trial.device)
+    way = Way(channels_last=True, folded=settings.batch_norm == "frozen")
+    engine = build_engine(trial, groups, way, example=example, stored=False)
+    set_modes(engine.network, batch_norm=settings.batch_norm)
+    losses: list[float] = []
+    with torch.random.fork_rng(), progress(tr("Trying learning rates"), len(rates)) as tick:
+        for step, (rate, rows) in enumerate(zip(rates, batches, strict=True)):
+            seed_step(settings.seed, 0, step, 0)
+            batch = views.batch(rows, slice(0, len(rows)), turn=step, step=step, device=trial.device)
+            loss = functional.cross_entropy(engine.call(engine.ready(batch.inputs)), labels[rows])
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]) or losses[-1] > _DIVERGED * max(losses[0], 0.1):
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] / settings.lr * rate
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            tick(1, f"{rate:.1e}")
+    return [loss for loss in losses if math.isfinite(loss)]
+
+
+def _material(
+    trial: Classifier, samples: Samples, settings: FineTuneSettings, steps: int
+) -> tuple[Views, torch.Tensor, list[list[int]]]:
+    """Views of the photos to learn from, their labels on the device, and the rows of each step."""
+    learned, _ = divide(samples, settings)
+    paths: list[Path] = [samples.paths[row] for row in learned]
+    photos = DecodedEachTime(paths, settings.augmentation.stored_side(trial.preprocess))
+    views = Views(photos, trial.preprocess, settings.augmentation, settings.seed)
+    size = min(settings.batch_size, len(learned))
+    order: list[int] = []
+    while len(order) < steps * size:
+        order += epoch_order(settings.seed, len(order), len(learned))
+    batches = [order[step * size : (step + 1) * size] for step in range(steps)]
+    return views, torch.from_numpy(samples.labels[learned]).to(trial.device), batches
+
+
+def _smooth(losses: Sequence[float]) -> list[float]:
+    """A moving average without a bias towards its beginning."""
+    average, smoothed = 0.0, []
+    for step, loss in enumerate(losses, 1):
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+        smoothed.append(average / (1 - _SMOOTHING**step))
+    return smoothed

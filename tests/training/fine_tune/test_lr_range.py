@@ -1,0 +1,42 @@
+"""The rate test finds where the loss falls, and leaves the network alone."""
+
+import math
+
+import pytest
+import torch
+
+from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+from tsugiki.core.errors import RequestError
+from tsugiki.training.fine_tune.lr_range import find_rate, suggest
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+
+
+def test_the_suggestion_is_where_the_loss_falls_fastest():
+    rates = [10 ** (-6 + step / 10) for step in range(60)]
+    losses = [2 - 1.5 / (1 + math.exp(-3 * (math.log10(rate) + 3))) + max(0.0, math.log10(rate) + 1) * 10 for rate in rates]
+    assert suggest(rates, losses) == pytest.approx(1e-3, rel=0.3)
+    assert suggest(rates, [1.0 + rate for rate in rates]) == rates[0]  # it only ever rose
+
+
+def test_the_weights_are_what_they_were(samples):
+    classifier = tiny_classifier()
+    before, random = state_of(classifier), torch.get_rng_state()
+    found = find_rate(classifier, samples, FineTuneSettings(batch_size=8), steps=20)
+    assert same(before, state_of(classifier))
+    assert torch.equal(random, torch.get_rng_state())
+    assert not any(one.requires_grad for one in classifier.backbone.parameters())
+    assert found.suggestion in found.rates
+    assert len(found.rates) == len(found.losses) <= 20
+    again = find_rate(classifier, samples, FineTuneSettings(batch_size=8), steps=20)
+    assert again == found
+
+
+def test_a_loss_that_explodes_ends_the_test(samples):
+    found = find_rate(tiny_classifier(), samples, FineTuneSettings(batch_size=8), steps=40, highest=1e6)
+    assert len(found.rates) < 40
+    assert all(math.isfinite(loss) for loss in found.losses)
+
+
+def test_a_senseless_range_is_refused(samples):
+    with pytest.raises(RequestError, match="cannot be tried"):
+        find_rate(tiny_classifier(), samples, lowest=1.0, highest=0.1)

@@ -1,0 +1,57 @@
+"""The verdict is McNemar's, told in one sentence; auto keeps the simpler one on a tie."""
+
+import numpy as np
+import pytest
+
+from tsugiki.core.messages import use_language
+from tsugiki.evaluation.rows import Predictions
+from tsugiki.training.fine_tune.auto import choice_sentence, prefers_fine_tuning, within_budget
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
+
+
+def answers(correct: list[bool], unknown: int = 0) -> Predictions:
+    count = len(correct)
+    labels = np.array([0] * (count - unknown) + [-1] * unknown)
+    chances = np.array([[0.9, 0.1] if right else [0.1, 0.9] for right in correct])
+    return Predictions(tuple(f"{row}.jpg" for row in range(count)), ("test",) * count, labels, chances, ("a", "b"))
+
+
+def test_the_verdict_is_mcnemars():
+    frozen = answers([True] * 20 + [False] * 10 + [True] * 2 + [False])
+    tuned = answers([True] * 20 + [True] * 10 + [False] * 2 + [True], unknown=1)
+    document = compare(answers([True] * 20 + [False] * 10 + [True] * 2 + [False], unknown=1), tuned)
+    assert document["n"] == 32
+    assert (document["only_frozen"], document["only_fine_tuned"]) == (2, 10)
+    # Two-sided: twice the chance of at most 2 heads in 12 tosses.
+    assert document["p_value"] == pytest.approx(2 * (1 + 12 + 66) / 2**12)
+    assert document["verdict"] == "helped"
+    assert document["difference"] == pytest.approx(8 / 32)
+    assert "helped: from 68.8%" in verdict_sentence(document)
+    assert compare(tuned, answers(frozen.correct.tolist(), unknown=1))["verdict"] == "hurt"
+
+
+def test_few_photos_cannot_tell():
+    document = compare(answers([True, False, False]), answers([True, True, True]))
+    assert document["verdict"] == "cannot tell"
+    assert "cannot be told from 3" in verdict_sentence(document)
+    use_language("ja")
+    assert "判断できません" in verdict_sentence(document)
+
+
+def test_other_photos_are_no_comparison():
+    with pytest.raises(ValueError, match="same photos"):
+        compare(answers([True]), answers([True, False]))
+
+
+@pytest.mark.parametrize(("start", "best", "kept"), [(0.9, 0.95, True), (0.9, 0.9, False), (0.9, 0.8, False)])
+def test_auto_keeps_the_simpler_one_on_a_tie(start, best, kept):
+    notes = {"start": {"accuracy": start}, "best": {"accuracy": best}, "validation_photos": 20}
+    assert prefers_fine_tuning(notes) == kept
+    assert ("fine-tuned classifier" in choice_sentence(notes)) == kept
+
+
+def test_the_budget_is_what_is_left():
+    assert within_budget(FineTuneSettings(budget=100), 30).budget == 70
+    assert within_budget(FineTuneSettings(budget=100), 300).budget == 10
+    assert within_budget(FineTuneSettings(), 0).budget == 600
