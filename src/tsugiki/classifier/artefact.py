@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import textwrap
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.backbone import BackboneSpec, WeightsOrigin
 from tsugiki.backbones.loading import rebuild_backbone
 from tsugiki.classifier.unknown import Unknown
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
@@ -51,17 +54,48 @@ def load_classifier(folder: Path, make: type[Classifier]) -> Classifier:
     """Read what :func:`save_classifier` wrote; ``make`` is the class of classifiers."""
     description = read_description(folder)
     try:
-        preprocess = Preprocess.from_dict(description["preprocess"])
-        backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
-        classifier = make(backbone, classes=description["classes"], preprocess=preprocess)
-        classifier.temperature = float(description["calibration"]["temperature"])
-        classifier.notes = dict(description["trained"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder / DESCRIPTION, repr(error)) from error
+        classifier = _rebuilt(description, make)
+        tensors = _read_tensors(folder / WEIGHTS, description)
+        classifier.unknown = _unknown(description["unknown"], tensors.pop(_UNKNOWN_REFERENCE, None), classifier)
+    except ArtefactError:
+        raise
     except TsugikiError as error:
         raise _damaged(folder / DESCRIPTION, error.what) from error
-    _fill(classifier, folder / WEIGHTS, description)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a value that is missing or of another kind
+        raise _damaged(folder / DESCRIPTION, repr(error)) from error
+    try:
+        classifier.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _damaged(folder / WEIGHTS, textwrap.shorten(str(error), 300)) from error
     return classifier
+
+
+def _rebuilt(description: dict[str, Any], make: type[Classifier]) -> Classifier:
+    """The classifier that is described, its numbers still random."""
+    preprocess = Preprocess.from_dict(description["preprocess"])
+    backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
+    # Where the root was grown stays known however often the classifier is saved and loaded.
+    backbone.origin = WeightsOrigin(**description["pretrained"])
+    classifier = make(backbone, classes=description["classes"], preprocess=preprocess)
+    classifier.temperature = _positive(description["calibration"]["temperature"])
+    classifier.notes = dict(description["trained"])
+    return classifier
+
+
+def _unknown(description: dict[str, Any] | None, reference: torch.Tensor | None, classifier: Classifier) -> Unknown | None:
+    if description is None or reference is None:
+        return None
+    if reference.ndim != 2 or reference.shape[1] != classifier.head.in_features:
+        raise ValueError(f"{_UNKNOWN_REFERENCE} {list(reference.shape)}")
+    found = Unknown(reference, **description)
+    return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(value)
+    return number
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -85,7 +119,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
@@ -117,26 +151,16 @@ def _describe(classifier: Classifier, *, weights_sha256: str) -> dict[str, Any]:
     }
 
 
-def _fill(classifier: Classifier, path: Path, description: dict[str, Any]) -> None:
+def _read_tensors(path: Path, description: dict[str, Any]) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise _damaged(path, tr("the file is missing"))
     if sha256_of(path) != description.get("weights_sha256"):
         raise _damaged(path, tr("its content is not what {name} says", name=DESCRIPTION))
     try:
         with safe_open(path, framework="pt") as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-        reference = tensors.pop(_UNKNOWN_REFERENCE, None)
-        classifier.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError) as error:
-        raise _damaged(path, str(error).splitlines()[0]) from error
-    if description.get("unknown") and reference is not None:
-        classifier.unknown = Unknown(reference, **description["unknown"])
-    _restore_origin(classifier.backbone, description)
-
-
-def _restore_origin(backbone: Backbone, description: dict[str, Any]) -> None:
-    # Where the root was grown stays known however often the classifier is saved and loaded.
-    backbone.origin = WeightsOrigin(**description["pretrained"])
+            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

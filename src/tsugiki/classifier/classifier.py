@@ -85,8 +85,9 @@ class Classifier(nn.Module):
         """Answer for a photo, several, or a folder of them.
 
         Args:
-            photos: A path to a photo; a folder (every photo below it, in order); a PIL image; an array ``[H, W, 3]`` uint8; a
-                tensor of preprocessed photos ``[B, 3, H, W]``; or a list of such photos, answered in its order.
+            photos: A path to a photo; a folder (every photo below it, in order); a file's content as bytes; a binary file; a
+                PIL image; an array ``[H, W, 3]`` uint8; a tensor of preprocessed photos ``[B, 3, H, W]`` or of one
+                ``[3, H, W]``; or a list of single photos of any kind, answered in its order.
             top: How many classes ``Prediction.top`` names.
 
         Returns:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tsugiki.backbones.modes import evaluating
 from tsugiki.classifier.prediction import Prediction
+from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.core.messages import tr
 from tsugiki.data.decode import open_photo
@@ -37,11 +38,14 @@ def predict(classifier: Classifier, photos: Any, *, top: int = 3) -> Prediction 
         return _predict_path(classifier, Path(photos), top)
     if isinstance(photos, torch.Tensor):
         return _predict_tensor(classifier, photos, top)
-    if isinstance(photos, Sequence) and not isinstance(photos, bytes):
+    if isinstance(photos, Sequence) and not isinstance(photos, bytes | bytearray):
         if all(isinstance(photo, str | os.PathLike) for photo in photos):
             return predict_files(classifier, [Path(photo) for photo in photos], top=top)
-        return [_predict_picture(classifier, photo, top) for photo in photos]
-    return _predict_picture(classifier, photos, top)
+        return _predict_pictures(classifier, photos, top)
+    prediction = _predict_pictures(classifier, [photos], top)[0]
+    if prediction.problem:
+        raise UnreadablePhoto(prediction.problem)
+    return prediction
 
 
 def predict_files(classifier: Classifier, paths: Sequence[Path], *, top: int = 3) -> list[Prediction]:
@@ -51,10 +55,11 @@ def predict_files(classifier: Classifier, paths: Sequence[Path], *, top: int = 3
         good = [position for position in range(len(paths)) if position not in problems]
         answers = answer_features(classifier, torch.from_numpy(vectors[good]), [str(paths[row]) for row in good], top=top)
     answered = dict(zip(good, answers, strict=True))
-    return [
-        answered.get(position) or Prediction("", 0.0, name=str(path), known=False, problem=problems[position])
-        for position, path in enumerate(paths)
-    ]
+    return [answered.get(position) or _unreadable(str(path), problems[position]) for position, path in enumerate(paths)]
+
+
+def _unreadable(name: str, problem: str) -> Prediction:
+    return Prediction("", 0.0, name=name, known=False, problem=problem)
 
 
 def answer_features(classifier: Classifier, features: torch.Tensor, names: Sequence[str], *, top: int = 3) -> list[Prediction]:
@@ -94,32 +99,57 @@ def _predict_path(classifier: Classifier, path: Path, top: int) -> Prediction | 
     return prediction
 
 
-def _predict_picture(classifier: Classifier, picture: Any, top: int) -> Prediction:
+def _predict_pictures(classifier: Classifier, pictures: Sequence[Any], top: int) -> list[Prediction]:
+    """Answers for pictures of any kind but folders, a bounded part of them decoded at a time."""
+    answers: list[Prediction] = []
+    for start in range(0, len(pictures), _BATCH):
+        part = pictures[start : start + _BATCH]
+        names = [str(picture) if isinstance(picture, str | os.PathLike) else "" for picture in part]
+        inputs = [_inputs_or_problem(classifier, picture) for picture in part]
+        good = {at: found for at, found in enumerate(inputs) if isinstance(found, torch.Tensor)}
+        answered: dict[int, Prediction] = {}
+        if good:
+            found = _predict_inputs(classifier, torch.stack([*good.values()]), [names[at] for at in good], top)
+            answered = dict(zip(good, found, strict=True))
+        answers += [answered.get(at) or _unreadable(names[at], str(inputs[at])) for at in range(len(part))]
+    return answers
+
+
+def _inputs_or_problem(classifier: Classifier, picture: Any) -> torch.Tensor | str:
+    """One picture as the network's input ``[3, H, W]``, or why it cannot be read."""
+    if isinstance(picture, torch.Tensor):
+        return _checked_inputs(classifier, picture, dimensions=3)
     if not isinstance(picture, str | os.PathLike | Image.Image | np.ndarray | bytes) and not hasattr(picture, "read"):
         raise RequestError(
             tr("This is no photo."),
             allowed=tr("a path, a folder, a PIL image, an array, a tensor of preprocessed photos, or a list of them"),
             got=type(picture).__name__,
         )
-    inputs = classifier.preprocess(open_photo(picture))
-    name = str(picture) if isinstance(picture, str | os.PathLike) else ""
-    return _predict_inputs(classifier, inputs[None], [name], top)[0]
+    try:
+        return classifier.preprocess(open_photo(picture))
+    except UnreadablePhoto as fault:
+        return fault.what
 
 
 def _predict_tensor(classifier: Classifier, inputs: torch.Tensor, top: int) -> Prediction | list[Prediction]:
-    if inputs.ndim not in {3, 4} or inputs.shape[-3] != 3 or not inputs.is_floating_point():
+    if inputs.ndim == 3:
+        return _predict_inputs(classifier, _checked_inputs(classifier, inputs, dimensions=3)[None], [""], top)[0]
+    return _predict_inputs(classifier, _checked_inputs(classifier, inputs, dimensions=4), [""] * len(inputs), top)
+
+
+def _checked_inputs(classifier: Classifier, inputs: torch.Tensor, *, dimensions: int) -> torch.Tensor:
+    height, width = classifier.preprocess.size
+    if inputs.ndim != dimensions or inputs.shape[-3:] != (3, height, width) or not inputs.is_floating_point():
         raise RequestError(
             tr("This tensor holds no preprocessed photos."),
-            allowed="float [B, 3, H, W]",
+            allowed=f"float [B, 3, {height}, {width}]",
             got=f"{inputs.dtype} {list(inputs.shape)}",
             cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
         )
-    if inputs.ndim == 3:
-        return _predict_inputs(classifier, inputs[None], [""], top)[0]
-    return _predict_inputs(classifier, inputs, [""] * len(inputs), top)
+    return inputs.to(torch.float32)
 
 
 def _predict_inputs(classifier: Classifier, inputs: torch.Tensor, names: Sequence[str], top: int) -> list[Prediction]:
-    with evaluating(classifier), torch.inference_mode():
+    with evaluating(classifier), torch.inference_mode(), full_precision():
         parts = [classifier.backbone.features(part.to(classifier.device)) for part in torch.split(inputs, _BATCH)]
         return answer_features(classifier, torch.cat(parts).float(), names, top=top)

@@ -7,6 +7,7 @@ measured against.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -65,15 +66,15 @@ class Preprocess:
 
     def _faults(self) -> list[str]:
         faults = []
-        if len(self.size) != 2 or min(self.size) < 1:
+        if len(self.size) != 2 or not all(isinstance(side, int) and side > 0 for side in self.size):
             faults.append(f"size={self.size}")
-        if self.fit == "crop" and self.resize < 1:
+        if not isinstance(self.resize, int) or (self.fit == "crop" and self.resize < 1):
             faults.append(f"resize={self.resize}")
         if self.fit not in get_args(Fit):
             faults.append(f"fit={self.fit!r} ({', '.join(get_args(Fit))})")
         if self.interpolation not in _RESAMPLING:
             faults.append(f"interpolation={self.interpolation!r} ({', '.join(_RESAMPLING)})")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std, default=0) <= 0:
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std, default=0) <= 0 or not all(map(math.isfinite, self.mean)):
             faults.append(f"mean={self.mean} std={self.std}")
         return faults
 
