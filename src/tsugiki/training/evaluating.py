@@ -11,7 +11,7 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
-from tsugiki.core.errors import DataError
+from tsugiki.core.errors import DataError, TsugikiError
 from tsugiki.core.messages import tr
 from tsugiki.data.listing import list_photos
 from tsugiki.data.samples import UNKNOWN_CLASS, LeftOut, Listing, Look
@@ -92,6 +92,12 @@ def _judged(model: Classifier, listing: Listing, looks: list[Look]) -> tuple[lis
     if held_out is not None:
         say(tr("These photos trained the classifier: the ones that were held out then are judged."))
         return held_out, "test"
+    say(
+        tr(
+            "These photos have no split, so all of them are judged: "
+            "if the classifier was trained on some, the score is too good."
+        )
+    )
     return [row for row in range(len(listing)) if looks[row].digest], "test"
 
 
@@ -101,11 +107,14 @@ def _held_out_then(model: Classifier, listing: Listing, looks: list[Look]) -> li
     if not split:
         return None
     try:
-        samples = settle(listing, looks, seed=int(split["seed"]), held_out=float(split["held_out"]))
-    except DataError:
+        absent = set(split["left_out"])
+        then = [Look(reason="-") if name in absent else look for name, look in zip(listing.names, looks, strict=True)]
+        samples = settle(listing, then, seed=int(split["seed"]), held_out=float(split["held_out"]))
+        drawn = str(split["fingerprint"])
+    except (TsugikiError, KeyError, TypeError, ValueError):  # other photos, or notes that somebody else wrote
         return None
-    # Photos that could not be decoded were left out after the split, so the fingerprint is that of the photos as listed.
-    if fingerprint(samples) != split["fingerprint"]:
+    # Photos that turned out unreadable only when they were computed took part in the draw.
+    if fingerprint(samples) != drawn:
         return None
     chosen = set(samples.of("test").names)
     return [row for row, name in enumerate(listing.names) if name in chosen]

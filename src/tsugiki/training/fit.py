@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import set_seeds
 from tsugiki.data.samples import Samples
+from tsugiki.data.splitting import units_of
 from tsugiki.evaluation.document import headline
 from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
 from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head
@@ -63,7 +65,7 @@ def fit(
         "views": looking.views,
         "photos": {split: len(evidence.samples.rows_of(split)) for split in sorted(set(evidence.samples.splits))},
         "data_fingerprint": fingerprint(evidence.samples),
-        "split": samples.draw and {**asdict(samples.draw), "fingerprint": fingerprint(samples)},
+        "split": samples.draw and {**asdict(samples.draw), **_as_drawn(samples)},
     }
     predictions, evaluation = judge(model, evidence)
     say(headline(evaluation))
@@ -103,14 +105,24 @@ def _fit_on(evidence: Evidence, num_classes: int, settings: HeadSettings) -> Hea
 
 def _groups(samples: Samples, rows: Sequence[int], views: int) -> list[str] | None:
     """What cross-validation must keep together: subjects, copies of one photo, views of one photo."""
-    digests = [samples.digests[row] for row in rows]
-    if samples.groups is None and views == 1 and len(set(digests)) == len(digests):
+    picked = samples.take(rows)
+    units = units_of([samples.classes[label] for label in picked.labels], picked.digests, picked.groups)
+    if views == 1 and len(units) == len(rows):
         return None
-    names = digests if samples.groups is None else [samples.groups[row] or samples.digests[row] for row in rows]
+    names = [""] * len(rows)
+    for number, unit in enumerate(units):
+        for row in unit.rows:
+            names[row] = str(number)
     return names * views
 
 
+def _as_drawn(samples: Samples) -> dict[str, Any]:
+    """What evaluation needs to hold the same photos out again: those that took part in the draw, and those that did not."""
+    return {"fingerprint": fingerprint(samples), "left_out": [entry.name for entry in samples.left_out]}
+
+
 def fingerprint(samples: Samples) -> str:
-    """A digest of every photo's content, label and split; the same wherever the photos lie."""
-    rows = sorted(zip(samples.digests, samples.labels.tolist(), samples.splits, strict=True))
-    return hashlib.sha256(repr((samples.classes, rows)).encode()).hexdigest()
+    """A digest of every photo's content, class and split, wherever the photos lie and in whatever order the classes are."""
+    names = [samples.classes[label] if label >= 0 else "" for label in samples.labels]
+    rows = sorted(zip(samples.digests, names, samples.splits, strict=True))
+    return hashlib.sha256(repr((sorted(samples.classes), rows)).encode()).hexdigest()
