@@ -22,6 +22,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +215,34 @@ class Space:
         except FileNotFoundError:
             return 0
 
-    def vectors(self) -> npt.NDArray[np.float32]:
-        """Every row of the space, memory-mapped: only what is touched is read."""
-        count = self._whole_rows()
-        if not count:
-            return np.empty((0, self.width), np.float32)
-        return np.memmap(self._path, np.float32, mode="r", shape=(count, self.width))
+    def vectors(self) -> VectorFile:
+        """Every row of the space, left on disk."""
+        return VectorFile(self._path, (self._whole_rows(), self.width))
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """Vectors on disk that are indexed like an array ``[M, D]``.
+
+    The file is mapped into memory for as long as one answer takes: a map that stays would keep every page ever touched,
+    and a process that walks through all rows would seem to hold them all.
+
+    Attributes:
+        path: The file, float32, row after row.
+        shape: ``(M, D)``.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """A copy of some rows, ``[N, D]``."""
+        if not len(rows):
+            return np.empty((0, self.shape[1]), np.float32)
+        return np.array(np.memmap(self.path, np.float32, mode="r", shape=self.shape)[rows])
 
 
 def _place(path: Path) -> bytes:

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tsugiki.features.store import VectorFile
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_IN_MEMORY = 1 << 30  # bytes of vectors that may be held at once; more are streamed
+_IN_MEMORY = 1 << 29  # bytes of vectors that may be held at once; more are streamed
 _STREAMED_BLOCK = 4096  # rows that are read together when streaming
 
 
@@ -28,11 +30,11 @@ class FeatureRows:
     """Feature vectors of ``N`` photos, wherever they are.
 
     Attributes:
-        vectors: ``[M, D]`` float32, perhaps memory-mapped.
+        vectors: ``[M, D]`` float32, in memory or on disk.
         rows: ``[N]`` int64, each photo's row.
     """
 
-    vectors: Floats
+    vectors: Floats | VectorFile
     rows: Ints
 
     def __len__(self) -> int:
