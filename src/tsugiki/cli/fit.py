@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -116,18 +117,26 @@ def default_target(data: str) -> Path:
 
 
 def check_target(target: Path) -> Path:
-    """Refuse, before any work, a run folder that is something else.
+    """Refuse, before any work, a run folder that is something else or that cannot be written.
 
     Raises:
-        RequestError: When there is a file, or a folder that holds something else than a run.
+        RequestError: When there is a file, a folder that holds something else than a run, or no way to make a folder.
     """
-    if target.exists() and not (target / "classifier.json").exists() and (not target.is_dir() or any(target.iterdir())):
+    above = next(parent for parent in target.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=target, parent=above))
+    # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
+    if target.resolve() == Path.cwd() or (target.exists() and not _is_run_or_empty(target)):
         raise RequestError(
             tr("{folder} exists and is no run: it would be replaced.", folder=target),
             allowed=tr("a new folder, an empty one, or an older run"),
             cure=f"--out {target.with_name(target.name + '-run')}",
         )
     return target
+
+
+def _is_run_or_empty(target: Path) -> bool:
+    return target.is_dir() and ((target / "classifier.json").exists() or not any(target.iterdir()))
 
 
 def finish(run: Run, target: Path, *, as_json: bool) -> None:

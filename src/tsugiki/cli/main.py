@@ -28,36 +28,29 @@ def run(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
         sys.stderr.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = _take_flag(words, "--debug")
     try:
-        debug = _take_flag(words, "--debug")
         use_language(_take_language(words))
-        sys.exit(_do(words, debug=debug))
-    except TsugikiError as error:  # a language that the program does not speak
-        say(str(error))
-        sys.exit(error.exit_status)
-
-
-def _do(words: list[str], *, debug: bool) -> int:
-    try:
         _application()(words)
-    except TsugikiError as error:
-        if debug:
-            raise
-        say(str(error))
-        return error.exit_status
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 0
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
-        sys.stderr.close()
-        return 0
+    except KeyboardInterrupt:  # before a verb has begun: from then on typer answers
+        sys.exit(130)
     except Exception as error:
         if debug:
             raise
-        kind = type(error).__name__
-        say(tr("Something went wrong that should not: {kind}: {detail}", kind=kind, detail=error))
-        say(tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Say an error as a sentence; returns the exit status."""
+    if isinstance(error, TsugikiError):
+        say(str(error))
+        return error.exit_status
+    if isinstance(error, OSError):  # no space, no permission: the system says it best
+        say(tr("The system refused: {detail}", detail=error))
         return 1
-    return 0
+    say(tr("Something went wrong that should not: {kind}: {detail}", kind=type(error).__name__, detail=error))
+    say(tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
+    return 1
 
 
 def _application() -> typer.Typer:

@@ -46,14 +46,14 @@ def predict(
     paths = _photos(photos)
     model = Classifier.load(run).to(pick_device(device))
     answers = predict_files(model, paths, top=top)
-    emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
     problems = [answer for answer in answers if answer.problem]
+    if len(problems) == len(answers):
+        raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
+    emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
     for answer in problems:
         say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
     if plot is not None:
         _draw(answers, plot)
-    if len(problems) == len(answers):
-        raise DataError(tr("None of these photos can be read."), got=problems[0].problem)
 
 
 def _photos(given: Sequence[Path]) -> list[Path]:

@@ -61,6 +61,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     The old folder is moved away before the new one is moved in and put back if that fails, so ``path`` is never half of each.
     """
+    path = path.absolute()  # "." has no name
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

@@ -181,7 +181,7 @@ def _choosing_plan(plan: Plan) -> Plan:
 
 
 def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: Tick) -> list[float]:
-    """Mean log loss of each strength on the photos its heads have not learned from."""
+    """Mean log loss, weighed as in training, of each strength on the photos its heads have not learned from."""
     step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
     part = FeatureRows(features.vectors, features.rows[::step])
     plan = _choosing_plan(plan)
@@ -190,15 +190,17 @@ def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: 
     penalties = [1 / (strength * len(part)) for strength in _STRENGTHS]
     heads = _side_by_side(features.width, plan, tested, penalties)
     train_heads(part, scaling, plan, heads, lambda *_: tick(1, ""))
-    losses = np.zeros(len(_STRENGTHS))
+    losses, total = np.zeros(len(_STRENGTHS)), 0.0
     for where, block in part.blocks():
         logits = heads.logits(scaling(block)).view(-1, len(tested), len(_STRENGTHS), plan.num_classes)
         for fold in tested:
             own = plan.folds[where] == fold
             chosen = torch.log_softmax(logits[own, fold], dim=2)  # [B, strengths, K]
             truth = torch.from_numpy(plan.labels[where][own])
-            losses -= chosen[torch.arange(len(truth)), :, truth].sum(dim=0).numpy()
-    return [float(loss) for loss in losses / max(1, int(np.isin(plan.folds, tested).sum()))]
+            weights = plan.class_weights[truth]
+            losses -= (weights @ chosen[torch.arange(len(truth)), :, truth]).numpy()
+            total += float(weights.sum())
+    return [float(loss) for loss in losses / max(total, 1e-12)]
 
 
 def out_of_fold(features: FeatureRows, scaling: Scaling, heads: Heads, folds: Ints) -> Floats:
