@@ -34,6 +34,16 @@ def material() -> Path:
     return MATERIAL
 
 
+@pytest.fixture(scope="session")
+def drawn_sample(tmp_path_factory) -> Path:
+    """The folder of the drawn sample, drawn once."""
+    from tsugiki.data.drawn.sample import sample_folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("drawn")))
+        return sample_folder("foodvision")
+
+
 @pytest.fixture
 def run_cli():
     """Run the program as a user would, in a process of its own; gives the finished process."""

@@ -4,9 +4,9 @@ On the meta device, so nothing is computed; that features are right is tested wi
 """
 
 import pytest
-from tests.backbones.hollow import hollow_network, hollow_photos
 from torch import nn
 
+from tests.backbones.hollow import hollow_network, hollow_photos
 from tsugiki.backbones import timm_source, torchvision_source
 from tsugiki.backbones.groups import FEWEST, MOST, group_layers
 from tsugiki.backbones.heads import cut_head, head_paths, replace_head

@@ -13,7 +13,6 @@ from tools.train_nae.schedule import Budget
 from tools.train_nae.student import Student
 from tools.train_nae.teacher import Teacher, soft_answers
 from tools.train_nae.training import Lessons, Plan, steps_in, train
-
 from tsugiki.core.devices import pick_device
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.seeds import set_seeds

@@ -17,10 +17,10 @@ import numpy as np
 import timm
 import torch
 from safetensors.torch import load_file
-from tools.train_nae.photos import Photos
-from tools.train_nae.student import normalise
 from torch import nn
 
+from tools.train_nae.photos import Photos
+from tools.train_nae.student import normalise
 from tsugiki.core.files import atomic_path, sha256_of
 
 BATCH = 128

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
+
 from tools.train_nae.augment import random_views, whole_views
 from tools.train_nae.photos import Photos
 from tools.train_nae.schedule import Budget, Schedule
 from tools.train_nae.student import Student
-from torch import nn
 
 Report = Callable[[dict[str, float]], None]
 

@@ -8,10 +8,12 @@ translation has other placeholders, or when nothing uses it any more.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import locale
 import os
 import tomllib
+from collections.abc import Iterator
 from importlib import resources
 
 LANGUAGES = ("en", "ja")
@@ -45,6 +47,17 @@ def use_language(name: str | None) -> None:
     if name is not None and name not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {name!r}")
     _chosen = name
+
+
+@contextlib.contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Within this block the program speaks ``name``, for a page in both languages; afterwards what it spoke before."""
+    before = _chosen
+    use_language(name)
+    try:
+        yield
+    finally:
+        use_language(before)
 
 
 @functools.cache

@@ -1,0 +1,32 @@
+"""The program itself, with an empty feature store, as its user would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.contenders.paths import read_paths
+
+
+def main() -> None:
+    """`tsugiki fit`, everything cold."""
+    job = read_paths()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("TSUGIKI_CACHE", str(Path(folder) / "cache"))
+        from tsugiki.cli.main import run
+
+        words = ["fit", str(job.train.parent), "--backbone", "timm:mobilenetv2_100", "--weights", str(job.weights)]
+        try:
+            run([*words, "--model-arg", "pad_type=same", "--out", f"{folder}/run"])
+        except SystemExit as done:
+            if done.code:
+                raise
+        document = json.loads((Path(folder) / "run" / "evaluation.json").read_text(encoding="utf-8"))
+        sys.stdout.write(json.dumps({"accuracy": document["accuracy"], "n": document["n"]}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
