@@ -60,3 +60,38 @@ def run_cli():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def dishes(tmp_path_factory):
+    """A small part of the drawn sample with splits of its own: 12 photos to learn from and 6 held out of each of 3 classes."""
+    from tsugiki.data.drawn.sample import DISHES, draw_photo
+
+    root = tmp_path_factory.mktemp("dishes")
+    for dish in DISHES:
+        for number in range(18):
+            path = root / ("train" if number < 12 else "test") / dish / f"{number:02}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(draw_photo(dish, number))
+    return root
+
+
+@pytest.fixture(scope="session")
+def nae():
+    """The bundled backbone, loaded once: tests must leave it as it is."""
+    from tsugiki.backbones.loading import load_backbone
+
+    return load_backbone("bundled:nae")
+
+
+@pytest.fixture(scope="session")
+def dish_run(dishes, nae, tmp_path_factory):
+    """One run of the whole story on ``dishes``, trained once: tests must leave it as it is."""
+    import tsugiki as tg
+    from tsugiki.core.console import quiet
+    from tsugiki.features.store import FeatureStore
+    from tsugiki.training.evidence import Looking
+
+    with quiet():
+        model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))
+        return tg.fit(model, dishes, looking=Looking(store=FeatureStore(tmp_path_factory.mktemp("store"))))

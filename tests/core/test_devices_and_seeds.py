@@ -1,0 +1,54 @@
+"""Devices that exist, and seeds that give the same numbers again."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from tsugiki.core.devices import full_precision, pick_device, usable_cores
+from tsugiki.core.errors import RequestError
+from tsugiki.core.seeds import set_seeds
+
+
+@pytest.mark.parametrize("name", [None, "auto", "cpu", torch.device("cpu")])
+def test_a_device_of_this_machine(name):
+    device = pick_device(name)
+    assert torch.zeros(1, device=device).device.type == device.type
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu:9", "meta", "cuda:99", ""])
+def test_other_devices_are_refused_with_those_that_are_there(name):
+    with pytest.raises(RequestError) as caught:
+        pick_device(name)
+    assert "cpu" in caught.value.allowed
+    assert repr(name) in str(caught.value)
+
+
+def test_at_least_one_core_may_be_used():
+    assert usable_cores() >= 1
+
+
+def test_full_precision_ends_with_its_block():
+    before = torch.backends.cudnn.allow_tf32
+    with full_precision():
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_the_same_seed_gives_the_same_numbers_everywhere():
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: S311 (nothing is secret)
+
+    set_seeds(7)
+    first = draw()
+    set_seeds(7)
+    assert draw() == first
+    set_seeds(8)
+    assert not set(draw()) & set(first)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(RequestError):
+        set_seeds(seed)

@@ -1,0 +1,114 @@
+"""Files and folders are whole or absent, whatever happens while they are written."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from tsugiki.core import files
+from tsugiki.core.files import atomic_folder, atomic_path, cache_folder, sha256_of, write_atomically, write_json
+
+
+def _names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def _write_and_fail(path, error):
+    path.write_text("half")
+    raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_file_leaves_the_old_one_and_no_rest(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(error), atomic_path(path) as temporary:
+        _write_and_fail(temporary, error)
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["a.txt"]
+
+
+def test_a_file_is_replaced_and_readable_by_others(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    write_atomically(path, "猫")
+    write_atomically(path, "犬")
+    assert path.read_text(encoding="utf-8") == "犬"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
+    assert _names(path.parent) == ["a.txt"]
+
+
+def _umask():
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def test_json_keeps_every_letter(tmp_path):
+    write_json(tmp_path / "a.json", {"class": "接ぎ木 é"})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "接ぎ木 é" in text
+    assert json.loads(text) == {"class": "接ぎ木 é"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_folder_leaves_the_old_one_and_no_rest(tmp_path, error):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(error), atomic_folder(path) as temporary:
+        _write_and_fail(temporary / "new", error)
+    assert _names(path) == ["old"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_a_folder_replaces_the_old_one_wholly(tmp_path):
+    path = tmp_path / "run"
+    for name in ("old", "new"):
+        with atomic_folder(path) as temporary:
+            (temporary / name).touch()
+    assert _names(path) == ["new"]
+    assert _names(tmp_path) == ["run"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777 & ~_umask()
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_the_old_folder_comes_back_when_the_new_one_cannot_be_moved_in(tmp_path, monkeypatch, error):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    rename = type(path).rename
+
+    def failing(self, target):
+        if self.name.startswith(".run.") and target == path:
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(files.Path, "rename", failing)
+    with pytest.raises(error), atomic_folder(path) as temporary:
+        (temporary / "new").touch()
+    monkeypatch.undo()
+    assert _names(path) == ["old"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_a_relative_folder_and_a_link_that_leads_nowhere_are_places_like_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("plain", "link"):
+        with atomic_folder(files.Path(name)) as temporary:
+            (temporary / "new").touch()
+        assert _names(tmp_path / name) == ["new"]
+
+
+def test_sha256_is_the_published_one(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_cache_is_where_one_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("TSUGIKI_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "tsugiki"

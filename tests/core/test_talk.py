@@ -1,0 +1,105 @@
+"""What is said, in which language, and where it goes."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from tsugiki.core import console, messages
+from tsugiki.core.console import emit, progress, quiet, say
+from tsugiki.core.messages import language, tr, use_language
+
+
+def test_results_and_talk_go_separate_ways(capsys):
+    emit("a result")
+    say("talk")
+    assert capsys.readouterr() == ("a result\n", "talk\n")
+
+
+def test_quiet_silences_talk_and_never_results(capsys):
+    with quiet():
+        say("talk")
+        with quiet(silent=False):  # a part that may talk says nothing inside of one that may not
+            say("more talk")
+        emit("a result")
+    say("talk again")
+    assert capsys.readouterr() == ("a result\n", "talk again\n")
+
+
+def test_quiet_ends_with_its_block_however_it_ends(capsys):
+    with pytest.raises(RuntimeError), quiet():
+        raise RuntimeError
+    say("talk")
+    assert capsys.readouterr().err == "talk\n"
+
+
+def test_no_bar_is_drawn_where_nobody_watches(capsys):
+    with progress("Working", 3) as tick:
+        tick(1, "a note")
+    assert capsys.readouterr() == ("", "")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_a_bar_with_the_note(monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("Working", 3) as tick:
+        tick(2, "a note")
+    assert "Working" in terminal.getvalue()
+    assert "2/3" in terminal.getvalue()
+    assert "a note" in terminal.getvalue()
+    with quiet(), progress("Silence", 3) as tick:
+        tick(1, "")
+    assert "Silence" not in terminal.getvalue()
+
+
+def test_sentences_are_translated_and_filled():
+    sentence = "There is no device {name} on this machine."
+    assert tr(sentence, name="x") == "There is no device x on this machine."
+    use_language("ja")
+    assert tr(sentence, name="x") == "この計算機にデバイス x はありません。"
+    assert tr("nobody translated {this}", this="that") == "nobody translated that"
+    assert tr("braces {stay}") == "braces {stay}"
+
+
+def test_a_language_that_is_not_spoken_is_refused():
+    with pytest.raises(ValueError, match="en, ja"):
+        use_language("fr")
+    assert language() == "en"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"LC_ALL": "ja_JP.UTF-8", "LANG": "en_US.UTF-8"}, "ja"),
+        ({"LC_ALL": "", "LC_MESSAGES": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
+        ({"LANG": "ja_JP.eucJP"}, "ja"),
+        ({"LANG": "C"}, "en"),
+    ],
+)
+def test_the_locale_decides_in_the_order_of_posix(monkeypatch, environment, expected):
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    use_language(None)
+    messages._from_locale.cache_clear()
+    try:
+        assert language() == expected
+    finally:
+        messages._from_locale.cache_clear()
+
+
+def test_the_ground_floor_is_light():
+    words = (
+        "import sys, tsugiki.core.console, tsugiki.core.errors, tsugiki.core.files, tsugiki.core.devices, tsugiki.core.seeds"
+    )
+    check = f"{words}; assert not {{'torch', 'numpy', 'rich'}} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+    assert console.__doc__
