@@ -7,11 +7,18 @@ import io
 from pathlib import Path
 
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
+from tsugiki.evaluation.suspects_file import write_suspects
+from tsugiki.reporting.card import write_card
+from tsugiki.reporting.report import write_report
+from tsugiki.training.findings import find_in_run
 from tsugiki.training.run import Run
 
 HISTORY = "history.csv"
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.csv"
+SUSPECTS = "suspects.csv"
+REPORT = "report.html"
+CARD = "README.md"
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
 
 
@@ -26,11 +33,16 @@ def save_run(run: Run, folder: str | Path) -> Path:
         The folder.
     """
     target = Path(folder)
+    name = target.resolve().name
+    findings = find_in_run(run)
     with atomic_folder(target) as temporary:
         run.classifier.save(temporary)
         write_atomically(temporary / HISTORY, _history_csv(run.history))
-        write_json(temporary / EVALUATION, run.evaluation)
+        write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
+        write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
+        write_atomically(temporary / REPORT, write_report(run, findings, name=name))
+        write_atomically(temporary / CARD, write_card(run, findings, name=name))
     return target
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.evaluation.arrays import Floats, Ints, softmax
+from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.leaks import Pair, contradictions, duplicate_groups, find_leaks
 from tsugiki.evaluation.learning_curve import LearningCurve, learning_curve
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
@@ -79,7 +80,9 @@ class Findings:
 
 def find_in_run(run: Run) -> Findings:
     """What the training photos of a run, and the copies among all its photos, tell."""
-    return find(run.evidence, run.evidence.training, softmax(run.out_of_fold, run.classifier.temperature))
+    labels = run.samples.labels[run.evidence.training]
+    # Out-of-fold logits are the frozen backbone's, also after fine-tuning: they have a temperature of their own.
+    return find(run.evidence, run.evidence.training, softmax(run.out_of_fold, fit_temperature(run.out_of_fold, labels)))
 
 
 def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats) -> Findings:

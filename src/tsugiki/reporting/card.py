@@ -1,0 +1,110 @@
+"""``README.md`` of a run: a model card as the Hugging Face Hub reads it, in English with a short Japanese summary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from tsugiki.core.messages import speaking
+from tsugiki.evaluation.document import Document
+from tsugiki.reporting import photo_words, report_words
+from tsugiki.reporting.pages import fill_text
+from tsugiki.training.findings import Findings
+from tsugiki.training.run import Run
+
+_MOST_CLASSES = 100
+_SHOWN_CLASSES = 12
+
+# Identifiers that the Hub knows; any other licence is named, as "other".
+_LICENCES = frozenset(
+    {"apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
+    | {"cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "gpl-3.0", "agpl-3.0", "lgpl-3.0", "openrail", "unlicense", "unknown"}
+)
+
+
+def write_card(run: Run, findings: Findings, *, name: str) -> str:
+    """The card.
+
+    Args:
+        run: What it is about.
+        findings: From :func:`tsugiki.training.findings.find_in_run`.
+        name: Of the run's folder, without its path.
+    """
+    classes = run.classifier.classes
+    more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
+    return fill_text(
+        "card.md.j2",
+        metadata=card_metadata(run, name=name).rstrip(),
+        name=name,
+        literal=json.dumps(name, ensure_ascii=False),
+        classes=classes,
+        shown_classes=", ".join(classes[:_SHOWN_CLASSES]) + more,
+        evaluation=run.evaluation,
+        most_classes=_MOST_CLASSES,
+        counts=Counter(run.samples.splits),
+        origin=run.classifier.backbone.origin,
+        fingerprint=run.classifier.notes.get("data_fingerprint", ""),
+        en=_said(run, findings, "en"),
+        ja=_said(run, findings, "ja"),
+    )
+
+
+def card_metadata(run: Run, *, name: str) -> str:
+    """The YAML block: licence, library, task, tags, and the numbers as a model index."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    evaluation, spec = run.evaluation, run.classifier.backbone.spec
+    dataset = run.samples.root.name or "photos"
+    numbers = {
+        "accuracy": evaluation["accuracy"],
+        "balanced_accuracy": evaluation["balanced_accuracy"],
+        "f1": evaluation["macro_f1"],
+    }
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type="imagefolder",
+            dataset_name=dataset,
+            dataset_split=evaluation["split"],
+            metric_type=kind,
+            metric_name={"f1": "Macro F1"}.get(kind, kind.replace("_", " ").capitalize()),
+            metric_value=round(value, 6),
+        )
+        for kind, value in numbers.items()
+    ]
+    card = ModelCardData(
+        language=["en", "ja"],
+        library_name="tsugiki",
+        pipeline_tag="image-classification",
+        tags=["image-classification", "transfer-learning", "tsugiki", spec.source],
+        metrics=["accuracy", "f1"],
+        base_model=spec.name if spec.source == "hub" else None,
+        model_name=name,
+        eval_results=results,
+        **_licence(run.classifier.backbone.origin.licence),
+    )
+    text: str = card.to_yaml()
+    return text
+
+
+def _licence(licence: str) -> dict[str, Any]:
+    known = licence.strip().lower()
+    if known in _LICENCES:
+        return {"license": known}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", known).strip("-") or "unknown"}
+
+
+def _said(run: Run, findings: Findings, language: str) -> dict[str, str]:
+    evaluation: Document = run.evaluation
+    with speaking(language):
+        return {
+            **report_words.hero_words(evaluation),
+            **report_words.trust_words(evaluation),
+            **report_words.unknown_words(run.classifier),
+            **report_words.training_words(run.classifier, run.history),
+            **report_words.more_words(findings.curve),
+            **photo_words.leak_words(evaluation, findings),
+            **photo_words.suspect_words(findings, len(run.evidence.training)),
+        }

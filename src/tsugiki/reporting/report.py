@@ -1,0 +1,211 @@
+"""``report.html``: one page about one run, for a person: how good, how sure, what was given away, what to do next.
+
+Letters: ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsugiki.data.samples import Samples
+from tsugiki.reporting import charts, photo_words
+from tsugiki.reporting import report_words as words
+from tsugiki.reporting.both import Both, in_both
+from tsugiki.reporting.pages import render_page
+from tsugiki.reporting.thumbnails import thumbnails
+from tsugiki.training.findings import Findings
+from tsugiki.training.run import Run
+
+_MOST_MISTAKES = 12
+_MOST_SUSPECTS = 12
+_MOST_TWINS = 6
+_MOST_ODD = 6
+_MATRIX_UP_TO = 12
+_MOST_CONFUSIONS = 15
+_WORTH_A_LOOK = 0.05  # expected calibration error
+
+Plain = dict[str, Any]
+
+
+def write_report(run: Run, findings: Findings, *, name: str) -> str:
+    """The page.
+
+    Args:
+        run: What it is about.
+        findings: From :func:`tsugiki.training.findings.find_in_run`.
+        name: Of the run's folder, without its path.
+    """
+    gallery = _Gallery.of(run, findings)
+    evaluation = run.evaluation
+    return render_page(
+        "report.html.j2",
+        " · ".join(run.classifier.classes[:6]),
+        say=_sentences(run, findings),
+        glance=_glance(evaluation, findings),
+        charts=_charts(run, findings),
+        evaluation=evaluation,
+        classes=evaluation["classes"],
+        **_confusion(evaluation["confusion"]["counts"], evaluation["classes"]),
+        mistakes=gallery.mistakes,
+        suspects=gallery.suspects,
+        twins=gallery.twins,
+        odd=gallery.odd,
+        counts=count_table(run.samples),
+        decisions=run.samples.decisions,
+        left_out=run.samples.left_out,
+        settings=list(_flattened(run.classifier.notes)),
+        fingerprint=str(run.classifier.notes.get("data_fingerprint", ""))[:16],
+        run=name,
+        run_literal=json.dumps(name, ensure_ascii=False),
+    )
+
+
+def _sentences(run: Run, findings: Findings) -> dict[str, Both]:
+    evaluation, samples = run.evaluation, run.samples
+    return in_both(
+        lambda: {
+            **photo_words.page_words(),
+            **words.hero_words(evaluation),
+            **words.score_words(evaluation),
+            **words.trust_words(evaluation),
+            **words.unknown_words(run.classifier),
+            **photo_words.leak_words(evaluation, findings),
+            **photo_words.suspect_words(findings, len(run.evidence.training)),
+            **words.more_words(findings.curve),
+            **words.training_words(run.classifier, run.history),
+            **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
+        }
+    )
+
+
+def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str, str]]:
+    """The sentences to know before any number is used, each with a mark: fine, look, or open."""
+    leaks = evaluation["leaks"]
+    against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[evaluation["majority_guess"]["verdict"]]
+    given_away = any(one.suspicious for one in findings.shortcuts)
+    sure = any(one.confident for one in findings.suspects)
+    states = [
+        ("against", "score", against),
+        ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
+        ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
+        ("suspects_short", "suspects", "look" if sure else "fine"),
+        ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
+        ("more_short", "more", "told"),
+    ]
+    return [{"key": key, "to": to, "state": state} for key, to, state in states]
+
+
+def _charts(run: Run, findings: Findings) -> Plain:
+    evaluation = run.evaluation
+    calibration = evaluation["calibration"]
+    before = () if calibration["temperature"] == 1 else calibration["before"]["reliability"]
+    guess = evaluation["majority_guess"]["accuracy"]
+    return {
+        "strip": charts.interval_strip(evaluation["accuracy"], evaluation["accuracy_interval"], guess),
+        "reliability": charts.reliability_chart(calibration["after"]["reliability"], before),
+        "learning": charts.learning_chart(findings.curve) if findings.curve else "",
+        "loss": charts.history_chart(run.history, "loss") if run.history else "",
+        "accuracy": charts.history_chart(run.history, "acc") if run.history else "",
+    }
+
+
+def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Plain:
+    """A matrix for few classes, the most frequent confusions for many."""
+    totals = [max(1, sum(row)) for row in counts]
+    if len(classes) <= _MATRIX_UP_TO:
+        rows = [
+            {
+                "name": name,
+                "cells": [{"count": count, "share": count / total, "right": at == place} for at, count in enumerate(row)],
+            }
+            for place, (name, row, total) in enumerate(zip(classes, counts, totals, strict=True))
+        ]
+        return {"matrix": rows, "confusions": []}
+    wrong = [
+        (count, label, said) for label, row in enumerate(counts) for said, count in enumerate(row) if count and said != label
+    ]
+    most = sorted(wrong, key=lambda one: (-one[0], one[1], one[2]))[:_MOST_CONFUSIONS]
+    found = [
+        {"label": classes[label], "predicted": classes[said], "count": count, "of": totals[label]}
+        for count, label, said in most
+    ]
+    return {"matrix": [], "confusions": found}
+
+
+@dataclass(frozen=True)
+class _Gallery:
+    """Photos to show, with what is said about them."""
+
+    mistakes: list[Plain]
+    suspects: list[Plain]
+    twins: list[list[Plain]]
+    odd: list[Plain]
+
+    @classmethod
+    def of(cls, run: Run, findings: Findings) -> _Gallery:
+        mistakes = _mistakes(run)
+        suspects, twins, odd = pick_photos(run.samples, findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
+        shown = [*mistakes, *suspects, *odd, *(side for pair in twins for side in pair)]
+        add_images(run.samples.root, shown)
+        return cls(mistakes, suspects, twins, odd)
+
+
+def _mistakes(run: Run) -> list[Plain]:
+    """Wrong answers about held-out photos, the surest first."""
+    rows = run.predictions.of(run.evaluation["split"]).scored()
+    sure = rows.probabilities.max(axis=1)
+    wrong = np.flatnonzero(~rows.correct)
+    order = wrong[np.argsort(-sure[wrong], kind="stable")][:_MOST_MISTAKES]
+    return [
+        {
+            "name": rows.names[row],
+            "label": rows.classes[rows.labels[row]],
+            "predicted": rows.classes[rows.predicted[row]],
+            "probability": f"{sure[row]:.0%}",
+        }
+        for row in order.tolist()
+    ]
+
+
+def pick_photos(samples: Samples, findings: Findings, *, suspects: int, odd: int) -> tuple[Any, Any, Any]:
+    """The first suspects, twins (leaks first) and odd ones, as plain values."""
+    names, classes = samples.names, samples.classes
+
+    def shown(row: int) -> Plain:
+        return {"name": names[row], "label": classes[samples.labels[row]]}
+
+    doubted = [{**shown(one.row), "suggested": classes[one.suggested]} for one in findings.suspects[:suspects]]
+    leaked = set(findings.leaks)
+    pairs = sorted(findings.copies or (), key=lambda pair: not {pair.first, pair.second} & leaked)
+    twins = [[shown(pair.first), shown(pair.second)] for pair in pairs[:_MOST_TWINS]]
+    return doubted, twins, [shown(one.row) for one in findings.odd[:odd]]
+
+
+def add_images(root: Path, shown: Iterable[Plain]) -> None:
+    """Give each entry an ``image``: its thumbnail, or nothing where the photo is gone."""
+    entries = list(shown)
+    made = thumbnails(root / entry["name"] for entry in entries)
+    for entry in entries:
+        entry["image"] = made.get(root / entry["name"], "")
+
+
+def count_table(samples: Samples) -> Plain:
+    """Photos per class and split."""
+    counts = samples.counts()
+    rows = [{"name": name, "counts": [counts[split][name] for split in counts]} for name in samples.classes]
+    return {"splits": list(counts), "rows": rows, "totals": [sum(counts[split].values()) for split in counts]}
+
+
+def _flattened(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Nested settings as lines."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{name}.")
+        elif value not in (None, "", [], {}):
+            yield f"{prefix}{name}", f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,57 @@
+"""A run folder holds everything about a run, whole or not at all."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests.reporting.runs import small_run
+from tsugiki.evaluation import Predictions, evaluate_rows
+from tsugiki.reporting.run_folder import save_run
+from tsugiki.training.decisions import apply_decisions, choose
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    run = small_run(tmp_path_factory.mktemp("photos"))
+    return run, save_run(run, tmp_path_factory.mktemp("runs") / "small")
+
+
+def test_everything_is_there(saved):
+    _, folder = saved
+    assert {entry.name for entry in folder.iterdir()} == {
+        "classifier.json", "weights.safetensors", "history.csv", "evaluation.json", "predictions.csv", "suspects.csv",
+        "report.html", "README.md",
+    }  # fmt: skip
+
+
+def test_the_numbers_are_recomputed_from_the_rows(saved):
+    _, folder = saved
+    stored = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    again = evaluate_rows(Predictions.from_csv(folder / "predictions.csv"), split="val", temperature=1.3)
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss"):
+        assert stored[name] == again[name]
+    assert stored["findings"]["leaks"] == 1
+
+
+def test_the_suspects_come_back_as_decisions(saved):
+    run, folder = saved
+    path = folder / "suspects.csv"
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    assert {row["path"] for row in rows[:2]} == {run.samples.names[7], run.samples.names[8]}
+    edited = folder.parent / "edited.csv"
+    edited.write_text(path.read_text(encoding="utf-8-sig").replace("keep", "relabel", 1), encoding="utf-8")
+    changed = apply_decisions(run.samples, choose(relabel=edited))
+    row = run.samples.names.index(rows[0]["path"])
+    assert changed.classes[changed.labels[row]] == rows[0]["suggested"]
+
+
+def test_an_interrupted_save_leaves_the_old_run(saved, monkeypatch):
+    run, folder = saved
+    before = (folder / "report.html").read_bytes()
+    monkeypatch.setattr("tsugiki.reporting.run_folder.write_card", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_run(run, folder)
+    assert (folder / "report.html").read_bytes() == before
+    assert [entry.name for entry in folder.parent.iterdir() if entry.name.startswith(".")] == []
