@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from tsugiki.evaluation import at_temperature, calibration_error, fit_temperature, fit_vector_scaling, reliability, softmax
+from tsugiki.evaluation import at_temperature, calibration_error, fit_temperature, reliability, softmax
 from tsugiki.evaluation.metrics import log_loss
 
 
@@ -53,22 +53,6 @@ def test_calibration_lowers_the_error_on_other_photos():
 def test_before_is_computed_from_after():
     logits, _ = drawn(4, 200)
     assert np.allclose(at_temperature(softmax(logits, 2.5), 1 / 2.5), softmax(logits), rtol=1e-9)
-
-
-def test_vector_scaling_mends_what_one_temperature_cannot():
-    logits, labels = drawn(5, 4000)
-    bent = logits * [1.0, 3.0, 1.0, 0.5] + [0.0, 1.0, -1.0, 0.0]
-    scaling = fit_vector_scaling(bent, labels)
-    mended = log_loss(labels, softmax(scaling(bent)))
-    assert mended == pytest.approx(log_loss(labels, softmax(logits)), abs=0.005)
-    assert mended < log_loss(labels, softmax(bent, fit_temperature(bent, labels))) - 0.02
-
-
-def test_vector_scaling_of_few_photos_stays_near_one_temperature():
-    logits, labels = drawn(6, 12, temperature=2.0)
-    scaling = fit_vector_scaling(logits, labels, strength=1e6)
-    assert np.allclose(scaling.scale, 1 / fit_temperature(logits, labels), atol=1e-3)
-    assert np.allclose(scaling.shift, 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("binning", ["width", "mass"])

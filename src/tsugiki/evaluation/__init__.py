@@ -3,11 +3,9 @@
 from tsugiki.evaluation.arrays import softmax
 from tsugiki.evaluation.calibration import (
     Bin,
-    VectorScaling,
     at_temperature,
     calibration_error,
     fit_temperature,
-    fit_vector_scaling,
     reliability,
 )
 from tsugiki.evaluation.document import evaluate_rows, headline, score_without_leaks
@@ -52,7 +50,6 @@ __all__ = [
     "Rejection",
     "Shortcut",
     "Suspect",
-    "VectorScaling",
     "across",
     "at_temperature",
     "auroc",
@@ -67,7 +64,6 @@ __all__ = [
     "find_shortcuts",
     "find_suspects",
     "fit_temperature",
-    "fit_vector_scaling",
     "headline",
     "judge_rejection",
     "learning_curve",

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature and vector scaling, calibration error, reliability diagram.
+"""Probabilities that mean what they say: temperature, calibration error, reliability diagram.
 
 Fit on out-of-fold logits of the training photos, measure on held-out photos. Guo et al., "On Calibration of Modern Neural
 Networks", 2017. Letters: ``N`` photos, ``K`` classes.
@@ -43,23 +43,6 @@ class Bin:
     interval: Interval
 
 
-@dataclass(frozen=True)
-class VectorScaling:
-    """One factor and one shift per class: ``logits * scale + shift``.
-
-    Attributes:
-        scale: ``[K]``.
-        shift: ``[K]``.
-    """
-
-    scale: npt.NDArray[np.float64]
-    shift: npt.NDArray[np.float64]
-
-    def __call__(self, logits: Floats) -> npt.NDArray[np.float64]:
-        """``[N, K]`` logits to ``[N, K]`` scaled ones."""
-        return logits * self.scale + self.shift
-
-
 def fit_temperature(logits: Floats, labels: Ints, *, level: float = 1 - CONFIDENCE) -> float:
     """The temperature at which ``softmax(logits / temperature)`` has the least log loss; 1 where that is as good.
 
@@ -102,35 +85,6 @@ def _softened(labels: Ints, num_classes: int) -> npt.NDArray[np.float64]:
     targets = np.full((len(labels), num_classes), wrong / max(1, num_classes - 1))
     targets[np.arange(len(labels)), labels] = 1 - wrong
     return targets
-
-
-def fit_vector_scaling(logits: Floats, labels: Ints, *, strength: float = 1.0) -> VectorScaling:
-    """The scaling per class with the least log loss, pulled towards one factor for all classes and no shift.
-
-    Worth its ``2 K`` numbers only where classes are wrong in different ways and photos are many; else :func:`fit_temperature`.
-
-    Args:
-        logits: ``[N, K]`` out-of-fold.
-        labels: ``[N]``.
-        strength: Of the pull, in photos: with ``N`` far above it, the photos decide.
-    """
-    from scipy.optimize import minimize
-
-    count, num_classes = logits.shape
-    start = 1 / fit_temperature(logits, labels)
-    wide, targets = logits.astype(np.float64), _softened(labels, num_classes)
-
-    def loss(numbers: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        scale, shift = numbers[:num_classes], numbers[num_classes:]
-        logs = log_softmax(wide * scale + shift)
-        slope = (np.exp(logs) - targets) / count
-        away = np.concatenate([scale - start, shift])
-        value = -float((targets * logs).sum()) / count + strength / (2 * count) * float(away @ away)
-        return value, np.concatenate([(slope * wide).sum(axis=0), slope.sum(axis=0)]) + strength / count * away
-
-    first = np.concatenate([np.full(num_classes, start), np.zeros(num_classes)])
-    found = minimize(loss, first, jac=True, method="L-BFGS-B").x
-    return VectorScaling(found[:num_classes], found[num_classes:])
 
 
 def at_temperature(probabilities: Floats, temperature: float) -> npt.NDArray[np.float64]:

@@ -151,10 +151,13 @@ def verdict(comparison: Comparison, *, level: float = 1 - CONFIDENCE) -> Verdict
 
 
 def _exact_p(only_a: int, only_b: int) -> float:
-    from scipy.stats import binom
-
-    # Where the two do not differ, each photo on which they disagree is a fair coin.
-    return min(1.0, 2 * float(binom.cdf(min(only_a, only_b), only_a + only_b, 0.5)))
+    # Where the two do not differ, each photo on which they disagree is a fair coin. Whole numbers, so nothing is rounded.
+    tosses = only_a + only_b
+    term = total = 1  # ways to get no heads
+    for heads in range(1, min(only_a, only_b) + 1):
+        term = term * (tosses - heads + 1) // heads
+        total += term
+    return min(1.0, 2 * total / (1 << tosses))
 
 
 def _paired_difference(only_a: int, only_b: int, n: int) -> Interval:
