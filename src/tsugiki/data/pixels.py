@@ -124,7 +124,7 @@ def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: Vie
 
 def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     photo = open_photo(content)
-    facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BOX, reducing_gap=2.0)), *photo.size)
+    facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
         photo, preprocess = photo.crop(_box(part, *photo.size)), replace(preprocess, fit="squash")
