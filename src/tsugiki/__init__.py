@@ -30,17 +30,21 @@ if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier as Classifier
     from tsugiki.classifier.prediction import Prediction as Prediction
     from tsugiki.core.seeds import set_seeds as set_seeds
+    from tsugiki.data.download import get_data as get_data
     from tsugiki.data.loaders import create_dataloaders as create_dataloaders
     from tsugiki.data.loading import load as load
     from tsugiki.data.preprocess import Preprocess as Preprocess
+    from tsugiki.reporting.batch_plot import plot_batch as plot_batch
+    from tsugiki.reporting.comparison import plot_comparison as plot_comparison
     from tsugiki.reporting.curves import plot_loss_curves as plot_loss_curves
     from tsugiki.reporting.predictions_plot import plot_predictions as plot_predictions
     from tsugiki.reporting.predictions_plot import pred_and_plot_image as pred_and_plot_image
     from tsugiki.reporting.run_folder import save_run as save_run
+    from tsugiki.reporting.summary_plot import plot_summary as plot_summary
     from tsugiki.training.evaluating import evaluate as evaluate
-    from tsugiki.training.fit import fit as fit
     from tsugiki.training.loop import evaluate_model as evaluate_model
     from tsugiki.training.loop import train as train
+    from tsugiki.training.methods import fit as fit
 
 __version__ = "0.1.0"
 
@@ -55,12 +59,16 @@ _HOMES = {
     "create_dataloaders": "data.loaders",
     "evaluate": "training.evaluating",
     "evaluate_model": "training.loop",
-    "fit": "training.fit",
+    "fit": "training.methods",
     "freeze": "backbones.freezing",
+    "get_data": "data.download",
     "load": "data.loading",
     "parameter_table": "backbones.tables",
+    "plot_batch": "reporting.batch_plot",
+    "plot_comparison": "reporting.comparison",
     "plot_loss_curves": "reporting.curves",
     "plot_predictions": "reporting.predictions_plot",
+    "plot_summary": "reporting.summary_plot",
     "pred_and_plot_image": "reporting.predictions_plot",
     "replace_head": "backbones.heads",
     "save_run": "reporting.run_folder",
@@ -82,10 +90,14 @@ __all__ = [
     "evaluate_model",
     "fit",
     "freeze",
+    "get_data",
     "load",
     "parameter_table",
+    "plot_batch",
+    "plot_comparison",
     "plot_loss_curves",
     "plot_predictions",
+    "plot_summary",
     "pred_and_plot_image",
     "replace_head",
     "save_run",

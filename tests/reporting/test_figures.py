@@ -262,3 +262,17 @@ def test_a_window_system_gets_the_figure_through_pyplot(monkeypatch):
     assert isinstance(figure, Picture)
     assert plt.gcf() is figure
     plt.close(figure)
+
+
+def test_a_summary_is_drawn_with_what_learns_and_what_does_not():
+    from torch import nn
+
+    from tsugiki.backbones import freeze
+    from tsugiki.reporting import draw_summary
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    freeze(model[0])
+    words = [text.get_text() for text in draw_summary(model, (2, 3, 16, 16)).axes[0].texts]
+    assert "15 trainable, 112 frozen parameters" in words
+    assert words.count("False") == 1  # the convolution
+    assert words.count("True") == 1  # the head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,6 +61,13 @@ def fit(
     budget: BudgetOption = None,
     knob: KnobOption = None,
     resume: ResumeOption = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help=tr("a list (suspects.csv) whose rows marked exclude are left out"))
+    ] = None,
+    relabel: Annotated[
+        Path | None, typer.Option(help=tr("a list (suspects.csv) whose rows marked relabel change class"))
+    ] = None,
+    log: Annotated[str | None, typer.Option(help=tr("also send the curves to: tensorboard, mlflow or wandb"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
@@ -67,10 +75,13 @@ def fit(
     from tsugiki.cli.model_args import parse_model_args
     from tsugiki.core.devices import pick_device
     from tsugiki.data.describing import describe_samples
+    from tsugiki.training.decisions import apply_decisions, choose
     from tsugiki.training.evidence import Looking, find_samples
     from tsugiki.training.head import HeadSettings
     from tsugiki.training.methods import fit as train
+    from tsugiki.training.trackers import require_tracker, tracking
 
+    require_tracker(log)
     target = check_target(out or default_target(data))
     given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
     own = {"unfreeze": unfreeze, "precision": precision, "seed": seed, "balance": class_weights}
@@ -80,12 +91,19 @@ def fit(
     # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
     of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
     settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
-    samples = find_samples(data, seed=seed, held_out=held_out)
+    samples = apply_decisions(find_samples(data, seed=seed, held_out=held_out), choose(exclude, relabel))
     say(describe_samples(samples))
     root = load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or []), zoo=zoo)
     model = classifier_of(root, samples).to(pick_device(device))
     looking = Looking(engine=engine, views=views)
-    run = train(model, samples, method=method, settings=settings, looking=looking, fine_tuning=fine_tuning)
+    with tracking(log, target.with_name(f"{target.name}.log"), {"backbone": str(root.spec), "method": method}) as tracker:
+        if tracker is not None:
+            fine_tuning = replace(fine_tuning, on_epoch=tracker.add_row)
+        run = train(model, samples, method=method, settings=settings, looking=looking, fine_tuning=fine_tuning)
+        # The head is trained in one go, so its curves come afterwards; those of fine-tuning came epoch by epoch.
+        if tracker is not None and run.classifier.notes["method"] == "transfer":
+            for row in run.history:
+                tracker.add_row(row)
     finish(run, target, as_json=as_json)
     forget(target)
 

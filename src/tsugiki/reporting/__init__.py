@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tsugiki.reporting.curves import draw_loss_curves, plot_loss_curves
     from tsugiki.reporting.figures import save_picture
     from tsugiki.reporting.predictions_plot import Tile, draw_predictions, plot_predictions, pred_and_plot_image
+    from tsugiki.reporting.summary_plot import draw_summary, plot_summary
 
 __all__ = [
     "Contender",
@@ -23,10 +24,12 @@ __all__ = [
     "draw_comparison",
     "draw_loss_curves",
     "draw_predictions",
+    "draw_summary",
     "plot_batch",
     "plot_comparison",
     "plot_loss_curves",
     "plot_predictions",
+    "plot_summary",
     "pred_and_plot_image",
     "save_picture",
 ]
@@ -39,10 +42,12 @@ _HOMES = {
     "draw_comparison": "comparison",
     "draw_loss_curves": "curves",
     "draw_predictions": "predictions_plot",
+    "draw_summary": "summary_plot",
     "plot_batch": "batch_plot",
     "plot_comparison": "comparison",
     "plot_loss_curves": "curves",
     "plot_predictions": "predictions_plot",
+    "plot_summary": "summary_plot",
     "pred_and_plot_image": "predictions_plot",
     "save_picture": "figures",
 }

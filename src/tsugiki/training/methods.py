@@ -43,7 +43,7 @@ class FineTuning:
         settings: Every knob.
         folder: For checkpoints; without one an interrupted training cannot be continued.
         resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
-        on_epoch: Called with each new row of the history; by default it is said.
+        on_epoch: Called with each new row of the history, after it was said.
     """
 
     settings: FineTuneSettings = field(default_factory=FineTuneSettings)

@@ -75,7 +75,7 @@ def fine_tune(
         fit_head: Fits the head on the photos that are learned from; without it the classifier's head may have seen the photos
             that decide which epoch is kept.
         resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
-        on_epoch: Called with each new row of the history.
+        on_epoch: Called with each new row of the history, after it was said.
 
     Raises:
         RequestError: When settings and backbone do not go together, or there is nothing to continue.
@@ -92,7 +92,7 @@ def fine_tune(
         checkpoints = Checkpoints(folder or work, job.request())
         state = _continued(job, checkpoints, resume) or _begun(job, fit_head)
         say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
-        course = job.course(state, checkpoints, job.material(work), on_epoch or _said)
+        course = job.course(state, checkpoints, job.material(work), _told(on_epoch))
         train(course, state, job.phases(state))
         return FineTuned(job.result(state), state.history, job.notes(state))
 
@@ -140,7 +140,16 @@ def _continued(job: Job, checkpoints: Checkpoints, resume: Resume) -> State | No
     return None
 
 
-def _said(row: Row) -> None:
+def _told(on_epoch: Callable[[Row], None] | None) -> Callable[[Row], None]:
+    def tell(row: Row) -> None:
+        _say_row(row)
+        if on_epoch is not None:
+            on_epoch(row)
+
+    return tell
+
+
+def _say_row(row: Row) -> None:
     say(
         tr(
             "epoch {epoch}: loss {loss}, validation {accuracy} correct",
