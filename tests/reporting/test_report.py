@@ -108,7 +108,7 @@ def test_every_sentence_stands_in_both_languages(page):
         assert re.search("[ぁ-んァ-ヶ一-龠]", japanese), japanese
 
 
-@pytest.mark.parametrize("template", ["base", "parts", "report"])
+@pytest.mark.parametrize("template", ["base", "parts", "report", "audit"])
 def test_templates_hold_no_words_of_their_own(template):
     text = resources.files("tsugiki.reporting").joinpath("templates", f"{template}.html.j2").read_text(encoding="utf-8")
     bare = re.sub(r"<(pre|style|script)>.*?</\1>|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", text, flags=re.DOTALL)

@@ -1,0 +1,61 @@
+"""``tsugiki audit``: look at the photos before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+
+def audit(
+    data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
+    out: Annotated[Path | None, typer.Option(help=tr("a folder for the page with the photos in question"))] = None,
+    backbone: Annotated[str, typer.Option(help=tr("what looks at the photos (see: tsugiki backbones)"))] = "bundled:nae",
+    weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
+    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
+    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """Find unreadable, doubled, leaked, mislabelled and odd photos; nothing is changed."""
+    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.cli.tables import aligned
+    from tsugiki.data.describing import describe_samples
+    from tsugiki.reporting.audit import PAGE, SUSPECTS, audit_table, save_audit
+    from tsugiki.training.audit import audit as examine
+
+    if out is not None:
+        _check(out)
+    found = examine(
+        data, backbone=load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or [])), seed=seed
+    )
+    if out is not None:
+        save_audit(found, out)
+    if as_json:
+        emit(json.dumps(found.to_dict(), ensure_ascii=False, indent=2))
+        return
+    say(describe_samples(found.samples))
+    emit(aligned(audit_table(found)))
+    if out is not None:
+        emit(str(out / PAGE))
+        say(tr("next: edit {file}, then tsugiki fit DATA --exclude FILE --relabel FILE", file=out / SUSPECTS))
+    else:
+        say(tr("next: --out FOLDER writes a page with the photos in question"))
+
+
+def _check(folder: Path) -> None:
+    """Refuse, before any work, a folder that is something else: it would be replaced."""
+    from tsugiki.reporting.audit import NUMBERS
+
+    if folder.exists() and not (folder / NUMBERS).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RequestError(
+            tr("{folder} exists and is no audit: it would be replaced.", folder=folder),
+            allowed=tr("a new folder, an empty one, or an older audit"),
+            cure=f"--out {folder.with_name(folder.name + '-audit')}",
+        )
