@@ -55,13 +55,13 @@ def main() -> None:
 
 Photos learned from per second: forward pass, backward pass and AdamW, all layers learning, {SIZE} x {SIZE} pixels, batches of
 {options.batch_size}, median of {options.rounds} steps taken in turn. "Plain" is float32 and contiguous, as written by hand; its
-BatchNorm either updates its statistics, as plain loops do, or keeps them, as fine-tuning here does by default. The way was chosen
-by the program's own trial.
+BatchNorm either updates its statistics, as plain loops do, or keeps them, as fine-tuning here does by default. The way was
+chosen by the program's own trial.
 
 {table(("network", "plain", "plain, BatchNorm frozen", "tsugiki", "ratio to plain", "ratio to frozen", "way"), steps)}
 
-Seconds per epoch of {options.photos} photos, by the program's own history: all layers, and `--unfreeze 1` once the activations of
-the frozen layers are stored (goal: at most 35%).
+Seconds per epoch of {options.photos} photos, by the program's own history: all layers, and `--unfreeze 1` once the activations
+of the frozen layers are stored (goal: at most 35%).
 
 {table(("network", "all layers", "--unfreeze 1", "share"), epochs)}"""
     write_section("fine_tune_step", "A step of fine-tuning", body)

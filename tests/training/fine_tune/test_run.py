@@ -98,11 +98,25 @@ def test_validation_is_a_part_of_the_training_photos(samples):
 
 
 def test_the_epoch_that_validation_likes_best_is_kept(samples):
-    result = tuned(samples, replace(QUICK, epochs=6, lr=2e-2, ema_decay=0.0))
+    result = tuned(samples, replace(QUICK, epochs=6, lr=2e-2, ema_decay=0.0, blend=False))
     best = max(result.history, key=lambda row: (row["val_acc"], -row["val_loss"]))
     assert result.notes["best_epoch"] == best["epoch"]
     assert result.notes["best"] == {"loss": best["val_loss"], "accuracy": best["val_acc"]}
     assert result.notes["start"] != result.notes["best"]
+
+
+def test_weights_between_start_and_end_are_kept_where_they_validate_better(samples):
+    ruinous = replace(QUICK, lr=0.3, clip=0.0, warmup=0.0, ema_decay=0.0)
+    whole, blended = (tuned(samples, replace(ruinous, blend=blend)) for blend in (False, True))
+    score, other = whole.notes["best"], blended.notes["best"]
+    assert (other["accuracy"], -other["loss"]) > (score["accuracy"], -score["loss"])
+    share = blended.notes["blended"]
+    assert 0 < share < 1
+    assert whole.notes["blended"] == 1
+    start, end, between = (state_of(one) for one in (tiny_classifier(), whole.classifier, blended.classifier))
+    for name, one in between.items():
+        if one.is_floating_point():
+            torch.testing.assert_close(one, torch.lerp(start[name], end[name], share))
 
 
 def test_the_same_request_gives_the_same_bits(samples):

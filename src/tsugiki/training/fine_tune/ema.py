@@ -25,6 +25,13 @@ class Ema:
         self._tensors, self.decay, self.steps = dict(tensors), decay, 0
         self.average = {name: tensor.detach().clone() for name, tensor in tensors.items()} if decay else {}
 
+    @classmethod
+    def fixed(cls, tensors: Tensors, values: Tensors) -> Ema:
+        """Given ``values`` in the place of an average of ``tensors``."""
+        made = cls(tensors, 0.0)
+        made.average = dict(values)
+        return made
+
     @torch.no_grad()
     def update(self) -> None:
         """Take the tensors' values after one more step in."""

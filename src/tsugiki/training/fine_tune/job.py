@@ -205,6 +205,7 @@ class Job:
             "settings": self.settings.to_dict(),
             "epochs": len(state.history),
             "best_epoch": state.best_epoch,
+            "blended": state.blended,
             "start": asdict(state.start),
             "best": asdict(state.best),
             "validation_photos": len(self.checked),

@@ -27,6 +27,7 @@ from tsugiki.core.errors import TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.data.views import Batch, ahead, epoch_order, steps_of, view_threads
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.engine import Engine
 from tsugiki.training.fine_tune.groups import Phase, set_modes
 from tsugiki.training.fine_tune.inputs import Inputs
@@ -37,6 +38,7 @@ from tsugiki.training.modes import lone_photo
 from tsugiki.training.tally import Tally
 
 _CHECK_PHOTOS = 64
+_BLENDS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -92,21 +94,48 @@ class Running:
 
 def train(course: Course, state: State, phases: list[Phase]) -> None:
     """Train from wherever ``state`` is to the end; ``state.best_weights`` is the result."""
+    running = None
     for phase in phases:
         if state.epoch > phase.last or _is_over(course, state):
             continue
-        engine, inputs = course.set_up(phase)
-        running = Running(engine, inputs, _parallel(course, engine))
+        running = _set_up(course, phase)
         if state.start == NOT_SCORED:
             _score_start(course, state, running)
         while state.epoch <= phase.last and not _is_over(course, state):
             _epoch(course, state, running)
+    if course.settings.blend:
+        _blend(course, state, running or _set_up(course, phases[-1]))
+
+
+def _set_up(course: Course, phase: Phase) -> Running:
+    engine, inputs = course.set_up(phase)
+    return Running(engine, inputs, _parallel(course, engine))
+
+
+def _blend(course: Course, state: State, running: Running) -> None:
+    """Go back some of the way to the start where that validates better.
+
+    Weights between those of a pretrained and of a fine-tuned network often do better than either (WiSE-FT: Wortsman et al.,
+    *Robust fine-tuning of zero-shot models*, CVPR 2022).
+    """
+    running.inputs.prepare(state.epoch)
+    best = state.best_weights
+    for share in _BLENDS:
+        mixed = {name: _between(state.start_weights[name], tensor, share) for name, tensor in best.items()}
+        score = validate(course, Ema.fixed(state.weights, mixed), running.engine, running.inputs)
+        if score.beats(state.best):
+            state.best, state.best_weights, state.blended = score, mixed, share
+
+
+def _between(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:
+    return torch.lerp(start, end, share) if end.is_floating_point() else end
 
 
 def _score_start(course: Course, state: State, running: Running) -> None:
     """What the head alone is worth: the score to beat."""
     running.inputs.prepare(state.epoch)
-    state.start = validate(course, state, running.engine, running.inputs)
+    state.start = validate(course, state.ema, running.engine, running.inputs)
+    state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
     _checkpoint(course, state)
 
 
@@ -214,7 +243,7 @@ def _batches(
 
 def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock) -> None:
     loss, accuracy = _summed(course, state.tally).means()
-    score = validate(course, state, running.engine, running.inputs)
+    score = validate(course, state.ema, running.engine, running.inputs)
     clock.tick()
     rate = factor(state.steps - 1, course.settings.epochs * course.steps_per_epoch, course.settings.warmup)
     row = {
@@ -236,11 +265,11 @@ def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock)
 
 
 @torch.no_grad()
-def validate(course: Course, state: State, engine: Engine, inputs: Inputs) -> Score:
+def validate(course: Course, ema: Ema, engine: Engine, inputs: Inputs) -> Score:
     """Score of the (averaged) weights on the validation photos."""
     tally = Tally()
     mine = course.share_of(len(course.checked))
-    with state.ema.in_place():
+    with ema.in_place():
         engine.network.eval()
         for start in range(mine.start, mine.stop, _CHECK_PHOTOS):
             rows = slice(start, min(start + _CHECK_PHOTOS, mine.stop))

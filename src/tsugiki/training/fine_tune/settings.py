@@ -32,6 +32,7 @@ class FineTuneSettings:
         clip: Largest norm of the gradient; 0 clips nothing.
         label_smoothing: Share of each label that is spread over all classes.
         ema_decay: Averages the weights over about ``1 / (1 - ema_decay)`` steps; 0 does not.
+        blend: At the end, try weights between the start and the best epoch, and keep what validates best.
         patience: Stop after so many epochs without a better validation loss; 0 never stops early.
         val_share: Share of the training photos that is kept for validation, where the data name no validation photos.
         unfreeze: ``all``, the number of layer groups below the head that learn, or the name of the lowest that does.
@@ -55,13 +56,14 @@ class FineTuneSettings:
 
     epochs: int = 20
     batch_size: int = 32
-    lr: float = 1e-3
-    lr_decay: float = 0.7
+    lr: float = 2e-4
+    lr_decay: float = 0.8
     weight_decay: float = 0.01
     warmup: float = 0.1
     clip: float = 1.0
     label_smoothing: float = 0.1
     ema_decay: float = 0.95
+    blend: bool = True
     patience: int = 6
     val_share: float = 0.2
     unfreeze: str = "all"
@@ -129,7 +131,7 @@ class FineTuneSettings:
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # A few photos per class: change little, and only near the head.
-    "gentle": {"lr": 3e-4, "unfreeze": "2", "epochs": 15},
+    "gentle": {"lr": 1e-4, "unfreeze": "2", "epochs": 15},
     # Thousands of photos and time: more epochs, stronger augmentation.
     "thorough": {
         "epochs": 60,
@@ -138,7 +140,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": Augmentation(crop=(0.3, 1.0), trivial=True, mixup=0.2, cutmix=1.0, erase=0.25),
     },
     # To see what augmentation is worth.
-    "plain": {"augmentation": NO_AUGMENTATION, "label_smoothing": 0.0, "ema_decay": 0.0},
+    "plain": {"augmentation": NO_AUGMENTATION, "label_smoothing": 0.0, "ema_decay": 0.0, "blend": False},
 }
 
 _CHOICES = {"batch_norm": BatchNorm, "precision": Precision, "memory_format": MemoryFormat, "compile": Compile}

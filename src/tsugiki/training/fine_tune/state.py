@@ -58,6 +58,8 @@ class State:
         best: Best score of an epoch so far.
         best_epoch: Its epoch; 0 while there is none.
         best_weights: Its (averaged) weights.
+        start_weights: Where learning began.
+        blended: What share of the way from the start to the best epoch the result went; 1 unless less validated better.
         micro: Photos computed at once per process; halved when memory runs out.
         plan: What was decided by measuring, which must not be decided again: plain values.
     """
@@ -71,6 +73,8 @@ class State:
     start: Score = NOT_SCORED
     best: Score = NOT_SCORED
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    start_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    blended: float = 1.0
     best_epoch: int = 0
     epoch: int = 1
     step: int = 0
@@ -89,6 +93,7 @@ class State:
             **scores,
             "weights": {name: tensor.detach() for name, tensor in self.weights.items()},
             "best_weights": self.best_weights,
+            "start_weights": self.start_weights,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "ema": self.ema.state(),
@@ -102,14 +107,15 @@ class State:
         self.tally = Tally(**saved["tally"])
         for name, tensor in self.weights.items():
             tensor.detach().copy_(saved["weights"][name])
-        self.best_weights = {name: tensor.clone() for name, tensor in saved["best_weights"].items()}
+        for kind in ("best_weights", "start_weights"):
+            setattr(self, kind, {name: tensor.to(self.weights[name].device) for name, tensor in saved[kind].items()})
         self.optimizer.load_state_dict(saved["optimizer"])
         if saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.ema.load(saved["ema"]["steps"], saved["ema"]["average"])
 
 
-_PLAIN = ("epoch", "step", "steps", "seconds", "epoch_seconds", "history", "best_epoch", "micro", "plan")
+_PLAIN = ("epoch", "step", "steps", "seconds", "epoch_seconds", "history", "best_epoch", "blended", "micro", "plan")
 
 
 def seed_step(seed: int, epoch: int, step: int, process: int) -> None:
