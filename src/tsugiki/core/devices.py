@@ -65,6 +65,20 @@ def full_precision() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def one_thread(when: bool = True) -> Iterator[None]:
+    """Within this block PyTorch computes with one thread: for small work the others would only spin and wait."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if when:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def usable_cores() -> int:
     """How many processor cores this process may use (less than the machine has, inside a container)."""
     if hasattr(os, "sched_getaffinity"):

@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tsugiki.core.devices import one_thread
 from tsugiki.features.store import VectorFile
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 _IN_MEMORY = 1 << 29  # bytes of vectors that may be held at once; more are streamed
+_WORTH_THREADS = 50_000_000  # multiplications in a step, from where dividing them among threads is faster than not
 _STREAMED_BLOCK = 4096  # rows that are read together when streaming
 
 
@@ -182,14 +184,15 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
     labels, folds = torch.from_numpy(plan.labels), torch.from_numpy(plan.folds)
     step = 0
     batches = _Batches(features, scaling, plan)
-    for epoch in range(1, plan.epochs + 1):
-        for rows, inputs in batches.of_epoch(epoch):
-            rate = plan.lr * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-            optimiser.param_groups[0]["lr"] = rate
-            _set_gradients(heads, inputs, labels[rows], folds[rows], plan.class_weights)
-            optimiser.step()
-            step += 1
-        on_epoch(epoch, rate, heads)
+    with one_thread(when=plan.batch_size * heads.weight.numel() < _WORTH_THREADS):
+        for epoch in range(1, plan.epochs + 1):
+            for rows, inputs in batches.of_epoch(epoch):
+                rate = plan.lr * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+                optimiser.param_groups[0]["lr"] = rate
+                _set_gradients(heads, inputs, labels[rows], folds[rows], plan.class_weights)
+                optimiser.step()
+                step += 1
+            on_epoch(epoch, rate, heads)
 
 
 def _set_gradients(
