@@ -33,7 +33,8 @@ EngineName = Literal["auto", "openvino", "torch"]
 Step = tuple[str, Callable[[], Engine]]
 
 _SAMPLE = 8  # photos that an engine is compared on
-_CONVERTING_PAYS_FROM = 48  # photos: converting takes about a second, in which PyTorch computes as many
+CONVERTING_PAYS_FROM = 48
+"""Photos: converting a network for OpenVINO takes about a second, in which PyTorch computes as many."""
 
 
 class Engines:
@@ -82,7 +83,7 @@ class Engines:
         return self._stated(self._torch(reduced=False), 1.0)
 
     def _with_openvino(self, *, exact: bool, count: int, like: str) -> Iterator[Step]:
-        pays = count >= _CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
+        pays = count >= CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
         if self._device.type != "cpu" or not (pays or self._wanted == "openvino"):
             return
         if self._wanted == "torch" or not _openvino_is_here():

@@ -20,7 +20,7 @@ from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engine import FeatureBatch
-from tsugiki.features.engines import Engines
+from tsugiki.features.engines import CONVERTING_PAYS_FROM, Engines
 from tsugiki.features.pipeline import EXACT, FAST, Chunk, Photos, Way, Work, decode_sample, in_threads
 from tsugiki.features.store import FeatureStore, Space
 
@@ -67,7 +67,8 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
         return stored
     sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
     # With another precision than theirs, the stored ones would have to be computed again.
-    like = precision if 2 * len(todo) <= len(set(keys)) else ""
+    known = int((stored.rows >= 0).sum())
+    like = precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
     engine = engines.choose(sample, exact=way.exact, count=len(todo), like=like)
     space = _space(store, engines, way, key, engine.precision)
     todo = _first_of_each(space.rows_of(keys), keys)
