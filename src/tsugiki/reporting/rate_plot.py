@@ -15,7 +15,7 @@ def draw_rates(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     Args:
         rates: Learning rates, growing.
         losses: The smoothed loss at each.
-        suggestion: One of the rates.
+        suggestion: The rate to mark.
     """
     with legible():
         figure = picture(6, 3.6)

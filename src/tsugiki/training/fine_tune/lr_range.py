@@ -40,7 +40,7 @@ class RateTest:
     Attributes:
         rates: The learning rates that were tried, growing.
         losses: The smoothed loss at each.
-        suggestion: The rate at which the loss fell fastest.
+        suggestion: A rate safely below the one where the loss was lowest.
     """
 
     rates: list[float]
@@ -83,13 +83,12 @@ def find_rate(
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """The rate at which the smoothed loss falls fastest, seen along the logarithm of the rate, before it is at its lowest."""
-    lowest = min(range(len(losses)), key=lambda step: losses[step])
-    slopes = {
-        step: (losses[step + 1] - losses[step - 1]) / math.log(rates[step + 1] / rates[step - 1])
-        for step in range(1, min(lowest + 1, len(losses) - 1))
-    }
-    return rates[min(slopes, key=lambda step: slopes[step])] if slopes else rates[lowest]
+    """A tenth of the rate at which the smoothed loss is lowest: beyond that one, learning is about to break.
+
+    The rate of the steepest fall, which is the other customary choice, means little here: fine-tuning starts with a fitted head,
+    so the loss is low already and its steepest fall is mostly noise.
+    """
+    return rates[min(range(len(losses)), key=lambda step: losses[step])] / 10
 
 
 def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, rates: Sequence[float]) -> list[float]:
