@@ -17,8 +17,9 @@ Data flows one way: photos -> Samples -> Preprocess -> backbone -> features -> h
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tsugiki.core.front_door import front_door
 
 if TYPE_CHECKING:
     from tsugiki.backbones.freezing import freeze as freeze
@@ -107,12 +108,4 @@ __all__ = [
     "unfreeze",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "FLOORS"]
+__getattr__, __dir__ = front_door(__name__, _HOMES)

@@ -5,8 +5,9 @@ Nothing here is imported before it is used: torch takes a second, and most of th
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tsugiki.core.front_door import front_door
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
@@ -65,12 +66,4 @@ _HOMES = {
     "unfreeze": "freezing",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tsugiki.backbones.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = front_door(__name__, _HOMES)
