@@ -1,0 +1,48 @@
+"""``tsugiki explain``: why a photo is answered as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
+from tsugiki.core.messages import tr
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help=tr("a photo"))],
+    out: Annotated[Path | None, typer.Option(help=tr("the picture to write; PHOTO-why.png here when left out"))] = None,
+    data: Annotated[str | None, typer.Option(help=tr("the photos of the run: shows the training photos most like it"))] = None,
+    label: Annotated[str | None, typer.Option("--class", help=tr("explain this class instead of the answer"))] = None,
+    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+) -> None:
+    """Draw what the model sees of a photo, which parts speak for its answer, and what it has seen that is like it."""
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.core.devices import pick_device
+    from tsugiki.reporting.explain import draw_explanation
+    from tsugiki.reporting.explain import explain as why
+    from tsugiki.reporting.figures import save_picture
+    from tsugiki.training.nearest_photos import nearest_photos
+
+    classifier = Classifier.load(run).to(pick_device(device))
+    if not photo.is_file():
+        raise RequestError(tr("There is no photo {path}.", path=photo), allowed=tr("a photo"))
+    near = nearest_photos(classifier, photo, data) if data is not None else []
+    found = why(classifier, photo, label=label, near=near)
+    target = out or Path(f"{photo.stem}-why.png")
+    save_picture(draw_explanation(found), target)
+    if as_json:
+        emit(json.dumps({"picture": target.as_posix(), **found.to_dict(classifier.classes)}, ensure_ascii=False, indent=2))
+        return
+    answer = found.prediction
+    say(
+        f"{answer.label}  {answer.probability:.1%}"
+        + ("" if answer.known else "  " + tr("not sure: unlike every training photo"))
+    )
+    emit(str(target))

@@ -1,0 +1,73 @@
+"""The training photos that look most like a photo: "because it looks like these"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.listing import list_photos
+from tsugiki.data.samples import Samples
+from tsugiki.data.settling import settle
+from tsugiki.evaluation.neighbours import nearest
+from tsugiki.features.engines import Engines
+from tsugiki.features.extraction import extract, features_of_files
+from tsugiki.features.identity import identify, weights_key
+from tsugiki.features.pipeline import FAST, Photos
+from tsugiki.features.store import FeatureStore
+
+
+@dataclass(frozen=True)
+class NearPhoto:
+    """A training photo.
+
+    Attributes:
+        path: That can be opened.
+        label: Its class.
+        similarity: Cosine of the features, -1 to 1.
+    """
+
+    path: Path
+    label: str
+    similarity: float
+
+
+def nearest_photos(
+    classifier: Classifier, photo: Path, data: str | Path, *, count: int = 5, store: FeatureStore | None = None
+) -> list[NearPhoto]:
+    """The ``count`` training photos whose features are nearest, nearest first; ``photo`` itself is not among them.
+
+    Args:
+        classifier: Whose backbone looks.
+        photo: To compare with.
+        data: What the classifier was trained on; features that are stored are not computed again.
+        count: How many.
+        store: Where features are kept.
+
+    Raises:
+        DataError: When the photos cannot be used.
+    """
+    store = store or FeatureStore()
+    samples = _training_photos(classifier, data, store)
+    paths = samples.paths
+    engines = Engines(classifier.backbone, classifier.preprocess)
+    found = extract(Photos(paths, samples.digests), engines, store, way=FAST, key=weights_key(classifier.backbone))
+    own = identify([photo], store)[0].digest
+    rows = [row for row, digest in enumerate(samples.digests) if row not in found.problems and digest != own]
+    vectors, _ = features_of_files(classifier.backbone, classifier.preprocess, [photo])
+    gallery = np.asarray(found.space.vectors()[found.rows[rows]], np.float32)
+    near = nearest(vectors, gallery, k=count)
+    pairs = zip(near.rows[0].tolist(), near.similarity[0].tolist(), strict=True)
+    return [
+        NearPhoto(paths[rows[at]], samples.classes[samples.labels[rows[at]]], similarity) for at, similarity in pairs if at >= 0
+    ]
+
+
+def _training_photos(classifier: Classifier, data: str | Path, store: FeatureStore) -> Samples:
+    """The training photos as they were drawn then, where the program drew them."""
+    drawn = classifier.notes.get("split") or {}
+    listing = list_photos(data)
+    looks = identify(listing.paths, store)
+    return settle(listing, looks, seed=int(drawn.get("seed", 0)), held_out=float(drawn.get("held_out", 0.2))).of("train")
