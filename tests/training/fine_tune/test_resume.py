@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
-from tsugiki.training.fine_tune.loop import Course
+from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 

@@ -17,8 +17,8 @@ from tests.training.fine_tune.conftest import tiny_classifier
 from tsugiki.data.augmentation import Augmentation
 from tsugiki.data.loading import load
 from tsugiki.training.fine_tune import loop, run
+from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.groups import Phase
-from tsugiki.training.fine_tune.loop import Course
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import State
 

@@ -1,7 +1,13 @@
 """Fine-tuning: all layers learn, starting from the head that was fitted on stored features.
 
-Read it top-down: ``run`` (one fine-tuning from start to end) -> ``loop`` (phases, epochs, steps, parts of steps) -> what a loop
-needs: ``settings``, ``groups`` (which layers learn, how fast), ``schedule``, ``ema``, ``checkpoints``; ``tuning`` (the fastest
-way of computing a step here) with ``rewiring``, ``folding``, ``depthwise`` and ``prefix``; and what comes after: ``verdict``,
-``auto``. ``lr_range`` looks for a learning rate.
+Read it top-down::
+
+    run            one fine-tuning from start to end
+    job            a request, understood: which layers, which photos, computed how
+    loop           phases -> epochs -> steps -> parts of steps, with scoring after each epoch
+    course, state  what stays the same meanwhile, and what changes (and goes into checkpoints)
+
+What they need: ``settings``, ``dividing``, ``groups``, ``schedule``, ``ema``, ``checkpoints``, ``inputs``. The fastest way of
+computing a step: ``tuning`` chooses, ``engine`` builds, by ``rewiring``, ``folding``, ``depthwise`` and ``prefix``. What comes
+after: ``calibrating``, ``verdict``, ``auto``. ``lr_range`` looks for a learning rate.
 """

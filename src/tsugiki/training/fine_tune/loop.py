@@ -10,14 +10,12 @@ Letters: ``B`` photos, ``K`` classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 from torch.nn import functional
@@ -26,70 +24,13 @@ from tsugiki.core.console import progress, say
 from tsugiki.core.errors import TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.data.views import Batch, ahead, epoch_order, steps_of, view_threads
-from tsugiki.training.fine_tune.checkpoints import Checkpoints
-from tsugiki.training.fine_tune.ema import Ema
-from tsugiki.training.fine_tune.engine import Engine
+from tsugiki.training.fine_tune.course import Course, Running, agreed, set_up, summed
 from tsugiki.training.fine_tune.groups import Phase, set_modes
-from tsugiki.training.fine_tune.inputs import Inputs
 from tsugiki.training.fine_tune.schedule import factor
-from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.state import NOT_SCORED, Row, Score, State, seed_step
+from tsugiki.training.fine_tune.scoring import blend, score_start, validate
+from tsugiki.training.fine_tune.state import NOT_SCORED, State, seed_step
 from tsugiki.training.modes import lone_photo
 from tsugiki.training.tally import Tally
-
-_CHECK_PHOTOS = 64
-_BLENDS = (0.25, 0.5, 0.75)
-
-
-@dataclass(frozen=True)
-class Course:
-    """What stays the same while a fine-tuning runs.
-
-    Attributes:
-        settings: Every knob.
-        accelerator: Devices and processes.
-        photos: How many photos are learned from.
-        labels: ``[N]`` of those, on the device.
-        checked: ``[M]`` labels of the validation photos, on the device.
-        class_weights: ``[K]``, mean 1 over the photos.
-        checkpoints: Where to write them.
-        set_up: Prepares a phase: what computes, and where batches come from.
-        on_epoch: Called with each row of the history.
-    """
-
-    settings: FineTuneSettings
-    accelerator: Accelerator
-    photos: int
-    labels: torch.Tensor
-    checked: torch.Tensor
-    class_weights: torch.Tensor
-    checkpoints: Checkpoints
-    set_up: Callable[[Phase], tuple[Engine, Inputs]]
-    on_epoch: Callable[[Row], None] = field(default=lambda _row: None)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return self.labels.device
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of one epoch."""
-        return -(-self.photos // self.settings.batch_size)
-
-    def share_of(self, photos: int) -> slice:
-        """Which of a step's ``photos`` this process computes."""
-        count, mine = self.accelerator.num_processes, self.accelerator.process_index
-        return slice(photos * mine // count, photos * (mine + 1) // count)
-
-
-@dataclass(frozen=True)
-class Running:
-    """What a phase computes with."""
-
-    engine: Engine
-    inputs: Inputs
-    parallel: nn.Module
 
 
 def train(course: Course, state: State, phases: list[Phase]) -> None:
@@ -98,45 +39,14 @@ def train(course: Course, state: State, phases: list[Phase]) -> None:
     for phase in phases:
         if state.epoch > phase.last or _is_over(course, state):
             continue
-        running = _set_up(course, phase)
+        running = set_up(course, phase)
         if state.start == NOT_SCORED:
-            _score_start(course, state, running)
+            score_start(course, state, running)
+            _checkpoint(course, state)
         while state.epoch <= phase.last and not _is_over(course, state):
             _epoch(course, state, running)
     if course.settings.blend:
-        _blend(course, state, running or _set_up(course, phases[-1]))
-
-
-def _set_up(course: Course, phase: Phase) -> Running:
-    engine, inputs = course.set_up(phase)
-    return Running(engine, inputs, _parallel(course, engine))
-
-
-def _blend(course: Course, state: State, running: Running) -> None:
-    """Go back some of the way to the start where that validates better.
-
-    Weights between those of a pretrained and of a fine-tuned network often do better than either (WiSE-FT: Wortsman et al.,
-    *Robust fine-tuning of zero-shot models*, CVPR 2022).
-    """
-    running.inputs.prepare(state.epoch)
-    best = state.best_weights
-    for share in _BLENDS:
-        mixed = {name: _between(state.start_weights[name], tensor, share) for name, tensor in best.items()}
-        score = validate(course, Ema.fixed(state.weights, mixed), running.engine, running.inputs)
-        if score.beats(state.best):
-            state.best, state.best_weights, state.blended = score, mixed, share
-
-
-def _between(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:
-    return torch.lerp(start, end, share) if end.is_floating_point() else end
-
-
-def _score_start(course: Course, state: State, running: Running) -> None:
-    """What the head alone is worth: the score to beat."""
-    running.inputs.prepare(state.epoch)
-    state.start = validate(course, state.ema, running.engine, running.inputs)
-    state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
-    _checkpoint(course, state)
+        blend(course, state, running or set_up(course, phases[-1]))
 
 
 def _epoch(course: Course, state: State, running: Running) -> None:
@@ -242,8 +152,8 @@ def _batches(
 
 
 def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock) -> None:
-    loss, accuracy = _summed(course, state.tally).means()
-    score = validate(course, state.ema, running.engine, running.inputs)
+    loss, accuracy = summed(course, state.tally).means()
+    score = validate(course, state.ema, running)
     clock.tick()
     rate = factor(state.steps - 1, course.settings.epochs * course.steps_per_epoch, course.settings.warmup)
     row = {
@@ -260,40 +170,8 @@ def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock)
         state.best, state.best_epoch, state.best_weights = score, state.epoch, state.ema.values()
     course.on_epoch(row)
     state.epoch, state.step, state.tally, state.epoch_seconds = state.epoch + 1, 0, Tally(), 0.0
-    state.seconds = _agreed(course, state.seconds)
+    state.seconds = agreed(course, state.seconds)
     _checkpoint(course, state)
-
-
-@torch.no_grad()
-def validate(course: Course, ema: Ema, engine: Engine, inputs: Inputs) -> Score:
-    """Score of the (averaged) weights on the validation photos."""
-    tally = Tally()
-    mine = course.share_of(len(course.checked))
-    with ema.in_place():
-        engine.network.eval()
-        for start in range(mine.start, mine.stop, _CHECK_PHOTOS):
-            rows = slice(start, min(start + _CHECK_PHOTOS, mine.stop))
-            with engine.way.autocast(course.device):
-                logits = engine.network(engine.ready(inputs.validation(rows))).float()
-            tally.add(functional.cross_entropy(logits, course.checked[rows]), logits, course.checked[rows])
-    return Score(*_summed(course, tally).means())
-
-
-def _summed(course: Course, tally: Tally) -> Tally:
-    """The sum over all processes."""
-    if course.accelerator.num_processes == 1:
-        return tally
-    numbers = torch.tensor([tally.loss, tally.correct, tally.photos], dtype=torch.float64, device=course.device)
-    loss, correct, photos = course.accelerator.reduce(numbers, reduction="sum").tolist()
-    return Tally(loss, int(correct), int(photos))
-
-
-def _agreed(course: Course, seconds: float) -> float:
-    """The processes' mean: whether the budget is spent must not be answered differently by each."""
-    if course.accelerator.num_processes == 1:
-        return seconds
-    mean: torch.Tensor = course.accelerator.reduce(torch.tensor(seconds, device=course.device), reduction="mean")
-    return mean.item()
 
 
 def _is_over(course: Course, state: State) -> bool:
@@ -302,14 +180,6 @@ def _is_over(course: Course, state: State) -> bool:
         return True
     per_epoch = state.seconds / done if done else 0.0
     return bool(settings.budget) and done > 0 and state.step == 0 and state.seconds + per_epoch > settings.budget
-
-
-def _parallel(course: Course, engine: Engine) -> nn.Module:
-    if course.accelerator.num_processes == 1:
-        return engine.call  # type: ignore[no-any-return]
-    # Statistics that move are those of the main process's photos, in every process.
-    prepared: nn.Module = course.accelerator.prepare_model(engine.call)
-    return prepared
 
 
 class _Clock:
@@ -340,7 +210,7 @@ def _perhaps_checkpoint(course: Course, state: State, clock: _Clock) -> None:
 
 def _checkpoint(course: Course, state: State) -> None:
     if course.accelerator.num_processes > 1:
-        total = _summed(course, state.tally)
+        total = summed(course, state.tally)
         state.tally = total if course.accelerator.is_main_process else Tally()
     if course.accelerator.is_main_process:
         course.checkpoints.save(state.position())

@@ -85,8 +85,8 @@ def find_rate(
 def suggest(rates: Sequence[float], losses: Sequence[float]) -> float:
     """A tenth of the rate at which the smoothed loss is lowest: beyond that one, learning is about to break.
 
-    The rate of the steepest fall, which is the other customary choice, means little here: fine-tuning starts with a fitted head,
-    so the loss is low already and its steepest fall is mostly noise.
+    The rate of the steepest fall, the other customary choice, means little here: fine-tuning starts with a fitted head, so the
+    loss is low already and its steepest fall is mostly noise.
     """
     return rates[min(range(len(losses)), key=lambda step: losses[step])] / 10
 

@@ -1,0 +1,55 @@
+"""What the weights are worth on the validation photos: before, after every epoch, and between start and end."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from tsugiki.training.fine_tune.course import Course, Running, summed
+from tsugiki.training.fine_tune.ema import Ema
+from tsugiki.training.fine_tune.state import Score, State
+from tsugiki.training.tally import Tally
+
+_CHECK_PHOTOS = 64
+_BLENDS = (0.25, 0.5, 0.75)
+
+
+def score_start(course: Course, state: State, running: Running) -> None:
+    """What the head alone is worth: the score to beat."""
+    running.inputs.prepare(state.epoch)
+    state.start = validate(course, state.ema, running)
+    state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
+
+
+@torch.no_grad()
+def validate(course: Course, ema: Ema, running: Running) -> Score:
+    """Score of the (averaged) weights on the validation photos."""
+    tally = Tally()
+    mine = course.share_of(len(course.checked))
+    with ema.in_place():
+        running.engine.network.eval()
+        for start in range(mine.start, mine.stop, _CHECK_PHOTOS):
+            rows = slice(start, min(start + _CHECK_PHOTOS, mine.stop))
+            with running.engine.way.autocast(course.device):
+                logits = running.engine.network(running.engine.ready(running.inputs.validation(rows))).float()
+            tally.add(functional.cross_entropy(logits, course.checked[rows]), logits, course.checked[rows])
+    return Score(*summed(course, tally).means())
+
+
+def blend(course: Course, state: State, running: Running) -> None:
+    """Go back some of the way to the start where that validates better.
+
+    Weights between those of a pretrained and of a fine-tuned network often do better than either (WiSE-FT: Wortsman et al.,
+    *Robust fine-tuning of zero-shot models*, CVPR 2022).
+    """
+    running.inputs.prepare(state.epoch)
+    best = state.best_weights
+    for share in _BLENDS:
+        mixed = {name: _between(state.start_weights[name], tensor, share) for name, tensor in best.items()}
+        score = validate(course, Ema.fixed(state.weights, mixed), running)
+        if score.beats(state.best):
+            state.best, state.best_weights, state.blended = score, mixed, share
+
+
+def _between(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:
+    return torch.lerp(start, end, share) if end.is_floating_point() else end
