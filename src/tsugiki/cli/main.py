@@ -18,7 +18,7 @@ from tsugiki.core.console import emit, say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import LANGUAGES, tr, use_language
 
-VERBS = ("demo", "fit", "evaluate", "predict", "summary", "backbones", "plot", "lr", "cache")
+VERBS = ("demo", "audit", "fit", "evaluate", "predict", "explain", "summary", "backbones", "plot", "lr", "cache")
 """Verbs in the order that a newcomer meets them; each is a function of its name in a module of its name."""
 
 
@@ -73,9 +73,11 @@ def _application() -> typer.Typer:
 def _helps() -> dict[str, str]:
     return {
         "demo": tr("See everything at work on the bundled sample and backbone, offline, in seconds."),
+        "audit": tr("Find unreadable, doubled, leaked, mislabelled and odd photos, before training."),
         "fit": tr("Train a classifier on a folder of labelled photos."),
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),
+        "explain": tr("Draw why a photo is answered as it is."),
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),
