@@ -22,11 +22,11 @@ def fit_quick_head(features: Floats, labels: Ints) -> Predict:
     """A head from features ``[N, D]`` and labels ``[N]``; classes without photos are never answered."""
     classes, place = np.unique(labels, return_inverse=True)
     counts = np.bincount(place)
-    sums = np.zeros((len(classes), features.shape[1]))
-    np.add.at(sums, place, features)
-    means = sums / counts[:, None]  # [K, D]
-    inside = features - means[place]
-    spread = inside.T @ inside / len(features)  # [D, D]
+    order = np.argsort(place, kind="stable")
+    starts = np.cumsum(counts) - counts
+    means = np.add.reduceat(features[order], starts, axis=0) / counts[:, None]  # [K, D]
+    # Squares inside the classes: all squares less those of the means.
+    spread = (features.T @ features - (means.T * counts) @ means) / len(features)  # [D, D]
     level = max(float(np.trace(spread)) / len(spread), 1e-12)
     shrunk = (1 - _SHRINKAGE) * spread + _SHRINKAGE * level * np.eye(len(spread))
     weight = np.linalg.solve(shrunk, means.T)  # [D, K]
