@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier as Classifier
     from tsugiki.classifier.prediction import Prediction as Prediction
     from tsugiki.core.seeds import set_seeds as set_seeds
+    from tsugiki.data.augmentation import Augmentation as Augmentation
     from tsugiki.data.download import get_data as get_data
     from tsugiki.data.loaders import create_dataloaders as create_dataloaders
     from tsugiki.data.loading import load as load
     from tsugiki.data.preprocess import Preprocess as Preprocess
+    from tsugiki.data.samples import Samples as Samples
     from tsugiki.reporting.batch_plot import plot_batch as plot_batch
     from tsugiki.reporting.comparison import plot_comparison as plot_comparison
     from tsugiki.reporting.curves import plot_loss_curves as plot_loss_curves
@@ -43,9 +45,14 @@ if TYPE_CHECKING:
     from tsugiki.reporting.run_folder import save_run as save_run
     from tsugiki.reporting.summary_plot import plot_summary as plot_summary
     from tsugiki.training.evaluating import evaluate as evaluate
+    from tsugiki.training.evidence import Looking as Looking
+    from tsugiki.training.fine_tune.settings import FineTuneSettings as FineTuneSettings
+    from tsugiki.training.head import HeadSettings as HeadSettings
     from tsugiki.training.loop import evaluate_model as evaluate_model
     from tsugiki.training.loop import train as train
+    from tsugiki.training.methods import FineTuning as FineTuning
     from tsugiki.training.methods import fit as fit
+    from tsugiki.training.run import Run as Run
 
 __version__ = "0.1.0"
 
@@ -53,9 +60,16 @@ FLOORS = ("core", "data", "backbones", "features", "classifier", "evaluation", "
 """Package folders, ground first."""
 
 _HOMES = {
+    "Augmentation": "data.augmentation",
     "Classifier": "classifier.classifier",
+    "FineTuneSettings": "training.fine_tune.settings",
+    "FineTuning": "training.methods",
+    "HeadSettings": "training.head",
+    "Looking": "training.evidence",
     "Prediction": "classifier.prediction",
     "Preprocess": "data.preprocess",
+    "Run": "training.run",
+    "Samples": "data.samples",
     "TinyVGG": "backbones.tinyvgg",
     "create_dataloaders": "data.loaders",
     "evaluate": "training.evaluating",
@@ -81,9 +95,16 @@ _HOMES = {
 """Where each public name lives; it is imported when it is first used, so that ``import tsugiki`` costs nothing."""
 
 __all__ = [
+    "Augmentation",
     "Classifier",
+    "FineTuneSettings",
+    "FineTuning",
+    "HeadSettings",
+    "Looking",
     "Prediction",
     "Preprocess",
+    "Run",
+    "Samples",
     "TinyVGG",
     "__version__",
     "create_dataloaders",

@@ -1,6 +1,6 @@
 """The program's two voices: results go to standard output, talk goes to standard error.
 
-Library code talks through :func:`say` and :func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results
+Of several processes that train together only the main one is heard. Library code talks through :func:`say` and :func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results
 never.
 """
 
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tsugiki.core.devices import is_main_process
+
 _silent = False
 
 Tick = Callable[[int, str], None]
@@ -18,13 +20,14 @@ Tick = Callable[[int, str], None]
 
 def say(text: str) -> None:
     """One line of talk, to standard error."""
-    if not _silent:
+    if not _silent and is_main_process():
         print(text, file=sys.stderr, flush=True)
 
 
 def emit(text: str) -> None:
     """A result, to standard output."""
-    print(text, flush=True)
+    if is_main_process():
+        print(text, flush=True)
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def progress(label: str, total: int | None) -> Iterator[Tick]:
     Yields:
         ``tick(steps, note)``: call it as steps are done.
     """
-    if _silent or not sys.stderr.isatty():
+    if _silent or not is_main_process() or not sys.stderr.isatty():
         yield _no_tick
         return
     from rich.console import Console

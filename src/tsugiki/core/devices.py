@@ -79,6 +79,11 @@ def one_thread(when: bool = True) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def is_main_process() -> bool:
+    """Whether this process is the one of several (``accelerate launch``, ``torchrun``) that writes and talks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def usable_cores() -> int:
     """How many processor cores this process may use (less than the machine has, inside a container)."""
     if hasattr(os, "sched_getaffinity"):

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from tsugiki.core.devices import is_main_process
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.evaluation.suspects_file import write_suspects
 from tsugiki.reporting.card import write_card
@@ -33,6 +34,8 @@ def save_run(run: Run, folder: str | Path) -> Path:
         The folder.
     """
     target = Path(folder)
+    if not is_main_process():  # of several that trained together, one writes
+        return target
     name = target.resolve().name
     findings = find_in_run(run)
     with atomic_folder(target) as temporary:
