@@ -1,7 +1,7 @@
 """The program's two voices: results go to standard output, talk goes to standard error.
 
-Of several processes that train together only the main one is heard. Library code talks through :func:`say` and :func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results
-never.
+Of several processes that train together only the main one is heard. Library code talks through :func:`say` and
+:func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results never.
 """
 
 from __future__ import annotations
