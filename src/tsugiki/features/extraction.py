@@ -33,18 +33,22 @@ class Extraction:
 
     Attributes:
         space: Where the vectors are kept.
+        precision: That they were computed in.
         rows: ``[N]`` int64, the row of each photo's vector; -1 for photos that cannot be read.
         problems: Reasons, by position, of the photos that cannot be read.
         computed: How many photos were decoded and computed now; the others were in the store.
     """
 
     space: Space
+    precision: str
     rows: npt.NDArray[np.int64]
     problems: dict[int, str] = field(default_factory=dict)
     computed: int = 0
 
 
-def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way = FAST, key: str) -> Extraction:
+def extract(
+    photos: Photos, engines: Engines, store: FeatureStore, *, way: Way = FAST, key: str, precision: str = ""
+) -> Extraction:
     """The features of photos, computed where the store does not have them yet.
 
     Args:
@@ -53,13 +57,14 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
         store: Where features are kept.
         way: Exactly or fast, and which view.
         key: Says which weights: :func:`tsugiki.features.weights_key`.
+        precision: The one that is wanted; the result has another one where no engine can compute in it.
 
     Raises:
         DataError: When a file changed while it was being looked at.
         TsugikiError: When the store cannot be used, or was cleared meanwhile.
     """
     keys = [way.view.row_key(digest) for digest in photos.digests]
-    stored, precision = _most_complete(keys, engines, store, way, key)
+    stored = _most_complete(keys, engines, store, way, key=key, precision=precision)
     todo = _first_of_each(stored.rows, keys)
     prepared, problems = decode_sample(photos, engines, way, todo)
     if not prepared:  # everything is stored, but for what cannot be read
@@ -68,8 +73,8 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
     sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
     # With another precision than theirs, the stored ones would have to be computed again.
     known = int((stored.rows >= 0).sum())
-    like = precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
-    engine = engines.choose(sample, exact=way.exact, count=len(todo), like=like)
+    like = stored.precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
+    engine = engines.choose(sample, exact=way.exact, count=len(todo), like=precision or like)
     space = _space(store, engines, way, key, engine.precision)
     todo = _first_of_each(space.rows_of(keys), keys)
     work = Work(photos, engines, way, engine, prepared)
@@ -79,7 +84,8 @@ def extract(photos: Photos, engines: Engines, store: FeatureStore, *, way: Way =
         for chunk in chunks:
             keeper.take(chunk)
             tick(len(chunk.positions) + len(chunk.problems), "")
-    found = Extraction(space, space.rows_of(keys), _for_all_copies(keeper.problems, photos.digests), keeper.computed)
+    problems = _for_all_copies(keeper.problems, photos.digests)
+    found = Extraction(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
     if any(row < 0 and position not in found.problems for position, row in enumerate(found.rows)):
         raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
     return found
@@ -95,14 +101,16 @@ def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision:
     return store.space(parts, engines.backbone.num_features)
 
 
-def _most_complete(keys: Sequence[str], engines: Engines, store: FeatureStore, way: Way, key: str) -> tuple[Extraction, str]:
-    """The stored features that cover most photos, whatever engine they came from; and their precision."""
-    precisions = ("float32",) if way.exact else ("float16", "bfloat16", "float32")
+def _most_complete(
+    keys: Sequence[str], engines: Engines, store: FeatureStore, way: Way, *, key: str, precision: str
+) -> Extraction:
+    """The stored features that cover most photos, whatever engine they came from."""
+    wanted = (precision,) if precision else ("float16", "bfloat16", "float32")
     found = []
-    for precision in precisions:
-        space = _space(store, engines, way, key, precision)
-        found.append((Extraction(space, space.rows_of(keys)), precision))
-    return max(found, key=lambda one: int((one[0].rows >= 0).sum()))
+    for each in ("float32",) if way.exact else wanted:
+        space = _space(store, engines, way, key, each)
+        found.append(Extraction(space, each, space.rows_of(keys)))
+    return max(found, key=lambda extraction: int((extraction.rows >= 0).sum()))
 
 
 def _first_of_each(rows: Iterable[int], digests: Sequence[str]) -> list[int]:

@@ -122,12 +122,12 @@ def gather(backbone: Backbone, preprocess: Preprocess, samples: Samples, looking
         if not problems:
             break
         samples = leave_out(samples, problems)
-    views = [eyes.look(samples, parts["training"], Way(view=View(number))) for number in range(1, looking.views + 1)]
-    rows = np.concatenate([part.rows for part in (frames["training"], *views)])
+    views = eyes.views(samples, parts["training"], looking.views, frames["training"].precision) if looking.views else []
+    training = views or [frames["training"]]
     return Evidence(
         samples,
         **parts,
-        features=FeatureRows(frames["training"].space.vectors(), rows),
+        features=FeatureRows(training[0].space.vectors(), np.concatenate([part.rows for part in training])),
         held_out_features=_vectors(frames["held_out"]),
         validation_features=_vectors(frames["validation"]),
         facts=store.facts(samples.digests),
@@ -143,9 +143,19 @@ class _Eyes:
         self._store = store
         self._key = key
 
-    def look(self, samples: Samples, rows: Sequence[int], way: Way) -> Extraction:
+    def look(self, samples: Samples, rows: Sequence[int], way: Way, precision: str = "") -> Extraction:
         photos = Photos([samples.root / samples.names[row] for row in rows], [samples.digests[row] for row in rows])
-        return extract(photos, self._engines, self._store, way=way, key=self._key)
+        return extract(photos, self._engines, self._store, way=way, key=self._key, precision=precision)
+
+    def views(self, samples: Samples, rows: Sequence[int], count: int, precision: str) -> list[Extraction]:
+        """The photos themselves and their augmented views, all in one precision and therefore in one space."""
+        ways = [Way(view=View(number)) for number in range(count + 1)]
+        while True:
+            found = [self.look(samples, rows, way, precision) for way in ways]
+            others = {part.precision for part in found} - {precision}
+            if not others:
+                return found
+            precision = others.pop()  # that of the engine, which stays: the second time it is everybody's
 
 
 def _parts(samples: Samples) -> dict[str, list[int]]:
