@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tsugiki.reporting.predictions_plot import pred_and_plot_image as pred_and_plot_image
     from tsugiki.reporting.run_folder import save_run as save_run
     from tsugiki.reporting.summary_plot import plot_summary as plot_summary
+    from tsugiki.training.audit import audit as audit
     from tsugiki.training.evaluating import evaluate as evaluate
     from tsugiki.training.evidence import Looking as Looking
     from tsugiki.training.fine_tune.settings import FineTuneSettings as FineTuneSettings
@@ -71,6 +72,7 @@ _HOMES = {
     "Run": "training.run",
     "Samples": "data.samples",
     "TinyVGG": "backbones.tinyvgg",
+    "audit": "training.audit",
     "create_dataloaders": "data.loaders",
     "evaluate": "training.evaluating",
     "evaluate_model": "training.loop",
@@ -107,6 +109,7 @@ __all__ = [
     "Samples",
     "TinyVGG",
     "__version__",
+    "audit",
     "create_dataloaders",
     "evaluate",
     "evaluate_model",

@@ -19,7 +19,7 @@ from tsugiki.evaluation.metrics import majority_class
 LEVEL = 0.01
 """How rarely chance alone may raise the alarm."""
 
-_WORTH = 0.10
+_WORTH = 0.15
 """A gain over the majority guess below this is real at best, but no explanation of a good score."""
 
 _NEIGHBOURS = 9
@@ -36,7 +36,7 @@ class Shortcut:
         interval: Its Wilson interval.
         majority: Accuracy of always answering the largest class.
         p_value: Of the exact test of one against the other, on the same photos.
-        suspicious: Whether it is better than the guess beyond chance, by ten points or more.
+        suspicious: Whether it is better than the guess beyond chance, by fifteen points or more.
     """
 
     name: str
