@@ -140,7 +140,7 @@ def check_target(target: Path) -> Path:
     Raises:
         RequestError: When there is a file, a folder that holds something else than a run, or no way to make a folder.
     """
-    above = next(parent for parent in target.absolute().parents if parent.exists())
+    above = next((parent for parent in target.absolute().parents if parent.exists()), target)
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=target, parent=above))
     # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
@@ -148,7 +148,7 @@ def check_target(target: Path) -> Path:
         raise RequestError(
             tr("{folder} exists and is no run: it would be replaced.", folder=target),
             allowed=tr("a new folder, an empty one, or an older run"),
-            cure=f"--out {target.with_name(target.name + '-run')}",
+            cure=f"--out {target.parent / (target.resolve().name + '-run')}",
         )
     return target
 
@@ -159,11 +159,12 @@ def _is_run_or_empty(target: Path) -> bool:
 
 def finish(run: Run, target: Path, *, as_json: bool) -> None:
     """Save the run and say where, and what to do with it."""
-    from tsugiki.reporting.run_folder import save_run
+    from tsugiki.reporting.run_folder import EVALUATION, save_run
 
     save_run(run, target)
     if as_json:
-        emit(json.dumps({"run": target.as_posix(), "evaluation": run.evaluation}, ensure_ascii=False, indent=2))
+        evaluation = json.loads((target / EVALUATION).read_text(encoding="utf-8"))  # with what saving has found out
+        emit(json.dumps({"run": target.as_posix(), "evaluation": evaluation}, ensure_ascii=False, indent=2))
         return
     emit(str(target))
     say(tr("next: tsugiki predict {run} PHOTO", run=target))

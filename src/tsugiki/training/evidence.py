@@ -17,6 +17,7 @@ from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.core.messages import tr
 from tsugiki.data.listing import list_photos
+from tsugiki.data.looking import look
 from tsugiki.data.pixels import PhotoFacts, View
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import LeftOut, Samples
@@ -102,7 +103,10 @@ def find_samples(source: str | Path, *, seed: int = 0, held_out: float = 0.2, st
     See :func:`tsugiki.load` for what a source may be and what is decided.
     """
     listing = list_photos(source)
-    return settle(listing, identify(listing.paths, store or FeatureStore()), seed=seed, held_out=held_out)
+    try:
+        return settle(listing, identify(listing.paths, store or FeatureStore()), seed=seed, held_out=held_out)
+    except DataError:  # perhaps because of files that are no photos, which only decoding tells
+        return settle(listing, look(listing.paths), seed=seed, held_out=held_out)
 
 
 def gather(backbone: Backbone, preprocess: Preprocess, samples: Samples, looking: Looking) -> Evidence:

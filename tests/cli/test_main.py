@@ -1,0 +1,387 @@
+"""The program as a person meets it: results and talk on two streams, one sentence for a bad request, an exit status."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import tsugiki
+from tsugiki.cli import main
+from tsugiki.cli.fit import check_target, default_target
+from tsugiki.core.errors import RequestError
+
+VERBS = [*main.VERBS, "data"]
+
+
+@pytest.fixture
+def tsu(capsys):
+    """Run the program in this process; gives exit status, standard output and standard error."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main.run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return left.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def run_folder(dish_run, tmp_path):
+    return tsugiki.save_run(dish_run, tmp_path / "run")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_help_is_in_the_language_that_was_asked_for(run_cli, language):
+    done = run_cli("--lang", language, "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for verb in VERBS:
+        assert f" {verb} " in done.stdout
+    sentence = {"en": "Train a classifier on a folder of labelled photos", "ja": "写真"}[language]
+    assert sentence in done.stdout
+
+
+def test_version_and_no_words_at_all(tsu):
+    assert tsu("--version") == (0, f"tsugiki {tsugiki.__version__}\n", "")
+    status, out, err = tsu()
+    assert status == 2
+    assert "fit" in out + err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(tsu, verb):
+    status, out, _ = tsu(verb, "--help")
+    assert status == 0
+    assert verb in out
+
+
+@pytest.mark.parametrize(
+    "words", [["train"], ["fit"], ["fit", "x", "--epochs", "many"], ["predict", "x"], ["fit", "x", "--no-such"]]
+)
+def test_what_cannot_be_parsed_leaves_with_2(tsu, words):
+    status, out, err = tsu(*words)
+    assert (status, out) == (2, "")
+    assert err
+
+
+def test_a_language_that_is_not_spoken(tsu):
+    for words in (["--lang", "fr", "--help"], ["--lang=fr"], ["--help", "--lang"]):
+        status, out, err = tsu(*words)
+        assert (status, out) == (2, "")
+        assert "en, ja" in err
+
+
+def test_a_traceback_only_with_debug(tsu, capsys):
+    status, _, err = tsu("summary", "resnet19")
+    assert status == 2
+    assert "Traceback" not in err
+    assert "resnet18" in err
+    with pytest.raises(RequestError):
+        main.run(["summary", "resnet19", "--debug"])
+    capsys.readouterr()
+
+
+def test_what_should_not_happen_is_a_sentence_too(tsu, monkeypatch):
+    def surprise():
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(main, "_application", lambda: lambda _: surprise())
+    status, out, err = tsu("fit")
+    assert (status, out) == (1, "")
+    assert "ZeroDivisionError: division by zero" in err
+    assert "--debug" in err
+    with pytest.raises(ZeroDivisionError):
+        main.run(["fit", "--debug"])
+
+
+def test_what_the_system_refuses_is_said_in_its_words(tsu, run_folder, dishes, tmp_path):
+    (tmp_path / "file").touch()
+    status, out, err = tsu("evaluate", run_folder, dishes, "--out", tmp_path / "file" / "below")
+    assert (status, out) == (1, "")
+    assert "Not a directory" in err
+
+
+class Harm:
+    def __reduce__(self):
+        return open, ("harm-was-done", "w")
+
+
+def _bad_requests(folder):
+    """Words that make no sense, and what the answer must name."""
+    for name in ("a", "b"):
+        for split in ("train", "val"):
+            path = folder / "other" / split / (name if split == "train" else f"{name}{name}") / "1.png"
+            path.parent.mkdir(parents=True)
+            shutil.copyfile(folder / "photo.jpg", path)
+    for name in ("only/cat", "text/a", "text/b"):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            path = folder / name / f"{number}.jpg"
+            path.write_text(f"this is text {number % 2}\n") if name.startswith("text") else shutil.copyfile(
+                folder / "photo.jpg", path
+            )
+    (folder / "evil.pth").write_bytes(pickle.dumps({"weight": Harm()}))
+    (folder / "nonsense.safetensors").write_bytes(b"no weights")
+    (folder / "full").mkdir()
+    (folder / "full" / "diary.txt").touch()
+    fit = ["fit", "GOOD", "--out", "new", "--backbone"]
+    return {
+        "no such folder": (["fit", "no/such", "--out", "new"], 2, "no/such"),
+        "no such folder, but one like it": (["fit", "onyl", "--out", "new"], 2, "only"),
+        "one class only": (["fit", "only", "--out", "new"], 1, "cat"),
+        "unknown backbone": ([*fit, "efficentnet_b0"], 2, "efficientnet_b0"),
+        "unknown source": ([*fit, "tensorflow:x"], 2, "torchvision:"),
+        "texts named .jpg": (["fit", "text", "--backbone", "bundled:nae", "--out", "new"], 1, "a/0.jpg"),
+        "held-out folder of other classes": (["fit", "other", "--out", "new"], 1, "aa"),
+        "weights that would run code": ([*fit, "mobilenet_v2", "--weights", "evil.pth"], 1, "evil.pth"),
+        "weights that are none": ([*fit, "mobilenet_v2", "--weights", "nonsense.safetensors"], 1, "nonsense.safetensors"),
+        "no such weights file": ([*fit, "mobilenet_v2", "--weights", "gone.pth"], 1, "gone.pth"),
+        "no such set of weights": ([*fit, "mobilenet_v2", "--weights", "IMAGENET21K"], 2, "IMAGENET1K_V1"),
+        "no argument of an architecture": (
+            [*fit, "timm:test_vit", "--weights", "none", "--model-arg", "depth"],
+            2,
+            "NAME=VALUE",
+        ),
+        "an argument nobody takes": ([*fit, "timm:test_vit", "--weights", "none", "--model-arg", "dpeth=3"], 2, "dpeth"),
+        "no such device": ([*fit, "bundled:nae", "--device", "tpu"], 2, "cpu"),
+        "no such engine": ([*fit, "bundled:nae", "--engine", "onnx"], 2, "openvino"),
+        "no seed": ([*fit, "bundled:nae", "--seed", "-1"], 2, "-1"),
+        "no epochs": ([*fit, "bundled:nae", "--epochs", "0"], 2, "epochs=0"),
+        "held out too much": ([*fit, "bundled:nae", "--held-out", "1.5"], 2, "held_out"),
+        "a folder that is no run": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "full"], 2, "full-run"),
+        "a file in the way": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "photo.jpg/run"], 2, "photo.jpg"),
+        "the folder one stands in": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "."], 2, "."),
+        "no such zoo": ([*fit, "bundled:nae", "--zoo", "zoo.toml"], 2, "zoo.toml"),
+        "a run that is none": (["predict", "full", "photo.jpg"], 1, "diary.txt"),
+        "no run": (["evaluate", "gone", "GOOD"], 2, "tsugiki fit"),
+        "no photo": (["predict", "RUN", "gone.jpg"], 2, "gone.jpg"),
+        "a folder without photos": (["predict", "RUN", "full"], 2, "full"),
+        "nothing but unreadable photos": (["predict", "RUN", "text", "--format", "json"], 1, "text"),
+    }
+
+
+REQUESTS = [
+    "no such folder",
+    "no such folder, but one like it",
+    "one class only",
+    "unknown backbone",
+    "unknown source",
+    "texts named .jpg",
+    "held-out folder of other classes",
+    "weights that would run code",
+    "weights that are none",
+    "no such weights file",
+    "no such set of weights",
+    "no argument of an architecture",
+    "an argument nobody takes",
+    "no such device",
+    "no such engine",
+    "no seed",
+    "no epochs",
+    "held out too much",
+    "a folder that is no run",
+    "a file in the way",
+    "the folder one stands in",
+    "no such zoo",
+    "a run that is none",
+    "no run",
+    "no photo",
+    "a folder without photos",
+    "nothing but unreadable photos",
+]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, dish_run, monkeypatch, name, language):
+    shutil.copyfile(next((dishes / "train" / "pizza").iterdir()), tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    requests = _bad_requests(tmp_path)
+    assert list(requests) == REQUESTS
+    words, expected, named = requests[name]
+    if "RUN" in words:
+        dish_run.classifier.save(tmp_path / "RUN")
+    status, out, err = tsu("--lang", language, *[str(dishes) if word == "GOOD" else word for word in words])
+    assert status == expected, err
+    assert out == ""
+    assert named in err
+    assert "Traceback" not in err
+    assert "should not" not in err
+    assert "--debug" not in err
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "harm-was-done").exists()
+    assert [entry for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_default_weights_that_cannot_be_had_name_the_ways_round(run_cli, dishes, tmp_path):
+    begun = time.monotonic()
+    done = run_cli(
+        "fit",
+        dishes,
+        "--out",
+        tmp_path / "new",
+        TORCH_HOME=str(tmp_path / "torch"),
+        HTTPS_PROXY="http://127.0.0.1:9",
+        NO_PROXY="",
+    )
+    assert time.monotonic() - begun < 60
+    assert (done.returncode, done.stdout) == (1, "")
+    for way in ("--backbone bundled:nae", "--weights", "https://download.pytorch.org/"):
+        assert way in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_fit_evaluate_and_predict_agree(tsu, dishes, tmp_path):
+    target = tmp_path / "写真" / "run"
+    words = ["fit", dishes, "--backbone", "bundled:nae", "--epochs", "20", "--out", target]
+    status, out, err = tsu(*words, "--json")
+    assert status == 0
+    document = json.loads(out)
+    assert document["run"] == target.as_posix()
+    assert "Engine:" in err
+    assert "frozen" in err
+    stored = json.loads((target / "evaluation.json").read_text(encoding="utf-8"))
+    assert document["evaluation"] == stored
+    status, out, err = tsu("evaluate", target, dishes, "--json", "--out", tmp_path / "judged")
+    assert status == 0
+    judged = json.loads(out)
+    assert (judged["accuracy"], judged["n"], judged["split"]) == (stored["accuracy"], 18, "test")
+    assert json.loads((tmp_path / "judged" / "evaluation.json").read_text(encoding="utf-8")) == judged
+    status, out, err = tsu("predict", target, dishes / "test", "--format", "json")
+    assert status == 0
+    rows = {
+        row.split(",")[0]: row.split(",") for row in (target / "predictions.csv").read_text(encoding="utf-8-sig").splitlines()
+    }
+    answers = json.loads(out)
+    assert len(answers) == 18
+    for answer in answers:
+        row = rows["test" + answer["path"].rpartition("/test")[2]]
+        assert row[3] == answer["label"]
+        assert [float(value) for value in row[4:7]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
+    status, out, _ = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", target)
+    assert (status, out) == (0, f"{target}\n")
+
+
+def test_predictions_as_table_and_csv(tsu, run_folder, dishes, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"<html>")
+    photos = sorted((dishes / "test" / "pizza").iterdir())[:2]
+    status, out, err = tsu("predict", run_folder, *photos, broken, "--top", "2", "--plot", tmp_path / "answers.png")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(path) for path in photos]
+    assert "broken.jpg" in err
+    assert (tmp_path / "answers.png").stat().st_size > 1000
+    status, out, _ = tsu("predict", run_folder, *photos, "--format", "csv")
+    header, *rows = out.splitlines()
+    assert header == "path,predicted,known,probability:pizza,probability:steak,probability:sushi"
+    assert len(rows) == 2
+    status, out, _ = tsu("--lang", "ja", "evaluate", run_folder, dishes)
+    assert status == 0
+    assert len(out.splitlines()) == 4
+
+
+def test_the_cache_is_shown_and_cleared(tsu, dishes, run_folder):
+    status, out, _ = tsu("cache", "--json")
+    assert json.loads(out)["vectors"] == 0
+    tsu("evaluate", run_folder, dishes)
+    status, out, _ = tsu("cache", "--json")
+    assert (status, json.loads(out)["photos"], json.loads(out)["vectors"]) == (0, 18, 18)
+    status, out, _ = tsu("cache")
+    assert "18" in out
+    status, out, _ = tsu("cache", "--clear")
+    assert status == 0
+    assert json.loads(tsu("cache", "--json")[1])["vectors"] == 0
+
+
+def test_a_damaged_store_is_cleared_by_the_cure_that_is_named(tsu, dishes, run_folder):
+    from tsugiki.features.store import FeatureStore
+
+    (FeatureStore().folder / "index.sqlite").write_bytes(b"no database" * 1000)
+    status, out, err = tsu("evaluate", run_folder, dishes)
+    assert (status, out) == (1, "")
+    assert "tsugiki cache --clear" in err
+    assert tsu("cache", "--clear")[0] == 0
+    assert tsu("evaluate", run_folder, dishes)[0] == 0
+
+
+@pytest.mark.parametrize("moment", ["Engine:", "Left"])
+def test_an_interrupted_fit_leaves_no_half_written_run(dishes, tmp_path, moment):
+    (tmp_path / "runs").mkdir()
+    photos = shutil.copytree(dishes, tmp_path / "photos")
+    (photos / "train" / "pizza" / "bad.jpg").write_bytes(b"<html>")
+    command = [sys.executable, "-m", "tsugiki", "fit", photos, "--backbone", "bundled:nae", "--epochs", "20000"]
+    process = subprocess.Popen(
+        [*map(str, command), "--out", str(tmp_path / "runs" / "new")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+    assert process.stderr is not None
+    talk = ""
+    while moment not in talk:
+        line = process.stderr.readline()
+        assert line, talk
+        talk += line
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in {1, 130}
+    assert out == ""
+    assert "Traceback" not in talk + err
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_reader_may_stop_early():
+    command = f"{sys.executable} -m tsugiki backbones | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout
+    assert done.stderr == ""
+
+
+def test_runs_are_named_after_their_photos(tmp_path):
+    assert default_target("sample:foodvision").as_posix() == "runs/foodvision"
+    assert default_target(str(tmp_path / "food.zip")).as_posix() == "runs/food"
+    assert default_target("/").as_posix() == "runs/run"
+
+
+def test_a_run_may_replace_a_run_and_nothing_else(tmp_path, run_folder):
+    assert check_target(run_folder) == run_folder
+    assert check_target(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
+    (tmp_path / "empty").mkdir()
+    assert check_target(tmp_path / "empty")
+    (tmp_path / "file").touch()
+    for bad in (tmp_path, tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RequestError):
+            check_target(bad)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_tables_are_aligned_whatever_the_width_of_letters(language):
+    from rich.cells import cell_len
+
+    from tsugiki.cli.tables import aligned
+
+    text = aligned(
+        [("class", "photos"), ("猫と犬", "3"), ("é", "12345")] if language == "ja" else [("a", "b"), ("ccc", "d"), ("e", "f")]
+    )
+    starts = [cell_len(line[: line.rindex(line.split()[-1])]) for line in text.splitlines()]
+    assert len(set(starts)) == 1
+
+
+def test_demo_ends_by_saying_what_to_try_next(run_cli, tmp_path):
+    done = run_cli("demo", "--out", tmp_path / "demo", TSUGIKI_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'demo'}\n"
+    document = json.loads((tmp_path / "demo" / "evaluation.json").read_text(encoding="utf-8"))
+    assert document["accuracy"] >= 0.9
+    assert document["n"] == 75
+    assert "tsugiki fit PHOTOS" in done.stderr.split("photos answered right")[1]
+    assert (tmp_path / "demo" / "predictions.png").is_file()
