@@ -17,6 +17,8 @@ from tsugiki.evaluation.arrays import Bools, Floats, Ints, blocks, unit_rows
 
 Kind = Literal["exact", "near"]
 
+_RANDOM_PAIRS = 2_000  # enough for a median that is only a yardstick
+
 _ALL_BITS = 64
 
 
@@ -157,8 +159,8 @@ def _usual_distance(unit: npt.NDArray[np.float32]) -> float:
     if len(unit) < 2:
         return 1.0
     rng = np.random.default_rng(0)
-    first = rng.integers(0, len(unit), 20_000)
-    second = (first + rng.integers(1, len(unit), 20_000)) % len(unit)
+    first = rng.integers(0, len(unit), _RANDOM_PAIRS)
+    second = (first + rng.integers(1, len(unit), _RANDOM_PAIRS)) % len(unit)
     return float(np.median(1 - np.einsum("nd,nd->n", unit[first], unit[second])))
 
 

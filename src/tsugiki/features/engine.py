@@ -14,7 +14,7 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.modes import evaluating
-from tsugiki.core.devices import full_precision
+from tsugiki.core.devices import full_precision, one_thread
 from tsugiki.data.preprocess import Preprocess
 
 PixelBatch = npt.NDArray[np.uint8]
@@ -74,8 +74,9 @@ class Normalised(nn.Module):
 def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: PixelBatch) -> FeatureBatch:
     """What every engine is compared with: plain float32 PyTorch, ``[B, D]``."""
     device = next(backbone.parameters()).device
-    with evaluating(backbone), torch.inference_mode(), full_precision():
-        inputs = preprocess.normalise(torch.from_numpy(pixels).to(device))
+    # A few photos are done before a second thread has woken up; on a busy machine the two would wait for each other.
+    with evaluating(backbone), torch.inference_mode(), full_precision(), one_thread():
+        inputs = preprocess.normalise(torch.from_numpy(pixels).to(device)).to(memory_format=torch.channels_last)
         return backbone.features(inputs).float().cpu().numpy()
 
 
