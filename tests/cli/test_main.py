@@ -312,7 +312,7 @@ def test_a_damaged_store_is_cleared_by_the_cure_that_is_named(tsu, dishes, run_f
     assert tsu("evaluate", run_folder, dishes)[0] == 0
 
 
-@pytest.mark.parametrize("moment", ["Engine:", "Left"])
+@pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])
 def test_an_interrupted_fit_leaves_no_half_written_run(dishes, tmp_path, moment):
     (tmp_path / "runs").mkdir()
     photos = shutil.copytree(dishes, tmp_path / "photos")
@@ -339,6 +339,7 @@ def test_an_interrupted_fit_leaves_no_half_written_run(dishes, tmp_path, moment)
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_reader_may_stop_early():
     command = f"{sys.executable} -m tsugiki backbones | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

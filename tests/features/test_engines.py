@@ -54,7 +54,7 @@ ENGINES = [
 ]
 
 
-@pytest.fixture(params=ENGINES, ids="-".join)
+@pytest.fixture(scope="module", params=ENGINES, ids="-".join)
 def engine(request, backbone, network):
     name, precision = request.param
     if name == "torch":
