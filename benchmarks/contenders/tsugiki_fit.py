@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,15 +16,14 @@ def main() -> None:
     """`tsugiki fit`, everything cold."""
     job = read_paths()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("TSUGIKI_CACHE", str(Path(folder) / "cache"))
-        from tsugiki.cli.main import run
-
-        words = ["fit", str(job.train.parent), "--backbone", "timm:mobilenetv2_100", "--weights", str(job.weights)]
-        try:
-            run([*words, "--model-arg", "pad_type=same", "--out", f"{folder}/run"])
-        except SystemExit as done:
-            if done.code:
-                raise
+        words = ["fit", job.train.parent, "--backbone", "timm:mobilenetv2_100", "--weights", job.weights]
+        words += ["--model-arg", "pad_type=same", "--out", f"{folder}/run"]
+        subprocess.run(
+            [sys.executable, "-m", "tsugiki", *map(str, words)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "TSUGIKI_CACHE": f"{folder}/cache"},
+        )
         document = json.loads((Path(folder) / "run" / "evaluation.json").read_text(encoding="utf-8"))
         sys.stdout.write(json.dumps({"accuracy": document["accuracy"], "n": document["n"]}) + "\n")
 

@@ -1,6 +1,6 @@
 """``python -m tsugiki``: the command line."""
 
-from tsugiki.cli.main import run
+from tsugiki.cli.main import main
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -21,7 +21,7 @@ from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engine import FeatureBatch
 from tsugiki.features.engines import CONVERTING_PAYS_FROM, Engines
-from tsugiki.features.pipeline import EXACT, FAST, Chunk, Photos, Way, Work, decode_sample, in_threads
+from tsugiki.features.pipeline import EXACT, FAST, Chunk, Photos, Way, Work, decode_sample, decoding_ahead, in_threads
 from tsugiki.features.store import FeatureStore, Space
 
 _KEEP_EVERY = 2.0  # seconds: what an interruption can cost
@@ -74,7 +74,8 @@ def extract(
     # With another precision than theirs, the stored ones would have to be computed again.
     known = int((stored.rows >= 0).sum())
     like = stored.precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
-    engine = engines.choose(sample, exact=way.exact, count=len(todo), like=precision or like)
+    with decoding_ahead(photos, engines, way, todo, prepared):
+        engine = engines.choose(sample, exact=way.exact, count=len(todo), like=precision or like)
     space = _space(store, engines, way, key, engine.precision)
     todo = _first_of_each(space.rows_of(keys), keys)
     work = Work(photos, engines, way, engine, prepared)
@@ -181,7 +182,8 @@ def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequenc
     prepared, problems = decode_sample(photos, engines, way, range(len(paths)))
     if prepared:
         sample = np.stack([pixels.values.numpy() for pixels in prepared.values()])
-        with quiet():  # a person who asks for an answer did not ask how it is computed
+        # A person who asks for an answer did not ask how it is computed.
+        with quiet(), decoding_ahead(photos, engines, way, range(len(paths)), prepared):
             engine = engines.choose(sample, exact=True, count=len(paths))
         work = Work(photos, engines, way, engine, prepared)
         chunks = in_threads([row for row in range(len(paths)) if row not in problems], work)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from tsugiki.features.engine import Engine, FeatureBatch
 from tsugiki.features.engines import Engines
 
 _SAMPLE = 8  # photos that are decoded first, to choose the engine on
+_AHEAD = 256  # photos that may wait decoded while an engine is prepared: some 40 MB
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,33 @@ def decode_sample(photos: Photos, engines: Engines, way: Way, todo: Sequence[int
         if len(decoded) == _SAMPLE:
             break
     return decoded, problems
+
+
+@contextmanager
+def decoding_ahead(
+    photos: Photos, engines: Engines, way: Way, todo: Sequence[int], prepared: dict[int, Pixels]
+) -> Iterator[None]:
+    """Within this block a second core decodes photos into ``prepared``: preparing an engine keeps only one core busy."""
+    enough = threading.Event()
+
+    def decode() -> None:
+        torch.set_num_threads(1)
+        for position in todo[:_AHEAD]:
+            if enough.is_set():
+                return
+            if position not in prepared:
+                with suppress(UnreadablePhoto, DataError):  # its worker will say so
+                    prepared[position] = _decode(photos, position, engines, way)
+
+    threads = torch.get_num_threads()
+    helper = threading.Thread(target=decode, name="decoding ahead")
+    helper.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        helper.join()
+        torch.set_num_threads(threads)
 
 
 def _decode(photos: Photos, position: int, engines: Engines, way: Way) -> Pixels:

@@ -180,7 +180,7 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
         heads: Changed in place.
         on_epoch: Called after each epoch.
     """
-    optimiser = torch.optim.Adam([heads.weight, heads.bias], lr=plan.lr)
+    optimiser = torch.optim.Adam([heads.weight, heads.bias], lr=plan.lr, fused=True)
     labels, folds = torch.from_numpy(plan.labels), torch.from_numpy(plan.folds)
     step = 0
     batches = _Batches(features, scaling, plan)
