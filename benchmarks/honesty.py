@@ -1,23 +1,24 @@
 """Does a run tell the truth about itself? Faults are planted, and the program has to find them.
 
-    python benchmarks/honesty.py PHOTOS UNLIKE [--backbone NAME] [--weights W] [--model-arg K=V]... [--seeds N]
+    python -m benchmarks.honesty PHOTOS UNLIKE [--backbone NAME] [--weights W] [--model-arg K=V]... [--seeds N]
 
 PHOTOS and UNLIKE are two folders of labelled photos of different things. Features come from the program's own engine and store.
-Everything is printed as Markdown tables to standard output: planted copies, planted wrong labels, unknown photos in both
-directions, calibration, and the coverage of the intervals by simulation.
+The section holds tables of planted copies, planted wrong labels, unknown photos in both directions, calibration, and the
+coverage of the intervals by simulation.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.sections import table, write_section
 from tsugiki import data, evaluation
 from tsugiki.backbones import Backbone, load_backbone
 from tsugiki.core.files import sha256_of
@@ -206,11 +207,9 @@ def coverage(rounds: int = 20_000) -> Iterator[list[object]]:
         yield [name, f"{count / rounds:.1%}"]
 
 
-def table(title: str, columns: str, rows: Iterator[list[object]]) -> None:
-    """Print one table; ``columns`` are separated by ``|``."""
-    print(f"\n## {title}\n\n| {columns} |\n|{'---|' * (columns.count('|') + 1)}")
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+def titled(title: str, columns: str, rows: Iterable[Sequence[object]]) -> str:
+    """A table under its title."""
+    return f"### {title}\n\n{table(columns.split('|'), [list(map(str, row)) for row in rows])}"
 
 
 def main() -> None:
@@ -226,15 +225,17 @@ def main() -> None:
     model_args = dict(argument.split("=", 1) for argument in asked.model_arg)
     looker = Looker(load_backbone(asked.backbone, weights=asked.weights, model_args=model_args))
     both = look_at(asked.photos, looker), look_at(asked.unlike, looker)
+    parts = [f"`python -m benchmarks.honesty {asked.photos.name} {asked.unlike.name} --backbone {asked.backbone} ...`"]
     columns = "photos|seed|copies found|other pairs|pairs in the clean folder"
-    table("Planted copies", columns, (row for one in both for row in copies(one, looker, asked.seeds)))
+    parts.append(titled("Planted copies", columns, (row for one in both for row in copies(one, looker, asked.seeds))))
     columns = "photos|seed|training photos|wrong labels|suspects looked at|wrong ones among them"
-    table("Planted wrong labels", columns, (row for one in both for row in wrong_labels(one, asked.seeds)))
+    parts.append(titled("Planted wrong labels", columns, (row for one in both for row in wrong_labels(one, asked.seeds))))
     columns = "trained on|shown|score|AUROC|held-out photos rejected|other photos rejected"
-    table("Unknown photos", columns, (row for pair in (both, both[::-1]) for row in unknowns(*pair)))
+    parts.append(titled("Unknown photos", columns, (row for pair in (both, both[::-1]) for row in unknowns(*pair))))
     columns = "photos|held out|accuracy||temperature|ECE|ECE, equal mass|log loss"
-    table("Calibration", columns, (row for one in both for row in calibration(one)))
-    table("Coverage of 95% intervals", "interval|holds the truth", coverage())
+    parts.append(titled("Calibration", columns, (row for one in both for row in calibration(one))))
+    parts.append(titled("Coverage of 95% intervals", "interval|holds the truth", coverage()))
+    write_section("honesty", "Planted faults, unknown photos, calibration, coverage", "\n\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Engines:
         self._wanted = _checked(name, self._device.type)
         self._chosen: dict[bool, Engine] = {}
         self._network: object | None = None
+        self._compared: tuple[PixelBatch, FeatureBatch] | None = None
 
     def choose(self, sample: PixelBatch, *, exact: bool, count: int, like: str = "") -> Engine:
         """The engine to use; chosen once per exactness, stated in one line.
@@ -71,12 +72,13 @@ class Engines:
         return self._chosen[exact]
 
     def _climb(self, sample: PixelBatch, *, exact: bool, count: int, like: str) -> Engine:
-        expected = reference_features(self.backbone, self.preprocess, sample)
+        if self._compared is None:  # one comparison serves the precisions: the network is the same
+            self._compared = sample, reference_features(self.backbone, self.preprocess, sample)
         ladder = list(self._with_openvino(exact=exact, count=count, like=like))
         if not exact:
             ladder += self._with_torch(count)
         for _, build in sorted(ladder, key=lambda step: step[0] != like):  # a stable order: fastest first otherwise
-            engine = self._try(build, sample, expected, exact=exact)
+            engine = self._try(build, *self._compared, exact=exact)
             if engine is not None:
                 return engine
         # Plain float32 PyTorch is the reference itself.

@@ -174,10 +174,12 @@ def _with_one_for_all(heads: Heads) -> Heads:
 
 
 def _choosing_plan(plan: Plan) -> Plan:
-    """A plan for the cross-validation: of at most so many photos, evenly taken."""
+    """A plan for the cross-validation: of at most so many photos, evenly taken, in half as many steps.
+
+    Twice the batch finds the same penalty: it is a factor of three from the next one.
+    """
     step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
-    labels, folds = plan.labels[::step], plan.folds[::step]
-    return replace(plan, labels=labels, folds=folds) if step > 1 else plan
+    return replace(plan, labels=plan.labels[::step], folds=plan.folds[::step], batch_size=2 * plan.batch_size)
 
 
 def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: Tick) -> list[float]:
