@@ -125,7 +125,7 @@ def _halve(course: Course, state: State, error: RuntimeError) -> None:
     if state.micro == 1 or course.accelerator.num_processes > 1:
         raise TrainingError(
             tr("There is not enough memory to train with {count} photos at once.", count=state.micro),
-            cure=tr("--micro-batch {count}, or a smaller backbone", count=max(1, state.micro // 2)),
+            cure=tr("--knob micro_batch={count}, or a smaller backbone", count=max(1, state.micro // 2)),
         ) from error
     state.micro = -(-state.micro // 2)
     state.optimizer.zero_grad()
