@@ -23,7 +23,7 @@ import torch
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, UnreadablePhoto
 from tsugiki.core.messages import tr
-from tsugiki.data.decode import read_content
+from tsugiki.data.decode import read_content, strict_pillow
 from tsugiki.data.pixels import FRAME, PhotoFacts, Pixels, View, content_digest, read_pixels
 from tsugiki.features.engine import Engine, FeatureBatch
 from tsugiki.features.engines import Engines
@@ -107,13 +107,15 @@ def decoding_ahead(
 
     threads = torch.get_num_threads()
     helper = threading.Thread(target=decode, name="decoding ahead")
-    helper.start()
-    try:
-        yield
-    finally:
-        enough.set()
-        helper.join()
-        torch.set_num_threads(threads)
+    # What decoding changes for the whole process is changed here, once: the engine's own silence about warnings lies inside.
+    with strict_pillow():
+        helper.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            helper.join()
+            torch.set_num_threads(threads)
 
 
 def _decode(photos: Photos, position: int, engines: Engines, way: Way) -> Pixels:
