@@ -210,3 +210,18 @@ def test_a_store_can_be_moved(store, tmp_path):
     shutil.move(store.folder, tmp_path / "elsewhere")
     space = FeatureStore(tmp_path / "elsewhere").space(KEY, WIDTH)
     assert np.array_equal(space.vectors()[space.rows_of(digests_of(1))], vectors_of(1))
+
+
+def test_what_was_computed_is_remembered_and_what_is_damaged_is_computed_again(tmp_path):
+    store, calls = FeatureStore(tmp_path), []
+
+    def compute():
+        calls.append(1)
+        return [0.1, len(calls)]
+
+    assert store.remembered("distances-1", "these photos", compute) == [0.1, 1]
+    assert FeatureStore(tmp_path).remembered("distances-1", "these photos", compute) == [0.1, 1]
+    assert store.remembered("distances-1", "others", compute) == [0.1, 2]
+    for path in tmp_path.glob("distances-1-*.json"):
+        path.write_text("[0.1,", encoding="utf-8")
+    assert store.remembered("distances-1", "these photos", compute) == [0.1, 3]

@@ -53,10 +53,20 @@ def _nearest(unit: npt.NDArray[np.float32], gallery: npt.NDArray[np.float32], k:
     for part in blocks(len(unit), len(gallery)):
         table = unit[part] @ gallery.T
         table[groups[0][part, None] == groups[1]] = -np.inf
-        best = np.argpartition(-table, count - 1, axis=1)[:, :count] if count else rows[part, :0]
+        best = _largest(table, count)
         values = np.take_along_axis(table, best, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         best, values = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
         rows[part, :count] = np.where(np.isfinite(values), best, -1)
         similarity[part, :count] = np.clip(values, -1.0, 1.0)  # a rounding error can push equal vectors past one
     return Neighbours(rows, similarity)
+
+
+def _largest(table: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+    """``[N, count]`` the columns with the largest values of each row, in any order."""
+    if count == 0:
+        return np.empty((len(table), 0), np.int64)
+    best: npt.NDArray[np.int64] = (
+        table.argmax(axis=1)[:, None] if count == 1 else np.argpartition(-table, count - 1, axis=1)[:, :count]
+    )
+    return best

@@ -4,6 +4,7 @@ On disk (``<cache>/features``)::
 
     index.sqlite          files -> content, content -> facts, (space, content) -> row
     <space>.f32           the vectors of one space, float32, row after row
+    <what>-<about>.json   what was found by comparing photos with each other
 
 A *space* is one way of computing features: (weights, preprocessing, engine precision). Photos are known by their content,
 so a file that moved is found again and a file that was replaced is not mistaken for the old one. Several processes may share a
@@ -15,12 +16,13 @@ Letters: ``N`` photos, ``D`` feature width.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.core.files import cache_folder
+from tsugiki.core.files import cache_folder, write_atomically
 from tsugiki.core.messages import tr
 from tsugiki.data.pixels import PhotoFacts
 
@@ -137,6 +139,22 @@ class FeatureStore:
             connection.execute("INSERT OR IGNORE INTO spaces (key, width, next_row) VALUES (?, ?, 0)", (text, width))
             (number,) = connection.execute("SELECT id FROM spaces WHERE key = ?", (text,)).fetchone()
         return Space(self, number, width)
+
+    def remembered(self, what: str, about: str, compute: Callable[[], Any]) -> Any:
+        """What ``compute`` gives, computed once and kept.
+
+        Args:
+            what: A name for it, with a number that changes when it is computed in another way: ``copies-1``.
+            about: Everything that it depends on, as text.
+            compute: Gives plain JSON values.
+        """
+        path = self.folder / f"{what}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not there yet, or not whole
+            found = compute()
+        write_atomically(path, json.dumps(found))
+        return found
 
     def size(self) -> tuple[int, int, int]:
         """Bytes on disk, photos known, vectors kept."""

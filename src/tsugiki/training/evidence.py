@@ -5,10 +5,12 @@ Letters: ``N`` photos, ``V`` views per photo, ``D`` feature width.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +36,14 @@ _MOST_COMPARED = 30_000  # photos that are compared with each other in search of
 
 
 @dataclass(frozen=True)
+class Memory:
+    """A store, and what its memories are about: weights, preprocessing, precision, photos, splits, groups."""
+
+    store: FeatureStore
+    about: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Photos that count, with their features.
 
@@ -47,6 +57,7 @@ class Evidence:
         validation_features: Likewise.
         facts: Of every photo of ``samples``.
         computed: How many photos had to be decoded; the others were known.
+        memory: Where what is found by comparing these photos is kept; nowhere by default.
     """
 
     samples: Samples
@@ -58,6 +69,11 @@ class Evidence:
     validation_features: Floats
     facts: list[PhotoFacts | None]
     computed: int
+    memory: Memory | None = None
+
+    def remembered(self, what: str, compute: Callable[[], Any]) -> Any:
+        """What ``compute`` gives (plain JSON values, of photos and features alone), computed once however often one fits."""
+        return compute() if self.memory is None else self.memory.store.remembered(what, self.memory.about, compute)
 
     @property
     def training_frames(self) -> FeatureRows:
@@ -78,8 +94,12 @@ class Evidence:
         """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
         if len(self.samples) > _MOST_COMPARED:
             return None
+        return [Pair(*values) for values in self.remembered("copies-1", self._compared)]
+
+    def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.look for fact in self.facts], np.int64)
-        return find_duplicates(Prints(self.samples.digests, hashes, self.every_feature, self.samples.splits))
+        pairs = find_duplicates(Prints(self.samples.digests, hashes, self.every_feature, self.samples.splits))
+        return [list(dataclasses.astuple(pair)) for pair in pairs]
 
 
 @dataclass(frozen=True)
@@ -136,6 +156,7 @@ def gather(backbone: Backbone, preprocess: Preprocess, samples: Samples, looking
         validation_features=_vectors(frames["validation"]),
         facts=store.facts(samples.digests),
         computed=computed + sum(part.computed for part in views),
+        memory=Memory(store, eyes.about(samples, frames["training"].precision)),
     )
 
 
@@ -146,6 +167,11 @@ class _Eyes:
         self._engines = engines
         self._store = store
         self._key = key
+
+    def about(self, samples: Samples, precision: str) -> str:
+        """What comparing the photos by their features depends on."""
+        photos = (samples.digests, samples.splits, samples.groups)
+        return repr((self._key, self._engines.preprocess, precision, photos))
 
     def look(self, samples: Samples, rows: Sequence[int], way: Way, precision: str = "") -> Extraction:
         photos = Photos([samples.root / samples.names[row] for row in rows], [samples.digests[row] for row in rows])

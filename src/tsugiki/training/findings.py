@@ -128,7 +128,12 @@ def _odd_ones(evidence: Evidence) -> list[OddOne]:
     if evidence.copies is None or len(evidence.samples) <= 2 * _NEIGHBOURS:
         return []
     groups = duplicate_groups(evidence.copies, len(evidence.samples))
-    distance = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups)
+
+    def distances() -> list[float]:
+        found: list[float] = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups).tolist()
+        return found
+
+    distance = np.array(evidence.remembered("odd-1", distances))
     first, third = np.quantile(distance, [0.25, 0.75])
     beyond = np.flatnonzero(distance > third + 1.5 * (third - first))
     order = beyond[np.argsort(-distance[beyond], kind="stable")]

@@ -36,7 +36,8 @@ def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats) -
     picked = np.arange(0, len(frames), max(1, -(-len(frames) // _MOST_REFERENCES)))
     reference = frames.take(picked)
     subjects = _subjects(evidence)[picked]
-    threshold = threshold_at(training_distance(reference, groups=subjects))
+    known = evidence.remembered("distances-1", lambda: training_distance(reference, groups=subjects).tolist())
+    threshold = threshold_at(np.array(known))
     classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
