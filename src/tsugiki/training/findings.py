@@ -25,7 +25,7 @@ from tsugiki.training.quick_head import fit_quick_head, narrowed
 from tsugiki.training.run import Run
 
 _MOST_FOR_A_CURVE = 20_000  # photos: ninety heads on more of them take too long
-_MOST_FOR_SHORTCUTS = 20_000
+_MOST_FOR_SHORTCUTS = 1_000
 _NEIGHBOURS = 3
 
 
