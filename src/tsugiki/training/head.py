@@ -174,12 +174,13 @@ def _with_one_for_all(heads: Heads) -> Heads:
 
 
 def _choosing_plan(plan: Plan) -> Plan:
-    """A plan for the cross-validation: of at most so many photos, evenly taken, in half as many steps.
+    """A plan for the cross-validation: of at most so many photos, evenly taken, in large batches.
 
-    Twice the batch finds the same penalty: it is a factor of three from the next one.
+    Half the steps or fewer find the same penalty, or one that is no worse: each is a factor of three from the next.
     """
     step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
-    return replace(plan, labels=plan.labels[::step], folds=plan.folds[::step], batch_size=2 * plan.batch_size)
+    labels, folds = plan.labels[::step], plan.folds[::step]
+    return replace(plan, labels=labels, folds=folds, batch_size=max(2 * plan.batch_size, len(labels) // 16))
 
 
 def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: Tick) -> list[float]:
