@@ -21,7 +21,7 @@ def _without_comments(text: str) -> str:
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch, drawn_sample) -> Path:
+def photos(tmp_path, monkeypatch, drawn_sample):
     """A small folder `photos`, and the folder around it as the place to work in."""
     for split, count in (("train", 12), ("test", 4)):
         for folder in sorted((drawn_sample / split).iterdir()):
@@ -54,9 +54,7 @@ def test_every_block_runs(name, capsys):
 
 
 def test_both_readmes_hold_the_same_blocks():
-    english, japanese = (
-        [(language, _without_comments(text)) for language, text in _blocks(name)] for name in READMES
-    )
+    english, japanese = ([(language, _without_comments(text)) for language, text in _blocks(name)] for name in READMES)
     assert english == japanese
 
 

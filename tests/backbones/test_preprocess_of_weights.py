@@ -5,7 +5,8 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 
 from tsugiki.backbones import timm_source, torchvision_source
 from tsugiki.backbones.transformers_source import from_processor

@@ -225,3 +225,13 @@ def test_what_was_computed_is_remembered_and_what_is_damaged_is_computed_again(t
     for path in tmp_path.glob("distances-1-*.json"):
         path.write_text("[0.1,", encoding="utf-8")
     assert store.remembered("distances-1", "these photos", compute) == [0.1, 3]
+
+
+def test_rows_come_in_the_order_asked_for_however_they_lie_on_disk(tmp_path):
+    space = FeatureStore(tmp_path).space({"weights": "w"}, 3)
+    vectors = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    space.add([f"{row:064x}" for row in range(50)], vectors)
+    for rows in ([], [7], list(range(50)), [49, 0, 1, 2, 30, 30, 5], list(range(0, 50, 7))):
+        assert np.array_equal(space.vectors()[np.array(rows, np.int64)], vectors[rows])
+    with pytest.raises(IndexError):
+        space.vectors()[np.array([50])]

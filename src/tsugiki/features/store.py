@@ -242,8 +242,8 @@ class Space:
 class VectorFile:
     """Vectors on disk that are indexed like an array ``[M, D]``.
 
-    The file is mapped into memory for as long as one answer takes: a map that stays would keep every page ever touched,
-    and a process that walks through all rows would seem to hold them all.
+    They are read, not mapped into memory: each touched page of a map brings its neighbours along, and a walk over a million
+    rows would seem to hold them all.
 
     Attributes:
         path: The file, float32, row after row.
@@ -257,10 +257,24 @@ class VectorFile:
         return self.shape[0]
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """A copy of some rows, ``[N, D]``."""
-        if not len(rows):
-            return np.empty((0, self.shape[1]), np.float32)
-        return np.array(np.memmap(self.path, np.float32, mode="r", shape=self.shape)[rows])
+        """A copy of some rows, ``[N, D]``, in the order asked for; neighbouring rows are read together."""
+        order = np.argsort(rows, kind="stable")
+        ordered = np.asarray(rows)[order]
+        found = np.empty((len(rows), self.shape[1]), np.float32)
+        starts = np.flatnonzero(np.diff(ordered, prepend=-2) != 1).tolist()
+        if not starts:
+            return found
+        with self.path.open("rb", buffering=0) as stream:
+            for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+                stream.seek(int(ordered[start]) * self.shape[1] * found.itemsize)
+                part = found[start:end]
+                if stream.readinto(part.data.cast("B")) != part.nbytes:
+                    raise IndexError(f"{self.path} has no rows {ordered[start]} to {ordered[end - 1]}")
+        if (order == np.arange(len(rows))).all():
+            return found
+        unordered = np.empty_like(found)
+        unordered[order] = found
+        return unordered
 
 
 def _place(path: Path) -> bytes:
