@@ -90,3 +90,8 @@ def test_long_names_are_cut_by_columns():
     assert fonts.shorten("abcdefg", 6) == "abcde…"
     assert fonts.shorten("写真写真", 6) == "写真…"
     assert fonts.shorten("写真写", 6) == "写真写"
+
+
+def test_the_last_resort_of_matplotlib_is_no_font_for_names():
+    names = [name for name, _ in fonts._candidates(thorough=True)]
+    assert not [name for name in names if name.startswith("Last Resort")]

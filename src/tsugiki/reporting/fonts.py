@@ -26,6 +26,9 @@ PREFERRED = (
 )  # fmt: skip
 """Japanese fonts of Linux, macOS and Windows, best first; any other font is tried after them."""
 
+_LAST_RESORT = "Last Resort"
+"""A font that comes with matplotlib and claims every letter: it draws a box that names the script."""
+
 PLACEHOLDER = "□"
 
 _JAPANESE = frozenset("写真の予測と確率・エポック損失")
@@ -117,7 +120,7 @@ def _installed(*, thorough: bool) -> list[tuple[str, str]]:
         for path in font_manager.findSystemFonts():
             if path not in known and Path(path).suffix.lower() in {".ttf", ".otf", ".ttc"}:
                 _add(path)
-    return [(entry.name, entry.fname) for entry in manager.ttflist]
+    return [(entry.name, entry.fname) for entry in manager.ttflist if not entry.name.startswith(_LAST_RESORT)]
 
 
 def _add(path: str) -> None:
