@@ -25,11 +25,11 @@ from benchmarks.sections import table, write_section
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet, say
 from tsugiki.data.loading import load
-from tsugiki.training.fine_tune.engine import Way, build_engine
+from tsugiki.training.fine_tune.computing.engine import Way, build_engine
+from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
 from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, set_learning, set_modes
 from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.tuning import Workload, choose_way
 
 NETWORKS = {
     "MobileNetV2": "timm:mobilenetv2_100",

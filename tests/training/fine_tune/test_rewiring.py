@@ -1,4 +1,4 @@
-"""Folding, depthwise gradients and cutting change how a network is computed, never what it is."""
+"""Folding, quickening and cutting change how a network is computed, never what it is."""
 
 import copy
 
@@ -8,10 +8,13 @@ from torch import nn
 from torch.nn import functional
 
 from tsugiki.backbones.loading import load_backbone
-from tsugiki.training.fine_tune.depthwise import depthwise, is_depthwise
-from tsugiki.training.fine_tune.folding import FoldedConvolution, folded
-from tsugiki.training.fine_tune.prefix import ActivationStore, cut
-from tsugiki.training.fine_tune.rewiring import rewired
+from tsugiki.training.fine_tune.computing.clipping import Clipped
+from tsugiki.training.fine_tune.computing.depthwise import DepthwiseConvolution, depthwise, is_depthwise
+from tsugiki.training.fine_tune.computing.folding import FoldedConvolution, folded
+from tsugiki.training.fine_tune.computing.gating import Gated
+from tsugiki.training.fine_tune.computing.prefix import ActivationStore, cut
+from tsugiki.training.fine_tune.computing.quickening import quickened
+from tsugiki.training.fine_tune.computing.rewiring import rewired
 
 NETWORKS = {
     "timm:mobilenetv2_035": 64,
@@ -20,6 +23,9 @@ NETWORKS = {
     "timm:test_vit": 160,
     "timm:densenet121": 64,
 }
+
+GEOMETRIES = [((3, 3), (1, 1)), ((3, 3), (0, 0)), ((3, 3), (4, 4)), ((5, 5), (2, 2)), ((5, 5), (1, 1)), ((7, 7), (3, 3))]
+GEOMETRIES += [((1, 1), (0, 0)), ((2, 4), (1, 0))]
 
 
 def body_of(name: str) -> nn.Module:
@@ -55,16 +61,11 @@ def test_rewiring_leaves_the_original_whole():
     assert rewired(network, {"": inner}) is inner
 
 
-@pytest.mark.parametrize("name", ["timm:mobilenetv2_035", "timm:tf_mobilenetv3_small_minimal_100", "torchvision:resnet18"])
-def test_folding_keeps_output_and_every_gradient(name):
-    plain = body_of(name)
+def assert_same_answers_and_gradients(plain: nn.Module, other: nn.Module, fast: nn.Module) -> None:
+    """``fast`` shares its parameters with ``other``, which starts as a copy of ``plain``."""
     before = snapshot(plain)
-    other = copy.deepcopy(plain)
-    fast = folded(other, photos(64)).eval()
-    norms = sum(isinstance(module, nn.BatchNorm2d) for module in plain.modules())
-    assert sum(isinstance(module, FoldedConvolution) for module in fast.modules()) == norms
     inputs = photos(64, 3)
-    outputs = plain(inputs), fast(inputs)
+    outputs = plain(inputs), fast.eval()(inputs)
     torch.testing.assert_close(*outputs, rtol=1e-3, atol=1e-4)
     for output in outputs:
         output.square().mean().backward()
@@ -76,6 +77,58 @@ def test_folding_keeps_output_and_every_gradient(name):
         assert found is not None
         torch.testing.assert_close(found / scale, parameter.grad / scale, rtol=0, atol=5e-3, msg=key)
     assert all(torch.equal(before[key], tensor) for key, tensor in other.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["timm:mobilenetv2_035", "timm:tf_mobilenetv3_small_minimal_100", "torchvision:resnet18"])
+def test_folding_keeps_output_and_every_gradient(name):
+    plain = body_of(name)
+    other = copy.deepcopy(plain)
+    fast = folded(other, photos(64))
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in plain.modules())
+    assert sum(isinstance(module, FoldedConvolution) for module in fast.modules()) == norms
+    assert_same_answers_and_gradients(plain, other, fast)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("timm:mobilenetv2_035", {DepthwiseConvolution, Clipped}),
+        ("timm:mobilenetv3_small_050", {DepthwiseConvolution, Gated, nn.Hardswish}),
+        ("torchvision:efficientnet_b0", {DepthwiseConvolution, Gated, nn.SiLU}),
+        ("timm:regnety_002", {Gated}),
+        ("timm:convnext_atto", {DepthwiseConvolution}),
+    ],
+)
+def test_quickening_keeps_output_and_every_gradient(name, kinds):
+    plain = body_of(name)
+    other = copy.deepcopy(plain)
+    fast = quickened(other, photos(64))
+    assert kinds <= {type(module) for module in fast.modules()}
+    inside = {part for module in fast.modules() if isinstance(module, Gated) for part in module.modules()}  # tiny there
+    assert not any(type(module) in kinds and getattr(module, "inplace", False) for module in set(fast.modules()) - inside)
+    assert_same_answers_and_gradients(plain, other, fast)
+
+
+def test_nothing_to_quicken_is_said_by_giving_the_body_back():
+    body = body_of("torchvision:resnet18")
+    assert quickened(body, photos(64)) is body
+
+
+def test_what_a_network_does_otherwise_than_its_kind_is_left_alone():
+    class SEModule(nn.Module):
+        """Called like timm's, but pooling the largest value."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.bn, self.act = nn.Conv2d(3, 3, 1), nn.Identity(), nn.ReLU()
+            self.fc2, self.gate = nn.Conv2d(3, 3, 1), nn.Sigmoid()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scale: torch.Tensor = self.gate(self.fc2(self.act(self.fc1(x.amax((2, 3), keepdim=True)))))
+            return x * scale
+
+    body = nn.Sequential(SEModule(), nn.Flatten())
+    assert quickened(body, photos(8)) is body
 
 
 def test_a_convolution_that_something_else_reads_too_is_not_folded():
@@ -102,21 +155,28 @@ def test_nothing_to_fold_is_said_by_giving_the_body_back():
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (3, 0), (5, 2), (5, 1), (1, 0)])
-@pytest.mark.parametrize("size", [(9, 12), (8, 7)])
+@pytest.mark.parametrize(
+    ("kernel", "padding", "size"),
+    [
+        (kernel, padding, size)
+        for kernel, padding in GEOMETRIES
+        for size in [(9, 12), (8, 7), (2, 1)]
+        if all(place + 2 * pad >= tap for place, pad, tap in zip(size, padding, kernel, strict=True))
+    ],
+)
 def test_depthwise_gradients_are_those_of_autograd(stride, kernel, padding, size):
     generator = torch.Generator().manual_seed(0)
     x, weight, bias = (
         torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
-        for shape in ((2, 4, *size), (4, 1, kernel, kernel), (4,))
+        for shape in ((2, 4, *size), (4, 1, *kernel), (4,))
     )
     expected = functional.conv2d(x, weight, bias, stride, padding, 1, 4)
-    found = depthwise(x, weight, bias, (stride, stride), (padding, padding))
+    found = depthwise(x, weight, bias, (stride, stride), padding)
     assert torch.equal(found, expected)
     grad = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
     wanted = torch.autograd.grad(expected, (x, weight, bias), grad)
     got = torch.autograd.grad(found, (x, weight, bias), grad)
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)  # the kernel's gradient is added up in float32
+    torch.testing.assert_close(got, wanted)
 
 
 def test_only_plain_depthwise_convolutions_count():
@@ -124,12 +184,11 @@ def test_only_plain_depthwise_convolutions_count():
     assert not is_depthwise(nn.Conv2d(4, 8, 3, groups=4))
     assert not is_depthwise(nn.Conv2d(4, 4, 3, groups=2))
     assert not is_depthwise(nn.Conv2d(4, 4, 3, groups=4, dilation=2))
-    assert not is_depthwise(nn.Conv2d(4, 4, 3, groups=4, padding=3))
 
 
-def test_folded_bf16_is_near_float32():
+def test_the_fast_network_in_bf16_is_near_float32():
     body = body_of("timm:mobilenetv2_035")
-    fast = folded(body, photos(64)).eval()
+    fast = quickened(folded(body, photos(64)), photos(64)).eval()
     with torch.no_grad():
         expected = body(photos(64, 3))
         with torch.autocast("cpu", torch.bfloat16):

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
-from tsugiki.training.fine_tune import tuning
-from tsugiki.training.fine_tune.engine import Way
+from tsugiki.training.fine_tune.computing import tuning
+from tsugiki.training.fine_tune.computing.engine import Way
+from tsugiki.training.fine_tune.computing.tuning import PLAIN, Choice, Workload, candidates, choose_way
 from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.tuning import PLAIN, Choice, Workload, candidates, choose_way
 
 WORK = Workload(photos=4, size=(32, 32), steps=1000, learning=7, stored=False)
 

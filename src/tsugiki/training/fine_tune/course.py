@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
-from tsugiki.training.fine_tune.engine import Engine
+from tsugiki.training.fine_tune.computing.engine import Engine
 from tsugiki.training.fine_tune.groups import Phase
 from tsugiki.training.fine_tune.inputs import Inputs
 from tsugiki.training.fine_tune.settings import FineTuneSettings

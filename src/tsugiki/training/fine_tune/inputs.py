@@ -17,8 +17,8 @@ from tsugiki.core.console import say
 from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import LARGEST
 from tsugiki.data.views import Batch, Views
-from tsugiki.training.fine_tune.engine import Engine
-from tsugiki.training.fine_tune.prefix import ActivationStore
+from tsugiki.training.fine_tune.computing.engine import Engine
+from tsugiki.training.fine_tune.computing.prefix import ActivationStore
 
 
 class Inputs(Protocol):

@@ -26,15 +26,15 @@ from tsugiki.data.photo_store import decoded, framed
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
+from tsugiki.training.fine_tune.computing.tuning import Choice, Workload, choose_way
 from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.ema import Ema
-from tsugiki.training.fine_tune.engine import Engine, Way, build_engine
 from tsugiki.training.fine_tune.groups import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
 from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stored_inputs
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
-from tsugiki.training.fine_tune.tuning import Choice, Workload, choose_way
 from tsugiki.training.tally import Tally
 
 

@@ -23,8 +23,8 @@ from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import DecodedEachTime
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views, epoch_order
+from tsugiki.training.fine_tune.computing.engine import Way, build_engine
 from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.engine import Way, build_engine
 from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, set_learning, set_modes
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import seed_step

@@ -25,12 +25,12 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.data.samples import Samples
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
-from tsugiki.training.fine_tune.engine import Way
+from tsugiki.training.fine_tune.computing.engine import Way
+from tsugiki.training.fine_tune.computing.tuning import Choice
 from tsugiki.training.fine_tune.job import Job
 from tsugiki.training.fine_tune.loop import train
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
-from tsugiki.training.fine_tune.tuning import Choice
 
 FitHead = Callable[[list[int]], nn.Linear]
 """A head fitted on the photos at some rows of the samples, by their stored features."""

@@ -22,7 +22,7 @@ from torch import nn
 
 from tsugiki.core.console import progress
 from tsugiki.core.messages import tr
-from tsugiki.training.fine_tune.rewiring import listening, rewired
+from tsugiki.training.fine_tune.computing.rewiring import listening, rewired
 
 _CHUNK = 32
 

@@ -14,12 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tsugiki.training.fine_tune.depthwise import depthwise, is_depthwise
-from tsugiki.training.fine_tune.rewiring import listening, rewired
-
-_TOLERANCE = 1e-3
-"""Largest difference of folded features from plain ones, relative to the largest feature: a rounding error is far smaller, a
-wrong pair far larger."""
+from tsugiki.training.fine_tune.computing.depthwise import depthwise, is_depthwise
+from tsugiki.training.fine_tune.computing.rewiring import evaluating, listening, proven
 
 
 class FoldedConvolution(nn.Module):
@@ -36,9 +32,8 @@ class FoldedConvolution(nn.Module):
         weight, bias = self._folded()
         x, padding = self._padded(x)
         stride: Any = self.conv.stride
-        if self._depthwise and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-            return depthwise(x.to(dtype), weight.to(dtype), bias.to(dtype), stride, padding)
+        if self._depthwise and x.device.type == "cpu":
+            return depthwise(x, weight, bias, stride, padding)
         return functional.conv2d(x, weight, bias, stride, padding, self.conv.dilation, self.conv.groups)
 
     def _folded(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,17 +66,9 @@ def folded(body: nn.Module, example: torch.Tensor) -> nn.Module:
     Returns:
         A network that shares all parameters with ``body``; ``body`` itself where nothing can be folded.
     """
-    modes = [(module, module.training) for module in body.modules()]
-    body.eval()
-    try:
-        with torch.no_grad():
-            pairs = _pairs(body, example)
-            candidate = rewired(body, _replacements(body, pairs))
-            same = bool(pairs) and _equal(candidate.eval(), body, example)
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return candidate if same else body
+    with evaluating(body), torch.no_grad():
+        pairs = _pairs(body, example)
+    return proven(_replacements(body, pairs), body, example)
 
 
 def _pairs(body: nn.Module, example: torch.Tensor) -> dict[str, str]:
@@ -122,12 +109,3 @@ def _replacements(body: nn.Module, pairs: dict[str, str]) -> dict[str, nn.Module
         rest = [part for part in (getattr(norm, "drop", None), getattr(norm, "act", None)) if part is not None]
         found[norm_path] = nn.Sequential(*rest) if rest else nn.Identity()
     return found
-
-
-def _equal(candidate: nn.Module, body: nn.Module, example: torch.Tensor) -> bool:
-    try:
-        found, expected = candidate(example), body(example)
-    except (AttributeError, RuntimeError):  # the network looks into its convolutions itself
-        return False
-    largest = expected.abs().max().clamp(min=1e-12)
-    return bool((found - expected).abs().max() <= _TOLERANCE * largest)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.messages import tr
-from tsugiki.training.fine_tune.engine import Engine, Way, build_engine
+from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
 from tsugiki.training.fine_tune.groups import chosen_groups, set_learning, set_modes
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 

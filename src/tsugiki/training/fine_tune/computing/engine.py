@@ -15,8 +15,9 @@ from torch import nn
 from tsugiki.backbones.groups import LayerGroup
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.messages import tr
-from tsugiki.training.fine_tune.folding import folded
-from tsugiki.training.fine_tune.prefix import Prefix, cut
+from tsugiki.training.fine_tune.computing.folding import folded
+from tsugiki.training.fine_tune.computing.prefix import Prefix, cut
+from tsugiki.training.fine_tune.computing.quickening import quickened
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -114,6 +115,8 @@ def build_engine(
         example = prefix(example)
     if way.folded:
         body = folded(body, example)
+    if way.channels_last and example.device.type == "cpu":
+        body = quickened(body, example)
     network = Network(body, classifier.head)
     call = torch.compile(network) if way.compiled else network
     return Engine(network, call, way, prefix)

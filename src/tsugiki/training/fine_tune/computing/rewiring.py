@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
+
+_TOLERANCE = 1e-3
+"""Largest difference of a rewired network's features from the original's, relative to the largest feature: a rounding error
+is far smaller, a wrong replacement far larger."""
 
 
 def rewired(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Module:
@@ -26,6 +31,32 @@ def rewired(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Mod
     for child, inner in below.items():
         clone._modules[child] = rewired(network.get_submodule(child), inner)  # noqa: SLF001
     return clone
+
+
+def proven(replacements: Mapping[str, nn.Module], body: nn.Module, example: torch.Tensor) -> nn.Module:
+    """``body`` rewired if it answers to ``example`` as before, but for rounding; otherwise ``body``."""
+    if not replacements:
+        return body
+    candidate = rewired(body, replacements)
+    with evaluating(candidate), evaluating(body), torch.no_grad():
+        try:
+            found, expected = candidate(example), body(example)
+        except (AttributeError, RuntimeError):  # the network looks into what was replaced
+            return body
+    largest = expected.abs().max().clamp(min=1e-12)
+    return candidate if bool((found - expected).abs().max() <= _TOLERANCE * largest) else body
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode within this block, each module afterwards in the mode it had."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 Called = Callable[[str, nn.Module, Any, Any], None]
