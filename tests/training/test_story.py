@@ -18,7 +18,7 @@ from tsugiki.data.preprocess import Preprocess
 from tsugiki.features import pipeline
 from tsugiki.features.store import FeatureStore
 from tsugiki.training.evidence import Looking, find_samples
-from tsugiki.training.fit import fingerprint
+from tsugiki.training.fit import fingerprint, kept_together
 from tsugiki.training.head import HeadSettings
 
 CLASSES = ("pizza", "steak", "sushi")
@@ -293,11 +293,9 @@ def test_groups_and_copies_stay_together_in_cross_validation(dishes, nae, lookin
     manifest = tmp_path / "photos.csv"
     manifest.write_text("\n".join(rows), encoding="utf-8")
     run = tg.fit(tg.Classifier(nae, classes=CLASSES), manifest, settings=QUICK, looking=looking)
-    from tsugiki.training.fit import _groups
-
-    names = _groups(run.samples, run.evidence.training, 1)
-    assert names is not None
     training = run.samples.take(run.evidence.training)
+    names = kept_together(training)
+    assert names is not None
     assert training.groups is not None
     by_group, by_content = {}, {}
     for name, group, digest in zip(names, training.groups, training.digests, strict=True):

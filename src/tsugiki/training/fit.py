@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -99,17 +98,20 @@ def _fit_on(evidence: Evidence, num_classes: int, settings: HeadSettings) -> Hea
     if evidence.validation:
         rows = np.arange(len(evidence.validation))
         validation = Labelled(FeatureRows(evidence.validation_features, rows), samples.labels[evidence.validation])
-    groups = _groups(samples, evidence.training, views)
+    groups = kept_together(samples.take(evidence.training), views)
     return fit_head(Labelled(evidence.features, labels), num_classes, groups=groups, validation=validation, settings=settings)
 
 
-def _groups(samples: Samples, rows: Sequence[int], views: int) -> list[str] | None:
-    """What cross-validation must keep together: subjects, copies of one photo, views of one photo."""
-    picked = samples.take(rows)
-    units = units_of([samples.classes[label] for label in picked.labels], picked.digests, picked.groups)
-    if views == 1 and len(units) == len(rows):
+def kept_together(photos: Samples, views: int = 1) -> list[str] | None:
+    """What cross-validation must not separate: subjects, copies of one photo, views of one photo.
+
+    Returns:
+        A name per row, view after view; ``None`` where every photo stands alone.
+    """
+    units = units_of([photos.classes[label] for label in photos.labels], photos.digests, photos.groups)
+    if views == 1 and len(units) == len(photos):
         return None
-    names = [""] * len(rows)
+    names = [""] * len(photos)
     for number, unit in enumerate(units):
         for row in unit.rows:
             names[row] = str(number)

@@ -27,10 +27,12 @@ from tsugiki.training.fine_tune.run import FineTuned, Resume, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
 from tsugiki.training.fit import fit as fit_transfer
+from tsugiki.training.fit import kept_together
 from tsugiki.training.head import HeadSettings, Labelled, fit_head
 from tsugiki.training.heads import FeatureRows
 from tsugiki.training.run import Run
 from tsugiki.training.scoring import judge
+from tsugiki.training.together import one_first
 
 Method = Literal["transfer", "fine-tune", "auto"]
 
@@ -85,7 +87,8 @@ def fit(
         raise RequestError(tr("There is no such method."), allowed=", ".join(get_args(Method)), got=repr(method))
     begun = time.monotonic()
     looking, fine_tuning = looking or Looking(), fine_tuning or FineTuning()
-    frozen = fit_transfer(model, data, settings=settings, looking=looking)
+    with one_first(model.device):
+        frozen = fit_transfer(model, data, settings=settings, looking=looking)
     if method == "transfer":
         return frozen
     if method == "auto":
@@ -116,8 +119,8 @@ def _head_on(evidence: Evidence, rows: list[int], num_classes: int, settings: He
     picked = np.array([place[row] for row in rows])
     features = FeatureRows(evidence.features.vectors, evidence.training_frames.rows[picked])
     samples = evidence.samples.take(rows)
-    names = samples.groups and [group or digest for group, digest in zip(samples.groups, samples.digests, strict=True)]
-    found = fit_head(Labelled(features, samples.labels), num_classes, groups=names or samples.digests, settings=settings)
+    groups = kept_together(samples)
+    found = fit_head(Labelled(features, samples.labels), num_classes, groups=groups, settings=settings)
     head = nn.Linear(features.width, num_classes)
     with torch.no_grad():
         head.weight.copy_(found.weight)
@@ -136,7 +139,8 @@ class _Answers:
     @classmethod
     def of(cls, frozen: Run, tuned: FineTuned, settings: FineTuneSettings, looking: Looking) -> _Answers:
         classifier = tuned.classifier.to(frozen.classifier.device)
-        evidence = gather(classifier.backbone, classifier.preprocess, frozen.samples, replace(looking, views=0))
+        with one_first(frozen.classifier.device):
+            evidence = gather(classifier.backbone, classifier.preprocess, frozen.samples, replace(looking, views=0))
         calibrate_fine_tuned(classifier, evidence, *divide(evidence.samples, settings))
         return cls(evidence, *judge(classifier, evidence))
 

@@ -11,6 +11,8 @@ import torch
 
 from tests.training.fine_tune.together import last_weights
 
+TOGETHER = Path(__file__).with_name("together.py")
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -18,9 +20,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(photos: Path, result: Path, **variables: str) -> "subprocess.Popen[str]":
-    script = Path(__file__).with_name("together.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+def start(script: Path, photos: Path, result: Path, **variables: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3]), **variables}
     words = [sys.executable, str(script), str(photos), str(result)]
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -35,12 +36,17 @@ def read(path: Path) -> Any:
     return torch.load(path, weights_only=True)
 
 
-def test_two_processes_equal_one(folder, tmp_path):
+def pair(photos: Path, result: Path, script: Path = TOGETHER) -> list[str]:
+    """Two processes; what each of them said."""
     port = str(free_port())
     common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    pair = [start(folder, tmp_path / "two", RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
+    started = [start(script, photos, result, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
+    return [finish(process) for process in started]
+
+
+def test_two_processes_equal_one(folder, tmp_path):
+    talk = pair(folder, tmp_path / "two")
     one = last_weights(folder, tmp_path / "one.checkpoints")
-    talk = [finish(process) for process in pair]
     first, second = (read(tmp_path / name) for name in ("two.0.pt", "two.1.pt"))
     for name, tensor in first["weights"].items():
         assert torch.equal(tensor, second["weights"][name])
@@ -52,4 +58,25 @@ def test_two_processes_equal_one(folder, tmp_path):
         assert row["train_acc"] == other["train_acc"]
     assert "epoch 2" in talk[0]
     assert "epoch 2" not in talk[1]  # only the main process talks and writes
-    assert len(list((tmp_path / "two.checkpoints").glob("state-*.pt"))) == 2
+    assert len(list((tmp_path / "two.checkpoints").rglob("state-*.pt"))) == 2
+
+    again = pair(folder, tmp_path / "two")  # the second process has no checkpoints on its own disk
+    assert "Going on in epoch 3" in again[0]
+    for name, tensor in read(tmp_path / "two.1.pt")["weights"].items():
+        assert torch.equal(tensor, first["weights"][name])
+
+
+def test_one_process_of_a_machine_computes_features_for_all(folder, tmp_path):
+    script = tmp_path / "look.py"
+    script.write_text(
+        "import sys, os, pathlib, torch\n"
+        "from tests.training.fine_tune.conftest import tiny_classifier\n"
+        "from tsugiki.training.methods import fit\n"
+        "run = fit(tiny_classifier(), sys.argv[1])\n"
+        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(run.evidence.computed))\n"
+        "torch.distributed.destroy_process_group()\n"
+    )
+    pair(folder, tmp_path, script=script)
+    computed = [int((tmp_path / str(rank)).read_text()) for rank in range(2)]
+    assert computed[0] > 0
+    assert computed[1] == 0

@@ -1,8 +1,10 @@
 """Run by test_processes: one process of several that fine-tune together (or the only one), as `torchrun` starts it.
 
-python together.py PHOTOS RESULT STEPS
+python together.py PHOTOS RESULT
 """
 
+import copy
+import os
 import sys
 import unittest.mock
 import warnings
@@ -12,6 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import torch
+from torch import nn
 
 from tests.training.fine_tune.conftest import tiny_classifier
 from tsugiki.data.augmentation import Augmentation
@@ -32,8 +35,8 @@ SETTINGS = FineTuneSettings(
 )
 
 
-def last_weights(photos: Path, checkpoints: Path) -> dict[str, Any]:
-    """Weights after the last step, and the history."""
+def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, Any]:
+    """Weights after the last step, and the history; every process fits another head and has a disk of its own."""
     last: dict[str, torch.Tensor] = {}
     train = loop.train
 
@@ -41,15 +44,23 @@ def last_weights(photos: Path, checkpoints: Path) -> dict[str, Any]:
         train(course, state, phases)
         last.update({name: tensor.detach().clone() for name, tensor in state.weights.items()})
 
+    def fit_head(_rows: list[int]) -> nn.Linear:
+        head = copy.deepcopy(tiny_classifier().head)
+        torch.nn.init.constant_(head.bias, rank)
+        return head
+
     with unittest.mock.patch.object(run, "train", keeping):
-        tuned = run.fine_tune(tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints)
+        tuned = run.fine_tune(
+            tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints / str(rank), fit_head=fit_head
+        )
     return {"weights": last, "history": tuned.history}
 
 
 def main(photos: Path, result: Path) -> None:
     torch.set_num_threads(1)
-    found = last_weights(photos, result.with_suffix(".checkpoints"))
-    torch.save(found, result.with_suffix(f".{torch.distributed.get_rank()}.pt"))
+    rank = int(os.environ["RANK"])
+    found = last_weights(photos, result.with_suffix(".checkpoints"), rank)
+    torch.save(found, result.with_suffix(f".{rank}.pt"))
     torch.distributed.destroy_process_group()
 
 

@@ -27,7 +27,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
 from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
-from tsugiki.training.fine_tune.computing.tuning import Choice, Workload, choose_way
+from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
 from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.ema import Ema
@@ -36,6 +36,7 @@ from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stor
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
 from tsugiki.training.tally import Tally
+from tsugiki.training.together import decided
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,7 @@ class Job:
         photos = max(1, at_once // self.accelerator.num_processes)
         size = self.classifier.preprocess.size
         workload = Workload(photos, size, per_epoch * settings.epochs, phase.learning, self._is_stored(phase))
-        choice = choose_way(self.classifier, settings, workload) if self.accelerator.is_main_process else None
-        choice = _shared(choice, self.accelerator)
+        choice = decided(lambda: choose_way(self.classifier, settings, workload), self.accelerator)
         epochs = settings.epochs
         if settings.budget and choice.seconds:
             # Validation and preparing views take about a third of the time on top.
@@ -221,17 +221,6 @@ class Job:
         if self.settings.batch_norm == "frozen":
             return tr("BatchNorm statistics stay those of the pretrained weights")
         return tr("BatchNorm statistics follow the training photos")
-
-
-def _shared(choice: Choice | None, accelerator: Accelerator) -> Choice:
-    """What the main process measured counts for all."""
-    if accelerator.num_processes == 1:
-        assert choice is not None  # noqa: S101 (a single process is the main process)
-        return choice
-    from accelerate.utils import broadcast_object_list
-
-    (shared,) = broadcast_object_list([choice])
-    return shared  # type: ignore[no-any-return]
 
 
 def _class_weights(labels: torch.Tensor, classes: int, *, balance: bool) -> torch.Tensor:

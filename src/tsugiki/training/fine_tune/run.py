@@ -31,6 +31,7 @@ from tsugiki.training.fine_tune.job import Job
 from tsugiki.training.fine_tune.loop import train
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
+from tsugiki.training.together import accelerator_on, decided
 
 FitHead = Callable[[list[int]], nn.Linear]
 """A head fitted on the photos at some rows of the samples, by their stored features."""
@@ -84,13 +85,20 @@ def fine_tune(
     """
     settings = settings or FineTuneSettings()
     place = pick_device(device)
-    accelerator = Accelerator(cpu=place.type == "cpu")
+    accelerator = accelerator_on(place)
     if accelerator.num_processes > 1:
         place = accelerator.device
     with quiet(not accelerator.is_main_process), _working_folder(folder, accelerator) as work:
         job = Job.of(classifier, samples, settings, accelerator, place)
         checkpoints = Checkpoints(folder or work, job.request())
-        state = _continued(job, checkpoints, resume) or _begun(job, fit_head)
+        # Only the main process's disk holds checkpoints, and only its head counts: machines may round differently.
+        saved = decided(lambda: _saved(checkpoints, resume), accelerator)
+        if saved is None and resume == "must":
+            raise RequestError(
+                tr("There is nothing to continue in {folder}.", folder=checkpoints.folder),
+                cure=tr("give the same photos and settings as before, or leave --resume out"),
+            )
+        state = _begun(job, fit_head) if saved is None else _continued(job, saved)
         say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
         course = job.course(state, checkpoints, job.material(work), _told(on_epoch))
         train(course, state, job.phases(state))
@@ -120,24 +128,21 @@ def _working_folder(folder: Path | None, accelerator: Accelerator) -> Iterator[P
 
 def _begun(job: Job, fit_head: FitHead | None) -> State:
     if fit_head is not None:
-        job.classifier.head.load_state_dict(fit_head(job.learned).state_dict())
+        job.classifier.head.load_state_dict(decided(lambda: fit_head(job.learned).state_dict(), job.accelerator))
     return job.start()
 
 
-def _continued(job: Job, checkpoints: Checkpoints, resume: Resume) -> State | None:
+def _continued(job: Job, saved: dict[str, Any]) -> State:
+    state = job.resumed(saved)
+    say(tr("Going on in epoch {epoch}, after step {step}.", epoch=state.epoch, step=state.step))
+    return state
+
+
+def _saved(checkpoints: Checkpoints, resume: Resume) -> dict[str, Any] | None:
     saved = checkpoints.load() if resume != "never" else None
-    if saved is not None:
-        state = job.resumed(saved)
-        say(tr("Going on in epoch {epoch}, after step {step}.", epoch=state.epoch, step=state.step))
-        return state
-    if resume == "must":
-        raise RequestError(
-            tr("There is nothing to continue in {folder}.", folder=checkpoints.folder),
-            cure=tr("give the same photos and settings as before, or leave --resume out"),
-        )
-    if checkpoints.is_of_another_request():
+    if saved is None and resume != "must" and checkpoints.is_of_another_request():
         say(tr("The checkpoints in {folder} belong to other photos or settings: starting anew.", folder=checkpoints.folder))
-    return None
+    return saved
 
 
 def _told(on_epoch: Callable[[Row], None] | None) -> Callable[[Row], None]:
