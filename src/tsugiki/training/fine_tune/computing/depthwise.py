@@ -1,10 +1,10 @@
 """Depthwise convolutions on a processor, with a backward pass as fast as the forward pass.
 
-oneDNN computes some of their gradients with its plain reference code, ten to forty times slower than the rest: in bf16 the
-one with respect to the input where the stride is not 1, in float32 and bf16 the one with respect to kernels wider than
-three. The same gradients are had from its fast code. With respect to the input they are forward convolutions with the
-mirrored kernel, one for each residue of the position modulo the stride; with respect to a wide kernel they are those with
-respect to several narrow ones, side by side.
+oneDNN computes some of their gradients with its plain reference code, several times slower than the rest: in bf16 the one
+with respect to the input where the stride is not 1, in float32 and bf16 the one with respect to kernels wider than three
+(``benchmarks/fine_tune_parts.py``). The same gradients are had from its fast code. With respect to the input they are
+forward convolutions with the mirrored kernel, one for each residue of the position modulo the stride; with respect to a
+wide kernel they are those with respect to several narrow ones, side by side.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ def depthwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, 
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    if x.dtype == torch.float32 and weight.shape[3] <= _FAST_WIDTH:
+        return functional.conv2d(x, weight, bias, stride, padding, 1, x.shape[1])
     out: torch.Tensor = _Depthwise.apply(x, weight, bias, stride, padding)
     return out
 

@@ -1,8 +1,8 @@
 """Squeeze-and-excitation (Hu et al., 2018) with a lighter backward pass.
 
 The mean over all positions and the gate both read the same activations, so their two gradients are added. PyTorch writes
-the mean's out in full, in another memory layout, and adding across layouts is slow: a tenth of EfficientNet-B0's
-step. Here it is one number per channel, added as it is.
+the mean's out in full, in another memory layout, and adding across layouts is slow
+(``benchmarks/fine_tune_parts.py``). Here it is one number per channel, added as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _WithMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.positions = x.shape[2] * x.shape[3]
-        # In bf16, pooling over everything takes a sixth of the time of `mean`.
+        # In bf16 this is several times faster than `mean`.
         return x.view_as(x), functional.avg_pool2d(x, x.shape[2:])
 
     @staticmethod

@@ -27,7 +27,12 @@ def quickened(body: nn.Module, example: torch.Tensor) -> nn.Module:
     Returns:
         A network that shares all parameters with ``body``; ``body`` itself where nothing is slow.
     """
-    return proven(dict(_replacements(body, "")), body, example)
+    return proven(slow_parts(body), body, example)
+
+
+def slow_parts(body: nn.Module) -> dict[str, nn.Module]:
+    """Path of a slow part -> what computes the same, with the same parameters."""
+    return dict(_replacements(body, ""))
 
 
 def _replacements(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
