@@ -102,6 +102,7 @@ def fine_tune(
         say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
         course = job.course(state, checkpoints, job.material(work), _told(on_epoch))
         train(course, state, job.phases(state))
+        _say_kept(state)
         return FineTuned(job.result(state), state.history, job.notes(state))
 
 
@@ -161,5 +162,18 @@ def _say_row(row: Row) -> None:
             epoch=int(row["epoch"]),
             loss=f"{row['train_loss']:.3f}",
             accuracy=f"{row['val_acc']:.1%}",
+        )
+    )
+
+
+def _say_kept(state: State) -> None:
+    words = {"epoch": state.best_epoch, "accuracy": f"{state.best.accuracy:.1%}", "share": f"{state.blended:.0%}"}
+    if state.blended == 1:
+        say(tr("The weights of epoch {epoch} are kept: validation {accuracy} correct.", **words))
+        return
+    say(
+        tr(
+            "Kept: weights {share} of the way from the start to epoch {epoch}, which validate better: {accuracy} correct.",
+            **words,
         )
     )

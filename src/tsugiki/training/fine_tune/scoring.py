@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from tsugiki.core.console import say
+from tsugiki.core.messages import tr
 from tsugiki.training.fine_tune.course import Course, Running, summed
 from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.state import Score, State
@@ -19,6 +21,7 @@ def score_start(course: Course, state: State, running: Running) -> None:
     running.inputs.prepare(state.epoch)
     state.start = validate(course, state.ema, running)
     state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
+    say(tr("the head alone: validation {accuracy} correct", accuracy=f"{state.start.accuracy:.1%}"))
 
 
 @torch.no_grad()
