@@ -1,5 +1,6 @@
 """Each photo is looked at once: whatever was kept is found again, whatever is new or changed is computed, nothing else."""
 
+import io
 import shutil
 import signal
 import subprocess
@@ -10,17 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch.nn import functional
 
 from tests.features import sharing
 from tsugiki.core.errors import DataError
 from tsugiki.data.pixels import View, read_pixels
+from tsugiki.data.preprocess import Preprocess
 from tsugiki.features import extraction, pipeline
 from tsugiki.features.engine import ALIKE, mean_cosine, reference_features, worst_difference
 from tsugiki.features.engines import Engines
 from tsugiki.features.extraction import extract, features_of_files
-from tsugiki.features.identity import identify, weights_key
+from tsugiki.features.identity import identify, tensors_digest, weights_key
 from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
 from tsugiki.features.store import FeatureStore, Space
+
+KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.9, 127.1, 126.0]
 
 
 @pytest.fixture
@@ -142,6 +147,33 @@ def test_other_weights_and_other_preprocessing_are_other_features(nae, store, fo
     wider = Engines(nae, dataclasses.replace(nae.preprocess, resize=160), name="torch")
     assert extract(photos, wider, store, key="these").computed == 4
     assert extract(photos, engines, store, key="these").computed == 0
+
+
+def test_features_of_other_pixels_are_other_features(nae, store, folder, monkeypatch):
+    paths = photos_in(folder)[:4]
+    for way in (FAST, EXACT):
+        look(nae, store, paths, way)
+        assert look(nae, store, paths, way).computed == 0
+        with monkeypatch.context() as upgraded:
+            upgraded.setattr(extraction, "_PIXELS", extraction._PIXELS + 1)
+            assert look(nae, store, paths, way).computed == 4
+
+
+def _known_photo(kind):
+    row, column = np.mgrid[0:90, 0:120]
+    values = np.stack([2 * column, 255 - 2 * row, column * row * 7 // 40 % 256], axis=2).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, kind, quality=95, subsampling=0)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "fast"), [("PNG", False), ("JPEG", False), ("JPEG", True)])
+def test_whoever_changes_what_pixels_come_out_counts_up(kind, fast):
+    """When this fails on purpose, ``extraction._PIXELS`` goes up by one, and then these numbers are renewed."""
+    seen = read_pixels(_known_photo(kind), Preprocess(size=(64, 64), resize=72), fast=fast).values.float()
+    assert extraction._PIXELS == 1
+    assert functional.avg_pool2d(seen[None], 32)[0].flatten().tolist() == pytest.approx(KNOWN_MEANS, abs=0.5)
+    assert seen[2].std().item() == pytest.approx(68.5, abs=0.5)  # 65.7 if it were bilinear
 
 
 def test_a_few_new_photos_do_not_make_the_stored_ones_be_computed_again(nae, store, dishes, decoded):
@@ -281,6 +313,20 @@ def test_processes_share_a_store_and_one_that_is_killed_spoils_nothing(folder, t
     assert decoded == []
     backbone = sharing.small_backbone()
     assert mean_cosine(vectors_of(found), expected(backbone, photos_in(folder))) >= ALIKE
+
+
+def test_a_digest_of_tensors_hears_names_kinds_shapes_and_values():
+    import torch
+
+    tensors = {"a": torch.zeros(4), "b": torch.ones(2)}
+    others = [
+        tensors | {"a": torch.zeros(2, 2)},
+        tensors | {"a": torch.zeros(4, dtype=torch.int32)},
+        tensors | {"b": torch.tensor([1.0, 1.5])},
+        {"a": tensors["a"], "c": tensors["b"]},
+    ]
+    assert tensors_digest(dict(reversed(tensors.items()))) == tensors_digest(tensors)
+    assert len({tensors_digest(each) for each in (tensors, *others)}) == 5
 
 
 def test_the_key_of_weights_changes_with_any_number(nae):

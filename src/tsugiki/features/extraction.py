@@ -24,6 +24,11 @@ from tsugiki.features.engines import CONVERTING_PAYS_FROM, Engines
 from tsugiki.features.pipeline import EXACT, FAST, Chunk, Photos, Way, Work, decode_sample, decoding_ahead, in_threads
 from tsugiki.features.store import FeatureStore, Space
 
+_PIXELS = 1
+"""Goes up whenever a photo's pixels come out otherwise than before: see data/decode.py, data/preprocess.py, data/pixels.py.
+
+Features of other pixels are other features, so the number is a part of every space's key."""
+
 _KEEP_EVERY = 2.0  # seconds: what an interruption can cost
 
 
@@ -96,7 +101,7 @@ def _space(store: FeatureStore, engines: Engines, way: Way, key: str, precision:
     parts = {
         "weights": key,
         "preprocess": engines.preprocess.to_dict(),
-        "pixels": "reference" if way.exact else "fast",
+        "pixels": f"{'reference' if way.exact else 'fast'}/{_PIXELS}",
         "precision": precision,
     }
     return store.space(parts, engines.backbone.num_features)

@@ -16,6 +16,7 @@ Letters: ``N`` photos, ``D`` feature width.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -45,7 +46,10 @@ CREATE TABLE IF NOT EXISTS rows (space INT NOT NULL, digest BLOB NOT NULL, row I
     WITHOUT ROWID;
 """
 _AT_ONCE = 500  # placeholders in one SQL statement
+_ASK_AGAIN = 0.01  # seconds between two attempts at making a store that another process is making
 _PATIENCE = 60.0  # seconds that one process waits for another one's transaction
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: its tables are not ours
 
 
 class FeatureStore:
@@ -60,29 +64,55 @@ class FeatureStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unusable(error, tr("set TSUGIKI_CACHE to a folder that can be written to")) from error
-        with self._connection() as connection:
-            connection.executescript(_TABLES)
+            raise self._unusable(error) from error
+        self._prepare(time.monotonic() + _PATIENCE)
+
+    def _prepare(self, deadline: float) -> None:
+        """Make the tables, and choose a journal that lets one process write while others read; both stay in the file.
+
+        The journal is changed under a lock that SQLite does not wait for, so two who make one store at once have to ask again.
+        """
+        while True:
+            try:
+                with self._transaction() as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")
+                    connection.executescript(_TABLES)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _BUSY or time.monotonic() > deadline:
+                    raise self._unusable(error) from error
+                time.sleep(_ASK_AGAIN)
+            else:
+                return
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are kept when the block ends well and dropped when it does not."""
         try:
-            with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=_PATIENCE)) as connection, connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
+            with self._transaction() as connection:
                 yield connection
         except sqlite3.DatabaseError as error:
-            raise self._unusable(error, "tsugiki cache --clear") from error
+            raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception, cure: str) -> TsugikiError:
-        return TsugikiError(tr("The feature store in {folder} cannot be used.", folder=self.folder), got=str(error), cure=cure)
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        # Immediate: a transaction that writes waits for its turn before it reads, and never has to be given up in the middle.
+        connecting = sqlite3.connect(self.folder / "index.sqlite", timeout=_PATIENCE, isolation_level="IMMEDIATE")
+        with closing(connecting) as connection, connection:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            yield connection
+
+    def _unusable(self, error: Exception) -> TsugikiError:
+        return TsugikiError(
+            tr("The feature store in {folder} cannot be used.", folder=self.folder), got=str(error), cure=_cure(error)
+        )
 
     def known_digests(self, paths: Sequence[Path]) -> list[str]:
         """Content digests of files that were seen before and have not been touched since; ``""`` for all others.
 
-        Touched means: size, time of change or place on the disk differ. A file's time of change cannot be set back, so a file
-        that was replaced under the same name, even by one of the same size and date, is noticed.
+        Touched means: size, date, time of change or number on the disk differ (:func:`stamp_of`). On POSIX systems the time of
+        change cannot be set back, so a file that was replaced under the same name is noticed even where size and date are
+        the same. Windows keeps no such time: there a file that is overwritten in place by one of the same size, and then
+        given the same date, is taken for the old one.
         """
         digests = [""] * len(paths)
         with self._connection() as connection:
@@ -202,18 +232,24 @@ class Space:
     def add(self, digests: Sequence[str], vectors: npt.NDArray[np.float32]) -> None:
         """Keep vectors ``[N, D]`` of photos; safe against interruption and other processes."""
         first = self._reserve(len(vectors))
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            os.lseek(descriptor, first * 4 * self.width, os.SEEK_SET)
-            with os.fdopen(descriptor, "wb", closefd=False) as stream:
-                stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            self._write(first, np.ascontiguousarray(vectors, np.float32).tobytes())
+        except OSError as error:
+            raise self._store._unusable(error) from error  # noqa: SLF001
         rows = [(self._number, bytes.fromhex(digest), first + offset) for offset, digest in enumerate(digests)]
         with self._store._connection() as connection:  # noqa: SLF001
             # OR REPLACE: a row whose vector was lost (see rows_of) must give way to the new one.
             connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
+
+    def _write(self, first: int, content: bytes) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.lseek(descriptor, first * 4 * self.width, os.SEEK_SET)
+            with os.fdopen(descriptor, "wb", closefd=False) as stream:
+                stream.write(content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _reserve(self, count: int) -> int:
         """The first of ``count`` rows that nobody else will write."""
@@ -294,6 +330,23 @@ def stamp_of(path: Path | bytes) -> str:
     if time.time_ns() - state.st_ctime_ns < 50_000_000:
         return ""
     return f"{state.st_size}/{state.st_mtime_ns}/{state.st_ctime_ns}/{state.st_ino}"
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    """SQLite's primary result code; 0 for errors that Python itself raises."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _cure(error: Exception) -> str:
+    """What to do about a store that cannot be used; only a damaged one is cleared, since hours of computing lie in it."""
+    code = _code(error) if isinstance(error, sqlite3.DatabaseError) else 0
+    if code in _BUSY:
+        return tr("wait until the other tsugiki commands have ended, then run the same command again")
+    if code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
+        return tr("make room on the disk, or set TSUGIKI_CACHE to a folder on another one; what was computed is kept")
+    if code in _DAMAGED:
+        return "tsugiki cache --clear"
+    return tr("set TSUGIKI_CACHE to a folder that can be written to")
 
 
 def _marks(block: Sequence[object]) -> str:
