@@ -79,6 +79,21 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """What a person decided about one photo, known by its content.
+
+    Attributes:
+        digest: SHA-256 of its content.
+        label: The class that it was found in.
+        now: The class that it counts as, or ``""`` where it is left out.
+    """
+
+    digest: str
+    label: str
+    now: str
+
+
+@dataclass(frozen=True)
 class Samples:
     """Photos that count: each was decoded once, has a class and a split.
 
@@ -93,6 +108,7 @@ class Samples:
         left_out: Files that do not count, each with its reason.
         decisions: Sentences for the person: what was decided and why.
         draw: How photos were held out, or ``None`` where the data set has splits of its own.
+        decided: What a person's list changed, photo by photo.
     """
 
     root: Path
@@ -105,6 +121,7 @@ class Samples:
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[str, ...] = ()
     draw: Draw | None = None
+    decided: tuple[Decided, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

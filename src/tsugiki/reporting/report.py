@@ -59,7 +59,7 @@ def write_report(run: Run, findings: Findings, *, name: str) -> str:
         counts=count_table(run.samples),
         decisions=run.samples.decisions,
         left_out=run.samples.left_out,
-        settings=list(_flattened(run.classifier.notes)),
+        settings=list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
         fingerprint=str(run.classifier.notes.get("data_fingerprint", ""))[:16],
         run=name,
         run_literal=json.dumps(name, ensure_ascii=False),

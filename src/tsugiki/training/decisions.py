@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
 from tsugiki.core.messages import tr
-from tsugiki.data.samples import LeftOut, Samples
+from tsugiki.data.samples import Decided, LeftOut, Samples
 from tsugiki.evaluation.suspects_file import Decisions, read_decisions
 
 
@@ -69,9 +69,23 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
     labels = samples.labels.copy()
     for row, name in moved.items():
         labels[row] = _class_called(name, samples.classes)
-    changed = replace(samples, labels=labels, decisions=(*samples.decisions, *_told(samples, gone, moved)))
+    changed = replace(
+        samples,
+        labels=labels,
+        decisions=(*samples.decisions, *_told(samples, gone, moved)),
+        decided=(*samples.decided, *_by_content(samples, dict.fromkeys(gone, "") | moved)),
+    )
     lost = [LeftOut(samples.names[row], tr("excluded by the list")) for row in sorted(gone)]
     return _usable(changed.take(row for row in range(len(samples)) if row not in gone), lost)
+
+
+def _by_content(samples: Samples, now: dict[int, str]) -> list[Decided]:
+    """The decisions as a run notes them, so that they hold wherever the photos lie later."""
+    return [
+        Decided(samples.digests[row], samples.classes[samples.labels[row]], name)
+        for row, name in sorted(now.items())
+        if name != samples.classes[samples.labels[row]]
+    ]
 
 
 def _class_called(name: str, classes: tuple[str, ...]) -> int:

@@ -11,11 +11,10 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
-from tsugiki.core.errors import DataError, TsugikiError
+from tsugiki.core.errors import DataError
 from tsugiki.core.messages import tr
 from tsugiki.data.listing import list_photos
 from tsugiki.data.samples import UNKNOWN_CLASS, LeftOut, Listing, Look
-from tsugiki.data.settling import settle
 from tsugiki.evaluation.document import evaluate_rows, headline
 from tsugiki.evaluation.rows import Predictions
 from tsugiki.features.engines import Engines
@@ -23,7 +22,7 @@ from tsugiki.features.extraction import extract
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, Photos
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.fit import fingerprint
+from tsugiki.training.recall import EXCLUDED, LEARNED, VALIDATION, Recalled, recall
 from tsugiki.training.scoring import predict_features
 
 
@@ -34,7 +33,7 @@ class Evaluation:
     Attributes:
         document: The numbers (:func:`tsugiki.evaluation.document.evaluate_rows`).
         predictions: One row per photo.
-        left_out: Photos that cannot be read, with their reasons.
+        left_out: Files that should have been judged and cannot be, with their reasons.
     """
 
     document: dict[str, Any]
@@ -45,8 +44,8 @@ class Evaluation:
 def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None = None) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
-    Where the data set has no splits of its own, every photo counts, unless these are the very photos that the classifier was
-    trained on: then the ones that were held out then are held out again.
+    Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
+    by their content, wherever they lie. What a person's list decided in training holds here too.
 
     Args:
         model: A trained classifier.
@@ -59,12 +58,14 @@ def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None 
     store = store or FeatureStore()
     listing = list_photos(data)
     looks = identify(listing.paths, store)
-    rows, split = _judged(model, listing, looks)
+    judged = _judged(model, listing, looks)
+    rows = judged.rows
     photos = Photos([listing.paths[row] for row in rows], [looks[row].digest for row in rows])
     engines = Engines(model.backbone, model.preprocess)
     found = extract(photos, engines, store, way=EXACT, key=weights_key(model.backbone))
     good = [at for at in range(len(rows)) if at not in found.problems]
-    left_out = tuple(LeftOut(listing.names[rows[at]], reason) for at, reason in sorted(found.problems.items()))
+    undecoded = (LeftOut(listing.names[rows[at]], reason) for at, reason in sorted(found.problems.items()))
+    left_out = (*listing.left_out, *judged.unopened, *undecoded)
     for entry in left_out:
         say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
     if not good:
@@ -72,52 +73,78 @@ def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None 
     vectors = np.asarray(found.space.vectors()[found.rows[good]], np.float32)
     predictions = Predictions(
         tuple(listing.names[rows[at]] for at in good),
-        (split,) * len(good),
-        _labels(model, [listing.labels[rows[at]] for at in good]),
+        (judged.split,) * len(good),
+        _labels(model, [judged.labels[at] for at in good]),
         predict_features(model, vectors).astype(np.float64),
         model.classes,
     )
-    document = evaluate_rows(predictions, split=split, temperature=model.temperature)
+    document = evaluate_rows(predictions, split=judged.split, temperature=model.temperature)
     say(headline(document))
     return Evaluation(document, predictions, left_out)
 
 
-def _judged(model: Classifier, listing: Listing, looks: list[Look]) -> tuple[list[int], str]:
-    """Rows of the photos to judge, and what their split is called."""
-    for split in ("test", "val"):
-        rows = [row for row, name in enumerate(listing.splits) if name == split and looks[row].digest]
-        if rows:
-            return rows, split
-    held_out = _held_out_then(model, listing, looks)
-    if held_out is not None:
-        say(tr("These photos trained the classifier: the ones that were held out then are judged."))
-        return held_out, "test"
+@dataclass(frozen=True)
+class _Judged:
+    """The photos to judge.
+
+    Attributes:
+        rows: Where they stand in the listing.
+        labels: The class of each.
+        split: What their split is called.
+        unopened: Files that would be among them and cannot be opened.
+    """
+
+    rows: list[int]
+    labels: list[str]
+    split: str
+    unopened: tuple[LeftOut, ...]
+
+
+def _judged(model: Classifier, listing: Listing, looks: list[Look]) -> _Judged:
+    known = recall(model.notes, listing, looks)
+    opened = {name for name, look in zip(listing.splits, looks, strict=True) if look.digest}
+    split = next((name for name in ("test", "val") if name in opened), "")
+    asked = [row for row, name in enumerate(listing.splits) if not split or name == split]
+    rows = [row for row in asked if looks[row].digest]
+    if known is not None:
+        rows = _as_decided(rows, known, listing)
+    if not split:
+        rows = _not_learned(rows, known)
+    labels = listing.labels if known is None else known.labels
+    unopened = tuple(LeftOut(listing.names[row], looks[row].reason) for row in asked if not looks[row].digest)
+    return _Judged(rows, [labels[row] for row in rows], split or "test", unopened)
+
+
+def _as_decided(rows: list[int], known: Recalled, listing: Listing) -> list[int]:
+    """The rows that no list has left out."""
+    kept = [row for row in rows if known.roles[row] != EXCLUDED]
+    if len(kept) < len(rows):
+        say(tr("Left out in training, so not judged either: {count}.", count=len(rows) - len(kept)))
+    moved = sum(known.labels[row] != listing.labels[row] for row in kept)
+    if moved:
+        say(tr("Another class because a list said so in training: {count}.", count=moved))
+    return kept
+
+
+def _not_learned(rows: list[int], known: Recalled | None) -> list[int]:
+    """The rows that the classifier has not learned from, where that is known and leaves any."""
+    if known is not None:
+        others = [row for row in rows if known.roles[row] not in {LEARNED, VALIDATION}]
+        if 0 < len(others) < len(rows):
+            sentence = tr(
+                "The classifier was trained with {count} of these photos: only the other {judged} are judged.",
+                count=len(rows) - len(others),
+                judged=len(others),
+            )
+            say(sentence)
+            return others
     say(
         tr(
             "These photos have no split, so all of them are judged: "
             "if the classifier was trained on some, the score is too good."
         )
     )
-    return [row for row in range(len(listing)) if looks[row].digest], "test"
-
-
-def _held_out_then(model: Classifier, listing: Listing, looks: list[Look]) -> list[int] | None:
-    """Rows that were held out in training, when these are the same photos."""
-    split = model.notes.get("split")
-    if not split:
-        return None
-    try:
-        absent = set(split["left_out"])
-        then = [Look(reason="-") if name in absent else look for name, look in zip(listing.names, looks, strict=True)]
-        samples = settle(listing, then, seed=int(split["seed"]), held_out=float(split["held_out"]))
-        drawn = str(split["fingerprint"])
-    except (TsugikiError, KeyError, TypeError, ValueError):  # other photos, or notes that somebody else wrote
-        return None
-    # Photos that turned out unreadable only when they were computed took part in the draw.
-    if fingerprint(samples) != drawn:
-        return None
-    chosen = set(samples.of("test").names)
-    return [row for row, name in enumerate(listing.names) if name in chosen]
+    return rows
 
 
 def _labels(model: Classifier, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +19,7 @@ from tsugiki.evaluation.document import headline
 from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
 from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head
 from tsugiki.training.heads import FeatureRows
+from tsugiki.training.recall import fingerprint, seen_notes
 from tsugiki.training.run import Run
 from tsugiki.training.scoring import calibrate, judge
 
@@ -64,7 +63,8 @@ def fit(
         "views": looking.views,
         "photos": {split: len(evidence.samples.rows_of(split)) for split in sorted(set(evidence.samples.splits))},
         "data_fingerprint": fingerprint(evidence.samples),
-        "split": samples.draw and {**asdict(samples.draw), **_as_drawn(samples)},
+        "split": samples.draw and asdict(samples.draw),
+        "seen": seen_notes(evidence.samples),
     }
     predictions, evaluation = judge(model, evidence)
     say(headline(evaluation))
@@ -116,15 +116,3 @@ def kept_together(photos: Samples, views: int = 1) -> list[str] | None:
         for row in unit.rows:
             names[row] = str(number)
     return names * views
-
-
-def _as_drawn(samples: Samples) -> dict[str, Any]:
-    """What evaluation needs to hold the same photos out again: those that took part in the draw, and those that did not."""
-    return {"fingerprint": fingerprint(samples), "left_out": [entry.name for entry in samples.left_out]}
-
-
-def fingerprint(samples: Samples) -> str:
-    """A digest of every photo's content, class and split, wherever the photos lie and in whatever order the classes are."""
-    names = [samples.classes[label] if label >= 0 else "" for label in samples.labels]
-    rows = sorted(zip(samples.digests, names, samples.splits, strict=True))
-    return hashlib.sha256(repr((sorted(samples.classes), rows)).encode()).hexdigest()

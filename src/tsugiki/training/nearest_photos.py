@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.errors import DataError
+from tsugiki.core.messages import tr
 from tsugiki.data.listing import list_photos
-from tsugiki.data.samples import Samples
 from tsugiki.data.settling import settle
 from tsugiki.evaluation.neighbours import nearest
 from tsugiki.features.engines import Engines
@@ -17,6 +18,7 @@ from tsugiki.features.extraction import extract, features_of_files
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import FAST, Photos
 from tsugiki.features.store import FeatureStore
+from tsugiki.training.recall import LEARNED, recall
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,35 @@ def nearest_photos(
         store: Where features are kept.
 
     Raises:
-        DataError: When the photos cannot be used.
+        DataError: When the photos cannot be used, or the classifier was trained on others.
     """
     store = store or FeatureStore()
-    samples = _training_photos(classifier, data, store)
-    paths = samples.paths
+    photos, labels = _training_photos(classifier, data, store)
     engines = Engines(classifier.backbone, classifier.preprocess)
-    found = extract(Photos(paths, samples.digests), engines, store, way=FAST, key=weights_key(classifier.backbone))
+    found = extract(photos, engines, store, way=FAST, key=weights_key(classifier.backbone))
     own = identify([photo], store)[0].digest
-    rows = [row for row, digest in enumerate(samples.digests) if row not in found.problems and digest != own]
+    rows = [row for row, digest in enumerate(photos.digests) if row not in found.problems and digest != own]
     vectors, _ = features_of_files(classifier.backbone, classifier.preprocess, [photo])
     gallery = np.asarray(found.space.vectors()[found.rows[rows]], np.float32)
     near = nearest(vectors, gallery, k=count)
     pairs = zip(near.rows[0].tolist(), near.similarity[0].tolist(), strict=True)
-    return [
-        NearPhoto(paths[rows[at]], samples.classes[samples.labels[rows[at]]], similarity) for at, similarity in pairs if at >= 0
-    ]
+    return [NearPhoto(photos.paths[rows[at]], labels[rows[at]], similarity) for at, similarity in pairs if at >= 0]
 
 
-def _training_photos(classifier: Classifier, data: str | Path, store: FeatureStore) -> Samples:
-    """The training photos as they were drawn then, where the program drew them."""
-    drawn = classifier.notes.get("split") or {}
+def _training_photos(classifier: Classifier, data: str | Path, store: FeatureStore) -> tuple[Photos, list[str]]:
+    """The photos that the classifier learned from, and the class that each had then."""
     listing = list_photos(data)
     looks = identify(listing.paths, store)
-    return settle(listing, looks, seed=int(drawn.get("seed", 0)), held_out=float(drawn.get("held_out", 0.2))).of("train")
+    known = recall(classifier.notes, listing, looks)
+    if known is None:  # notes that do not tell
+        samples = settle(listing, looks).of("train")
+        return Photos(samples.paths, samples.digests), [samples.classes[label] for label in samples.labels]
+    rows = [row for row, role in enumerate(known.roles) if role == LEARNED]
+    if not rows:
+        raise DataError(
+            tr("None of these photos trained the classifier."),
+            got=str(data),
+            cure=tr("name the photos that it was trained with"),
+        )
+    paths = listing.paths
+    return Photos([paths[row] for row in rows], [looks[row].digest for row in rows]), [known.labels[row] for row in rows]
