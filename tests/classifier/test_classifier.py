@@ -1,8 +1,12 @@
 """The classifier: frozen means frozen, one photo has one answer however it is given, and modes stay as they were."""
 
+import contextlib
 import copy
 import dataclasses
 import io
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +192,23 @@ def test_unreadable_photos_in_a_list_are_answered_with_their_problem(dish_run, p
             assert (answer.label, answer.known, answer.top, answer.probabilities) == ("", False, (), ())
             assert answer.to_dict(model.classes)["problem"] == answer.problem
     assert bad.name == str(broken)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_what_a_folder_holds_besides_is_answered_with_its_problem(dish_run, photo, tmp_path):
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    assert [answer.problem for answer in dish_run.classifier.predict(tmp_path)] == ["no regular file"]
+    shutil.copyfile(photo, tmp_path / "z.jpg")
+    with contextlib.suppress(OSError):  # some systems allow no such name
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(photo.read_bytes())
+    good, *others = dish_run.classifier.predict(tmp_path)
+    agree(good, dish_run.classifier.predict(photo))
+    assert good.name == str(tmp_path / "z.jpg")
+    problems = {answer.name: answer.problem for answer in others}
+    assert problems.pop(str(tmp_path / "a" / "pipe.jpg")) == "no regular file"
+    assert all("UTF-8" in problem for problem in problems.values())
+    assert len(problems) == len(list(tmp_path.iterdir())) - 2
 
 
 def test_one_unreadable_photo_is_an_error_with_the_reason(dish_run, tmp_path):

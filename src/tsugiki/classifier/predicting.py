@@ -23,7 +23,8 @@ from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.core.messages import tr
 from tsugiki.data.decode import open_photo
-from tsugiki.data.walking import Walk
+from tsugiki.data.samples import LeftOut
+from tsugiki.data.walking import photos_in
 from tsugiki.features.extraction import features_of_files
 
 if TYPE_CHECKING:
@@ -48,14 +49,17 @@ def predict(classifier: Classifier, photos: Any, *, top: int = 3) -> Prediction 
     return prediction
 
 
-def predict_files(classifier: Classifier, paths: Sequence[Path], *, top: int = 3) -> list[Prediction]:
-    """Answer for files, in order; those that cannot be read are answered with their problem."""
+def predict_files(
+    classifier: Classifier, paths: Sequence[Path], left_out: Sequence[LeftOut] = (), *, top: int = 3
+) -> list[Prediction]:
+    """Answer for files, in order, and then for those left out; what cannot be read is answered with its problem."""
     with evaluating(classifier):
         vectors, problems = features_of_files(classifier.backbone, classifier.preprocess, paths)
         good = [position for position in range(len(paths)) if position not in problems]
         answers = answer_features(classifier, torch.from_numpy(vectors[good]), [str(paths[row]) for row in good], top=top)
     answered = dict(zip(good, answers, strict=True))
-    return [answered.get(position) or _unreadable(str(path), problems[position]) for position, path in enumerate(paths)]
+    read = [answered.get(position) or _unreadable(str(path), problems[position]) for position, path in enumerate(paths)]
+    return [*read, *(_unreadable(entry.name, entry.reason) for entry in left_out)]
 
 
 def _unreadable(name: str, problem: str) -> Prediction:
@@ -87,10 +91,8 @@ def _answer(classifier: Classifier, probabilities: torch.Tensor, distance: float
 
 def _predict_path(classifier: Classifier, path: Path, top: int) -> Prediction | list[Prediction]:
     if path.is_dir():
-        names = Walk(str(path)).photos_below(".")
-        if not names:
-            raise RequestError(tr("There is no photo in {path}.", path=path))
-        return predict_files(classifier, [path / name for name in names], top=top)
+        paths, left_out = photos_in(path)
+        return predict_files(classifier, paths, left_out, top=top)
     if not path.exists():
         raise RequestError(tr("There is no photo {path}.", path=path), allowed=tr("a photo, or a folder of photos"))
     prediction = predict_files(classifier, [path], top=top)[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.classifier.prediction import Prediction
+    from tsugiki.data.samples import LeftOut
 
 
 class Format(StrEnum):
@@ -43,9 +44,9 @@ def predict(
     from tsugiki.classifier.predicting import predict_files
     from tsugiki.core.devices import pick_device
 
-    paths = _photos(photos)
+    paths, left_out = _photos(photos)
     model = Classifier.load(run).to(pick_device(device))
-    answers = predict_files(model, paths, top=top)
+    answers = predict_files(model, paths, left_out, top=top)
     problems = [answer for answer in answers if answer.problem]
     if len(problems) == len(answers):
         raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
@@ -56,18 +57,18 @@ def predict(
         _draw(answers, plot)
 
 
-def _photos(given: Sequence[Path]) -> list[Path]:
-    from tsugiki.data.walking import Walk
+def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
+    from tsugiki.data.walking import photos_in
 
     paths: list[Path] = []
+    left_out: list[LeftOut] = []
     for place in given:
         if not place.exists():
             raise RequestError(tr("There is no photo {path}.", path=place), allowed=tr("a photo, or a folder of photos"))
-        found = [place / name for name in Walk(str(place)).photos_below(".")] if place.is_dir() else [place]
-        if not found:
-            raise RequestError(tr("There is no photo in {path}.", path=place))
+        found, others = photos_in(place) if place.is_dir() else ([place], [])
         paths += found
-    return paths
+        left_out += others
+    return paths, left_out
 
 
 def _table(answers: Sequence[Prediction], model: Classifier) -> str:

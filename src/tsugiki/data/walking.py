@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.data.naming import PHOTO_SUFFIXES, is_never_meant, is_writable_text, natural, shown, suffix_of
 from tsugiki.data.samples import LeftOut
@@ -94,6 +96,19 @@ class Walk:
             self.left_out.append(LeftOut(name, tr("no regular file")))
             return False
         return True
+
+
+def photos_in(folder: Path) -> tuple[list[Path], list[LeftOut]]:
+    """Every photo below ``folder``, in natural order; and what was meant as one and cannot be used, by its path.
+
+    Raises:
+        RequestError: When there is neither.
+    """
+    walk = Walk(str(folder))
+    paths = [folder / name for name in walk.photos_below(".")]
+    if not paths and not walk.left_out:
+        raise RequestError(tr("There is no photo in {path}.", path=folder))
+    return paths, [LeftOut(str(folder / entry.name), entry.reason) for entry in walk.left_out]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
