@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
-from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
 from tsugiki.data import decode
 from tsugiki.data.decode import open_photo
 
@@ -257,3 +258,20 @@ def test_many_threads_leave_everything_as_it_was():
 def test_a_broken_exif_block_does_not_lose_the_photo():
     content = stored(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff broken")
     assert open_photo(content).size == (40, 24)
+
+
+@pytest.mark.parametrize("step", ["convert", "load", "transpose", "getexif", "open"])
+def test_full_memory_is_told_and_no_fault_of_the_photo(monkeypatch, step):
+    content = stored(
+        photo().convert("L"),
+        "JPEG",
+        exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06" + b"\0" * 7,
+    )
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image if step == "open" else JpegImageFile if step in {"load", "getexif"} else Image.Image, step, full)
+    with pytest.raises(TsugikiError, match="not enough memory") as caught:
+        open_photo(content)
+    assert not isinstance(caught.value, DataError)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
-from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.core.messages import tr
 from tsugiki.data.sniff import name_content
 
@@ -61,8 +61,9 @@ def open_photo(source: PhotoSource) -> Image.Image:
 
     Raises:
         UnreadablePhoto: With the reason, in a few words and without the path.
+        TsugikiError: When the memory is full, which says nothing about the photo.
     """
-    with strict_pillow():
+    with strict_pillow(), _full_memory_told():
         if isinstance(source, Image.Image):
             return _upright_rgb(source)
         if isinstance(source, np.ndarray):
@@ -77,21 +78,35 @@ def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
 
     Raises:
         UnreadablePhoto: With the reason, in a few words and without the path.
+        TsugikiError: When the memory is full.
     """
     if isinstance(source, bytes):
         return source
     try:
-        if isinstance(source, str | os.PathLike):
-            return Path(source).read_bytes()
-        if source.seekable():
-            source.seek(0)
-        return source.read()
+        with _full_memory_told():
+            if isinstance(source, str | os.PathLike):
+                return Path(source).read_bytes()
+            if source.seekable():
+                source.seek(0)
+            return source.read()
     except FileNotFoundError:
         raise UnreadablePhoto(tr("no such file")) from None
     except IsADirectoryError:
         raise UnreadablePhoto(tr("a folder")) from None
     except OSError as fault:
         raise UnreadablePhoto(tr("cannot be read: {detail}", detail=fault.strerror or fault)) from None
+
+
+@contextlib.contextmanager
+def _full_memory_told() -> Iterator[None]:
+    """Full memory ends the work: a photo that is left out for it would be missed without anything being wrong with it."""
+    try:
+        yield
+    except MemoryError as fault:
+        raise TsugikiError(
+            tr("There is not enough memory to decode a photo."),
+            cure=tr("close other programs, or make the largest photos smaller, and run the same command again"),
+        ) from fault
 
 
 def _from_array(array: npt.NDArray[Any]) -> Image.Image:
@@ -110,6 +125,8 @@ def _identify(content: bytes) -> Image.Image:
         photo = Image.open(io.BytesIO(content), formats=_FORMATS)
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
+    except MemoryError:
+        raise
     except Exception as fault:  # Pillow's plugins raise whatever a broken file makes them stumble over
         raise UnreadablePhoto(name_content(content)) from fault
     return photo
@@ -127,6 +144,8 @@ def _upright_rgb(photo: Image.Image) -> Image.Image:
         rgb = _to_rgb(photo)
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
+    except MemoryError:
+        raise
     except Exception as fault:  # as above
         raise UnreadablePhoto(_damage(fault)) from fault
     turn = _orientation(photo)
@@ -144,6 +163,8 @@ def _orientation(photo: Image.Image) -> Image.Transpose | None:
     """What turns the photo upright; nothing where it is, or where the EXIF data themselves cannot be read."""
     try:
         return _UPRIGHT.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001  a broken note about the photo does not make the photo unreadable
         return None
 
