@@ -198,3 +198,13 @@ def test_unpacked_files_are_ordinary_files(tarred):
     info.mode = 0o4777
     (file,) = unpack(tarred([(info, b"x")])).rglob("*.png")
     assert not file.stat().st_mode & 0o7111
+
+
+def test_a_full_disk_is_told_as_such(zipped, monkeypatch):
+    path = zipped([("a/1.png", b"x" * 1000), ("b/1.png", b"x" * 1000)])
+    usage = shutil.disk_usage(path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1500))
+    with pytest.raises(DataError, match="No space left") as caught:
+        unpack(path)
+    assert not isinstance(caught.value, UnsafeArchive)
+    assert left_behind() == []

@@ -5,7 +5,9 @@ Content is unpacked once into the cache, under the digest of the archive, whole 
 
 from __future__ import annotations
 
+import errno
 import lzma
+import os
 import re
 import shutil
 import tarfile
@@ -104,16 +106,20 @@ class _Budget:
     def __init__(self, limits: Limits, path: Path, folder: Path) -> None:
         self.path = path
         self.files = limits.files
-        self.bytes = min(limits.bytes_for(path.stat().st_size), shutil.disk_usage(folder).free)
+        self.bytes = limits.bytes_for(path.stat().st_size)
+        self.free = shutil.disk_usage(folder).free
 
     def take(self, size: int) -> None:
         self.files -= 1
         self.bytes -= size
+        self.free -= size
         if self.files < 0 or self.bytes < 0:
             raise UnsafeArchive(
                 tr("The archive {path} holds too much.", path=self.path),
                 cure=tr("unpack it yourself, if you trust it, and name the folder"),
             )
+        if self.free < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _safe_parts(name: str) -> list[str]:
