@@ -58,7 +58,8 @@ def main() -> None:
         + table(("", *columns), precisions)
         + "\n\nFast way (fast pixels, the chosen engine) against exact way (Pillow, float32), all photos:\n\n"
         + table(("", "photos", "grey levels", "mean cosine", "same answer"), answers)
-        + "\n\n`python -m benchmarks.agreement hymenoptera food3 --timm-weights ... --torchvision-weights ...`"
+        + "\n\n`python -m benchmarks.agreement hymenoptera food3 --timm-weights mobilenetv2_100.same_pad.safetensors "
+        + "--torchvision-weights mobilenet_v2.torchvision.pth`"
     )
     write_section("agreement", "Fast features against exact ones", body)
 

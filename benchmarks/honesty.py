@@ -212,6 +212,14 @@ def titled(title: str, columns: str, rows: Iterable[Sequence[object]]) -> str:
     return f"### {title}\n\n{table(columns.split('|'), [list(map(str, row)) for row in rows])}"
 
 
+def words_of(asked: argparse.Namespace) -> str:
+    """The command line again, files by their names."""
+    words = [asked.photos.name, asked.unlike.name, "--backbone", asked.backbone, "--weights", Path(asked.weights).name]
+    for argument in asked.model_arg:
+        words += ["--model-arg", argument]
+    return " ".join([*words, "--seeds", str(asked.seeds)])
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -225,7 +233,7 @@ def main() -> None:
     model_args = dict(argument.split("=", 1) for argument in asked.model_arg)
     looker = Looker(load_backbone(asked.backbone, weights=asked.weights, model_args=model_args))
     both = look_at(asked.photos, looker), look_at(asked.unlike, looker)
-    parts = [f"`python -m benchmarks.honesty {asked.photos.name} {asked.unlike.name} --backbone {asked.backbone} ...`"]
+    parts = [f"`python -m benchmarks.honesty {words_of(asked)}`"]
     columns = "photos|seed|copies found|other pairs|pairs in the clean folder"
     parts.append(titled("Planted copies", columns, (row for one in both for row in copies(one, looker, asked.seeds))))
     columns = "photos|seed|training photos|wrong labels|suspects looked at|wrong ones among them"

@@ -151,11 +151,12 @@ tuned = contend("fine-tuning / ファインチューニング", grafted, (full_t
 # ### 結果 / The result
 #
 # 写真が少ないと、正解率には幅があります。区間が重なる 2 つの方法に、はっきりした差はありません。
-# また、テスト写真で方法を選ぶと、その点数は甘くなります。実際に選ぶときは訓練写真の交差検証を使ってください (`tsugiki rank`)。
+# また、テスト写真で方法を選ぶと、その点数は甘くなります。実際に選ぶときは、訓練写真の一部での検証に任せてください
+# (`tsugiki fit DATA --method auto`)。
 #
 # With few photos an accuracy is uncertain: two ways whose intervals overlap are not clearly different. And a way that is
-# chosen by its score on the test photos has a score that flatters. To choose for real, cross-validate on the training
-# photos (`tsugiki rank`).
+# chosen by its score on the test photos has a score that flatters. To choose for real, let validation on the training
+# photos decide (`tsugiki fit DATA --method auto`).
 
 # %%
 contenders = [scratch, transfer, tuned]

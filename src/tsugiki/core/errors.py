@@ -70,6 +70,9 @@ class RequestError(TsugikiError):
     exit_status = 2
 
 
+_FEW = 24  # names that can be listed where none is near; of hundreds nobody finds the right one
+
+
 class UnknownName(RequestError):
     """A name that does not exist; the nearest existing ones are named.
 
@@ -81,8 +84,10 @@ class UnknownName(RequestError):
     """
 
     def __init__(self, what: str, *, name: str, known: Iterable[str], cure: str = "") -> None:
-        nearest = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-        allowed = tr("did you mean {names}?", names=", ".join(nearest)) if nearest else ""
+        names = list(known)
+        nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        few = len(names) <= _FEW
+        allowed = tr("did you mean {names}?", names=", ".join(nearest)) if nearest else ", ".join(sorted(names)) if few else ""
         super().__init__(what, allowed=allowed, got=repr(name), cure=cure)
 
 
