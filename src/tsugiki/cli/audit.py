@@ -11,6 +11,7 @@ import typer
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 
 
 def audit(
@@ -19,7 +20,7 @@ def audit(
     backbone: Annotated[str, typer.Option(help=tr("what looks at the photos (see: tsugiki backbones)"))] = "bundled:nae",
     weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
     model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
-    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
+    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Find unreadable, doubled, leaked, mislabelled and odd photos; nothing is changed."""

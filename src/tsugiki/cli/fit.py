@@ -25,6 +25,7 @@ from tsugiki.cli.fine_tune_options import (
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
@@ -50,7 +51,7 @@ def fit(
     ] = False,
     views: Annotated[int, typer.Option(help=tr("augmented views per training photo"), min=0)] = 0,
     held_out: Annotated[float, typer.Option(help=tr("share to hold out where the data set has no splits"))] = 0.2,
-    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
+    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
     device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
     engine: Annotated[EngineName, typer.Option(help=tr("what computes features: auto, openvino or torch"))] = "auto",
     method: MethodOption = "transfer",

@@ -10,6 +10,7 @@ import typer
 
 from tsugiki.core.console import emit, say
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier
@@ -27,7 +28,7 @@ def lr(
     lowest: Annotated[float, typer.Option(help=tr("the smallest learning rate"))] = 1e-6,
     highest: Annotated[float, typer.Option(help=tr("the largest learning rate"))] = 1.0,
     plot: Annotated[Path | None, typer.Option(help=tr("draw the curve into this PNG file"))] = None,
-    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = 42,
+    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
     device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:

@@ -7,8 +7,11 @@ import random
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 
+DEFAULT_SEED = 42
+"""Used wherever nobody names a seed, so that every way of asking holds the same photos out."""
 
-def set_seeds(seed: int = 42) -> None:
+
+def set_seeds(seed: int = DEFAULT_SEED) -> None:
     """Seed Python, NumPy and PyTorch (every device).
 
     Args:

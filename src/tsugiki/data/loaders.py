@@ -32,6 +32,7 @@ from tsugiki.core.console import say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.decode import open_photo
 from tsugiki.data.describing import describe_samples
 from tsugiki.data.listing import list_photos
@@ -114,7 +115,7 @@ def create_dataloaders(
     batch_size: int,
     num_workers: int | Literal["auto"] = "auto",
     *,
-    seed: int = 42,
+    seed: int = DEFAULT_SEED,
 ) -> tuple[PhotoLoader, PhotoLoader, list[str]]:
     """DataLoaders over a training and a test folder, and the names of the classes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tsugiki.core.console import say
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.describing import describe_samples
 from tsugiki.data.listing import list_photos
 from tsugiki.data.looking import look
@@ -12,7 +13,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.data.settling import settle
 
 
-def load(source: str | Path, *, seed: int = 0, held_out: float = 0.2) -> Samples:
+def load(source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = 0.2) -> Samples:
     """Read a data set and say what was decided: classes, counts, splits, files left out.
 
     Every photo is decoded once before it counts.

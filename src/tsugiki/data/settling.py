@@ -10,6 +10,7 @@ import numpy as np
 
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.findings import findings
 from tsugiki.data.naming import natural
 from tsugiki.data.samples import Draw, LeftOut, Listing, Look, Samples
@@ -18,7 +19,7 @@ from tsugiki.data.splitting import hold_out, units_of
 _NAMED = 5  # how many classes or reasons are named in one sentence
 
 
-def settle(listing: Listing, looks: Sequence[Look], *, seed: int = 0, held_out: float = 0.2) -> Samples:
+def settle(listing: Listing, looks: Sequence[Look], *, seed: int = DEFAULT_SEED, held_out: float = 0.2) -> Samples:
     """The photos that count.
 
     Classes are those of the training photos, in natural order; a held-out photo of another class cannot be scored and is left

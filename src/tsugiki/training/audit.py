@@ -13,6 +13,7 @@ import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.loading import load_backbone
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.listing import list_photos
 from tsugiki.data.samples import Listing, Look, Samples
 from tsugiki.data.settling import settle
@@ -87,7 +88,7 @@ def _pair(names: tuple[str, ...], first: int, second: int, kind: str) -> dict[st
 
 
 def audit(
-    data: str | Path, *, backbone: str | Backbone = DEFAULT_BACKBONE, seed: int = 0, looking: Looking | None = None
+    data: str | Path, *, backbone: str | Backbone = DEFAULT_BACKBONE, seed: int = DEFAULT_SEED, looking: Looking | None = None
 ) -> Audit:
     """Examine a data set; nothing in it is changed, nothing is kept but features.
 

@@ -18,6 +18,7 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.listing import list_photos
 from tsugiki.data.looking import look
 from tsugiki.data.pixels import PhotoFacts, View
@@ -117,7 +118,9 @@ class Looking:
     store: FeatureStore | None = None
 
 
-def find_samples(source: str | Path, *, seed: int = 0, held_out: float = 0.2, store: FeatureStore | None = None) -> Samples:
+def find_samples(
+    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = 0.2, store: FeatureStore | None = None
+) -> Samples:
     """The photos of a source, by content; none is decoded yet: that happens once, when its features are computed.
 
     See :func:`tsugiki.load` for what a source may be and what is decided.

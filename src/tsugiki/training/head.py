@@ -18,6 +18,7 @@ import torch
 from tsugiki.core.console import Tick, progress
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.training.folds import deal_folds
 from tsugiki.training.heads import FeatureRows, Floats, Heads, Ints, Plan, Scaling, train_heads
 
@@ -44,7 +45,7 @@ class HeadSettings:
     epochs: int | None = None
     batch_size: int | None = None
     lr: float = 0.003
-    seed: int = 0
+    seed: int = DEFAULT_SEED
     class_weights: bool = False
 
     def __post_init__(self) -> None:

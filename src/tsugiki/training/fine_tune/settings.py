@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.messages import tr
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation
 
 Precision = Literal["auto", "float32", "bf16", "fp16"]
@@ -79,7 +80,7 @@ class FineTuneSettings:
     checkpoint_minutes: float = 5.0
     checkpoint_steps: int = 0
     budget: float = 0.0
-    seed: int = 42
+    seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
         faults = [*self._faults_of_numbers(), *self._faults_of_choices()]
