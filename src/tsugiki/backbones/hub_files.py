@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import constants, errors, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -19,6 +20,10 @@ from tsugiki.backbones.reach import unreachable, why_unreachable
 from tsugiki.core.console import say
 from tsugiki.core.errors import UnknownName, WeightsError
 from tsugiki.core.messages import tr
+from tsugiki.data.fetching import not_written
+
+_LINE_BROKE = (OSError, errors.HTTPError)  # type: ignore[attr-defined]  # the HTTP client's own, whichever the hub uses
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def hub_file(repository: str, candidates: Sequence[str], *, name: str) -> Path:
@@ -92,5 +97,8 @@ def _fetch(repository: str, filename: str, name: str) -> Path | None:
         raise unreachable(name, hf_hub_url(repository_id, filename), _place_by_hand(repository, filename), error) from error
     except EntryNotFoundError:
         return None
-    except OSError as error:
-        raise unreachable(name, hf_hub_url(repository_id, filename), _place_by_hand(repository, filename), error) from error
+    except _LINE_BROKE as error:
+        place = _place_by_hand(repository, filename)
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise not_written(place, error) from error
+        raise unreachable(name, hf_hub_url(repository_id, filename), place, error) from error

@@ -1,25 +1,23 @@
-"""Weights that are somewhere else: fetched within seconds or not at all, whole or not at all."""
+"""Weights that are somewhere else: fetched or refused within seconds, and in place only when they are whole."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from tsugiki.core.console import progress, say
+from tsugiki.core.console import say
 from tsugiki.core.errors import WeightsError, WeightsUnreachable
-from tsugiki.core.files import atomic_path
+from tsugiki.core.files import sha256_of
 from tsugiki.core.messages import tr
+from tsugiki.data.fetching import Line, alone, fetched
 
 PATIENCE = 6.0
 """Seconds after which a server that does not answer counts as unreachable."""
 
-_STALL = 30.0
-_CHUNK = 1 << 20
+_STALL = 30.0  # seconds of silence, once it has answered, after which the line counts as broken
 
 
 def unreachable(name: str, url: str, place: Path, reason: object) -> WeightsUnreachable:
@@ -57,7 +55,7 @@ def _ask(url: str) -> str:
 
 
 def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path:
-    """Fetch ``url`` to ``place`` unless it is there; an interrupted transfer leaves nothing.
+    """Fetch ``url`` to ``place`` unless it is there; an interrupted transfer is continued by the next call.
 
     Args:
         url: The address.
@@ -68,42 +66,22 @@ def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path
     Raises:
         WeightsUnreachable: When the server does not answer, or stops answering.
         WeightsError: When what came is not what was promised.
+        TsugikiError: When the disk cannot be written to.
     """
-    if place.is_file():
-        return place
-    if reason := why_unreachable(url):
-        raise unreachable(name, url, place, reason)
-    say(tr("Fetching the weights of {name} from {url}", name=name, url=url))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with atomic_path(place) as temporary:
-            digest = _transfer(url, temporary, name)
+    with alone(place):
+        if place.is_file():
+            return place
+        failure = partial(unreachable, name, url, place)
+        if reason := why_unreachable(url):
+            raise failure(reason)
+        say(tr("Fetching the weights of {name} from {url}", name=name, url=url))
+        with fetched(Line(url, failure, name, timeout=_STALL), place) as whole:
+            digest = sha256_of(whole)
             if not digest.startswith(hash_prefix):
                 raise WeightsError(
                     tr("What came from {url} is not the promised file.", url=url),
                     allowed=f"SHA-256 {hash_prefix}...",
                     got=f"SHA-256 {digest}",
                 )
-    except OSError as error:
-        raise unreachable(name, url, place, error) from error
+            whole.replace(place)
     return place
-
-
-def _transfer(url: str, place: Path, name: str) -> str:
-    with urllib.request.urlopen(url, timeout=_STALL) as stream, place.open("wb") as file:  # noqa: S310
-        length = int(stream.headers.get("Content-Length") or 0)
-        with progress(name, length or None) as tick:
-            digest, count = _copy(stream, file, lambda step: tick(step, ""))
-    if length and count != length:
-        raise OSError(tr("the connection ended after {count} of {length} bytes", count=count, length=length))
-    return digest
-
-
-def _copy(stream: BinaryIO, file: BinaryIO, tick: Callable[[int], None]) -> tuple[str, int]:
-    sha, count = hashlib.sha256(), 0
-    while chunk := stream.read(_CHUNK):
-        file.write(chunk)
-        sha.update(chunk)
-        count += len(chunk)
-        tick(len(chunk))
-    return sha.hexdigest(), count

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
@@ -16,7 +17,7 @@ from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.messages import tr
 from tsugiki.data.archive import ARCHIVE_SUFFIXES, extract_archive
 from tsugiki.data.drawn import describe_samples, sample_folder
-from tsugiki.data.fetching import fetch
+from tsugiki.data.fetching import Line, alone, fetched
 from tsugiki.data.listing import SAMPLE_MARK, list_unpacked, unwrapped
 
 _ARTICLE = "https://github.com/vinsmoke-three/deeplearning-with-pytorch/raw/main/data/"
@@ -65,14 +66,25 @@ def get_data(name_or_url_or_zip: str | Path, *, to: Path = Path("data")) -> Path
     if order.archive is not None:
         _unpack_photos(order.archive, folder, order.sha256)
         return folder
-    download = to / f"{order.name}.download"
-    say(tr("Fetching {url}", url=order.url))
-    fetch(order.url, download)
-    try:
-        _unpack_photos(download, folder, order.sha256)
-    finally:
-        download.unlink(missing_ok=True)
+    with alone(folder):
+        if not _is_present(folder, order):  # another process may have been quicker
+            say(tr("Fetching {url}", url=order.url))
+            line = Line(order.url, partial(_unreachable, order.url), tr("Fetching"))
+            with fetched(line, to / f"{order.name}.download") as archive:
+                _unpack_photos(archive, folder, order.sha256)
     return folder
+
+
+def _unreachable(url: str, reason: str) -> DataError:
+    return DataError(
+        tr("{url} could not be fetched.", url=url),
+        got=reason,
+        cure=tr(
+            "try again later (what came so far is kept), or fetch the file elsewhere and type: "
+            "tsugiki data get path/to/{name}; without a network, sample:foodvision works at once",
+            name=url.partition("?")[0].rstrip("/").rpartition("/")[2],
+        ),
+    )
 
 
 def _understand(text: str) -> _Order:
@@ -166,7 +178,7 @@ def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
         if folder.is_dir():
             folder.rmdir()  # it is empty, or it would have been kept
         photos.rename(folder)
-    write_atomically(_record(folder), f"{digest}  {archive.name.removesuffix('.download')}\n")
+    write_atomically(_record(folder), f"{digest}  {_name_of(archive)}\n")
     say(tr("{count} photos in {folder}", count=count, folder=folder))
 
 
@@ -187,10 +199,14 @@ def _count_photos(folder: Path, archive: Path) -> int:
 
 def _no_photos(archive: Path, got: str) -> DataError:
     return DataError(
-        tr("{archive} holds no labelled photos.", archive=archive.name),
+        tr("{archive} holds no labelled photos.", archive=_name_of(archive)),
         allowed=tr("one folder of photos per class, with or without train and test around them"),
         got=got,
     )
+
+
+def _name_of(archive: Path) -> str:
+    return archive.name.removesuffix(".download.part")
 
 
 def _record(folder: Path) -> Path:
