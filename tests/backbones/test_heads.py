@@ -41,6 +41,30 @@ def test_a_seed_makes_the_start_repeatable_and_touches_no_global_state():
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.parametrize("make", [TinyVGG, lambda: timm.create_model("test_resnet")])
+def test_a_seed_for_a_model_on_the_processor_is_none_for_other_devices(make, monkeypatch):
+    seeded = []
+    for device in (torch.cuda, torch.mps, torch.xpu):
+        for name in ("manual_seed", "manual_seed_all"):
+            monkeypatch.setattr(device, name, seeded.append, raising=False)
+    heads = [replace_head(make(), 4, seed=seed) for seed in (7, 7, 8)]
+    weights = [head.get_submodule(head_paths(head)[0]).weight for head in heads]
+    assert seeded == []
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("make", [TinyVGG, lambda: timm.create_model("test_resnet")])
+def test_no_generator_of_the_machine_moves(make, device):
+    model = make().to(device)
+    before = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    replace_head(model, 4, seed=7)
+    after = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
 @pytest.mark.parametrize("make", [TinyVGG, lambda: timm.create_model("test_resnet"), lambda: timm.create_model("test_vit")])
 def test_the_new_layer_is_of_the_old_ones_kind(make):
     model = replace_head(make().to(torch.float64).eval(), 4)

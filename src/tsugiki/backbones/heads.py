@@ -5,6 +5,8 @@ Letters: ``D`` feature width, ``K`` classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,7 +46,7 @@ def replace_head(model: nn.Module, num_classes: int, *, seed: int | None = None)
     Args:
         model: Any classification network of torchvision, timm or transformers, or one whose last layer classifies.
         num_classes: ``K``, at least 1.
-        seed: Makes the new layer's random start repeatable, without touching the global generator.
+        seed: Makes the new layer's random start repeatable; every global generator goes on as if nothing had been drawn.
 
     Returns:
         The same model.
@@ -54,9 +56,7 @@ def replace_head(model: nn.Module, num_classes: int, *, seed: int | None = None)
     """
     if num_classes < 1:
         raise RequestError(tr("A head needs at least one class."), got=f"num_classes={num_classes}")
-    with torch.random.fork_rng(_cuda_devices(model), enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
+    with _seeded(model, seed):
         if hasattr(model, "reset_classifier"):
             _reset_timm(model, num_classes)
         else:
@@ -64,8 +64,32 @@ def replace_head(model: nn.Module, num_classes: int, *, seed: int | None = None)
     return model
 
 
-def _cuda_devices(model: nn.Module) -> list[torch.device]:
-    return list({parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"})
+@contextmanager
+def _seeded(model: nn.Module, seed: int | None) -> Iterator[None]:
+    """Within this block the generators that a new layer is drawn from start at ``seed``; afterwards they go on as before.
+
+    They are the processor's and those of the model's own devices. No other device's is touched (``torch.manual_seed`` would
+    seed them all), and none where there is no seed.
+    """
+    generators = [] if seed is None else _generators(model)
+    states = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(cast("int", seed))
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+def _generators(model: nn.Module) -> list[torch.Generator]:
+    found = {"cpu": torch.default_generator}
+    for device in {parameter.device for parameter in model.parameters()}:
+        if device.type == "cuda":
+            found[str(device)] = torch.cuda.default_generators[device.index]
+        elif device.type == "mps":
+            found[str(device)] = torch.mps._get_default_mps_generator()  # noqa: SLF001 (PyTorch gives it no other name)
+    return list(found.values())
 
 
 def head_paths(model: nn.Module) -> tuple[str, ...]:
@@ -134,10 +158,10 @@ def _set_layer(model: nn.Module, path: str, layer: nn.Module) -> None:
 def _like(layer: nn.Module, num_classes: int) -> nn.Module:
     weight = cast("torch.Tensor", layer.weight)
     bias = layer.bias is not None
-    # Made on the CPU and moved, so that a seed gives the same layer on every device.
+    # Made on the processor and moved, so that a seed gives the same layer on every device.
     if isinstance(layer, nn.Conv2d):
-        return nn.Conv2d(layer.in_channels, num_classes, kernel_size=1, bias=bias).to(weight)
-    return nn.Linear(cast("nn.Linear", layer).in_features, num_classes, bias=bias).to(weight)
+        return nn.Conv2d(layer.in_channels, num_classes, kernel_size=1, bias=bias, device="cpu").to(weight)
+    return nn.Linear(cast("nn.Linear", layer).in_features, num_classes, bias=bias, device="cpu").to(weight)
 
 
 def _revive_dropout_before(model: nn.Module, path: str) -> None:
