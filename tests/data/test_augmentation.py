@@ -178,6 +178,17 @@ def test_stored_photos_are_the_decoded_ones(tmp_path):
     assert once.read(2).size == (20, 20)  # never blown up
 
 
+def test_how_large_a_store_becomes_is_guessed_from_photos_of_every_class(tmp_path):
+    sizes = [(8, 8)] * 40 + [(60, 60)] * 40  # as in a list of two classes, one after the other
+    paths = [tmp_path / f"{row}.png" for row in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        photo(0, size).save(path)
+    limit = sum(3 * width * height for width, height in sizes) // 2
+    for order in (paths, paths[::-1]):
+        assert isinstance(decoded(order, 60, tmp_path, limit=limit), DecodedEachTime)
+    assert isinstance(decoded(paths, 60, tmp_path, limit=limit * 3), DecodedOnce)
+
+
 def test_stored_photos_are_large_enough_for_the_smallest_crop():
     assert Augmentation(crop=(0.25, 1)).stored_side(Preprocess()) == 448
     assert NO_AUGMENTATION.stored_side(Preprocess()) == 256

@@ -86,8 +86,10 @@ def decoded(paths: Sequence[Path], side: int, folder: Path, *, limit: int = LARG
         The photos, by their place in ``paths``.
     """
     each_time = DecodedEachTime(paths, side)
-    probe = [each_time.read(row) for row in range(min(_PROBE, len(paths)))]
-    expected = sum(3 * photo.width * photo.height for photo in probe) / max(len(probe), 1) * len(paths)
+    count = min(_PROBE, len(paths))
+    # Spread over all of them: the first ones are of one class, perhaps of one camera.
+    probe = [each_time.read(row * len(paths) // count) for row in range(count)]
+    expected = sum(3 * photo.width * photo.height for photo in probe) / max(count, 1) * len(paths)
     if expected > min(limit, shutil.disk_usage(folder).free / 2) or not paths:
         return each_time
     return _written(each_time, len(paths), folder / "photos.bin")
