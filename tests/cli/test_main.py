@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -221,7 +220,6 @@ def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, dish_run, mo
 
 
 def test_default_weights_that_cannot_be_had_name_the_ways_round(run_cli, dishes, tmp_path):
-    begun = time.monotonic()
     done = run_cli(
         "fit",
         dishes,
@@ -231,7 +229,6 @@ def test_default_weights_that_cannot_be_had_name_the_ways_round(run_cli, dishes,
         HTTPS_PROXY="http://127.0.0.1:9",
         NO_PROXY="",
     )
-    assert time.monotonic() - begun < 60
     assert (done.returncode, done.stdout) == (1, "")
     for way in ("--backbone bundled:nae", "--weights", "https://download.pytorch.org/"):
         assert way in done.stderr
