@@ -52,3 +52,18 @@ def test_the_same_seed_gives_the_same_numbers_everywhere():
 def test_what_is_no_seed_is_refused(seed):
     with pytest.raises(RequestError):
         set_seeds(seed)
+
+
+def test_every_way_of_asking_draws_with_one_seed():
+    import inspect
+
+    import tsugiki as tg
+    from tsugiki.cli import audit, fit, lr
+    from tsugiki.core.seeds import DEFAULT_SEED
+    from tsugiki.data.settling import settle
+    from tsugiki.training.evidence import find_samples
+    from tsugiki.training.fine_tune.settings import FineTuneSettings
+    from tsugiki.training.head import HeadSettings
+
+    ways = (tg.load, tg.audit, tg.set_seeds, settle, find_samples, fit.fit, audit.audit, lr.lr, HeadSettings, FineTuneSettings)
+    assert {inspect.signature(way).parameters["seed"].default for way in ways} == {DEFAULT_SEED}

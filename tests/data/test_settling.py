@@ -149,7 +149,7 @@ def test_a_flat_folder_is_split_in_proportion_and_says_so(put_classes):
     samples = settled(put_classes({"a": 50, "b": 10, "c": 2, "d": 1}))
     assert samples.counts()["test"] == {"a": 10, "b": 2, "c": 1, "d": 0}
     assert samples.held_out == "test"
-    assert "Held out for testing: 13 of 63 photos (seed 0)" in said(samples)
+    assert "Held out for testing: 13 of 63 photos (seed 42)" in said(samples)
     assert "test has no photo of: d." in said(samples)
     assert "Only one training photo: c, d." in said(samples)
 
