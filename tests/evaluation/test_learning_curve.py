@@ -92,6 +92,49 @@ def test_photos_of_a_class_with_few_are_in_every_part():
     assert all(classes == {0, 1, 2} for classes in seen)
 
 
+def test_groups_with_random_labels_cannot_be_learned():
+    """Ten photos of each of thirty subjects, a class per subject by chance: only who has seen the subject knows."""
+    rng = np.random.default_rng(4)
+    subjects = np.repeat(np.arange(30), 10)
+    labels = rng.permutation(np.arange(30) % 2)[subjects]
+    features = 3 * rng.normal(size=(30, 40))[subjects] + rng.normal(size=(300, 40))
+    alone, whole = (learning_curve(features, labels, fit, groups=groups) for groups in (None, subjects))
+    assert alone is not None
+    assert whole is not None
+    assert alone.measured[-1].accuracy > 0.95
+    assert whole.measured[-1].accuracy < 0.7
+    assert whole.n == 300
+    assert whole.measured[-1].high - whole.measured[-1].low > 0.2, "thirty subjects are no three hundred photos"
+
+
+def test_no_group_is_on_both_sides_and_parts_grow_group_by_group():
+    rng = np.random.default_rng(5)
+    groups = rng.integers(0, 40, 200)
+    labels = groups % 3
+    features = np.column_stack([groups, rng.normal(size=200)])
+    learned = []
+
+    def watched(part, _labels):
+        learned.append(part[:, 0])
+
+        def predict(asked):
+            assert not set(asked[:, 0]) & set(part[:, 0])
+            return np.zeros(len(asked), int)
+
+        return predict
+
+    assert learning_curve(features, labels, watched, groups=groups) is not None
+    for part in learned:
+        starts = 1 + np.count_nonzero(np.diff(part))
+        assert starts == len(set(part))
+
+
+def test_one_group_or_a_group_per_class_is_no_curve():
+    features, labels = clusters(3, 90, apart=3)
+    assert learning_curve(features, labels, fit, groups=np.zeros(90, int)) is None
+    assert learning_curve(features, labels, fit, groups=labels) is None
+
+
 def test_too_few_photos_are_no_curve():
     features, labels = clusters(3, 9, apart=3)
     assert learning_curve(features, labels, fit) is None
@@ -109,7 +152,7 @@ def test_the_sentence(truth, english, japanese):
     curve = summarise_curve(SIZES, drawn(0, truth))
     sentence = more_photos_sentence(curve)
     assert english is None or english in sentence
-    assert str(curve.forecast[1].n) in sentence
+    assert f"twice as many ({2 * curve.n} instead of {curve.n})" in sentence
     use_language("ja")
     assert japanese in more_photos_sentence(curve)
 

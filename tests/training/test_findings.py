@@ -1,5 +1,6 @@
 """Faults planted in features and photos are found, and named by the right row."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,35 @@ def test_the_summary_is_plain_json(found):
     summary = json.loads(json.dumps(found.summary()))
     assert summary["suspects"] == len(found.suspects)
     assert summary["learning_curve"]["n"] == len([row for row in range(N) if row % 5])
+
+
+def test_photos_that_nobody_could_judge_are_no_suspects(planted):
+    evidence, _ = planted
+    labels = evidence.samples.labels[evidence.training]
+    probabilities = np.full((len(labels), 2), 0.2)
+    probabilities[np.arange(len(labels)), 1 - labels] = 0.8
+    probabilities[5:] = np.nan
+    found = find(evidence, evidence.training, probabilities)
+    assert found.examined == 5
+    assert sorted(one.row for one in found.suspects) == evidence.training[:5]
+    nobody = find(evidence, evidence.training, None, with_curve=False)
+    assert (nobody.examined, nobody.suspects, nobody.curve) == (0, (), None)
+    assert nobody.summary()["suspects"] is None
+
+
+def test_copies_groups_and_near_copies_belong_together(planted):
+    evidence, _ = planted
+    assert len(evidence.samples) == N
+    rows = list(range(N))
+    alone = evidence.together(rows)
+    assert alone[10] == alone[11]
+    assert len(set(alone)) == N - 1
+    training = evidence.together(evidence.training)
+    assert len(set(training)) == len(training), "the copy of 11 is held out: it has no say here"
+    groups = tuple("s" if row in {11, 20} else "" for row in rows)
+    digests = tuple("d" if row in {20, 30} else digest for row, digest in enumerate(evidence.samples.digests))
+    joined = replace(evidence, samples=replace(evidence.samples, groups=groups, digests=digests)).together(rows)
+    assert {row for row in rows if joined[row] == joined[10]} == {10, 11, 20, 30}
 
 
 def test_every_feature_keeps_the_order_of_the_samples(planted):

@@ -239,12 +239,40 @@ def test_features_that_are_all_alike_are_no_trouble():
     assert np.isfinite(fit.out_of_fold).all()
 
 
-def test_one_photo_per_class_and_one_group_in_all_still_give_a_head():
-    data = make(4)
-    for groups in (None, ["a"] * 4):
-        fit = fit_head(data, 4, groups=groups)
-        assert np.isfinite(fit.out_of_fold).all()
-        assert accuracy(logits_of(fit, data.features), data.labels) == 1
+@pytest.mark.parametrize("groups", [None, ["a"] * 40, [str(row % 4) for row in range(40)]], ids=["alone", "one", "by class"])
+def test_where_no_class_can_be_held_out_there_is_a_head_and_nothing_is_made_up(groups):
+    data = make(4 if groups is None else 40)
+    fit = fit_head(data, 4, groups=groups)
+    assert fit.out_of_fold is None
+    assert accuracy(logits_of(fit, data.features), data.labels) > 0.9
+    assert all(np.isnan(row["val_loss"]) and np.isnan(row["val_acc"]) for row in fit.history)
+    assert fit.notes["penalty"] == {"C": pytest.approx(10**-1.5), "chosen_by": "default", "log_loss": {}}
+    assert fit.notes["validation"] == "none"
+
+
+def test_a_class_of_one_photo_is_learned_by_every_head_and_judged_by_none():
+    data = make(101, classes=2)
+    lonely = Labelled(data.features, np.where(np.arange(101) == 100, 2, data.labels))
+    fit = fit_head(lonely, 3)
+    assert fit.out_of_fold is not None
+    assert np.flatnonzero(np.isnan(fit.out_of_fold).any(axis=1)).tolist() == [100]
+    assert fit.notes["penalty"]["chosen_by"] == "5-fold cross-validation"
+    judged = slice(0, 100)
+    assert fit.history[-1]["val_loss"] == pytest.approx(log_loss(fit.out_of_fold[judged], lonely.labels[judged]), rel=1e-4)
+
+
+def test_a_photo_in_no_fold_is_learned_from_by_every_head():
+    data, folds = make(100, width=8, classes=3), np.arange(100, dtype=np.int64) % 4
+    folds[7] = -1
+    found = []
+    for label in (0, 1):
+        labels = data.labels.copy()
+        labels[7] = label
+        plan = Plan(labels, 3, folds, torch.ones(3), epochs=3, batch_size=16, lr=0.01, seed=0)
+        heads = Heads.fresh(8, 3, [3, -1], [0.01, 0.01])
+        train_heads(data.features, Scaling.of(data.features), plan, heads, lambda *_: None)
+        found.append(heads)
+    assert all(not torch.equal(found[0].weight[:, place], found[1].weight[:, place]) for place in (0, 1))
 
 
 def test_many_photos_get_few_epochs_and_large_batches_and_curves_at_the_end_only(monkeypatch):

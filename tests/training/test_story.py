@@ -18,7 +18,6 @@ from tsugiki.data.preprocess import Preprocess
 from tsugiki.features import pipeline
 from tsugiki.features.store import FeatureStore
 from tsugiki.training.evidence import Looking, find_samples
-from tsugiki.training.fit import kept_together
 from tsugiki.training.head import HeadSettings
 from tsugiki.training.recall import fingerprint
 
@@ -297,8 +296,7 @@ def test_groups_and_copies_stay_together_in_cross_validation(dishes, nae, lookin
     manifest.write_text("\n".join(rows), encoding="utf-8")
     run = tg.fit(tg.Classifier(nae, classes=CLASSES), manifest, settings=QUICK, looking=looking)
     training = run.samples.take(run.evidence.training)
-    names = kept_together(training)
-    assert names is not None
+    names = run.evidence.together(run.evidence.training).tolist()
     assert training.groups is not None
     by_group, by_content = {}, {}
     for name, group, digest in zip(names, training.groups, training.digests, strict=True):

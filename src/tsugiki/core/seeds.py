@@ -23,9 +23,17 @@ def set_seeds(seed: int = DEFAULT_SEED) -> None:
     import numpy as np
     import torch
 
-    if not 0 <= seed < 2**32:
-        raise RequestError(tr("This is no seed."), allowed="0 ... 4294967295", got=repr(seed))
-
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # also seeds CUDA and MPS
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what no generator can be seeded with.
+
+    Raises:
+        RequestError: When it is no integer from 0 to 2**32 - 1.
+    """
+    if not 0 <= seed < 2**32:
+        raise RequestError(tr("This is no seed."), allowed="0 ... 4294967295", got=repr(seed))

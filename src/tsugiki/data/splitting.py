@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tsugiki.core.linking import Linked
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -90,36 +92,16 @@ def units_of(labels: Sequence[str], digests: Sequence[str], groups: Sequence[str
         digests: ``N`` digests; rows with the same one belong together.
         groups: ``N`` names, likewise, an empty one belonging to nobody; or ``None``.
     """
-    together = _Together(len(labels))
-    together.join(digests)
+    linked = Linked(len(labels))
+    linked.link_alike(digests)
     if groups is not None:
-        together.join(groups)
+        linked.link_alike(groups)
     members: dict[int, list[int]] = {}
-    for row in range(len(labels)):
-        members.setdefault(together.root(row), []).append(row)
+    for row, root in enumerate(linked.roots()):
+        members.setdefault(root, []).append(row)
     return [Unit(tuple(rows), _key(rows, digests, groups), Counter(labels[row] for row in rows)) for rows in members.values()]
 
 
 def _key(rows: Sequence[int], digests: Sequence[str], groups: Sequence[str] | None) -> str:
     names = {groups[row] for row in rows} - {""} if groups is not None else set()
     return min(names) if names else min(digests[row] for row in rows)
-
-
-class _Together:
-    """Rows joined step by step (union-find)."""
-
-    def __init__(self, count: int) -> None:
-        self.parent = list(range(count))
-
-    def root(self, row: int) -> int:
-        while self.parent[row] != row:
-            self.parent[row] = self.parent[self.parent[row]]
-            row = self.parent[row]
-        return row
-
-    def join(self, marks: Sequence[str]) -> None:
-        """Join the rows that have the same mark; an empty mark joins nobody."""
-        first: dict[str, int] = {}
-        for row, mark in enumerate(marks):
-            if mark:
-                self.parent[self.root(row)] = self.root(first.setdefault(mark, row))

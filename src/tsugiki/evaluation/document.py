@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 def evaluate_rows(
-    predictions: Predictions, *, split: str, temperature: float = 1.0, leaked: Mapping[str, str] | None = None
+    predictions: Predictions, *, split: str, temperature: float | None = 1.0, leaked: Mapping[str, str] | None = None
 ) -> Document:
     """Everything that the rows of one split say about a classifier.
 
@@ -31,6 +31,7 @@ def evaluate_rows(
         predictions: Rows of any splits; their probabilities are the calibrated ones.
         split: The split to judge.
         temperature: The temperature that the probabilities were made with; "before" calibration is computed with it undone.
+            ``None`` where none could be estimated, so that nothing was changed.
         leaked: Path of each photo that has a twin in another split, to the twin's path; ``None`` where nobody has looked.
 
     Returns:
@@ -58,7 +59,8 @@ def evaluate_rows(
             confusion                   {classes, counts: [[row = the photo's class, column = the answer]]}
             top_k                       {"1": {accuracy, interval}, "2": ..., ...}, each k below the number of classes
             calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
-                                        [{lower, upper, n, confidence, accuracy, interval}, ...]}
+                                        [{lower, upper, n, confidence, accuracy, interval}, ...]}; the temperature is None
+                                        where it was not estimated
             leaks                       None, or {n, photos: [{path, twin}, ...], n_clean, accuracy_without,
                                         accuracy_without_interval}
 
@@ -132,11 +134,13 @@ def _top_k(known: Predictions) -> Document:
     return {str(k): {"accuracy": share, "interval": list(interval)} for k, (share, interval) in shares.items()}
 
 
-def _calibration(known: Predictions, temperature: float) -> Document:
+def _calibration(known: Predictions, temperature: float | None) -> Document:
     # At temperature one nothing was changed; a round trip through logarithms would change the last digits.
-    before = known.probabilities if temperature == 1 else at_temperature(known.probabilities, 1 / temperature)
+    before = (
+        known.probabilities if temperature is None or temperature == 1 else at_temperature(known.probabilities, 1 / temperature)
+    )
     return {
-        "temperature": float(temperature),
+        "temperature": None if temperature is None else float(temperature),
         "bins": 15,
         "before": _calibrated(known.labels, before),
         "after": _calibrated(known.labels, known.probabilities),

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.linking import Linked
 from tsugiki.evaluation.arrays import Bools, Floats, Ints, blocks, unit_rows
 
 Kind = Literal["exact", "near"]
@@ -47,18 +48,19 @@ class Nearness:
 
     A step is a pair: at most so many differing bits of the hashes, and at most so large a distance of the features. The
     distance is in units of the usual one, that is, the median over random pairs of these very photos: what a cosine means
-    differs between backbones. By default: the hashes nearly equal and the features no farther apart than usual; the hashes
+    differs between backbones. (Only the training photos are asked, where there are some: what counts as a copy among them must
+    depend on no held-out photo.) By default: the hashes nearly equal and the features no farther apart than usual; the hashes
     alike and half the usual distance (small crops); or a fifth of it, whatever the hashes (mirrored photos, crops).
 
     Where photos of one kind lie close together (a weak backbone, a narrow subject), a fifth is not close enough for features
     alone: then they also have to be nearer than ``alone`` times the distance that photos usually have to their nearest other.
-    Measured on two sets and two backbones: mirrored photos stay below 0.35 of that distance, different photos above 0.4.
+    A mirror image differs by less than another photo of the same thing does, so ``alone`` lies well below 1.
 
     Attributes:
         steps: ``(bits, distance)`` each.
         alone: See above; counts for steps that any hash passes.
         bits_alone: Without features: at most so many differing bits.
-        most: How many partners are kept per photo; those in other splits first, then the nearest.
+        most: How many partners are kept per photo in its own split, the nearest first, and how many in the others.
     """
 
     steps: tuple[tuple[int, float], ...] = ((4, 1.0), (10, 0.5), (64, 0.2))
@@ -110,7 +112,7 @@ def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
     hashes = np.asarray(prints.hashes, dtype=np.int64)[rows]
     unit = None if prints.features is None else unit_rows(prints.features[rows])
     splits = np.unique(np.array(prints.splits, dtype=str)[rows], return_inverse=True)[1]
-    limits = [] if unit is None else _limits(unit, rule)
+    limits = [] if unit is None else _limits(unit[_yardstick(prints, rows)], rule)
     pairs: dict[tuple[int, int], Pair] = {}
     for part in blocks(len(rows), len(rows)):
         bits = differing_bits(hashes[part], hashes)
@@ -132,6 +134,12 @@ def differing_bits(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) 
     return bits
 
 
+def _yardstick(prints: Prints, rows: list[int]) -> list[int]:
+    """The places in ``rows`` of the photos that are learned from; all where nobody says which those are."""
+    learned = {digest for digest, split in zip(prints.digests, prints.splits, strict=True) if split == "train"}
+    return [at for at, row in enumerate(rows) if prints.digests[row] in learned] or list(range(len(rows)))
+
+
 def _limits(unit: npt.NDArray[np.float32], rule: Nearness) -> list[tuple[int, float]]:
     """The steps with distances as they are: bits and cosine distance."""
     usual = _usual_distance(unit)
@@ -151,8 +159,10 @@ def _close(bits: Ints, away: Floats | None, limits: Sequence[tuple[int, float]],
 def _kept(close: Bools, away: Floats | Ints, same_split: Bools, most: int) -> Iterator[tuple[int, int]]:
     for here in np.flatnonzero(close.any(axis=1)).tolist():
         partners = np.flatnonzero(close[here])
-        order = np.lexsort((away[here, partners], same_split[here, partners]))
-        yield from ((here, there) for there in partners[order[:most]].tolist())
+        nearest_first = partners[np.argsort(away[here, partners], kind="stable")]
+        for side in (False, True):
+            kept = nearest_first[same_split[here, nearest_first] == side][:most]
+            yield from ((here, there) for there in kept.tolist())
 
 
 def _usual_distance(unit: npt.NDArray[np.float32]) -> float:
@@ -176,18 +186,10 @@ def _nearest_distance(unit: npt.NDArray[np.float32]) -> float:
 
 def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]:
     """``[N]`` a number per photo, the same for photos that are linked by pairs: the row of the first of them."""
-    group = list(range(count))
-
-    def root(row: int) -> int:
-        while group[row] != row:
-            group[row] = group[group[row]]
-            row = group[row]
-        return row
-
+    linked = Linked(count)
     for pair in pairs:
-        first, second = sorted((root(pair.first), root(pair.second)))
-        group[second] = first
-    return np.array([root(row) for row in range(count)], dtype=np.int64)
+        linked.link(pair.first, pair.second)
+    return np.array(linked.roots(), dtype=np.int64)
 
 
 def find_leaks(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> dict[int, int]:

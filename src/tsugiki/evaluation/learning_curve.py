@@ -2,12 +2,12 @@
 
 Heads are fitted on growing parts of stored features and judged on photos that were left out. The error follows a power law in
 many studies (Hestness et al., "Deep Learning Scaling is Predictable, Empirically", 2017): ``error(n) = floor + amount * n **
--rate``. Letters: ``N`` photos, ``D`` feature width, ``S`` sizes.
+-rate``. Letters: ``N`` photos, ``M`` of them judged, ``D`` feature width, ``S`` sizes, ``G`` groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tsugiki.core.messages import tr
 from tsugiki.evaluation.arrays import Floats, Ints
+from tsugiki.evaluation.folds import IN_NO_FOLD, deal_folds
 
 Predict = Callable[[Floats], Ints]
 FitHead = Callable[[Floats, Ints], Predict]
@@ -45,8 +46,8 @@ class CurvePoint:
     Attributes:
         n: Training photos.
         accuracy: Measured on left-out photos, or said by the law for a forecast.
-        low: Lower end of the 95% band.
-        high: Upper end of the 95% band.
+        low: Lower end of the 95% band of the law at this size, fitted to resampled photos (of measured points, too).
+        high: Upper end of that band.
     """
 
     n: int
@@ -61,7 +62,7 @@ class LearningCurve:
 
     Attributes:
         n: Photos at hand.
-        measured: Smallest training set first.
+        measured: Accuracies by cross-validation, the smallest training set first.
         law: The fit.
         forecast: With all the photos at hand, with twice and with four times as many.
         gain: Accuracy won by twice as many photos: best guess, and the ends of its 95% band.
@@ -74,65 +75,112 @@ class LearningCurve:
     gain: tuple[float, float, float]
 
 
-def learning_curve(features: Floats, labels: Ints, fit: FitHead, *, folds: int = 5, seed: int = 0) -> LearningCurve | None:
+def learning_curve(
+    features: Floats, labels: Ints, fit: FitHead, *, groups: Ints | None = None, folds: int = 5, seed: int = 0
+) -> LearningCurve | None:
     """Fit heads on growing parts of the photos and look where the accuracy is going.
 
     Args:
         features: ``[N, D]`` of the training photos.
         labels: ``[N]``.
         fit: Trains a head on some of them.
+        groups: ``[N]``; photos of one group (copies, one subject) are never on both sides, and parts grow by whole groups, as
+            new photos are of new subjects. By default every photo stands alone.
         folds: Each photo is judged by heads that were fitted on other folds.
         seed: Of the folds and of the parts.
 
     Returns:
-        ``None`` where there are too few photos for a curve: fewer than four sizes between two photos per class and all.
+        ``None`` where there are too few photos for a curve (fewer than four sizes between two photos, or groups, per class and
+        all), or where cross-validation is impossible.
     """
-    sizes = _sizes(labels, folds)
+    photos = _Photos.of(features, labels, groups)
+    dice = np.random.default_rng(seed)
+    deals = [
+        deal_folds(photos.labels, groups=photos.groups, folds=folds, seed=int(dice.integers(2**31))) for _ in range(_REPEATS)
+    ]
+    sizes = _sizes(photos, deals)
     if len(sizes) < 4:
         return None
-    return summarise_curve(sizes, _hits(features, labels, fit, (sizes, folds, seed)), seed=seed)
+    hits = _hits(photos, fit, sizes, deals, dice)
+    judged = np.flatnonzero(~np.isnan(hits[0]))
+    return summarise_curve(sizes, hits[:, judged], groups=photos.groups[judged], n=len(labels), seed=seed)
 
 
-def _sizes(labels: Ints, folds: int) -> list[int]:
-    classes = len(np.unique(labels))
-    whole = len(labels) - -(-len(labels) // folds)  # what the smallest training part has
-    smallest = max(2 * classes, 8, whole // 32)
+@dataclass(frozen=True)
+class _Photos:
+    """Features ``[N, D]``, labels ``[N]``, and groups ``[N]`` numbered from 0."""
+
+    features: Floats
+    labels: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, features: Floats, labels: Ints, groups: Ints | None) -> _Photos:
+        numbers = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        return cls(features, labels.astype(np.int64), numbers.astype(np.int64))
+
+
+def _sizes(photos: _Photos, deals: Sequence[Ints]) -> list[int]:
+    if any(dealt.max(initial=IN_NO_FOLD) == IN_NO_FOLD for dealt in deals):
+        return []
+    whole = len(photos.labels) - max(int(np.bincount(dealt[dealt != IN_NO_FOLD]).max()) for dealt in deals)
+    together = -(-len(photos.labels) // (int(photos.groups.max()) + 1))  # photos of a usual group
+    smallest = max(2 * len(np.unique(photos.labels)) * together, 8, whole // 32)
     if smallest >= whole:
         return []
     return sorted({round(size) for size in np.geomspace(smallest, whole, 6).tolist()})
 
 
-def _hits(features: Floats, labels: Ints, fit: FitHead, plan: tuple[list[int], int, int]) -> npt.NDArray[np.float64]:
-    """``[S, N]`` how often each photo was answered right by heads fitted on so many photos of the other folds."""
-    sizes, folds, seed = plan
-    rng = np.random.default_rng(seed)
-    hits = np.zeros((len(sizes), len(labels)))
-    for order in (_dealt(labels, rng) for _ in range(_REPEATS)):
-        for fold in range(folds):
-            test, rest = order[fold::folds], np.delete(order, np.s_[fold::folds])
-            training = rest[_dealt(labels[rest], rng)]
+def _hits(
+    photos: _Photos, fit: FitHead, sizes: Sequence[int], deals: Sequence[Ints], dice: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """``[S, N]`` how often each photo was answered right by heads fitted on so many photos of other folds; NaN: not asked."""
+    features, labels = photos.features, photos.labels
+    hits, asked = np.zeros((len(sizes), len(labels))), np.zeros(len(labels))
+    for dealt in deals:
+        for fold in range(int(dealt.max()) + 1):
+            test, rest = np.flatnonzero(dealt == fold), np.flatnonzero(dealt != fold)
+            training = rest[_growing(labels[rest], photos.groups[rest], dice)]
+            asked[test] += 1
             for place, size in enumerate(sizes):
                 part = training[:size]
                 hits[place, test] += fit(features[part], labels[part])(features[test]) == labels[test]
-    return hits / _REPEATS
+    hits[:, asked == 0] = np.nan
+    return hits / np.maximum(asked, 1)
 
 
-def _dealt(labels: Ints, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """``[N]`` rows in random order such that every beginning holds the classes in about their true shares, none left out."""
-    key = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        key[rows[rng.permutation(len(rows))]] = np.arange(len(rows)) / len(rows)
-    return np.lexsort((rng.random(len(labels)), key)).astype(np.int64)
+def _growing(labels: Ints, groups: Ints, dice: np.random.Generator) -> npt.NDArray[np.int64]:
+    """``[N]`` rows, group by group in random order such that every beginning holds the classes in about their true shares.
+
+    A group counts as of its first photo's class.
+    """
+    _, first, number, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    key = np.empty(len(first))
+    for label in np.unique(labels[first]):
+        own = np.flatnonzero(labels[first] == label)
+        own = own[dice.permutation(len(own))]
+        key[own] = (np.cumsum(sizes[own]) - sizes[own]) / sizes[own].sum()
+    place = np.empty(len(first), np.int64)
+    place[np.lexsort((dice.random(len(first)), key))] = np.arange(len(first))
+    return np.argsort(place[number], kind="stable").astype(np.int64)
 
 
-def summarise_curve(sizes: Sequence[int], hits: Floats, *, seed: int = 0) -> LearningCurve:
-    """The law through ``hits`` ``[S, N]`` (how often right, per size and photo), its band from resampled photos."""
-    count = hits.shape[1]
+def summarise_curve(
+    sizes: Sequence[int], hits: Floats, *, groups: Ints | None = None, n: int | None = None, seed: int = 0
+) -> LearningCurve:
+    """The law through what was measured, and its band from resampled photos.
+
+    Args:
+        sizes: ``S`` numbers of training photos.
+        hits: ``[S, M]`` how often each photo was answered right.
+        groups: ``[M]``; photos of one group are drawn together: they are not independent. By default each stands alone.
+        n: Photos at hand; ``M`` unless given.
+        seed: Of the resampling.
+    """
+    count = n or hits.shape[1]
     asked = np.array([*sizes, count, 2 * count, 4 * count], dtype=np.float64)
     law = fit_power_law(np.array(sizes, dtype=np.float64), 1 - hits.mean(axis=1))
-    rng = np.random.default_rng(seed)
-    drawn = [hits[:, rng.integers(0, count, count)].mean(axis=1) for _ in range(_BOOTSTRAPS)]
+    drawn = _resampled(hits, np.arange(hits.shape[1]) if groups is None else groups, np.random.default_rng(seed))
     laws = [fit_power_law(asked[: len(sizes)], 1 - means) for means in drawn]
     said = np.array([[one.accuracy(n) for n in asked] for one in laws])  # [_BOOTSTRAPS, S + 3]
     low, high = np.quantile(said, [0.025, 0.975], axis=0)
@@ -141,6 +189,16 @@ def summarise_curve(sizes: Sequence[int], hits: Floats, *, seed: int = 0) -> Lea
     gains = np.quantile(said[:, -2] - said[:, -3], [0.025, 0.975]).tolist()
     gain = (best[-2] - best[-3], gains[0], gains[1])
     return LearningCurve(count, tuple(points[:-3]), law, tuple(points[-3:]), gain)
+
+
+def _resampled(hits: Floats, groups: Ints, dice: np.random.Generator) -> Iterator[npt.NDArray[np.float64]]:
+    """``[S]`` accuracies of groups drawn with replacement, again and again."""
+    number = np.unique(groups, return_inverse=True)[1]
+    weights = np.bincount(number)  # [G]
+    sums = np.stack([np.bincount(number, row) for row in hits])  # [S, G]
+    for _ in range(_BOOTSTRAPS):
+        chosen = dice.integers(0, len(weights), len(weights))
+        yield sums[:, chosen].sum(axis=1) / weights[chosen].sum()
 
 
 def fit_power_law(sizes: Floats, errors: Floats) -> PowerLaw:
@@ -166,7 +224,8 @@ def more_photos_sentence(curve: LearningCurve) -> str:
     gain, low, high = (100 * value for value in curve.gain)
     now, twice, _ = curve.forecast
     values = {
-        "n": twice.n,
+        "n": curve.n,
+        "twice": twice.n,
         "now": f"{now.accuracy:.1%}",
         "then": f"{twice.accuracy:.1%}",
         "low": f"{low:.1f}",
@@ -175,16 +234,18 @@ def more_photos_sentence(curve: LearningCurve) -> str:
     }
     if low >= 0.5:
         return tr(
-            "More photos will help: with {n} of them, accuracy would go from {now} to about {then} "
+            "More photos will help: with twice as many ({twice} instead of {n}), accuracy would go from {now} to about {then} "
             "(a gain of {low} to {high} points).",
             **values,
         )
     if high < 1.0:
         return tr(
-            "More photos of the same kind will hardly help: {n} of them would add about {gain} points ({low} to {high}).",
+            "More photos of the same kind will hardly help: twice as many ({twice} instead of {n}) would add about {gain} "
+            "points ({low} to {high}).",
             **values,
         )
     return tr(
-        "Nobody can tell yet whether more photos will help: {n} of them would add {low} to {high} points, best guess {gain}.",
+        "Nobody can tell yet whether more photos will help: twice as many ({twice} instead of {n}) would add {low} to {high} "
+        "points, best guess {gain}.",
         **values,
     )

@@ -13,22 +13,21 @@ import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.loading import load_backbone
+from tsugiki.core.console import say
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.listing import list_photos
 from tsugiki.data.samples import Listing, Look, Samples
 from tsugiki.data.settling import settle
-from tsugiki.evaluation.arrays import softmax
-from tsugiki.evaluation.calibration import fit_temperature
-from tsugiki.evaluation.leaks import duplicate_groups
 from tsugiki.features.engines import Engines
 from tsugiki.features.extraction import Extraction, extract
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import FAST, Photos
 from tsugiki.features.store import FeatureStore
 from tsugiki.training.evidence import Evidence, Looking
-from tsugiki.training.findings import Findings, find
-from tsugiki.training.head import Labelled, fit_head
-from tsugiki.training.heads import FeatureRows
+from tsugiki.training.findings import Findings, find, out_of_fold_probabilities
+from tsugiki.training.head import HeadSettings, Labelled, fit_head, impossible_sentence
+from tsugiki.training.heads import FeatureRows, Floats, Ints
+from tsugiki.training.scoring import judged_rows
 
 DEFAULT_BACKBONE = "bundled:nae"
 """Always at hand, and small: an audit is a look at the photos, not the choice of a network."""
@@ -42,14 +41,15 @@ class Audit:
         samples: The photos that count, and those that do not (``samples.left_out``).
         evidence: Their features and facts.
         findings: Suspects, copies, leaks, shortcuts, odd ones; of all photos, held-out ones too.
-        accuracy: Cross-validated accuracy of a head on all photos: says how much the suspects can be relied on.
+        accuracy: Cross-validated accuracy of a head on all photos: says how much the suspects can be relied on. ``None`` where
+            cross-validation is impossible, as too many photos belong together.
         backbone: What the photos were looked at with.
     """
 
     samples: Samples
     evidence: Evidence
     findings: Findings
-    accuracy: float
+    accuracy: float | None
     backbone: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,6 +63,7 @@ class Audit:
             "decisions": list(self.samples.decisions),
             "backbone": self.backbone,
             "cross_validated_accuracy": self.accuracy,
+            "labels_examined": found.examined,
             "suspects": [
                 {
                     "path": names[one.row],
@@ -107,14 +108,19 @@ def audit(
     evidence = _look(list_photos(data), backbone, looking, seed)
     samples = evidence.samples
     features = FeatureRows(evidence.every_feature, np.arange(len(samples)))
-    groups = None
-    if evidence.copies:
-        groups = [str(group) for group in duplicate_groups(evidence.copies, len(samples))]
-    head = fit_head(Labelled(features, samples.labels), len(samples.classes), groups=groups)
-    probabilities = softmax(head.out_of_fold, fit_temperature(head.out_of_fold, samples.labels))
-    findings = find(evidence, range(len(samples)), probabilities)
-    accuracy = float((probabilities.argmax(axis=1) == samples.labels).mean())
+    everything = range(len(samples))
+    labelled, groups = Labelled(features, samples.labels), evidence.together(everything)
+    head = fit_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
+    if head.out_of_fold is None:
+        say(impossible_sentence())
+    findings = find(evidence, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
+    accuracy = None if head.out_of_fold is None else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, evidence, findings, accuracy, str(backbone.spec))
+
+
+def _accuracy(out_of_fold: Floats, labels: Ints) -> float:
+    judged = judged_rows(out_of_fold)
+    return float((out_of_fold[judged].argmax(axis=1) == labels[judged]).mean())
 
 
 def _look(listing: Listing, backbone: Backbone, looking: Looking, seed: int) -> Evidence:

@@ -23,7 +23,7 @@ from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, Photos
 from tsugiki.features.store import FeatureStore
 from tsugiki.training.recall import EXCLUDED, LEARNED, VALIDATION, Recalled, recall
-from tsugiki.training.scoring import predict_features
+from tsugiki.training.scoring import predict_features, temperature_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None 
         predict_features(model, vectors).astype(np.float64),
         model.classes,
     )
-    document = evaluate_rows(predictions, split=judged.split, temperature=model.temperature)
+    document = evaluate_rows(predictions, split=judged.split, temperature=temperature_of(model))
     say(headline(document))
     return Evaluation(document, predictions, left_out)
 

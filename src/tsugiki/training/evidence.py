@@ -17,6 +17,7 @@ import numpy as np
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
+from tsugiki.core.linking import Linked
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.listing import list_photos
@@ -31,7 +32,7 @@ from tsugiki.features.extraction import Extraction, extract
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.heads import FeatureRows, Floats
+from tsugiki.training.heads import FeatureRows, Floats, Ints
 
 _MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
 
@@ -95,7 +96,31 @@ class Evidence:
         """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
         if len(self.samples) > _MOST_COMPARED:
             return None
-        return [Pair(*values) for values in self.remembered("copies-1", self._compared)]
+        return [Pair(*values) for values in self.remembered("copies-2", self._compared)]
+
+    def together(self, rows: Sequence[int]) -> Ints:
+        """What must not be separated when something is learned from some of the photos and judged on others.
+
+        Photos with the same content, of one group, or that are near copies (where these have been looked for) belong together.
+        Other photos than ``rows`` have no say: what is learned from training photos depends on no held-out one.
+
+        Args:
+            rows: ``N`` rows of the samples.
+
+        Returns:
+            ``[N]`` a number per photo, the same for photos that belong together.
+        """
+        samples = self.samples.take(rows)
+        linked = Linked(len(samples))
+        linked.link_alike(samples.digests)
+        linked.link_alike(samples.groups or ())
+        place = {digest: at for at, digest in enumerate(samples.digests)}
+        # By content: a copy of a photo stands for it where another one of its copies was compared.
+        for pair in self.copies or ():
+            ends = [self.samples.digests[row] for row in (pair.first, pair.second)]
+            if all(digest in place for digest in ends):
+                linked.link(*(place[digest] for digest in ends))
+        return np.array(linked.roots(), np.int64)
 
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.look for fact in self.facts], np.int64)

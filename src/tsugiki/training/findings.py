@@ -23,6 +23,7 @@ from tsugiki.evaluation.unknowns import training_distance
 from tsugiki.training.evidence import Evidence
 from tsugiki.training.quick_head import fit_quick_head, narrowed
 from tsugiki.training.run import Run
+from tsugiki.training.scoring import judged_rows
 
 _MOST_FOR_A_CURVE = 20_000  # photos: ninety heads on more of them take too long
 _MOST_FOR_SHORTCUTS = 1_000
@@ -53,7 +54,8 @@ class Findings:
         leaks: Held-out photo to its twin in another split.
         shortcuts: How well size, shape and colour alone predict the class.
         odd: Photos unlike all others, the oddest first.
-        curve: How accuracy grows with photos, or ``None`` where there are too few (or too many) to tell.
+        curve: How accuracy grows with photos, or ``None`` where there are too few (or too many) to tell, or
+            after fine-tuning.
     """
 
     suspects: tuple[Suspect, ...]
@@ -63,12 +65,14 @@ class Findings:
     shortcuts: tuple[Shortcut, ...]
     odd: tuple[OddOne, ...]
     curve: LearningCurve | None
+    examined: int
 
     def summary(self) -> dict[str, Any]:
         """Counts and curves as plain JSON values."""
         return {
-            "suspects": len(self.suspects),
-            "suspects_confident": sum(one.confident for one in self.suspects),
+            "labels_examined": self.examined,
+            "suspects": len(self.suspects) if self.examined else None,
+            "suspects_confident": sum(one.confident for one in self.suspects) if self.examined else None,
             "copies": None if self.copies is None else len(self.copies),
             "contradictions": len(self.contradictions),
             "leaks": None if self.copies is None else len(self.leaks),
@@ -80,32 +84,50 @@ class Findings:
 
 def find_in_run(run: Run) -> Findings:
     """What the training photos of a run, and the copies among all its photos, tell."""
-    labels = run.samples.labels[run.evidence.training]
-    # Out-of-fold logits are the frozen backbone's, also after fine-tuning: they have a temperature of their own.
-    return find(run.evidence, run.evidence.training, softmax(run.out_of_fold, fit_temperature(run.out_of_fold, labels)))
+    fine_tuned = run.classifier.notes.get("method") == "fine-tune"
+    probabilities = out_of_fold_probabilities(run.out_of_fold, run.samples.labels[run.evidence.training])
+    return find(run.evidence, run.evidence.training, probabilities, with_curve=not fine_tuned)
 
 
-def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats) -> Findings:
+def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Floats | None:
+    """``[N, K]`` of logits, at their own temperature; NaN and ``None`` stay.
+
+    Out-of-fold logits are the frozen backbone's, also after fine-tuning: the classifier's temperature is not theirs.
+    """
+    if out_of_fold is None:
+        return None
+    judged = judged_rows(out_of_fold)
+    return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
+
+
+def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats | None, *, with_curve: bool = True) -> Findings:
     """Everything at once.
 
     Args:
         evidence: Photos and features.
         rows: ``N`` rows of its samples: the photos whose labels are examined.
-        probabilities: ``[N, K]`` out-of-fold, of these photos.
+        probabilities: ``[N, K]`` out-of-fold, of these photos; NaN, or ``None``, where nobody could judge them.
+        with_curve: Whether to look where accuracy is going with more photos.
     """
     samples, picked = evidence.samples, np.asarray(rows, np.int64)
-    labels = samples.labels[picked]
     copies = evidence.copies
-    suspects = [dataclasses.replace(one, row=int(picked[one.row])) for one in find_suspects(labels, probabilities)]
+    judged = judged_rows(probabilities) if probabilities is not None else picked[:0]
     return Findings(
-        suspects=tuple(suspects),
+        suspects=() if probabilities is None else tuple(_suspects(samples.labels, probabilities[judged], picked[judged])),
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out),
         shortcuts=tuple(_shortcuts(evidence, picked)),
         odd=tuple(_odd_ones(evidence)),
-        curve=_curve(evidence, picked),
+        curve=_curve(evidence, picked) if with_curve else None,
+        examined=len(judged),
     )
+
+
+def _suspects(labels: Ints, probabilities: Floats, rows: Ints) -> list[Suspect]:
+    """Suspects by row of the samples."""
+    found = find_suspects(labels[rows], probabilities)
+    return [dataclasses.replace(one, row=int(rows[one.row])) for one in found]
 
 
 def _shortcuts(evidence: Evidence, rows: npt.NDArray[np.int64]) -> list[Shortcut]:
@@ -127,13 +149,14 @@ def _odd_ones(evidence: Evidence) -> list[OddOne]:
     """Photos beyond Tukey's fence: farther from the others than the third quartile by 1.5 times the quartiles' distance."""
     if evidence.copies is None or len(evidence.samples) <= 2 * _NEIGHBOURS:
         return []
+    # Copies only: photos of one subject that is unlike all others are not odd, there are several.
     groups = duplicate_groups(evidence.copies, len(evidence.samples))
 
     def distances() -> list[float]:
         found: list[float] = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups).tolist()
         return found
 
-    distance = np.array(evidence.remembered("odd-1", distances))
+    distance = np.array(evidence.remembered("odd-2", distances))
     first, third = np.quantile(distance, [0.25, 0.75])
     beyond = np.flatnonzero(distance > third + 1.5 * (third - first))
     order = beyond[np.argsort(-distance[beyond], kind="stable")]
@@ -144,4 +167,5 @@ def _curve(evidence: Evidence, rows: Ints) -> LearningCurve | None:
     if len(rows) > _MOST_FOR_A_CURVE:
         return None
     features = narrowed(evidence.every_feature[rows])
-    return learning_curve(features, evidence.samples.labels[rows], fit_quick_head)
+    groups = evidence.together(rows.tolist())
+    return learning_curve(features, evidence.samples.labels[rows], fit_quick_head, groups=groups)

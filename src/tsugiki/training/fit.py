@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,14 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
-from tsugiki.core.seeds import set_seeds
 from tsugiki.data.samples import Samples
-from tsugiki.data.splitting import units_of
 from tsugiki.evaluation.document import headline
 from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
-from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head
-from tsugiki.training.heads import FeatureRows
+from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head, impossible_sentence
+from tsugiki.training.heads import FeatureRows, Floats
 from tsugiki.training.recall import fingerprint, seen_notes
 from tsugiki.training.run import Run
-from tsugiki.training.scoring import calibrate, judge
+from tsugiki.training.scoring import NOT_ESTIMATED, calibrate, judge
 
 
 def fit(
@@ -46,29 +44,57 @@ def fit(
         RequestError: When the photos' classes are not the model's.
         DataError: When the photos cannot be used.
     """
-    settings, looking = settings or HeadSettings(), looking or Looking()
-    set_seeds(settings.seed)
+    run = learn(model, data, settings or HeadSettings(), looking or Looking()).judged()
+    say(headline(run.evaluation))
+    return run
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A classifier whose head has learned and is calibrated; what it says about the held-out photos nobody has seen yet.
+
+    Attributes:
+        classifier: Trained.
+        history: See :class:`tsugiki.training.run.Run`.
+        evidence: Photos and features that it was made from.
+        out_of_fold: See :class:`tsugiki.training.run.Run`.
+    """
+
+    classifier: Classifier
+    history: list[dict[str, float]]
+    evidence: Evidence
+    out_of_fold: Floats | None
+
+    def judged(self) -> Run:
+        """The run: the one look at the held-out photos."""
+        predictions, evaluation = judge(self.classifier, self.evidence)
+        return Run(self.classifier, self.history, evaluation, predictions, self.evidence, self.out_of_fold)
+
+
+def learn(model: Classifier, data: Samples | str | Path, settings: HeadSettings, looking: Looking) -> Learned:
+    """:func:`fit` without its last step: no answer about a held-out photo is asked for."""
     samples = data if isinstance(data, Samples) else find_samples(data, seed=settings.seed, store=looking.store)
     samples = with_classes_of(model, samples)
     evidence = gather(model.backbone, model.preprocess, samples, looking)
     head = _fit_on(evidence, len(model.classes), settings)
+    if head.out_of_fold is None:
+        say(impossible_sentence())
     with torch.no_grad():
         model.head.weight.copy_(head.weight)
         model.head.bias.copy_(head.bias)
-    out_of_fold = head.out_of_fold[: len(evidence.training)]
+    out_of_fold = None if head.out_of_fold is None else head.out_of_fold[: len(evidence.training)]
     calibrate(model, evidence, out_of_fold)
     model.notes = {
         "method": "transfer",
         "head": head.notes,
+        "calibration": NOT_ESTIMATED if out_of_fold is None else "out-of-fold",
         "views": looking.views,
         "photos": {split: len(evidence.samples.rows_of(split)) for split in sorted(set(evidence.samples.splits))},
         "data_fingerprint": fingerprint(evidence.samples),
         "split": samples.draw and asdict(samples.draw),
         "seen": seen_notes(evidence.samples),
     }
-    predictions, evaluation = judge(model, evidence)
-    say(headline(evaluation))
-    return Run(model, head.history, evaluation, predictions, evidence, out_of_fold)
+    return Learned(model, head.history, evidence, out_of_fold)
 
 
 def with_classes_of(model: Classifier, samples: Samples) -> Samples:
@@ -98,21 +124,5 @@ def _fit_on(evidence: Evidence, num_classes: int, settings: HeadSettings) -> Hea
     if evidence.validation:
         rows = np.arange(len(evidence.validation))
         validation = Labelled(FeatureRows(evidence.validation_features, rows), samples.labels[evidence.validation])
-    groups = kept_together(samples.take(evidence.training), views)
+    groups = np.tile(evidence.together(evidence.training), views)
     return fit_head(Labelled(evidence.features, labels), num_classes, groups=groups, validation=validation, settings=settings)
-
-
-def kept_together(photos: Samples, views: int = 1) -> list[str] | None:
-    """What cross-validation must not separate: subjects, copies of one photo, views of one photo.
-
-    Returns:
-        A name per row, view after view; ``None`` where every photo stands alone.
-    """
-    units = units_of([photos.classes[label] for label in photos.labels], photos.digests, photos.groups)
-    if views == 1 and len(units) == len(photos):
-        return None
-    names = [""] * len(photos)
-    for number, unit in enumerate(units):
-        for row in unit.rows:
-            names[row] = str(number)
-    return names * views

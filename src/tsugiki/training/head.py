@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,12 +17,13 @@ import torch
 from tsugiki.core.console import Tick, progress
 from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
-from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.training.folds import deal_folds
+from tsugiki.core.seeds import DEFAULT_SEED, check_seed
+from tsugiki.evaluation.folds import IN_NO_FOLD, Groups, deal_folds
 from tsugiki.training.heads import FeatureRows, Floats, Heads, Ints, Plan, Scaling, train_heads
 
 # Inverse strength per photo, as scikit-learn's C, for features scaled to unit variance.
 _STRENGTHS = tuple(float(value) for value in np.logspace(-3, 0, 7))
+_USUAL_STRENGTH = _STRENGTHS[len(_STRENGTHS) // 2]  # where nothing can be cross-validated
 _USUAL_STEPS = 500  # optimiser steps that a head needs to settle
 _MOST_TO_CHOOSE_ON = 20_000  # photos: the best penalty hardly changes with more of them
 _MOST_NUMBERS = 2_000_000  # weights that the heads of one cross-validation may have together
@@ -56,6 +56,7 @@ class HeadSettings:
         ]
         if faults:
             raise RequestError(tr("These settings must be greater than 0."), got=", ".join(faults))
+        check_seed(self.seed)
 
     def plan(self, labels: Ints, num_classes: int, folds: Ints) -> Plan:
         """The settings, with what was left open filled in for these photos."""
@@ -72,16 +73,18 @@ class HeadFit:
     Attributes:
         weight: ``[K, D]``, for features as they are.
         bias: ``[K]``.
-        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``.
-        out_of_fold: ``[N, K]`` logits of each training photo by a head that has not learned from it.
-        folds: ``[N]`` the fold of each photo.
+        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``; validation numbers are NaN
+            where no photo can be judged by a head that has not learned from it.
+        out_of_fold: ``[N, K]`` logits of each training photo by a head that has learned its class, but not from it; NaN for
+            photos in no fold; ``None`` where cross-validation is impossible.
+        folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.evaluation.folds.deal_folds`).
         notes: What was chosen and why, plain values.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor
     history: list[dict[str, float]]
-    out_of_fold: Floats
+    out_of_fold: Floats | None
     folds: Ints
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -103,7 +106,7 @@ def fit_head(
     training: Labelled,
     num_classes: int,
     *,
-    groups: Sequence[str] | None = None,
+    groups: Groups | None = None,
     validation: Labelled | None = None,
     settings: HeadSettings | None = None,
 ) -> HeadFit:
@@ -111,12 +114,13 @@ def fit_head(
 
     The penalty on the weights is chosen by cross-validation (stratified; groups are never split) on the training photos. Then
     ``F + 1`` heads are trained side by side: one on all photos, which is the result, and one without each fold, whose answers
-    for that fold give the validation curves (unless there are photos for it) and the out-of-fold logits.
+    for that fold give the validation curves (unless there are photos for it) and the out-of-fold logits. Where cross-validation
+    is impossible (the photos of a class must not be separated) that is said, and the usual penalty is taken.
 
     Args:
         training: Photos to learn from.
         num_classes: ``K``.
-        groups: ``N`` names of subjects that must stay together.
+        groups: ``N`` names or numbers of what must stay together.
         validation: Photos for the validation curves, never learned from.
         settings: How.
     """
@@ -124,12 +128,9 @@ def fit_head(
     folds = deal_folds(training.labels, groups=groups, seed=settings.seed)
     plan = settings.plan(training.labels, num_classes, folds)
     scaling = Scaling.of(training.features)
-    with progress(tr("Choosing the penalty"), _choosing_plan(plan).epochs) as tick:
-        scores = _score_strengths(training.features, scaling, plan, tick)
-    best = _STRENGTHS[int(np.argmin(scores))]
     count = int(folds.max()) + 1
-    heads = _side_by_side(training.features.width, plan, list(range(count)), [1 / (best * len(folds))])
-    heads = _with_one_for_all(heads)
+    penalty = _choose_penalty(training.features, scaling, plan, count)
+    heads = _side_by_side(training.features.width, plan, [*range(count), IN_NO_FOLD], [1 / (penalty["C"] * len(folds))])
     with progress(tr("Training the head"), plan.epochs) as tick:
         watch = _Watch(training, validation, scaling, plan, tick)
         train_heads(training.features, scaling, plan, heads, watch)
@@ -142,14 +143,31 @@ def fit_head(
         "lr": plan.lr,
         "seed": plan.seed,
         "class_weights": settings.class_weights,
-        "penalty": {
-            "C": best,
-            "chosen_by": f"{count}-fold cross-validation",
-            "log_loss": dict(zip(map(str, _STRENGTHS), scores, strict=True)),
-        },
-        "validation": "val" if validation else "out-of-fold",
+        "penalty": penalty,
+        "validation": "val" if validation else "out-of-fold" if count else "none",
     }
     return HeadFit(weight, bias, watch.history, out_of_fold(training.features, scaling, heads, folds), folds, notes)
+
+
+def _choose_penalty(features: FeatureRows, scaling: Scaling, plan: Plan, count: int) -> dict[str, Any]:
+    """Notes on the penalty, the chosen one under ``C``; by ``count``-fold cross-validation, the usual one without folds."""
+    if not count:
+        return {"C": _USUAL_STRENGTH, "chosen_by": "default", "log_loss": {}}
+    with progress(tr("Choosing the penalty"), _choosing_plan(plan).epochs) as tick:
+        scores = _score_strengths(features, scaling, plan, tick)
+    return {
+        "C": _STRENGTHS[int(np.argmin(scores))],
+        "chosen_by": f"{count}-fold cross-validation",
+        "log_loss": dict(zip(map(str, _STRENGTHS), scores, strict=True)),
+    }
+
+
+def impossible_sentence() -> str:
+    """What it means for a run that its training photos cannot be cross-validated."""
+    return tr(
+        "Cross-validation is impossible: too many training photos belong together (one group, or copies of one photo). "
+        'The head gets the usual penalty; calibration, doubtful labels and when to say "not sure" are not estimated.'
+    )
 
 
 def _class_weights(labels: Ints, num_classes: int) -> torch.Tensor:
@@ -165,13 +183,6 @@ def _side_by_side(width: int, plan: Plan, folds: list[int], penalties: list[floa
         [fold for fold in folds for _ in penalties],
         [penalty for _ in folds for penalty in penalties],
     )
-
-
-def _with_one_for_all(heads: Heads) -> Heads:
-    """The same heads and a last one that learns from every photo."""
-    folds, penalties = heads.held_fold.tolist(), heads.penalty.tolist()
-    width, _, classes = heads.weight.shape
-    return Heads.fresh(width, classes, [*folds, -1], [*penalties, penalties[-1]])
 
 
 def _choosing_plan(plan: Plan) -> Plan:
@@ -207,12 +218,15 @@ def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: 
     return [float(loss) for loss in losses / max(total, 1e-12)]
 
 
-def out_of_fold(features: FeatureRows, scaling: Scaling, heads: Heads, folds: Ints) -> Floats:
-    """Logits ``[N, K]`` of each photo by the head that held its fold out."""
+def out_of_fold(features: FeatureRows, scaling: Scaling, heads: Heads, folds: Ints) -> Floats | None:
+    """Logits ``[N, K]`` of each photo by the head that held its fold out, NaN for photos in no fold; ``None`` without folds."""
+    if (folds == IN_NO_FOLD).all():
+        return None
     logits = np.empty((len(features), heads.bias.shape[1]), np.float32)
     for where, block in features.blocks():
         of_all = heads.logits(scaling(block)).numpy()  # [B, H, K]
         logits[where] = of_all[np.arange(len(block)), folds[where]]
+    logits[folds == IN_NO_FOLD] = np.nan
     return logits
 
 
@@ -251,17 +265,18 @@ class _Watch:
         for where, block in self._training.features.blocks():
             logits = heads.logits(self._scaling(block))  # [B, F + 1, K]
             train += _loss_and_hits(logits[:, -1], labels[where])
-            held += _loss_and_hits(logits[torch.arange(len(block)), torch.from_numpy(folds[where])], labels[where])
+            judged = np.flatnonzero(folds[where] != IN_NO_FOLD)
+            held += _loss_and_hits(logits[judged, folds[where][judged]], labels[where][judged])
+        count = int((folds != IN_NO_FOLD).sum())
         if self._validation is not None:
-            held = np.zeros(2)
+            held, count = np.zeros(2), len(self._validation.labels)
             for where, block in self._validation.features.blocks():
                 held += _loss_and_hits(heads.logits(self._scaling(block))[:, -1], self._validation.labels[where])
-        counts = len(labels), len(labels if self._validation is None else self._validation.labels)
-        return _means(train, counts[0]), _means(held, counts[1])
+        return _means(train, len(labels)), _means(held, count)
 
 
 def _means(sums: npt.NDArray[np.float64], count: int) -> tuple[float, float]:
-    return float(sums[0] / count), float(sums[1] / count)
+    return (float(sums[0] / count), float(sums[1] / count)) if count else (math.nan, math.nan)
 
 
 def _loss_and_hits(logits: torch.Tensor, labels: Ints) -> npt.NDArray[np.float64]:

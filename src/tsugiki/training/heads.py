@@ -67,8 +67,7 @@ class FeatureRows:
 class Scaling:
     """Features are centred and scaled before they are learned from; the head that comes out takes them as they are.
 
-    One scale for all features: dividing each by its own deviation was tried, and was no better by cross-validation on real
-    photos (rarely active features are blown up and memorised).
+    One scale for all features: divided each by its own deviation, rarely active features would be blown up and memorised.
 
     Attributes:
         mean: ``[D]``.
@@ -106,7 +105,7 @@ class Plan:
     Attributes:
         labels: ``[N]`` class of each photo.
         num_classes: ``K``.
-        folds: ``[N]`` fold of each photo.
+        folds: ``[N]`` fold of each photo; a photo in no fold (-1) is learned from by every head.
         class_weights: ``[K]`` weight of each class in the loss.
         epochs: Passes over the photos.
         batch_size: ``B``.
@@ -199,7 +198,8 @@ def _set_gradients(
     heads: Heads, inputs: torch.Tensor, labels: torch.Tensor, folds: torch.Tensor, class_weights: torch.Tensor
 ) -> None:
     """The gradient of every head's loss, written out: softmax minus truth, for the photos that the head may see."""
-    seen = (folds[:, None] != heads.held_fold[None, :]).float() * class_weights[labels][:, None]  # [B, H]
+    held_out = (folds[:, None] == heads.held_fold[None, :]) & (folds[:, None] >= 0)
+    seen = (~held_out).float() * class_weights[labels][:, None]  # [B, H]
     share = seen / seen.sum(dim=0).clamp_min(1e-12)
     errors = torch.softmax(heads.logits(inputs), dim=2)  # [B, H, K]
     errors[torch.arange(len(labels)), :, labels] -= 1

@@ -26,8 +26,7 @@ from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.run import FineTuned, Resume, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
-from tsugiki.training.fit import fit as fit_transfer
-from tsugiki.training.fit import kept_together
+from tsugiki.training.fit import Learned, learn
 from tsugiki.training.head import HeadSettings, Labelled, fit_head
 from tsugiki.training.heads import FeatureRows
 from tsugiki.training.run import Run
@@ -86,24 +85,27 @@ def fit(
     if method not in get_args(Method):
         raise RequestError(tr("There is no such method."), allowed=", ".join(get_args(Method)), got=repr(method))
     begun = time.monotonic()
-    looking, fine_tuning = looking or Looking(), fine_tuning or FineTuning()
+    settings, looking, fine_tuning = settings or HeadSettings(), looking or Looking(), fine_tuning or FineTuning()
     with one_first(model.device):
-        frozen = fit_transfer(model, data, settings=settings, looking=looking)
+        frozen = learn(model, data, settings, looking)
     if method == "transfer":
-        return frozen
+        run = frozen.judged()
+        say(headline(run.evaluation))
+        return run
     if method == "auto":
         fine_tuning = replace(fine_tuning, settings=within_budget(fine_tuning.settings, time.monotonic() - begun))
-    tuned = _fine_tuned(frozen, fine_tuning, settings or HeadSettings())
-    return _kept(frozen, tuned, _Answers.of(frozen, tuned, fine_tuning.settings, looking), method)
+    tuned = _fine_tuned(frozen, fine_tuning, settings)
+    # Everything is decided: only now both are judged on the held-out photos.
+    return _kept(frozen.judged(), tuned, _Answers.of(frozen, tuned, fine_tuning.settings, looking), method)
 
 
-def _fine_tuned(frozen: Run, fine_tuning: FineTuning, head: HeadSettings) -> FineTuned:
+def _fine_tuned(frozen: Learned, fine_tuning: FineTuning, head: HeadSettings) -> FineTuned:
     def fit_head_on(rows: list[int]) -> nn.Linear:
         return _head_on(frozen.evidence, rows, len(frozen.classifier.classes), head)
 
     return fine_tune(
         frozen.classifier,
-        frozen.samples,
+        frozen.evidence.samples,
         fine_tuning.settings,
         folder=fine_tuning.folder,
         device=frozen.classifier.device,
@@ -118,9 +120,8 @@ def _head_on(evidence: Evidence, rows: list[int], num_classes: int, settings: He
     place = {row: at for at, row in enumerate(evidence.training)}
     picked = np.array([place[row] for row in rows])
     features = FeatureRows(evidence.features.vectors, evidence.training_frames.rows[picked])
-    samples = evidence.samples.take(rows)
-    groups = kept_together(samples)
-    found = fit_head(Labelled(features, samples.labels), num_classes, groups=groups, settings=settings)
+    labels = evidence.samples.labels[rows]
+    found = fit_head(Labelled(features, labels), num_classes, groups=evidence.together(rows), settings=settings)
     head = nn.Linear(features.width, num_classes)
     with torch.no_grad():
         head.weight.copy_(found.weight)
@@ -137,27 +138,29 @@ class _Answers:
     evaluation: dict[str, Any]
 
     @classmethod
-    def of(cls, frozen: Run, tuned: FineTuned, settings: FineTuneSettings, looking: Looking) -> _Answers:
+    def of(cls, frozen: Learned, tuned: FineTuned, settings: FineTuneSettings, looking: Looking) -> _Answers:
         classifier = tuned.classifier.to(frozen.classifier.device)
         with one_first(frozen.classifier.device):
-            evidence = gather(classifier.backbone, classifier.preprocess, frozen.samples, replace(looking, views=0))
+            evidence = gather(classifier.backbone, classifier.preprocess, frozen.evidence.samples, replace(looking, views=0))
+        classifier.notes = {**classifier.notes, "calibration": "validation"}
         calibrate_fine_tuned(classifier, evidence, *divide(evidence.samples, settings))
         return cls(evidence, *judge(classifier, evidence))
 
 
 def _kept(frozen: Run, tuned: FineTuned, answers: _Answers, method: Method) -> Run:
     """The run of the classifier that is kept, with the comparison of both."""
-    comparison = compare(frozen.predictions, answers.predictions)
-    say(verdict_sentence(comparison))
     chosen = method == "fine-tune" or prefers_fine_tuning(tuned.notes)
     if method == "auto":
         say(choice_sentence(tuned.notes))
-    notes = {**frozen.classifier.notes, **tuned.notes, "method": "fine-tune" if chosen else "transfer", "asked_for": method}
+    comparison = compare(frozen.predictions, answers.predictions)
+    say(verdict_sentence(comparison))
     if not chosen:
         frozen.classifier.notes = {**frozen.classifier.notes, "asked_for": method, "fine_tuning": tuned.notes}
+        say(headline(frozen.evaluation))
         return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison})
     take_over(frozen.classifier, tuned.classifier)
-    frozen.classifier.notes = notes
+    told = {"method": "fine-tune", "asked_for": method, "calibration": tuned.classifier.notes["calibration"]}
+    frozen.classifier.notes = {**frozen.classifier.notes, **tuned.notes, **told}
     say(headline(answers.evaluation))
     evaluation = {**answers.evaluation, "fine_tuning": comparison}
     return Run(frozen.classifier, tuned.history, evaluation, answers.predictions, answers.evidence, frozen.out_of_fold)

@@ -22,7 +22,8 @@ class Run:
         evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.document.evaluate_rows`).
         predictions: One row per held-out photo.
         evidence: Photos and features that it was made from.
-        out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has not learned from it.
+        out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has learned its class, but not from it: NaN
+            where there is no such head; ``None`` where there is none for any photo.
     """
 
     classifier: Classifier
@@ -30,7 +31,7 @@ class Run:
     evaluation: dict[str, Any]
     predictions: Predictions
     evidence: Evidence
-    out_of_fold: Floats
+    out_of_fold: Floats | None
 
     @property
     def samples(self) -> Samples:

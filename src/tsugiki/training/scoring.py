@@ -20,33 +20,39 @@ from tsugiki.evaluation.unknowns import FALSE_REJECT_RATE, threshold_at, trainin
 from tsugiki.training.evidence import Evidence
 from tsugiki.training.heads import Floats, Ints
 
+NOT_ESTIMATED = "not estimated"
+"""What a run's notes say of its calibration where there were no photos to estimate it on."""
+
 _MOST_REFERENCES = 5_000  # training photos that "unlike anything seen" is measured against
 
 
-def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats) -> None:
-    """Set temperature and unknown threshold, both from training photos only.
+def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats | None) -> None:
+    """Set temperature and unknown threshold, both from training photos only; neither without out-of-fold answers.
 
     Args:
         classifier: Changed in place.
         evidence: Features of the training photos.
-        out_of_fold: ``[N, K]`` logits of the training photos.
+        out_of_fold: ``[N, K]`` logits of the training photos, NaN for photos that nobody could judge; ``None`` where
+            cross-validation was impossible: too many photos belong together to tell how far apart two of them usually are.
     """
-    classifier.temperature = fit_temperature(out_of_fold, evidence.samples.labels[evidence.training])
+    if out_of_fold is None:
+        classifier.temperature, classifier.unknown = 1.0, None
+        return
+    labels = evidence.samples.labels[evidence.training]
+    judged = judged_rows(out_of_fold)
+    classifier.temperature = fit_temperature(out_of_fold[judged], labels[judged])
     frames = evidence.training_frames
     picked = np.arange(0, len(frames), max(1, -(-len(frames) // _MOST_REFERENCES)))
     reference = frames.take(picked)
-    subjects = _subjects(evidence)[picked]
-    known = evidence.remembered("distances-1", lambda: training_distance(reference, groups=subjects).tolist())
+    groups = evidence.together(evidence.training)[picked]
+    known = evidence.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())
     threshold = threshold_at(np.array(known))
     classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
-def _subjects(evidence: Evidence) -> Ints:
-    """A number per training photo; copies of one photo, and photos of one subject, have the same."""
-    samples = evidence.samples
-    names = samples.digests if samples.groups is None else samples.groups
-    keys = [names[row] or samples.digests[row] for row in evidence.training]
-    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+def judged_rows(out_of_fold: Floats) -> Ints:
+    """The rows of ``[N, K]`` logits that a head could answer for."""
+    return np.flatnonzero(~np.isnan(out_of_fold).any(axis=1)).astype(np.int64)
 
 
 def predict_features(classifier: Classifier, features: Floats) -> Floats:
@@ -55,6 +61,11 @@ def predict_features(classifier: Classifier, features: Floats) -> Floats:
         logits = classifier.head(torch.from_numpy(features).to(classifier.device))
         probabilities: Floats = classifier.probabilities(logits).cpu().numpy()
     return probabilities
+
+
+def temperature_of(classifier: Classifier) -> float | None:
+    """The classifier's temperature, or ``None`` where none could be estimated in training."""
+    return None if classifier.notes.get("calibration") == NOT_ESTIMATED else classifier.temperature
 
 
 def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict[str, Any]]:
@@ -72,5 +83,6 @@ def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict
         names = evidence.samples.names
         leaks = find_leaks(evidence.copies, evidence.samples.splits, evidence.samples.held_out)
         leaked = {names[row]: names[twin] for row, twin in leaks.items()}
-    document = evaluate_rows(predictions, split=evidence.samples.held_out, temperature=classifier.temperature, leaked=leaked)
+    held_out, temperature = evidence.samples.held_out, temperature_of(classifier)
+    document = evaluate_rows(predictions, split=held_out, temperature=temperature, leaked=leaked)
     return predictions, document

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsugiki.training.folds import MOST_FOLDS, deal_folds
+from tsugiki.evaluation.folds import IN_NO_FOLD, MOST_FOLDS, deal_folds
 
 
 def random_labels(seed, counts):
@@ -46,10 +46,44 @@ def test_groups_are_never_split_and_classes_stay_even(seed):
         assert dealt.max() - dealt.min() <= 12
 
 
-def test_a_class_of_one_photo_or_one_group_still_gives_two_folds():
-    assert set(deal_folds(np.array([0, 0, 0, 1]))) == {0, 1}
-    assert deal_folds(np.array([0, 0, 0, 1, 1]), groups=["a", "b", "c", "d", "d"]).max() == 1
+def test_a_class_of_one_photo_or_one_group_is_always_learned_and_takes_no_fold_from_the_others():
+    assert deal_folds(np.array([0, 0, 0, 1, 1, 1, 2])).tolist()[-1] == IN_NO_FOLD
+    assert set(deal_folds(np.array([0, 0, 0, 1, 1, 1, 2]))[:6]) == {0, 1, 2}
+    folds = deal_folds(np.array([0, 0, 0, 1, 1, 1, 2, 2]), groups=["a", "b", "c", "d", "e", "f", "g", "g"])
+    assert folds[6:].tolist() == [IN_NO_FOLD] * 2
+    assert set(folds[:6]) == {0, 1, 2}
 
 
-def test_one_group_in_all_is_one_fold():
-    assert set(deal_folds(np.array([0, 1, 0, 1]), groups=["a"] * 4)) == {0}
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ([0, 1, 0, 1], ["a"] * 4),
+        ([0, 0, 1, 1, 2, 2], ["a", "a", "b", "b", "c", "c"]),
+        ([0, 0, 0, 1], None),
+        ([0, 1, 2], None),
+        ([0, 0, 0, 1, 1], ["a", "b", "c", "d", "d"]),
+    ],
+    ids=["one group", "a group per class", "one class could be judged", "a photo per class", "a group in the other class"],
+)
+def test_where_cross_validation_is_impossible_nobody_is_in_a_fold(labels, groups):
+    assert set(deal_folds(np.array(labels), groups=groups)) == {IN_NO_FOLD}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whichever_fold_is_held_out_every_class_is_learned(seed):
+    """Groups that hold any classes, few of them, named or numbered."""
+    dice = np.random.default_rng(seed)
+    labels = dice.integers(0, 4, 40)
+    numbers = dice.integers(0, dice.integers(2, 15), 40)
+    folds = deal_folds(labels, groups=[f"g{number}" for number in numbers], seed=seed)
+    assert np.array_equal(folds, deal_folds(labels, groups=numbers, seed=seed))
+    assert all(len(set(folds[numbers == number])) == 1 for number in set(numbers))
+    for fold in range(folds.max() + 1):
+        assert set(labels[folds != fold]) == set(labels)
+        assert (folds == fold).any()
+
+
+def test_more_folds_than_the_smallest_class_has_photos_on_request():
+    folds = deal_folds(np.array([0] * 20 + [1] * 2), folds=5)
+    assert set(folds) == set(range(5))
+    assert folds[20] != folds[21]
