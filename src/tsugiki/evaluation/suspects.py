@@ -2,8 +2,7 @@
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021),
 written from the paper: a photo counts as of another class when the probability of that class is at least what is usual for
-photos labelled so. Photos are ranked by normalised margin. Hearing the labels of a photo's nearest neighbours as well was tried
-and left out: over three backbones, two sets and twenty seeds it found as many planted errors as it lost.
+photos labelled so. Photos are ranked by normalised margin. The labels of a photo's nearest neighbours are not heard.
 
 Letters: ``N`` photos, ``K`` classes.
 """

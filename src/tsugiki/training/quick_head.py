@@ -1,7 +1,7 @@
 """A head in closed form, for questions that need hundreds of heads: does accuracy still grow with more photos?
 
-Linear discriminants whose covariance is half way to a multiple of the identity: no steps, no rate, milliseconds.
-Cross-validated on real photos it is as good as the trained head within the noise.
+Linear discriminants whose covariance is half way to a multiple of the identity: one system of equations, no steps, no rate. How
+the curve goes on is asked of it, never how good the classifier is: that is said of the trained head.
 
 Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
 """

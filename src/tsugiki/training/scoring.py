@@ -23,7 +23,7 @@ from tsugiki.training.heads import Floats, Ints
 NOT_ESTIMATED = "not estimated"
 """What a run's notes say of its calibration where there were no photos to estimate it on."""
 
-_MOST_REFERENCES = 5_000  # training photos that "unlike anything seen" is measured against
+MOST_REFERENCES = 5_000  # training photos that "unlike anything seen" is measured against
 
 
 def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats | None) -> None:
@@ -42,7 +42,7 @@ def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats | 
     judged = judged_rows(out_of_fold)
     classifier.temperature = fit_temperature(out_of_fold[judged], labels[judged])
     frames = evidence.training_frames
-    picked = np.arange(0, len(frames), max(1, -(-len(frames) // _MOST_REFERENCES)))
+    picked = np.arange(0, len(frames), max(1, -(-len(frames) // MOST_REFERENCES)))
     reference = frames.take(picked)
     groups = evidence.together(evidence.training)[picked]
     known = evidence.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())

@@ -15,8 +15,7 @@ from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.unknowns import FALSE_REJECT_RATE, distance, threshold_at
 from tsugiki.training.evidence import Evidence
 from tsugiki.training.heads import Floats
-
-_MOST_REFERENCES = 5_000
+from tsugiki.training.scoring import MOST_REFERENCES
 
 
 def calibrate_fine_tuned(classifier: Classifier, evidence: Evidence, learned: list[int], checked: list[int]) -> None:
@@ -32,7 +31,7 @@ def calibrate_fine_tuned(classifier: Classifier, evidence: Evidence, learned: li
     with torch.inference_mode():
         logits = classifier.head(torch.from_numpy(features).to(classifier.device)).cpu().numpy()
     classifier.temperature = fit_temperature(logits, evidence.samples.labels[checked])
-    reference = features_of(evidence, learned[:: -(-len(learned) // _MOST_REFERENCES)])
+    reference = features_of(evidence, learned[:: -(-len(learned) // MOST_REFERENCES)])
     threshold = threshold_at(distance(features, reference))
     classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
 
