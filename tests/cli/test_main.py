@@ -12,7 +12,7 @@ import pytest
 
 import tsugiki
 from tsugiki.cli import main
-from tsugiki.cli.fit import check_target, default_target
+from tsugiki.cli.fit import default_target
 from tsugiki.core.errors import RequestError
 
 VERBS = [*main.VERBS, "data"]
@@ -348,17 +348,6 @@ def test_runs_are_named_after_their_photos(tmp_path):
     assert default_target("sample:foodvision").as_posix() == "runs/foodvision"
     assert default_target(str(tmp_path / "food.zip")).as_posix() == "runs/food"
     assert default_target("/").as_posix() == "runs/run"
-
-
-def test_a_run_may_replace_a_run_and_nothing_else(tmp_path, run_folder):
-    assert check_target(run_folder) == run_folder
-    assert check_target(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
-    (tmp_path / "empty").mkdir()
-    assert check_target(tmp_path / "empty")
-    (tmp_path / "file").touch()
-    for bad in (tmp_path, tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(RequestError):
-            check_target(bad)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from tsugiki.core import files
+from tsugiki.core.errors import TsugikiError
 from tsugiki.core.files import atomic_folder, atomic_path, cache_folder, sha256_of, write_atomically, write_json
 
 
@@ -88,6 +89,46 @@ def test_the_old_folder_comes_back_when_the_new_one_cannot_be_moved_in(tmp_path,
     with pytest.raises(error), atomic_folder(path) as temporary:
         (temporary / "new").touch()
     monkeypatch.undo()
+    assert _names(path) == ["old"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_an_old_folder_that_cannot_be_put_back_is_kept_and_named(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    rename = type(path).rename
+
+    def somebody_was_faster(self, target):
+        if self.name.startswith(".run.") and target == path:
+            path.mkdir()
+            (path / "theirs").touch()
+        return rename(self, target)
+
+    monkeypatch.setattr(files.Path, "rename", somebody_was_faster)
+    with pytest.raises(TsugikiError) as caught, atomic_folder(path) as temporary:
+        (temporary / "new").touch()
+    monkeypatch.undo()
+    assert _names(path) == ["theirs"]
+    (kept,) = tmp_path.glob(".run.old.*/run")
+    assert _names(kept) == ["old"]
+    assert str(kept) in str(caught.value)
+
+
+def test_an_old_folder_that_cannot_be_moved_away_stays(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "old").touch()
+    rename = type(path).rename
+
+    def failing(self, target):
+        if self == path:
+            raise PermissionError
+        return rename(self, target)
+
+    monkeypatch.setattr(files.Path, "rename", failing)
+    with pytest.raises(PermissionError), atomic_folder(path) as temporary:
+        (temporary / "new").touch()
     assert _names(path) == ["old"]
     assert _names(tmp_path) == ["run"]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tsugiki.core import console, messages
-from tsugiki.core.console import emit, progress, quiet, say
+from tsugiki.core.console import complain, emit, progress, quiet, say
 from tsugiki.core.messages import language, tr, use_language
 
 
@@ -32,6 +32,19 @@ def test_quiet_ends_with_its_block_however_it_ends(capsys):
         raise RuntimeError
     say("talk")
     assert capsys.readouterr().err == "talk\n"
+
+
+def test_of_several_processes_the_main_one_is_heard_and_the_one_that_fails(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "3")
+    say("talk")
+    emit("a result")
+    assert capsys.readouterr() == ("", "")
+    complain("no photos here", patience=0)
+    assert capsys.readouterr() == ("", "Process 3: no photos here\n")
+    monkeypatch.setenv("RANK", "0")
+    with quiet():
+        complain("no photos here")
+    assert capsys.readouterr() == ("", "no photos here\n")
 
 
 def test_no_bar_is_drawn_where_nobody_watches(capsys):

@@ -75,13 +75,14 @@ def test_the_table_is_said_in_both_languages(found):
     with speaking("ja"):
         japanese = audit_table(found)
     assert [mark for mark, _ in english] == [mark for mark, _ in japanese]
-    assert ("look", "Files that do not count, each with its reason: 1.") in english
+    assert ("look", "Files left out, each with its reason: 1.") in english
     assert not {text for _, text in english} & {text for _, text in japanese}
 
 
 def test_the_folder_holds_page_numbers_and_list(found, tmp_path):
     folder = save_audit(found, tmp_path / "audit")
     assert {entry.name for entry in folder.iterdir()} == {"audit.html", "audit.json", "suspects.csv"}
+    assert save_audit(found, folder) == folder  # an older audit may be replaced
     page = (folder / "audit.html").read_text(encoding="utf-8")
     assert Reader(page).faults == []
     assert str(found.samples.root) not in page

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tsugiki.core.console import emit, say
-from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 
@@ -23,16 +22,17 @@ def audit(
     seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
-    """Find unreadable, doubled, leaked, mislabelled and odd photos; nothing is changed."""
+    """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
     from tsugiki.backbones.loading import load_backbone
     from tsugiki.cli.model_args import parse_model_args
     from tsugiki.cli.tables import aligned
     from tsugiki.data.describing import describe_samples
     from tsugiki.reporting.audit import PAGE, SUSPECTS, audit_table, save_audit
+    from tsugiki.reporting.target import AUDIT, check_target
     from tsugiki.training.audit import audit as examine
 
     if out is not None:
-        _check(out)
+        check_target(out, AUDIT)
     found = examine(
         data, backbone=load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or [])), seed=seed
     )
@@ -48,15 +48,3 @@ def audit(
         say(tr("next: edit {file}, then tsugiki fit DATA --exclude FILE --relabel FILE", file=out / SUSPECTS))
     else:
         say(tr("next: --out FOLDER writes a page with the photos in question"))
-
-
-def _check(folder: Path) -> None:
-    """Refuse, before any work, a folder that is something else: it would be replaced."""
-    from tsugiki.reporting.audit import NUMBERS
-
-    if folder.exists() and not (folder / NUMBERS).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RequestError(
-            tr("{folder} exists and is no audit: it would be replaced.", folder=folder),
-            allowed=tr("a new folder, an empty one, or an older audit"),
-            cure=f"--out {folder.with_name(folder.name + '-audit')}",
-        )

@@ -16,9 +16,10 @@ def demo(
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
     from tsugiki.backbones.loading import load_backbone
-    from tsugiki.cli.fit import check_target, classifier_of
+    from tsugiki.cli.fit import classifier_of
     from tsugiki.data.describing import describe_samples
     from tsugiki.reporting.run_folder import save_run
+    from tsugiki.reporting.target import check_target
     from tsugiki.training.evidence import find_samples
     from tsugiki.training.fit import fit
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,7 +22,6 @@ from tsugiki.cli.fine_tune_options import (
     forget,
 )
 from tsugiki.core.console import emit, say
-from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 
@@ -76,6 +74,7 @@ def fit(
     from tsugiki.cli.model_args import parse_model_args
     from tsugiki.core.devices import pick_device
     from tsugiki.data.describing import describe_samples
+    from tsugiki.reporting.target import check_target
     from tsugiki.training.decisions import apply_decisions, choose
     from tsugiki.training.evidence import Looking, find_samples
     from tsugiki.training.head import HeadSettings
@@ -106,7 +105,6 @@ def fit(
             for row in run.history:
                 tracker.add_row(row)
     finish(run, target, as_json=as_json)
-    forget(target)
 
 
 def classifier_of(root: Backbone, samples: Samples) -> Classifier:
@@ -135,31 +133,18 @@ def default_target(data: str) -> Path:
     return Path("runs") / (name or "run")
 
 
-def check_target(target: Path) -> Path:
-    """Refuse, before any work, a run folder that is something else or that cannot be written.
-
-    Raises:
-        RequestError: When there is a file, a folder that holds something else than a run, or no way to make a folder.
-    """
-    above = next((parent for parent in target.absolute().parents if parent.exists()), target)
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=target, parent=above))
-    # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
-    if target.resolve() == Path.cwd() or (target.exists() and not _is_run_or_empty(target)):
-        raise RequestError(
-            tr("{folder} exists and is no run: it would be replaced.", folder=target),
-            allowed=tr("a new folder, an empty one, or an older run"),
-            cure=f"--out {target.parent / (target.resolve().name + '-run')}",
-        )
-    return target
-
-
-def _is_run_or_empty(target: Path) -> bool:
-    return target.is_dir() and ((target / "classifier.json").exists() or not any(target.iterdir()))
-
-
 def finish(run: Run, target: Path, *, as_json: bool) -> None:
-    """Save the run and say where, and what to do with it."""
+    """Save the run and say where, and what to do with it; of several processes the main one does, the others wait for it."""
+    from tsugiki.core.devices import is_main_process
+    from tsugiki.training.together import wait_for_all
+
+    if is_main_process():
+        _save(run, target, as_json=as_json)
+        forget(target)  # the checkpoints belong to all processes: they may go once the run is there
+    wait_for_all(run.classifier.device)
+
+
+def _save(run: Run, target: Path, *, as_json: bool) -> None:
     from tsugiki.reporting.run_folder import EVALUATION, save_run
 
     save_run(run, target)

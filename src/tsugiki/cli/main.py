@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from tsugiki import __version__
-from tsugiki.core.console import emit, say
+from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import LANGUAGES, tr, use_language
 
@@ -67,13 +67,13 @@ def run(arguments: Sequence[str] | None = None) -> None:
 def _told(error: Exception) -> int:
     """Say an error as a sentence; returns the exit status."""
     if isinstance(error, TsugikiError):
-        say(str(error))
+        complain(str(error))
         return error.exit_status
     if isinstance(error, OSError):  # no space, no permission: the system says it best
-        say(tr("The system refused: {detail}", detail=error))
+        complain(tr("The system refused: {detail}", detail=error))
         return 1
-    say(tr("Something went wrong that should not: {kind}: {detail}", kind=type(error).__name__, detail=error))
-    say(tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
+    what = tr("Something went wrong that should not: {kind}: {detail}", kind=type(error).__name__, detail=error)
+    complain(what + "\n" + tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
     return 1
 
 
@@ -97,7 +97,7 @@ def _application() -> typer.Typer:
 def _helps() -> dict[str, str]:
     return {
         "demo": tr("See everything at work on the bundled sample and backbone, offline, in seconds."),
-        "audit": tr("Find unreadable, doubled, leaked, mislabelled and odd photos, before training."),
+        "audit": tr("Find unreadable, duplicate, leaked, mislabelled and odd photos, before training."),
         "fit": tr("Train a classifier on a folder of labelled photos."),
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),

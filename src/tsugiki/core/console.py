@@ -1,16 +1,18 @@
 """The program's two voices: results go to standard output, talk goes to standard error.
 
-Of several processes that train together only the main one is heard. Library code talks through :func:`say` and
-:func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results never.
+Of several processes that train together only the main one is heard, until another one fails: that one says why. Library code
+talks through :func:`say` and :func:`progress` and never prints. Talk can be silenced (:func:`quiet`), results and errors never.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tsugiki.core.devices import is_main_process
+from tsugiki.core.devices import is_main_process, rank
+from tsugiki.core.messages import tr
 
 _silent = False
 
@@ -22,6 +24,21 @@ def say(text: str) -> None:
     """One line of talk, to standard error."""
     if not _silent and is_main_process():
         print(text, file=sys.stderr, flush=True)
+
+
+def complain(text: str, *, patience: float = 2.0) -> None:
+    """Why the program stops, to standard error, whichever process it is.
+
+    Args:
+        text: What was wrong.
+        patience: Seconds that another process than the main one waits before it speaks. What is wrong for all is said by the
+            main one, and what started the processes ends the others meanwhile.
+    """
+    if is_main_process():
+        print(text, file=sys.stderr, flush=True)
+        return
+    time.sleep(patience)
+    print(tr("Process {rank}: {text}", rank=rank(), text=text), file=sys.stderr, flush=True)
 
 
 def emit(text: str) -> None:

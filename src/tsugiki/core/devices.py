@@ -81,7 +81,13 @@ def one_thread(when: bool = True) -> Iterator[None]:
 
 def is_main_process() -> bool:
     """Whether this process is the one of several (``accelerate launch``, ``torchrun``) that writes and talks."""
-    return os.environ.get("RANK", "0") == "0"
+    return rank() == 0
+
+
+def rank() -> int:
+    """Which of several processes this is; 0 where there is only one."""
+    name = os.environ.get("RANK", "")
+    return int(name) if name.isdecimal() else 0
 
 
 def usable_cores() -> int:

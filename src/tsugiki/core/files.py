@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tsugiki.core.errors import TsugikiError
+from tsugiki.core.messages import tr
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, as 64 hexadecimal digits."""
@@ -60,6 +63,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` when the block ends well; an older ``path`` is replaced.
 
     The old folder is moved away before the new one is moved in and put back if that fails, so ``path`` is never half of each.
+    What cannot be put back, because somebody has made ``path`` meanwhile, is kept and named.
+
+    Raises:
+        TsugikiError: When the old folder could be neither replaced nor put back.
     """
     path = path.absolute()  # "." has no name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,15 +84,27 @@ def _swap_in(new: Path, path: Path) -> None:
         new.rename(path)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.rename(aside / path.name)
+    old = aside / path.name
     try:
+        path.rename(old)
         new.rename(path)
     except BaseException:  # an interruption too
-        if not os.path.lexists(path):
-            (aside / path.name).rename(path)
+        if new.exists() and os.path.lexists(old):
+            _put_back(old, path)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        # Whatever is still needed has been put back, or is kept: only an old folder that was replaced may go.
+        if not new.exists() or not os.path.lexists(old):
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_back(old: Path, path: Path) -> None:
+    try:
+        old.rename(path)
+    except OSError as error:
+        raise TsugikiError(
+            tr("{folder} could not be replaced. What was there is now in {old}.", folder=path, old=old)
+        ) from error
 
 
 def _umask() -> int:

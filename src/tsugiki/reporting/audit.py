@@ -16,6 +16,7 @@ from tsugiki.reporting.both import Both, in_both
 from tsugiki.reporting.pages import render_page
 from tsugiki.reporting.photo_words import Words
 from tsugiki.reporting.report import add_images, count_table, pick_photos
+from tsugiki.reporting.target import AUDIT, check_target
 from tsugiki.training.audit import Audit
 
 PAGE = "audit.html"
@@ -28,8 +29,19 @@ _UNEVEN = 3.0
 
 
 def save_audit(audit: Audit, folder: str | Path) -> Path:
-    """Write ``audit.html``, ``audit.json`` and ``suspects.csv`` into ``folder``, whole or not at all; returns the folder."""
-    target = Path(folder)
+    """Write ``audit.html``, ``audit.json`` and ``suspects.csv`` into ``folder``, whole or not at all.
+
+    Args:
+        audit: From :func:`tsugiki.audit`.
+        folder: A new folder, an empty one, or an older audit; nothing else is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RequestError: When the folder holds anything else, or cannot be written.
+    """
+    target = check_target(Path(folder), AUDIT)
     with atomic_folder(target) as temporary:
         write_atomically(temporary / PAGE, write_audit_page(audit))
         write_json(temporary / NUMBERS, audit.to_dict())
@@ -76,7 +88,11 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
             "leaks",
             "look" if any(one.suspicious for one in found.shortcuts) else "fine" if found.shortcuts else "open",
         ),
-        ("suspects_short", "suspects", "look" if any(one.confident for one in found.suspects) else "fine"),
+        (
+            "suspects_short",
+            "suspects",
+            "look" if any(one.confident for one in found.suspects) else "fine" if found.examined else "open",
+        ),
         ("odd_short", "odd", "look" if found.odd else "fine"),
         ("more_short", "more", "told"),
     ]
@@ -87,17 +103,12 @@ def audit_words(audit: Audit) -> Words:
     samples, found = audit.samples, audit.findings
     return {
         **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
-        **photo_words.suspect_words(found, len(samples)),
+        **photo_words.suspect_words(found),
         **report_words.more_words(found.curve),
         **_copy_words(audit),
         "shortcut": photo_words.shortcut_sentence(found),
         "audit_title": tr("A look at the photos, before training"),
-        "audit_how": tr(
-            "Looked at with {backbone}; a head on its features, cross-validated on all photos, is right about {accuracy} of "
-            "them. Nothing was changed.",
-            backbone=audit.backbone,
-            accuracy=f"{audit.accuracy:.1%}",
-        ),
+        "audit_how": _how(audit),
         "suspects_worth": tr("The better the backbone knows such photos, the more its doubts are worth."),
         "balance": _balance(samples),
         "sizes": _sizes(audit),
@@ -105,6 +116,21 @@ def audit_words(audit: Audit) -> Words:
         if found.odd
         else tr("No photo is unlike all others."),
     }
+
+
+def _how(audit: Audit) -> str:
+    if audit.accuracy is None:
+        return tr(
+            "Looked at with {backbone}. A head cannot be cross-validated: too many photos belong together. Nothing was "
+            "changed.",
+            backbone=audit.backbone,
+        )
+    return tr(
+        "Looked at with {backbone}; a head on its features, cross-validated on all photos, is right about {accuracy} of "
+        "them. Nothing was changed.",
+        backbone=audit.backbone,
+        accuracy=f"{audit.accuracy:.1%}",
+    )
 
 
 def _copy_words(audit: Audit) -> Words:

@@ -11,6 +11,7 @@ from tsugiki.core.messages import speaking
 from tsugiki.evaluation.document import Document
 from tsugiki.reporting import photo_words, report_words
 from tsugiki.reporting.pages import fill_text
+from tsugiki.reporting.training_words import is_fine_tuned, training_words
 from tsugiki.training.findings import Findings
 from tsugiki.training.run import Run
 
@@ -101,10 +102,10 @@ def _said(run: Run, findings: Findings, language: str) -> dict[str, str]:
     with speaking(language):
         return {
             **report_words.hero_words(evaluation),
-            **report_words.trust_words(evaluation),
+            **report_words.trust_words(evaluation, run.classifier.notes),
             **report_words.unknown_words(run.classifier),
-            **report_words.training_words(run.classifier, run.history),
-            **report_words.more_words(findings.curve),
-            **photo_words.leak_words(evaluation, findings),
-            **photo_words.suspect_words(findings, len(run.evidence.training)),
+            **training_words(run),
+            **report_words.more_words(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **photo_words.leak_words(evaluation, findings, run.samples.splits),
+            **photo_words.suspect_words(findings),
         }

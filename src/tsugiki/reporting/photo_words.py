@@ -5,8 +5,11 @@ A function per part of a page; each gives names to sentences in the language in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tsugiki.core.messages import tr
 from tsugiki.evaluation.document import Document
+from tsugiki.evaluation.leaks import across
 from tsugiki.training.findings import Findings
 
 Words = dict[str, str]
@@ -26,7 +29,7 @@ def page_words() -> Words:
         "mistakes": tr("Its most confident mistakes"),
         "trust": tr("Can its percentages be trusted?"),
         "unknown": tr("Does it know what it does not know?"),
-        "leaks": tr("Was anything given away?"),
+        "leaks": tr("Did held-out photos leak?"),
         "suspects": tr("Labels that deserve a look"),
         "odd": tr("Photos unlike all others"),
         "more": tr("Will more photos help?"),
@@ -54,8 +57,14 @@ def page_words() -> Words:
     }
 
 
-def leak_words(evaluation: Document, findings: Findings) -> Words:
-    """Copies, contradictions and shortcuts."""
+def leak_words(evaluation: Document, findings: Findings, splits: Sequence[str]) -> Words:
+    """Copies, contradictions and shortcuts.
+
+    Args:
+        evaluation: The numbers of the held-out photos.
+        findings: About the photos.
+        splits: The split of each photo.
+    """
     leaks = evaluation["leaks"]
     if leaks is None:
         leaked = tr("There are too many photos to compare each with each: nobody has looked for copies.")
@@ -72,7 +81,8 @@ def leak_words(evaluation: Document, findings: Findings) -> Words:
             low=f"{low:.1%}",
             high=f"{high:.1%}",
         )
-    inside = len(findings.copies or ()) - len(findings.leaks)
+    copies = findings.copies or ()
+    inside = len(copies) - len(across(copies, splits))
     return {
         "leaked": leaked,
         "copies": tr("Pairs of copies inside a split: {count}.", count=inside) if inside > 0 else "",
@@ -103,15 +113,10 @@ def shortcut_sentence(findings: Findings) -> str:
     )
 
 
-def suspect_words(findings: Findings, photos: int) -> Words:
+def suspect_words(findings: Findings) -> Words:
     """Doubted labels, and what to do about them."""
-    count, sure = len(findings.suspects), sum(one.confident for one in findings.suspects)
     return {
-        "suspects_short": tr(
-            "Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure
-        )
-        if count
-        else tr("No label of {photos} looks doubtful.", photos=photos),
+        "suspects_short": _suspects(findings),
         "suspects_how": tr(
             "A head that had not learned from the photo found another class more likely. Nothing was changed. "
             "suspects.csv has the whole list: write exclude or relabel into its column action, then"
@@ -120,11 +125,21 @@ def suspect_words(findings: Findings, photos: int) -> Words:
     }
 
 
+def _suspects(findings: Findings) -> str:
+    photos, count = findings.examined, len(findings.suspects)
+    if not photos:
+        return tr("Doubtful labels were not looked for: too many photos belong together.")
+    if not count:
+        return tr("No label of {photos} looks doubtful.", photos=photos)
+    sure = sum(one.confident for one in findings.suspects)
+    return tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
+
+
 def data_words(photos: int, classes: int, left_out: int) -> Words:
     """What the photos are."""
     return {
         "data_short": tr("{photos} photos, {classes} classes", photos=f"{photos:,}", classes=classes),
-        "left_out_short": tr("Files that do not count, each with its reason: {count}.", count=left_out)
+        "left_out_short": tr("Files left out, each with its reason: {count}.", count=left_out)
         if left_out
         else tr("Every file that was found could be used."),
     }

@@ -1,4 +1,4 @@
-"""``report.html``: one page about one run, for a person: how good, how sure, what was given away, what to do next.
+"""``report.html``: one page about one run, for a person: how good, how sure, whether held-out photos leaked, what to do next.
 
 Letters: ``K`` classes.
 """
@@ -19,6 +19,7 @@ from tsugiki.reporting import report_words as words
 from tsugiki.reporting.both import Both, in_both
 from tsugiki.reporting.pages import render_page
 from tsugiki.reporting.thumbnails import thumbnails
+from tsugiki.reporting.training_words import is_fine_tuned, training_words
 from tsugiki.training.findings import Findings
 from tsugiki.training.run import Run
 
@@ -73,12 +74,12 @@ def _sentences(run: Run, findings: Findings) -> dict[str, Both]:
             **photo_words.page_words(),
             **words.hero_words(evaluation),
             **words.score_words(evaluation),
-            **words.trust_words(evaluation),
+            **words.trust_words(evaluation, run.classifier.notes),
             **words.unknown_words(run.classifier),
-            **photo_words.leak_words(evaluation, findings),
-            **photo_words.suspect_words(findings, len(run.evidence.training)),
-            **words.more_words(findings.curve),
-            **words.training_words(run.classifier, run.history),
+            **photo_words.leak_words(evaluation, findings, samples.splits),
+            **photo_words.suspect_words(findings),
+            **words.more_words(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **training_words(run),
             **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
         }
     )
@@ -94,7 +95,7 @@ def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str,
         ("against", "score", against),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
-        ("suspects_short", "suspects", "look" if sure else "fine"),
+        ("suspects_short", "suspects", "look" if sure else "fine" if findings.examined else "open"),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),
     ]
@@ -104,7 +105,7 @@ def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str,
 def _charts(run: Run, findings: Findings) -> Plain:
     evaluation = run.evaluation
     calibration = evaluation["calibration"]
-    before = () if calibration["temperature"] == 1 else calibration["before"]["reliability"]
+    before = () if calibration["temperature"] in (None, 1) else calibration["before"]["reliability"]
     guess = evaluation["majority_guess"]["accuracy"]
     return {
         "strip": charts.interval_strip(evaluation["accuracy"], evaluation["accuracy_interval"], guess),

@@ -13,6 +13,7 @@ from tsugiki.core.messages import tr
 from tsugiki.evaluation.document import Document, headline
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.reporting.photo_words import Words
+from tsugiki.reporting.training_words import Notes, is_fine_tuned
 from tsugiki.training.fine_tune.verdict import verdict_sentence
 
 _NAMED = 4
@@ -43,7 +44,7 @@ def _question(classes: Sequence[str]) -> str:
 
 
 def score_words(evaluation: Document) -> Words:
-    """Against guessing, balanced, among the first answers."""
+    """Against guessing, balanced, top-k."""
     guess = evaluation["majority_guess"]
     low, high = evaluation["balanced_accuracy_interval"]
     values = {"name": guess["class"], "accuracy": f"{guess['accuracy']:.1%}"}
@@ -65,7 +66,7 @@ def score_words(evaluation: Document) -> Words:
             f1=f"{evaluation['macro_f1']:.3f}",
         ),
         "top": _top(evaluation["top_k"]),
-        "class_note": tr("Lines are 95% intervals: short ones stand on many photos."),
+        "class_note": tr("Lines are 95% intervals; shorter means more photos."),
         "confusion_note": tr("A row is what the photos are, a column what the classifier said. The diagonal is right."),
         "no_mistakes": tr("There is none: every held-out photo was answered right."),
         "mistakes_note": tr(
@@ -80,43 +81,69 @@ def _top(top_k: Mapping[str, Mapping[str, Any]]) -> str:
     further = [(k, entry["accuracy"]) for k, entry in top_k.items() if k != "1"]
     if not further:
         return ""
-    shares = ", ".join(f"{k}: {accuracy:.1%}" for k, accuracy in further)
-    return tr("The right class is among the first answers, by their number: {shares}.", shares=shares)
+    shares = ", ".join(tr("top-{k}: {accuracy}", k=k, accuracy=f"{accuracy:.1%}") for k, accuracy in further)
+    return tr("The right class is among the first answers: {shares}.", shares=shares)
 
 
-def trust_words(evaluation: Document) -> Words:
-    """Calibration."""
+def trust_words(evaluation: Document, notes: Notes) -> Words:
+    """Calibration.
+
+    Args:
+        evaluation: The numbers of the held-out photos.
+        notes: How the classifier was trained: fine-tuning has other photos to calibrate on than a head has.
+    """
     calibration = evaluation["calibration"]
-    before, after = calibration["before"]["ece"], calibration["after"]["ece"]
-    values = {
-        "after": f"{100 * after:.1f}",
-        "before": f"{100 * before:.1f}",
-        "temperature": f"{calibration['temperature']:.2f}",
-    }
-    if calibration["temperature"] == 1:
-        how = tr("The head was calibrated as it was: out-of-fold answers of the training photos asked for no correction.")
+    corrected = calibration["temperature"] not in (None, 1)
+    values = {name: f"{100 * calibration[name]['ece']:.1f}" for name in ("before", "after")}
+    if corrected:
+        values["temperature"] = f"{calibration['temperature']:.2f}"
+        how = _correction(notes, values)
+    elif calibration["temperature"] is None:
+        how = tr("No correction could be estimated: too many training photos belong together.")
     else:
-        how = tr(
-            "A temperature of {temperature}, fitted on out-of-fold answers of the training photos, changed this error from "
-            "{before} to {after} points.",
-            **values,
-        )
+        how = _no_correction(notes)
     return {
-        "trust_short": tr("On average its percentages are {after} points off.", **values),
+        "trust_short": tr("On average its percentages are {after} points off.", after=values["after"]),
         "trust_how": how,
         "trust_chart": tr(
             "From left to right how sure it was, upwards how often it was right; on the dashed line both agree. "
             "Large discs stand for many photos, lines are 95% intervals."
         ),
-        "trust_before": tr("Crosses: before the correction."),
+        "trust_before": tr("Crosses: before the correction.") if corrected else "",
     }
+
+
+def _correction(notes: Notes, values: Mapping[str, str]) -> str:
+    if is_fine_tuned(notes):
+        return tr(
+            "A temperature of {temperature}, fitted on {photos} validation photos, changed this error from {before} to {after} "
+            "points. Nothing was learned from those photos, but they chose which weights were kept.",
+            photos=notes["validation_photos"],
+            **values,
+        )
+    return tr(
+        "A temperature of {temperature}, fitted on out-of-fold answers of the training photos, changed this error from "
+        "{before} to {after} points.",
+        **values,
+    )
+
+
+def _no_correction(notes: Notes) -> str:
+    """A temperature other than one has to prove itself on the photos that it is fitted on."""
+    if is_fine_tuned(notes):
+        return tr("The {photos} validation photos gave no reason for a correction.", photos=notes["validation_photos"])
+    return tr("Out-of-fold answers of the training photos gave no reason for a correction.")
 
 
 def unknown_words(classifier: Classifier) -> Words:
     """What happens to photos unlike anything seen."""
     unknown = classifier.unknown
     if unknown is None:
-        return {"unknown_how": ""}
+        return {
+            "unknown_how": tr(
+                'It never answers "not sure": too many training photos belong together to tell how unlike is too unlike.'
+            )
+        }
     return {
         "unknown_how": tr(
             "A photo farther than {threshold} (cosine distance of features) from every training photo is answered with "
@@ -127,8 +154,15 @@ def unknown_words(classifier: Classifier) -> Words:
     }
 
 
-def more_words(curve: LearningCurve | None) -> Words:
-    """The learning curve."""
+def more_words(curve: LearningCurve | None, *, fine_tuned: bool = False) -> Words:
+    """The learning curve; ``fine_tuned``: the features themselves have learned, so that there is none."""
+    if fine_tuned:
+        return {
+            "more_short": tr(
+                "Whether more photos would help was not measured: after fine-tuning, each measurement would be a fine-tuning."
+            ),
+            "more_chart": "",
+        }
     if curve is None:
         return {"more_short": tr("There are too few photos, or too many, to draw a learning curve."), "more_chart": ""}
     return {
@@ -138,46 +172,4 @@ def more_words(curve: LearningCurve | None) -> Words:
             "(filled), and as it goes on (hollow) with its 95% band. The upright line is today: {n}.",
             n=curve.n,
         ),
-    }
-
-
-def training_words(classifier: Classifier, history: Sequence[Mapping[str, float]]) -> Words:
-    """What was trained how, in plain words."""
-    notes, backbone = classifier.notes, classifier.backbone
-    head = notes.get("head", {})
-    values = {
-        "backbone": str(backbone.spec),
-        "weights": backbone.origin.label,
-        "licence": backbone.origin.licence,
-        "frozen": f"{sum(one.numel() for one in backbone.parameters()):,}",
-        "learned": f"{sum(one.numel() for one in classifier.head.parameters()):,}",
-    }
-    if notes.get("method") == "fine-tune":
-        how = tr(
-            "All layers learned: {backbone} ({weights}, licence {licence}) was fine-tuned, starting from a fitted head.",
-            **values,
-        )
-    else:
-        how = tr(
-            "The backbone {backbone} ({weights}, licence {licence}) stayed as it is, all {frozen} numbers of it. "
-            "Only a head of {learned} numbers was trained on its features.",
-            **values,
-        )
-    settings = ""
-    if {"epochs", "lr", "batch_size"} <= head.keys():
-        settings = tr(
-            "The head: {epochs} epochs of {optimiser}, batches of {batch_size}, learning rate {lr}, seed {seed}; its penalty "
-            "was chosen by cross-validation on the training photos.",
-            **{name: head.get(name, "-") for name in ("epochs", "optimiser", "batch_size", "lr", "seed")},
-        )
-    last = history[-1] if history else {}
-    return {
-        "trained_how": how,
-        "trained_settings": settings,
-        "seen_as": tr("A photo as the network sees it: {rule}", rule=classifier.preprocess.describe()),
-        "history_note": tr(
-            "Line: training photos. Dashed: photos that were not learned from. After epoch {epoch} of training.",
-            epoch=int(last.get("epoch", 0)),
-        ),
-        "held_out_once": tr("The held-out photos were looked at once, after everything was decided."),
     }

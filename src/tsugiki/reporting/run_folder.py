@@ -11,6 +11,7 @@ from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.evaluation.suspects_file import write_suspects
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
+from tsugiki.reporting.target import check_target
 from tsugiki.training.findings import find_in_run
 from tsugiki.training.run import Run
 
@@ -26,16 +27,22 @@ HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "l
 def save_run(run: Run, folder: str | Path) -> Path:
     """Write everything about a run into ``folder``; an older run there is replaced, and only when the new one is whole.
 
+    Of several processes that trained together only the main one writes; the others return at once.
+
     Args:
         run: From :func:`tsugiki.fit`.
-        folder: Of the run.
+        folder: A new folder, an empty one, or an older run; nothing else is replaced.
 
     Returns:
         The folder.
+
+    Raises:
+        RequestError: When the folder holds anything else, or cannot be written.
     """
     target = Path(folder)
-    if not is_main_process():  # of several that trained together, one writes
+    if not is_main_process():
         return target
+    check_target(target)
     name = target.resolve().name
     findings = find_in_run(run)
     with atomic_folder(target) as temporary:

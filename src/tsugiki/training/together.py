@@ -42,8 +42,18 @@ def decided(decide: Callable[[], T], accelerator: Accelerator) -> T:
 @contextmanager
 def one_first(place: torch.device) -> Iterator[None]:
     """Of the processes of one machine one goes through this block first; the others find in the store what it has computed."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if _is_alone():
         yield
         return
     with accelerator_on(place).local_main_process_first():
         yield
+
+
+def wait_for_all(place: torch.device) -> None:
+    """Go on once every process has come here: so that none leaves, or reads, before the main one has written."""
+    if not _is_alone():
+        accelerator_on(place).wait_for_everyone()
+
+
+def _is_alone() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1

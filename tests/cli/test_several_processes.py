@@ -1,0 +1,75 @@
+"""Several processes train together: one writes and talks, each says why it fails."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tsugiki.cli import main
+from tsugiki.core import console
+
+
+@pytest.fixture
+def second(capsys, monkeypatch):
+    """Run the program as the second of several processes; gives exit status, standard output and standard error."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(console.time, "sleep", lambda _: None)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main.run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return left.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_the_second_one_reads_writes_and_deletes_nothing(second, dishes, tmp_path):
+    checkpoint = tmp_path / "run.unfinished" / "checkpoint.json"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
+    words = ["fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", tmp_path / "run", "--json"]
+    assert second(*words) == (0, "", "")
+    assert not (tmp_path / "run").exists()
+    assert checkpoint.read_text() == "{}"
+
+
+def test_the_second_one_says_why_it_fails(second, tmp_path):
+    status, out, err = second("fit", tmp_path / "gone", "--out", tmp_path / "run")
+    assert (status, out) == (2, "")
+    assert err.startswith("Process 1: ")
+    assert "gone" in err
+
+
+def _torchrun(*words):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "tsugiki"]
+    return subprocess.run(
+        [*launcher, *map(str, words)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["transfer", "fine-tune"])
+def test_two_processes_leave_one_whole_run_and_say_it_once(dishes, tmp_path, method):
+    words = ["fit", dishes, "--backbone", "bundled:nae", "--method", method, "--epochs", "2", "--device", "cpu"]
+    done = _torchrun(*words, "--json", "--out", tmp_path / "runs" / "run")
+    assert done.returncode == 0, done.stderr
+    stored = json.loads((tmp_path / "runs" / "run" / "evaluation.json").read_text(encoding="utf-8"))
+    assert json.loads(done.stdout)["evaluation"] == stored
+    assert done.stderr.count("held-out photos answered right") == 1
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]  # the checkpoints are gone
+
+
+@pytest.mark.slow
+def test_what_is_wrong_for_both_is_said_once(tmp_path):
+    done = _torchrun("fit", tmp_path / "gone", "--out", tmp_path / "run")
+    assert done.returncode != 0
+    assert done.stderr.count("There is no") == 1

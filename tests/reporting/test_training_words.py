@@ -1,0 +1,118 @@
+"""The report's sentences are true for the method that the classifier was trained by."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.reporting.runs import small_run
+from tsugiki.core.messages import speaking
+from tsugiki.reporting.card import write_card
+from tsugiki.reporting.photo_words import leak_words, suspect_words
+from tsugiki.reporting.report import write_report
+from tsugiki.reporting.report_words import trust_words, unknown_words
+from tsugiki.reporting.training_words import training_words
+from tsugiki.training.findings import find_in_run
+from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.fine_tune.verdict import compare
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    return small_run(tmp_path)
+
+
+@pytest.fixture
+def tuned(frozen):
+    classifier = frozen.classifier
+    classifier.backbone.origin = replace(classifier.backbone.origin, label="tiny.safetensors, fine-tuned")
+    classifier.notes = {
+        **classifier.notes,
+        "method": "fine-tune",
+        "settings": FineTuneSettings(epochs=9).to_dict(),
+        "epochs": 7,
+        "best_epoch": 5,
+        "blended": 0.75,
+        "best": {"loss": 0.3, "accuracy": 0.875},
+        "validation_photos": 16,
+        "unfrozen": ["layer4", "layer3"],
+    }
+    comparison = compare(frozen.predictions, frozen.predictions)
+    return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison})
+
+
+def _with(run, **settings):
+    run.classifier.notes = {**run.classifier.notes, "settings": {**run.classifier.notes["settings"], **settings}}
+    return run
+
+
+def _at_temperature(run, temperature):
+    return {**run.evaluation, "calibration": {**run.evaluation["calibration"], "temperature": temperature}}
+
+
+def test_after_transfer_learning(frozen):
+    said = training_words(frozen)
+    assert "stayed as it is" in said["trained_how"]
+    assert "chosen by cross-validation" in said["trained_settings"]
+    assert said["history_note"].endswith("Training took 3 epochs.")
+    assert said["held_out_once"] == "The held-out photos were looked at once, after everything was decided."
+    assert "out-of-fold" in trust_words(frozen.evaluation, frozen.classifier.notes)["trust_how"]
+    assert "out-of-fold" in trust_words(_at_temperature(frozen, 1.0), frozen.classifier.notes)["trust_how"].lower()
+
+
+def test_after_fine_tuning(tuned):
+    said = training_words(tuned)
+    assert said["trained_how"].startswith("All layers learned: bundled:tiny (tiny.safetensors, licence MIT)")
+    assert said["trained_settings"] == (
+        "Fine-tuning: 7 epochs, batches of 32, seed 42. 16 validation photos, none of them learned from, chose which weights "
+        "were kept; 87.5% of them are answered right. Kept: weights 75% of the way from the start to epoch 5."
+    )
+    assert "validation photos" in said["history_note"]
+    assert "to compare" in said["held_out_once"]
+    for temperature in (1.0, 1.3):
+        how = trust_words(_at_temperature(tuned, temperature), tuned.classifier.notes)["trust_how"]
+        assert "16 validation photos" in how
+        assert "out-of-fold" not in how.lower()
+
+
+def test_layers_that_did_not_learn_are_not_said_to(tuned):
+    assert "layer4, layer3" in training_words(_with(tuned, unfreeze="2"))["trained_how"]
+    assert "All layers" not in training_words(_with(tuned, unfreeze="2"))["trained_how"]
+
+
+def test_where_nothing_could_be_estimated_nothing_is_claimed(frozen):
+    frozen.classifier.notes["head"]["penalty"] = {"C": 0.03, "chosen_by": "default"}
+    frozen.classifier.unknown = None
+    findings = replace(find_in_run(frozen), suspects=(), examined=0)
+    evaluation = _at_temperature(frozen, None)
+    assert "could be estimated" in trust_words(evaluation, frozen.classifier.notes)["trust_how"]
+    assert "usual one" in training_words(frozen)["trained_settings"]
+    assert "never" in unknown_words(frozen.classifier)["unknown_how"]
+    assert "not looked for" in suspect_words(findings)["suspects_short"]
+    page = write_report(replace(frozen, evaluation=evaluation), findings, name="x")
+    assert "Crosses" not in page
+
+
+def test_page_and_card_after_fine_tuning(tuned):
+    findings = find_in_run(tuned)
+    assert findings.curve is None  # features that have learned these labels would only flatter
+    page, card = write_report(tuned, findings, name="x"), write_card(tuned, findings, name="x")
+    for text in (page, card):
+        assert "16 validation photos" in text
+        assert "stayed as it is" not in text
+        assert not re.search("out-of-fold answers|Only a head", text)
+    assert "検証写真 16 枚" in page
+    with speaking("ja"):
+        assert "ファインチューニング" in training_words(tuned)["trained_how"]
+        assert "凍結" in training_words(tuned)["held_out_once"]
+
+
+def test_copies_inside_a_split_are_counted_by_pair(frozen):
+    findings = find_in_run(frozen)
+    leaky = [pair for pair in findings.copies if 5 in (pair.first, pair.second)]
+    assert leaky
+    # One held-out photo with two twins that are learned from: two pairs, none of them inside a split.
+    two = replace(findings, copies=(leaky[0], replace(leaky[0], second=7)))
+    assert leak_words(frozen.evaluation, two, frozen.samples.splits)["copies"] == ""
+    three = replace(findings, copies=(*two.copies, replace(leaky[0], first=6, second=7)))
+    assert leak_words(frozen.evaluation, three, frozen.samples.splits)["copies"] == "Pairs of copies inside a split: 1."
