@@ -252,6 +252,41 @@ def test_an_interrupted_save_leaves_no_half_written_file(saved, dish_run, monkey
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
 
 
+class Killed(BaseException):
+    """As good as a process that ends here: nothing is tidied up after it."""
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_killed_at_any_moment_the_folder_holds_the_old_or_the_new_classifier(saved, nae, monkeypatch, moment):
+    from tsugiki.classifier import artefact
+
+    steps = ["save_file", "write_json", "_digest_in", "Path.replace"]
+    old = tg.Classifier.load(saved)
+    monkeypatch.setattr(artefact, "_digest_in", _kill if moment < 3 else artefact._digest_in)
+    if moment == 3:
+        monkeypatch.setattr(artefact.Path, "replace", _only_temporary_files(artefact.Path.replace))
+    elif moment < 2:
+        monkeypatch.setattr(artefact, steps[moment], _kill)
+    with pytest.raises(Killed):
+        tg.Classifier(nae, classes=["猫", "犬"]).save(saved)
+    monkeypatch.undo()
+    assert tg.Classifier.load(saved).classes == (old.classes if moment < 2 else ("猫", "犬"))
+    again = tg.Classifier(nae, classes=["a", "b"]).save(saved)
+    assert tg.Classifier.load(again).classes == ("a", "b")
+    assert sorted(path.name for path in saved.iterdir()) == ["classifier.json", "weights.safetensors"]
+
+
+def _kill(*_, **__):
+    raise Killed
+
+
+def _only_temporary_files(replace):
+    def move(self, target):
+        return replace(self, target) if self.name.startswith(".") else _kill()
+
+    return move
+
+
 def test_probabilities_are_calibrated_after_loading_too(saved):
     rewrite(saved, lambda document: document["calibration"].update(temperature=2.5))
     model = tg.Classifier.load(saved)

@@ -34,20 +34,43 @@ FORMAT = "tsugiki-classifier"
 SCHEMA = 1
 DESCRIPTION = "classifier.json"
 WEIGHTS = "weights.safetensors"
+_NEW_WEIGHTS = f"{WEIGHTS}.new"
 _UNKNOWN_REFERENCE = "unknown.reference"
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
 def save_classifier(classifier: Classifier, folder: Path) -> Path:
-    """Write the two files into ``folder``; an older classifier there is replaced, weights first."""
+    """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
+
+    The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
+    before, the new weights lie beside the old ones; after, they only have to be moved into their place. Killed in between, the
+    folder still holds one whole classifier, and :func:`load_classifier` finds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
     if classifier.unknown is not None:
         tensors[_UNKNOWN_REFERENCE] = classifier.unknown.reference.cpu().contiguous()
-    with atomic_path(folder / WEIGHTS) as temporary:
+    new = folder / _NEW_WEIGHTS
+    with atomic_path(new) as temporary:
         save_file(_without_shared_memory(tensors), temporary, metadata={"format": "pt"})
-    write_json(folder / DESCRIPTION, _describe(classifier, weights_sha256=sha256_of(folder / WEIGHTS)))
+    digest = sha256_of(new)
+    try:
+        write_json(folder / DESCRIPTION, _describe(classifier, weights_sha256=digest))
+    finally:  # an interruption too: the file on disk knows on which side of it we are
+        if _digest_in(folder / DESCRIPTION) == digest:
+            new.replace(folder / WEIGHTS)
+        else:
+            new.unlink()
     return folder
+
+
+def _digest_in(path: Path) -> str | None:
+    """The digest of the weights that a description names, if there is a description."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return description.get("weights_sha256") if isinstance(description, dict) else None
 
 
 def load_classifier(folder: Path, make: type[Classifier]) -> Classifier:
@@ -55,7 +78,7 @@ def load_classifier(folder: Path, make: type[Classifier]) -> Classifier:
     description = read_description(folder)
     try:
         classifier = _rebuilt(description, make)
-        tensors = _read_tensors(folder / WEIGHTS, description)
+        tensors = _read_tensors(_weights_file(folder, description))
         classifier.unknown = _unknown(description["unknown"], tensors.pop(_UNKNOWN_REFERENCE, None), classifier)
     except ArtefactError:
         raise
@@ -151,11 +174,19 @@ def _describe(classifier: Classifier, *, weights_sha256: str) -> dict[str, Any]:
     }
 
 
-def _read_tensors(path: Path, description: dict[str, Any]) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise _damaged(path, tr("the file is missing"))
-    if sha256_of(path) != description.get("weights_sha256"):
-        raise _damaged(path, tr("its content is not what {name} says", name=DESCRIPTION))
+def _weights_file(folder: Path, description: dict[str, Any]) -> Path:
+    """The file whose content the description names; where a save was killed, it has not been moved into its place yet."""
+    present = [path for path in (folder / WEIGHTS, folder / _NEW_WEIGHTS) if path.is_file()]
+    for path in present:
+        if sha256_of(path) == description.get("weights_sha256"):
+            return path
+    raise _damaged(
+        folder / WEIGHTS,
+        tr("its content is not what {name} says", name=DESCRIPTION) if present else tr("the file is missing"),
+    )
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework="pt") as stored:
             return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
