@@ -47,9 +47,11 @@ def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, 
 
     Classifier(load_backbone("bundled:nae"), classes=("pizza", "寿司")).save(run)
     (photos / "train" / "pizza" / "broken.png").write_bytes(b"")
-    plot(run, out=tmp_path / "out", data=str(photos), batch=True, count=4)
-    names = [line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines()]
+    plot(run, out=tmp_path / "out", data=str(photos), batch=True, count=20)
+    said = capsys.readouterr()
+    names = [line.rsplit("/", 1)[-1] for line in said.out.splitlines()]
     assert names == ["curves.png", "predictions.png", "batch.png"]
+    assert said.err == "Left out: train/pizza/broken.png: empty file\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.core.console import emit
+from tsugiki.core.console import emit, say
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.core.messages import tr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
     from tsugiki.data.samples import Listing
 
@@ -74,6 +75,8 @@ def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
     found = _found(_listed(data), held_out.names)
     tiles = []
     for row in _some(sorted(found), count, seed):
+        if _readable(found[row], held_out.names[row]) is None:
+            continue
         predicted = held_out.predicted[row]
         chance, label = held_out.probabilities[row, predicted], held_out.labels[row]
         tiles.append(Tile(found[row], held_out.classes[predicted], float(chance), held_out.classes[label]))
@@ -97,24 +100,30 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
     import torch
 
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.core.errors import UnreadablePhoto
-    from tsugiki.data.decode import open_photo
     from tsugiki.reporting.batch_plot import draw_batch
 
     preprocess = Classifier.load(run).preprocess
     listing = _listed(data)
     inputs, labels = [], []
-    for row in _some(list(range(len(listing))), len(listing), seed):
-        try:
-            photo = open_photo(listing.paths[row])
-        except UnreadablePhoto:
-            continue  # `fit` and `evaluate` name them; here any other photo does
-        inputs.append(preprocess(photo))
-        labels.append(listing.labels[row])
-        if len(inputs) == count:
-            break
+    for row in _some(list(range(len(listing))), count, seed):
+        photo = _readable(listing.paths[row], listing.names[row])
+        if photo is not None:
+            inputs.append(preprocess(photo))
+            labels.append(listing.labels[row])
     stacked = torch.stack(inputs) if inputs else torch.empty(0, 3, 1, 1)
     return draw_batch(stacked, labels, (preprocess.mean, preprocess.std))
+
+
+def _readable(path: Path, name: str) -> Image | None:
+    """The photo; one that cannot be read is named, and no other takes its place."""
+    from tsugiki.core.errors import UnreadablePhoto
+    from tsugiki.data.decode import open_photo
+
+    try:
+        return open_photo(path)
+    except UnreadablePhoto as error:
+        say(tr("Left out: {name}: {reason}", name=name, reason=error.what))
+        return None
 
 
 def _listed(data: str) -> Listing:
