@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -38,7 +37,6 @@ class Result:
 
     seconds: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
-    memory: float = 0.0
     n: int = 0
 
 
@@ -77,7 +75,6 @@ def run_once(name: str, paths: list[Path], result: Result) -> None:
     result.seconds.append(time.perf_counter() - started)
     result.accuracy.append(answer["accuracy"])
     result.n = answer["n"]
-    result.memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{name}: {result.seconds[-1]:.1f} s, {answer['accuracy']:.1%}", file=sys.stderr)
 
 

@@ -9,6 +9,11 @@ import pytest
 from PIL import Image
 
 
+def differing_bits(first: int, second: int) -> int:
+    """In how many of 64 bits two perceptual hashes differ."""
+    return ((first ^ second) & (2**64 - 1)).bit_count()
+
+
 def _photo_bytes(text: str, format_: str = "PNG") -> bytes:
     seed = hashlib.sha256(text.encode()).digest()
     image = Image.new("RGB", (6, 5), tuple(seed[:3]))

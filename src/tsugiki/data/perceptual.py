@@ -19,17 +19,12 @@ def perceptual_hash(grey: npt.NDArray[np.float32]) -> int:
         grey: ``[32, 32]``, the whole photo in grey, any range.
 
     Returns:
-        A signed 64-bit integer; count the bits in which two differ (:func:`hamming_distance`).
+        A signed 64-bit integer; two photos are the more alike, the fewer of its bits differ.
     """
     basis = _cosines(len(grey))
     low = (basis @ grey @ basis.T).ravel()  # [64] lowest frequencies
     bits = low > np.median(low[1:])  # without the mean brightness
     return int(np.packbits(bits).view(">i8")[0])
-
-
-def hamming_distance(first: int, second: int) -> int:
-    """In how many of 64 bits two hashes differ."""
-    return ((first ^ second) & (2**64 - 1)).bit_count()
 
 
 @functools.cache

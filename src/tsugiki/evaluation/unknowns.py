@@ -2,7 +2,9 @@
 
 The score is the cosine distance to the nearest training photos' features (Sun et al., "Out-of-Distribution Detection with Deep
 Nearest Neighbors", 2022); the energy of the logits (Liu et al., "Energy-based Out-of-distribution Detection", 2020) is the
-alternative that needs no training photos at hand. Higher always means less known. Letters: ``N`` photos, ``D`` feature width,
+alternative that needs no training photos at hand. Higher always means less known. What is decided in a run needs the distance
+only; :func:`energy`, :func:`auroc` and :func:`judge_rejection` are for measuring, and ``benchmarks/honesty.py`` measures with
+them which score tells more. Letters: ``N`` photos, ``D`` feature width,
 ``K`` classes.
 """
 
