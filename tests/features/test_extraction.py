@@ -21,7 +21,7 @@ from tsugiki.features import extraction, pipeline
 from tsugiki.features.engine import ALIKE, mean_cosine, reference_features, worst_difference
 from tsugiki.features.engines import Engines
 from tsugiki.features.extraction import extract, features_of_files
-from tsugiki.features.identity import identify, tensors_digest, weights_key
+from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
 from tsugiki.features.store import FeatureStore, Space
 
@@ -313,20 +313,6 @@ def test_processes_share_a_store_and_one_that_is_killed_spoils_nothing(folder, t
     assert decoded == []
     backbone = sharing.small_backbone()
     assert mean_cosine(vectors_of(found), expected(backbone, photos_in(folder))) >= ALIKE
-
-
-def test_a_digest_of_tensors_hears_names_kinds_shapes_and_values():
-    import torch
-
-    tensors = {"a": torch.zeros(4), "b": torch.ones(2)}
-    others = [
-        tensors | {"a": torch.zeros(2, 2)},
-        tensors | {"a": torch.zeros(4, dtype=torch.int32)},
-        tensors | {"b": torch.tensor([1.0, 1.5])},
-        {"a": tensors["a"], "c": tensors["b"]},
-    ]
-    assert tensors_digest(dict(reversed(tensors.items()))) == tensors_digest(tensors)
-    assert len({tensors_digest(each) for each in (tensors, *others)}) == 5
 
 
 def test_the_key_of_weights_changes_with_any_number(nae):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,14 +45,7 @@ def weights_key(backbone: Backbone) -> str:
     """A digest of a backbone's architecture and of every parameter and buffer it holds now."""
     digest = hashlib.sha256()
     digest.update(f"{backbone.spec.architecture} {sorted(backbone.spec.model_args.items())}".encode())
-    digest.update(tensors_digest(backbone.state_dict()).encode())
-    return digest.hexdigest()
-
-
-def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of tensors: their names, kinds, shapes and every value, in the order of the names; 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in sorted(backbone.state_dict().items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
         digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
