@@ -97,6 +97,13 @@ def logits_of(head: HeadFit, features: Vectors) -> Vectors:
     return logits
 
 
+def out_of_fold(head: HeadFit) -> Vectors:
+    """``[N, K]`` logits of the training photos; every class here has enough of them to hold some out."""
+    if head.out_of_fold is None:
+        raise SystemExit("these photos cannot be cross-validated")
+    return head.out_of_fold
+
+
 def copies(material: Material, looker: Looker, seeds: int) -> Iterator[list[object]]:
     """Held-out copies of training photos, resized, encoded again and renamed: how many are reported."""
     clean = evaluation.find_duplicates(material.prints())
@@ -137,7 +144,7 @@ def wrong_labels(material: Material, seeds: int) -> Iterator[list[object]]:
         wrong = rng.choice(len(truth), count, replace=False)
         labels = truth.copy()
         labels[wrong] = (truth[wrong] + rng.integers(1, truth.max() + 1, count)) % (truth.max() + 1)
-        probabilities = evaluation.softmax(fit(features, labels, seed).out_of_fold)
+        probabilities = evaluation.softmax(out_of_fold(fit(features, labels, seed)))
         first = evaluation.find_suspects(labels, probabilities)[: _LOOKED_AT * count]
         found = len({one.row for one in first} & set(wrong.tolist()))
         yield [material.name, seed, len(truth), count, _LOOKED_AT * count, found]
@@ -151,7 +158,7 @@ def unknowns(known: Material, unlike: Material) -> Iterator[list[object]]:
     near, far = (evaluation.distance(photos, training) for photos in (held_out, unlike.features))
     yield _rejection(known, unlike, "distance", evaluation.judge_rejection(near, far, threshold))
     head = fit(training, labels)
-    threshold = evaluation.threshold_at(evaluation.energy(head.out_of_fold))
+    threshold = evaluation.threshold_at(evaluation.energy(out_of_fold(head)))
     low, high = (evaluation.energy(logits_of(head, photos)) for photos in (held_out, unlike.features))
     yield _rejection(known, unlike, "energy", evaluation.judge_rejection(low, high, threshold))
 
@@ -170,7 +177,7 @@ def calibration(material: Material) -> Iterator[list[object]]:
     features, labels = material.of("train")
     held_out, truth = material.of(material.samples.held_out)
     head = fit(features, labels)
-    temperature = evaluation.fit_temperature(head.out_of_fold, labels)
+    temperature = evaluation.fit_temperature(out_of_fold(head), labels)
     logits = logits_of(head, held_out)
     for name, value in (("before", 1.0), ("after", temperature)):
         rows = evaluation.Predictions(
