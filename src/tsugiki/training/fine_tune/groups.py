@@ -13,6 +13,7 @@ from tsugiki.backbones.groups import LayerGroup
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.messages import tr
 from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.training.modes import set_training_mode
 
 
 def chosen_groups(backbone: Backbone, unfreeze: str) -> list[LayerGroup]:
@@ -107,11 +108,7 @@ def set_modes(network: nn.Module, *, batch_norm: str) -> None:
 
     Layers without parameters, such as dropout, follow the nearest layer around them.
     """
-    network.train()
-    for module in network.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(one.requires_grad for one in parameters):
-            module.eval()
+    set_training_mode(network)
     if batch_norm == "frozen":
         for module in norms_of(network):
             module.eval()

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tsugiki.backbones.modes import evaluating
 from tsugiki.training.fine_tune.computing.depthwise import depthwise, is_depthwise
-from tsugiki.training.fine_tune.computing.rewiring import evaluating, listening, proven
+from tsugiki.training.fine_tune.computing.rewiring import listening, proven
 
 
 class FoldedConvolution(nn.Module):

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tsugiki.backbones.modes import evaluating
 from tsugiki.core.console import progress
 from tsugiki.core.messages import tr
 from tsugiki.training.fine_tune.computing.rewiring import listening, rewired
@@ -91,18 +92,15 @@ class Prefix:
     @torch.no_grad()
     def __call__(self, photos: torch.Tensor) -> torch.Tensor:
         """Activations ``[B, ...]`` of photos ``[B, 3, H, W]``, in evaluation mode; the pass ends at the cut."""
-        modes = [(module, module.training) for module in self._body.modules()]
-        self._body.eval()
         handle = self._body.get_submodule(self._entry).register_forward_pre_hook(_leave)
         try:
-            self._body(photos)
+            with evaluating(self._body):
+                self._body(photos)
         except _Cut as cut:
             activations: torch.Tensor = cut.activations
             return activations
         finally:
             handle.remove()
-            for module, mode in modes:
-                module.training = mode
         raise RuntimeError(f"{self._entry} was not called")
 
 
@@ -121,14 +119,8 @@ def cut(body: nn.Module, learning: Sequence[nn.Module], example: torch.Tensor) -
     Returns:
         Prefix and suffix, or ``None`` where nothing lies before the cut or the network cannot be cut there.
     """
-    modes = [(module, module.training) for module in body.modules()]
-    body.eval()
-    try:
-        with torch.no_grad():
-            return _proved(body, learning, example)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with evaluating(body), torch.no_grad():
+        return _proved(body, learning, example)
 
 
 def _proved(body: nn.Module, learning: Sequence[nn.Module], example: torch.Tensor) -> tuple[Prefix, Suffix] | None:

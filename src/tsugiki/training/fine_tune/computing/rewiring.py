@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from tsugiki.backbones.modes import evaluating
+
 _TOLERANCE = 1e-3
 """Largest difference of a rewired network's features from the original's, relative to the largest feature: a rounding error
 is far smaller, a wrong replacement far larger."""
@@ -45,18 +47,6 @@ def proven(replacements: Mapping[str, nn.Module], body: nn.Module, example: torc
             return body
     largest = expected.abs().max().clamp(min=1e-12)
     return candidate if bool((found - expected).abs().max() <= _TOLERANCE * largest) else body
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """In evaluation mode within this block, each module afterwards in the mode it had."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 Called = Callable[[str, nn.Module, Any, Any], None]

@@ -6,6 +6,7 @@ The trials run on a copy: the classifier and every random state are afterwards w
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.messages import tr
 from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
+from tsugiki.training.fine_tune.computing.memory import give_back, not_enough, ran_out
 from tsugiki.training.fine_tune.groups import chosen_groups, set_learning, set_modes
+from tsugiki.training.fine_tune.randomness import generators_kept
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
 PLAIN = Way()
@@ -39,6 +42,7 @@ class Workload:
         steps: In the whole training.
         learning: How many of the chosen layer groups learn.
         stored: Whether the frozen layers' activations are stored.
+        parts: In how many a step is computed.
     """
 
     photos: int
@@ -46,6 +50,7 @@ class Workload:
     steps: int
     learning: int
     stored: bool
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Choice:
     Attributes:
         way: How steps are computed.
         seconds: Per step, as timed; 0 where nothing was timed.
-        plain_seconds: Per step of the plain way; 0 where that was not timed.
+        plain_seconds: Per step of the plain way; 0 where that was not timed, or ran out of memory.
     """
 
     way: Way
@@ -81,6 +86,9 @@ def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Wor
         classifier: On its device; left as it is.
         settings: What was fixed by the person is not tried otherwise.
         workload: What a step will look like.
+
+    Raises:
+        TrainingError: When no way has the memory for a single photo.
     """
     device = classifier.device
     allowed = [way for way in candidates(device) if _fits(way, settings)]
@@ -88,10 +96,36 @@ def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Wor
     short = workload.steps < _WORTH_TIMING and not settings.budget
     if short or (len(allowed) == 1 and settings.compile == "off" and not settings.budget):
         return Choice(replace(_untimed(allowed), compiled=settings.compile == "on"))
-    times = {way: seconds_per_step(classifier, settings, workload, way) for way in allowed}
+    fitting, times = _times(classifier, settings, workload, allowed)
     fastest = min(times, key=lambda way: times[way])
     chosen = Choice(fastest, times[fastest], times.get(PLAIN, 0.0))
-    return _perhaps_compiled(classifier, settings, workload, chosen)
+    return _perhaps_compiled(classifier, settings, fitting, chosen)
+
+
+def _times(
+    classifier: Classifier, settings: FineTuneSettings, workload: Workload, ways: Sequence[Way]
+) -> tuple[Workload, dict[Way, float]]:
+    """Seconds per step of each way that the memory is large enough for, computed in smaller parts where it is for none."""
+    tried = workload
+    while True:
+        timed = {way: _perhaps_timed(classifier, settings, tried, way) for way in ways}
+        times = {way: seconds for way, seconds in timed.items() if seconds < math.inf}
+        if times:
+            return tried, times
+        if tried.photos == 1:
+            raise not_enough(1)
+        tried = replace(tried, photos=-(-tried.photos // 2), parts=2 * tried.parts)
+
+
+def _perhaps_timed(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> float:
+    """Seconds per step; a way that the memory is too small for is infinitely slow."""
+    try:
+        return seconds_per_step(classifier, settings, workload, way)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+    give_back(classifier.device)  # after the handler: as long as the error lives, so do the activations
+    return math.inf
 
 
 def candidates(device: torch.device) -> list[Way]:
@@ -149,7 +183,7 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
 
 def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> float:
     """The fastest of a few steps (forward and backward pass) computed in ``way``, after one that does not count."""
-    with torch.random.fork_rng():
+    with generators_kept():
         trial = copy.deepcopy(classifier)
         groups = chosen_groups(trial.backbone, settings.unfreeze)
         learning = groups[len(groups) - workload.learning :]
@@ -159,7 +193,7 @@ def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workloa
         inputs = engine.ready(engine.activations(photos) if engine.prefix else photos)
         set_modes(engine.network, batch_norm=settings.batch_norm)
         step = _step(engine, inputs[: workload.photos])
-        return min(_timed(step, trial.device) for _ in range(1 + _STEPS))
+        return workload.parts * min(_timed(step, trial.device) for _ in range(1 + _STEPS))
 
 
 def _step(engine: Engine, inputs: torch.Tensor) -> Callable[[], None]:
