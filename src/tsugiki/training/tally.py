@@ -11,6 +11,21 @@ from tsugiki.core.errors import DataError, TrainingError
 from tsugiki.core.messages import tr
 
 
+def finite(loss: float) -> float:
+    """``loss`` itself.
+
+    Raises:
+        TrainingError: When it is no finite number.
+    """
+    if not math.isfinite(loss):
+        raise TrainingError(
+            tr("The loss is no finite number any more."),
+            got=str(loss),
+            cure=tr("start again with a smaller learning rate, and check that the photos are normalised"),
+        )
+    return loss
+
+
 @dataclass
 class Tally:
     """Sums over photos, from which means are exact whatever the batch sizes were."""
@@ -21,14 +36,7 @@ class Tally:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one batch: its mean ``loss``, ``logits`` ``[B, K]`` and ``labels`` ``[B]``."""
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                tr("The loss is no finite number any more."),
-                got=str(value),
-                cure=tr("start again with a smaller learning rate, and check that the photos are normalised"),
-            )
-        self.loss += value * len(labels)
+        self.loss += finite(loss.item()) * len(labels)
         self.correct += int((logits.argmax(dim=1) == labels).sum().item())
         self.photos += len(labels)
 

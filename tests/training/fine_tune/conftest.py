@@ -28,14 +28,14 @@ def draw_photos(root: Path, *, train: int = 12, test: int = 4) -> None:
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
 
 
-def tiny_classifier(classes: tuple[str, ...] = ("blue", "green", "red"), *, drop_path: float = 0.0) -> Classifier:
-    """Random weights, with BatchNorm statistics that are not trivial."""
+def tiny_classifier(classes: tuple[str, ...] = ("blue", "green", "red"), *, dropout: float = 0.0) -> Classifier:
+    """Random weights, with BatchNorm statistics that are not trivial; ``dropout`` is that of its features."""
     torch.manual_seed(0)
     classifier = Classifier(
         "timm:test_efficientnet",
         classes=classes,
         weights="none",
-        model_args={"drop_path_rate": drop_path},
+        model_args={"drop_rate": dropout},
         preprocess=Preprocess(size=(SIZE, SIZE), resize=36),
     )
     for module in classifier.modules():

@@ -43,7 +43,7 @@ SETTINGS = FineTuneSettings(
 
 def run(photos: Path, folder: Path) -> dict[str, Any]:
     samples = load(photos)
-    result = fine_tune(tiny_classifier(drop_path=0.3), samples, SETTINGS, folder=folder, device="cpu")
+    result = fine_tune(tiny_classifier(dropout=0.5), samples, SETTINGS, folder=folder, device="cpu")
     history = [{name: value for name, value in row.items() if name != "seconds"} for row in result.history]
     return {"weights": result.classifier.state_dict(), "history": history}
 

@@ -1,7 +1,10 @@
 """The rate test finds where the loss falls, and leaves the network alone."""
 
 import math
+import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,10 +22,13 @@ def test_the_suggestion_is_a_tenth_of_where_the_loss_is_lowest():
 
 def test_the_weights_are_what_they_were(samples):
     classifier = tiny_classifier()
-    before, random = state_of(classifier), torch.get_rng_state()
+    before, tensors = state_of(classifier), torch.get_rng_state()
+    python, arrays = random.getstate(), np.random.get_state()
     found = find_rate(classifier, samples, FineTuneSettings(batch_size=8), steps=20)
     assert same(before, state_of(classifier))
-    assert torch.equal(random, torch.get_rng_state())
+    assert torch.equal(tensors, torch.get_rng_state())
+    assert random.getstate() == python
+    assert all(np.array_equal(one, other) for one, other in zip(np.random.get_state(), arrays, strict=True))
     assert not any(one.requires_grad for one in classifier.backbone.parameters())
     assert found.suggestion * 10 == pytest.approx(found.rates[found.losses.index(min(found.losses))])
     assert len(found.rates) == len(found.losses) <= 20
@@ -39,3 +45,11 @@ def test_a_loss_that_explodes_ends_the_test(samples):
 def test_a_senseless_range_is_refused(samples):
     with pytest.raises(RequestError, match="cannot be tried"):
         find_rate(tiny_classifier(), samples, lowest=1.0, highest=0.1)
+
+
+def test_classes_in_another_order_are_the_same_classes(samples):
+    turned = replace(samples, classes=samples.classes[::-1], labels=len(samples.classes) - 1 - samples.labels)
+    settings = FineTuneSettings(batch_size=8)
+    assert find_rate(tiny_classifier(), turned, settings, steps=10) == find_rate(tiny_classifier(), samples, settings, steps=10)
+    with pytest.raises(RequestError, match="not the classifier's"):
+        find_rate(tiny_classifier(("blue", "green", "violet")), samples, settings)

@@ -56,6 +56,8 @@ def test_two_processes_equal_one(folder, tmp_path):
         assert abs(row["train_loss"] - other["train_loss"]) < 1e-5
         assert abs(row["val_loss"] - other["val_loss"]) < 1e-5
         assert row["train_acc"] == other["train_acc"]
+    # Every process knows what all of them answered to the validation photos.
+    assert first["validated"] == second["validated"] == one["validated"]
     assert "epoch 2" in talk[0]
     assert "epoch 2" not in talk[1]  # only the main process talks and writes
     assert len(list((tmp_path / "two.checkpoints").rglob("state-*.pt"))) == 2

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+from tsugiki.backbones.freezing import unfreeze
 from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
@@ -36,11 +38,20 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(loop, "_checkpoint", counted)
 
 
+def test_the_network_of_these_tests_draws_random_numbers():
+    """Or no test could see that a step begins from the wrong seed."""
+    classifier = tiny_classifier(dropout=0.5)
+    unfreeze(classifier.backbone)
+    classifier.train()
+    photos = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(classifier(photos), classifier(photos))
+
+
 @pytest.mark.parametrize("number", [1, 3, 7])
 @pytest.mark.parametrize("unfreeze", ["all", "1"])
 def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path, monkeypatch, number, unfreeze):
     settings = replace(SETTINGS, unfreeze=unfreeze, stored_views=1)
-    classifier = tiny_classifier(drop_path=0.3)
+    classifier = tiny_classifier(dropout=0.5)
     alone = fine_tune(classifier, samples, settings, device="cpu")
     with monkeypatch.context() as patch:
         interrupt_at(patch, number)

@@ -1,10 +1,14 @@
 """What fine-tuning promises: what is frozen stays, what is held out stays closed, how a step is divided does not matter."""
 
 import copy
+import itertools
+import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +19,7 @@ from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
 from tsugiki.training.fine_tune import loop
+from tsugiki.training.fine_tune.computing import tuning
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.run import FineTuned, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
@@ -121,7 +126,7 @@ def test_weights_between_start_and_end_are_kept_where_they_validate_better(sampl
 
 def test_the_same_request_gives_the_same_bits(samples):
     settings = replace(QUICK, augmentation=Augmentation(trivial=True, mixup=0.3, erase=0.3))
-    classifier = tiny_classifier(drop_path=0.3)
+    classifier = tiny_classifier(dropout=0.5)
     first = last_weights(samples, settings, classifier=classifier)
     torch.manual_seed(1234)
     assert same(first, last_weights(samples, settings, classifier=classifier))
@@ -136,7 +141,7 @@ def test_a_batch_in_parts_is_the_same_step(samples, augmentation):
     assert farthest(whole, parts) < 2e-5
 
 
-def test_memory_that_runs_out_halves_the_part_and_keeps_the_step(samples, monkeypatch):
+def test_memory_that_runs_out_halves_the_part_and_keeps_the_step(samples, monkeypatch, capsys):
     settings = replace(QUICK, epochs=1, lr=1e-4)
     whole = last_weights(samples, settings)
     compute, sizes = loop._part, []
@@ -150,9 +155,27 @@ def test_memory_that_runs_out_halves_the_part_and_keeps_the_step(samples, monkey
     monkeypatch.setattr(loop, "_part", small_machine)
     assert farthest(whole, last_weights(samples, settings)) < 2e-5
     assert max(sizes) == 2
+    assert "learns from all of its photos at once" in capsys.readouterr().err
     monkeypatch.setattr(loop, "_part", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory. Tried")))
     with pytest.raises(TrainingError, match="memory"):
         tuned(samples, settings)
+
+
+def test_a_repeated_step_begins_as_the_first_attempt_did(samples, monkeypatch):
+    settings = replace(QUICK, epochs=1, lr=1e-3, batch_norm="update", augmentation=Augmentation(mixup=0.5))
+    classifier = tiny_classifier(dropout=0.5)
+    straight = last_weights(samples, replace(settings, micro_batch=4), classifier=classifier)
+    compute, failed = loop._part, []
+
+    def small_machine(course, state, running, part, photos, tally):
+        compute(course, state, running, part, photos, tally)  # dropout has drawn, statistics have moved, losses are counted
+        if len(part) > 4:
+            failed.append(len(part))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 byte.")
+
+    monkeypatch.setattr(loop, "_part", small_machine)
+    assert same(straight, last_weights(samples, settings, classifier=classifier))
+    assert failed == [8]
 
 
 @pytest.mark.parametrize("batch_norm", ["frozen", "update"])
@@ -199,10 +222,31 @@ def test_training_stops_when_validation_stops_getting_better(samples):
     assert len(result.history) <= result.notes["best_epoch"] + 2 < 30
 
 
-def test_a_budget_ends_the_training(samples):
-    result = tuned(samples, replace(QUICK, epochs=1000, budget=1.5))
-    assert 1 <= len(result.history) < 200
-    assert sum(row["seconds"] for row in result.history) < 4
+def test_a_budget_ends_the_training(samples, monkeypatch):
+    seconds = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))  # one per look at the clock
+    monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1e-6)
+    result = tuned(samples, replace(QUICK, epochs=1000, budget=60.0))
+    each = [row["seconds"] for row in result.history]
+    assert len(set(each)) == 1
+    assert 60 - each[0] < sum(each) <= 60  # no epoch is begun that would not end in time
+
+
+def test_the_callers_generators_stay_as_they_were(samples):
+    classifier = tiny_classifier()
+    random.seed(1)
+    np.random.seed(2)
+    torch.manual_seed(3)
+    python, arrays, tensors = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    tuned(samples, classifier=classifier)
+    assert random.getstate() == python
+    assert all(np.array_equal(one, other) for one, other in zip(np.random.get_state(), arrays, strict=True))
+    assert torch.equal(torch.get_rng_state(), tensors)
+
+
+def test_the_order_of_the_samples_classes_does_not_matter(samples):
+    turned = replace(samples, classes=samples.classes[::-1], labels=len(samples.classes) - 1 - samples.labels)
+    assert tuned(turned).history[0]["train_loss"] == tuned(samples).history[0]["train_loss"]
 
 
 def test_history_has_the_columns_of_every_history(samples):

@@ -1,14 +1,20 @@
 """The fastest way is chosen by timing, on a copy; the classifier and the random state stay as they were."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+from tsugiki.core.errors import TrainingError
 from tsugiki.training.fine_tune.computing import tuning
-from tsugiki.training.fine_tune.computing.engine import Way
+from tsugiki.training.fine_tune.computing.engine import Engine, Network, Way
 from tsugiki.training.fine_tune.computing.tuning import PLAIN, Choice, Workload, candidates, choose_way
+from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
 WORK = Workload(photos=4, size=(32, 32), steps=1000, learning=7, stored=False)
@@ -26,7 +32,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[Way, float]) -> list[Wa
 
 
 def test_trials_leave_everything_as_it_was():
-    classifier = tiny_classifier(drop_path=0.2)
+    classifier = tiny_classifier(dropout=0.5)
     before, random = state_of(classifier), torch.get_rng_state()
     grads = [(one.requires_grad, one.grad) for one in classifier.parameters()]
     modes = [module.training for module in classifier.modules()]
@@ -89,8 +95,88 @@ def test_a_compiler_that_fails_is_done_without(monkeypatch, capsys):
 
 
 def test_stored_activations_are_timed_without_the_frozen_layers():
-    settings = FineTuneSettings(unfreeze="1")
     work = replace(WORK, photos=8, learning=1)
-    whole = tuning.seconds_per_step(tiny_classifier(), settings, work, PLAIN)
-    stored = tuning.seconds_per_step(tiny_classifier(), settings, replace(work, stored=True), PLAIN)
-    assert stored < whole
+    whole, stored = convolutions_timed(work), convolutions_timed(replace(work, stored=True))
+    assert stored * 5 < whole  # the highest group's alone
+
+
+def convolutions_timed(work: Workload) -> int:
+    """How many convolutions are computed in the steps that are timed."""
+    calls: list[int] = []
+    timed, convolve = tuning._timed, nn.Conv2d._conv_forward
+
+    def counted(self: nn.Conv2d, *inputs: Any) -> torch.Tensor:
+        calls.append(1)
+        answer: torch.Tensor = convolve(self, *inputs)
+        return answer
+
+    def watched(step: Callable[[], None], device: torch.device) -> float:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nn.Conv2d, "_conv_forward", counted)
+            return timed(step, device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "_timed", watched)
+        tuning.seconds_per_step(tiny_classifier(), FineTuneSettings(unfreeze="1"), work, PLAIN)
+    return len(calls)
+
+
+def small_memory(monkeypatch: pytest.MonkeyPatch, room: Callable[[Way, int], bool]) -> list[int]:
+    """Steps of more photos than there is ``room`` for end as they do on a device; gives the sizes of those that did not."""
+    step, sizes = tuning._step, []
+
+    def watched(engine: Engine, inputs: torch.Tensor) -> Callable[[], None]:
+        if not room(engine.way, len(inputs)):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        sizes.append(len(inputs))
+        return step(engine, inputs)
+
+    monkeypatch.setattr(tuning, "_step", watched)
+    return sizes
+
+
+def test_a_way_that_runs_out_of_memory_is_not_taken(monkeypatch):
+    small_memory(monkeypatch, lambda way, _photos: way.folded)
+    choice = choose_way(tiny_classifier(), FineTuneSettings(compile="off"), WORK)
+    assert choice.way.folded
+    assert 0 < choice.seconds < math.inf
+    assert choice.plain_seconds == 0
+    assert "times as fast" not in choice.describe()
+
+
+def test_where_no_way_has_the_memory_smaller_parts_are_timed(monkeypatch):
+    sizes = small_memory(monkeypatch, lambda _way, photos: photos <= 3)
+    monkeypatch.setattr(tuning, "_timed", lambda *_: 1.0)
+    choice = choose_way(tiny_classifier(), FineTuneSettings(compile="off"), replace(WORK, photos=10))
+    assert set(sizes) == {3}
+    assert choice.seconds == 4  # of a whole step: four parts
+
+
+def test_memory_for_not_even_one_photo_is_said(monkeypatch):
+    small_memory(monkeypatch, lambda *_: False)
+    with pytest.raises(TrainingError, match="not enough memory to train with 1 photos"):
+        choose_way(tiny_classifier(), FineTuneSettings(), WORK)
+
+
+def test_another_error_of_a_trial_is_not_taken_for_memory(monkeypatch):
+    monkeypatch.setattr(tuning, "_step", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes do not meet")))
+    with pytest.raises(RuntimeError, match="shapes"):
+        choose_way(tiny_classifier(), FineTuneSettings(), WORK)
+
+
+def test_a_training_finds_its_way_through_a_small_memory(samples, monkeypatch):
+    """From the trials to the last step: nothing of more than four photos fits."""
+    sizes: list[int] = []
+    forward = Network.forward
+
+    def small_machine(self: Network, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training and len(inputs) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        sizes.append(len(inputs))
+        logits: torch.Tensor = forward(self, inputs)
+        return logits
+
+    monkeypatch.setattr(Network, "forward", small_machine)
+    result = fine_tune(tiny_classifier(), samples, FineTuneSettings(epochs=8, batch_size=8, patience=0), device="cpu")
+    assert len(result.history) == 8
+    assert 4 in sizes

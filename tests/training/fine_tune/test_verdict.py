@@ -44,11 +44,20 @@ def test_other_photos_are_no_comparison():
         compare(answers([True]), answers([True, False]))
 
 
-@pytest.mark.parametrize(("start", "best", "kept"), [(0.9, 0.95, True), (0.9, 0.9, False), (0.9, 0.8, False)])
-def test_auto_keeps_the_simpler_one_on_a_tie(start, best, kept):
-    notes = {"start": {"accuracy": start}, "best": {"accuracy": best}, "validation_photos": 20}
+@pytest.mark.parametrize(("start", "tuned", "kept"), [(0.9, 0.95, True), (0.9, 0.9, False), (0.9, 0.8, False)])
+def test_auto_keeps_the_simpler_one_on_a_tie(start, tuned, kept):
+    # What the kept epoch scores on the photos that chose it does not count.
+    notes = {"best": {"accuracy": 1.0}, "validated": {"photos": 20, "start": start, "fine_tuned": tuned}}
     assert prefers_fine_tuning(notes) == kept
     assert ("fine-tuned classifier" in choice_sentence(notes)) == kept
+    assert f"{tuned:.1%}" in choice_sentence(notes)
+    assert f"{start:.1%}" in choice_sentence(notes)
+
+
+def test_auto_keeps_the_simpler_one_where_nothing_can_be_judged():
+    notes = {"best": {"accuracy": 1.0}, "validated": None}
+    assert not prefers_fine_tuning(notes)
+    assert "too few validation photos" in choice_sentence(notes)
 
 
 def test_the_budget_is_what_is_left():

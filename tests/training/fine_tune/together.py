@@ -36,7 +36,7 @@ SETTINGS = FineTuneSettings(
 
 
 def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, Any]:
-    """Weights after the last step, and the history; every process fits another head and has a disk of its own."""
+    """Weights after the last step, the history, and what validation found; every process fits another head and has a disk of its own."""
     last: dict[str, torch.Tensor] = {}
     train = loop.train
 
@@ -53,7 +53,7 @@ def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, An
         tuned = run.fine_tune(
             tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints / str(rank), fit_head=fit_head
         )
-    return {"weights": last, "history": tuned.history}
+    return {"weights": last, "history": tuned.history, "validated": tuned.notes["validated"]}
 
 
 def main(photos: Path, result: Path) -> None:

@@ -22,20 +22,37 @@ def within_budget(settings: FineTuneSettings, spent: float) -> FineTuneSettings:
 def prefers_fine_tuning(notes: Mapping[str, Any]) -> bool:
     """Whether validation prefers the fine-tuned classifier; on a tie the simpler one, whose backbone stayed frozen, is kept.
 
+    The epoch that is kept was chosen for its score on the validation photos, so that very score would prefer it nearly always:
+    what counts is each photo's answer by the epoch that the photos of the other half chose.
+
     Args:
         notes: Of a fine-tuning; its start is the frozen backbone with the head fitted on the very photos that fine-tuning
             learned from, judged on the very photos that it was judged on.
     """
-    return bool(notes["best"]["accuracy"] > notes["start"]["accuracy"])
+    validated = notes["validated"]
+    return validated is not None and bool(validated["fine_tuned"] > validated["start"])
 
 
 def choice_sentence(notes: Mapping[str, Any]) -> str:
     """Which of the two is kept, and why."""
+    validated = notes["validated"]
+    if validated is None:
+        return tr(
+            "Kept: the frozen backbone, the simpler one: too few validation photos to choose an epoch and to judge it, too."
+        )
     numbers = {
-        "before": f"{notes['start']['accuracy']:.1%}",
-        "after": f"{notes['best']['accuracy']:.1%}",
-        "n": notes["validation_photos"],
+        "before": f"{validated['start']:.1%}",
+        "after": f"{validated['fine_tuned']:.1%}",
+        "n": validated["photos"],
     }
     if prefers_fine_tuning(notes):
-        return tr("Kept: the fine-tuned classifier ({after} of {n} validation photos, {before} before).", **numbers)
-    return tr("Kept: the frozen backbone, the simpler one ({before} of {n} validation photos; fine-tuned {after}).", **numbers)
+        return tr(
+            "Kept: the fine-tuned classifier ({after} of {n} validation photos, {before} before; no epoch is judged by the "
+            "photos that chose it).",
+            **numbers,
+        )
+    return tr(
+        "Kept: the frozen backbone, the simpler one ({before} of {n} validation photos; fine-tuned {after}; no epoch is judged "
+        "by the photos that chose it).",
+        **numbers,
+    )

@@ -95,6 +95,14 @@ def summed(course: Course, tally: Tally) -> Tally:
     return Tally(loss, int(correct), int(photos))
 
 
+def gathered(course: Course, mine: torch.Tensor) -> torch.Tensor:
+    """What all processes found, where each has left zeros in the others' places."""
+    if course.accelerator.num_processes == 1:
+        return mine
+    every: torch.Tensor = course.accelerator.reduce(mine, reduction="sum")
+    return every
+
+
 def agreed(course: Course, seconds: float) -> float:
     """The processes' mean: whether the budget is spent must not be answered differently by each."""
     if course.accelerator.num_processes == 1:

@@ -25,16 +25,19 @@ from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import decoded, framed
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
+from tsugiki.features.identity import weights_key
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
 from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
 from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
 from tsugiki.training.fine_tune.course import Course
+from tsugiki.training.fine_tune.cross_fitting import cross_fit, deal_halves
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.groups import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
 from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stored_inputs
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
+from tsugiki.training.fit import with_classes_of
 from tsugiki.training.tally import Tally
 from tsugiki.training.together import decided
 
@@ -65,6 +68,7 @@ class Job:
         own = copy.deepcopy(classifier).to(device)
         unfreeze(own.backbone)
         own.temperature, own.unknown = 1.0, None
+        samples = with_classes_of(own, samples)
         learned, checked = divide(samples, settings)
         if len(learned) // max(1, -(-len(learned) // settings.batch_size)) < accelerator.num_processes:
             raise RequestError(
@@ -80,7 +84,7 @@ class Job:
         for name in ("checkpoint_minutes", "checkpoint_steps", "micro_batch", "budget"):
             del settings[name]
         rows = [(self.samples.digests[row], int(self.samples.labels[row])) for row in (*self.learned, *self.checked)]
-        backbone = _digest_of(self.classifier.backbone.state_dict())
+        backbone = weights_key(self.classifier.backbone)
         document = [settings, rows, len(self.learned), self.classifier.classes, self.classifier.preprocess.to_dict(), backbone]
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -133,10 +137,16 @@ class Job:
         settings = self.settings
         per_epoch = -(-len(self.learned) // settings.batch_size)
         phase = phases_of(len(self.groups), settings)[-1]
-        at_once = min(settings.micro_batch or settings.batch_size, settings.batch_size, len(self.learned))
-        photos = max(1, at_once // self.accelerator.num_processes)
-        size = self.classifier.preprocess.size
-        workload = Workload(photos, size, per_epoch * settings.epochs, phase.learning, self._is_stored(phase))
+        share = -(-min(settings.batch_size, len(self.learned)) // self.accelerator.num_processes)
+        photos = min(settings.micro_batch or share, share)
+        workload = Workload(
+            photos=photos,
+            size=self.classifier.preprocess.size,
+            steps=per_epoch * settings.epochs,
+            learning=phase.learning,
+            stored=self._is_stored(phase),
+            parts=-(-share // photos),
+        )
         choice = decided(lambda: choose_way(self.classifier, settings, workload), self.accelerator)
         epochs = settings.epochs
         if settings.budget and choice.seconds:
@@ -195,7 +205,7 @@ class Job:
         tuned.head.requires_grad_(requires_grad=True)
         tuned.zero_grad(set_to_none=True)
         old = tuned.backbone.origin
-        tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", _digest_of(tuned.backbone.state_dict()), old.licence)
+        tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", weights_key(tuned.backbone), old.licence)
         return tuned.eval()
 
     def notes(self, state: State) -> dict[str, Any]:
@@ -209,11 +219,18 @@ class Job:
             "start": asdict(state.start),
             "best": asdict(state.best),
             "validation_photos": len(self.checked),
+            "validated": self._validated(state),
             "unfrozen": [group.name for group in self.groups],
             "trainable_parameters": sum(tensor.numel() for tensor in state.weights.values()),
             "batch_norm": self._batch_norm(),
             "way": Way(**state.plan["way"]).describe(),
         }
+
+    def _validated(self, state: State) -> dict[str, Any] | None:
+        """What fine-tuning is worth on validation photos that did not choose the epoch."""
+        half = deal_halves(self.samples.take(self.checked), self.settings.seed)
+        start, *epochs = state.answers
+        return cross_fit(start, epochs, state.blends, blended=state.best_epoch, half=half)
 
     def _batch_norm(self) -> str:
         if not norms_of(self.classifier.backbone):
@@ -230,11 +247,3 @@ def _class_weights(labels: torch.Tensor, classes: int, *, balance: bool) -> torc
     counts = torch.bincount(labels, minlength=classes)
     present = int((counts > 0).sum())
     return len(labels) / (present * counts.clamp(min=1).float())
-
-
-def _digest_of(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

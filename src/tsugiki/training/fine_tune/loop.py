@@ -13,22 +13,24 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 from torch.nn import functional
 
 from tsugiki.core.console import progress, say
-from tsugiki.core.errors import TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.data.views import Batch, ahead, epoch_order, steps_of, view_threads
+from tsugiki.training.fine_tune.computing.memory import give_back, not_enough, ran_out
 from tsugiki.training.fine_tune.course import Course, Running, agreed, set_up, summed
 from tsugiki.training.fine_tune.groups import Phase, set_modes
+from tsugiki.training.fine_tune.randomness import seed_step
 from tsugiki.training.fine_tune.schedule import factor
+from tsugiki.training.fine_tune.scores import NOT_SCORED
 from tsugiki.training.fine_tune.scoring import blend, score_start, validate
-from tsugiki.training.fine_tune.state import NOT_SCORED, State, seed_step
+from tsugiki.training.fine_tune.state import State
 from tsugiki.training.modes import lone_photo
 from tsugiki.training.tally import Tally
 
@@ -73,7 +75,6 @@ def _step(course: Course, state: State, running: Running, batch: Batch, photos: 
     rate = factor(state.steps, settings.epochs * course.steps_per_epoch, settings.warmup)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * rate
-    seed_step(settings.seed, state.epoch, state.step, course.accelerator.process_index)
     _gather_gradients(course, state, running, batch, photos)
     if settings.clip:
         state.scaler.unscale_(state.optimizer)
@@ -104,36 +105,49 @@ def _part(course: Course, state: State, running: Running, part: Batch, photos: i
 
 def _gather_gradients(course: Course, state: State, running: Running, batch: Batch, photos: int) -> None:
     """Gradients of the whole ``batch``, in parts that fit into memory."""
+    statistics = _statistics(state)
     while True:
-        tally = Tally(state.tally.loss, state.tally.correct, state.tally.photos)
+        # Every attempt begins alike: the same random numbers, the same BatchNorm statistics.
+        seed_step(course.settings.seed, state.epoch, state.step, course.accelerator.process_index)
+        tally = replace(state.tally)
         try:
-            parts = list(batch.parts(state.micro))
-            for number, part in enumerate(parts, 1):
-                wait = number < len(parts)
-                with course.accelerator.no_sync(running.parallel) if wait else nullcontext():
-                    _part(course, state, running, part, photos, tally)
-        except RuntimeError as error:
-            if not should_reduce_batch_size(error):
+            _all_parts(course, state, running, batch, photos, tally)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
                 raise
-            _halve(course, state, error)
+            if state.micro == 1 or course.accelerator.num_processes > 1:
+                raise not_enough(state.micro) from error
         else:
             state.tally = tally
             return
+        # After the handler: as long as the error lives, so do the activations.
+        _halve(course, state, statistics)
 
 
-def _halve(course: Course, state: State, error: RuntimeError) -> None:
-    if state.micro == 1 or course.accelerator.num_processes > 1:
-        raise TrainingError(
-            tr("There is not enough memory to train with {count} photos at once.", count=state.micro),
-            cure=tr("--knob micro_batch={count}, or a smaller backbone", count=max(1, state.micro // 2)),
-        ) from error
+def _all_parts(course: Course, state: State, running: Running, batch: Batch, photos: int, tally: Tally) -> None:
+    parts = list(batch.parts(state.micro))
+    for number, part in enumerate(parts, 1):
+        wait = number < len(parts)
+        with course.accelerator.no_sync(running.parallel) if wait else nullcontext():
+            _part(course, state, running, part, photos, tally)
+
+
+def _statistics(state: State) -> dict[str, torch.Tensor]:
+    """Copies of the BatchNorm statistics that may move: a forward pass moves them, even one that does not come to its end."""
+    return {name: tensor.clone() for name, tensor in state.weights.items() if not isinstance(tensor, nn.Parameter)}
+
+
+def _halve(course: Course, state: State, statistics: dict[str, torch.Tensor]) -> None:
+    """Make the parts smaller, and forget the attempt that failed."""
     state.micro = -(-state.micro // 2)
     state.optimizer.zero_grad()
-    if course.device.type == "cuda":
-        torch.cuda.empty_cache()
+    for name, tensor in statistics.items():
+        state.weights[name].copy_(tensor)
+    give_back(course.device)
     say(
         tr(
-            "Memory ran out: each step is now computed {count} photos at a time; its result stays the same.",
+            "Memory ran out: each step is now computed {count} photos at a time; it still learns from all of its photos "
+            "at once.",
             count=state.micro,
         )
     )
@@ -153,7 +167,8 @@ def _batches(
 
 def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock) -> None:
     loss, accuracy = summed(course, state.tally).means()
-    score = validate(course, state.ema, running)
+    state.answers.append(validate(course, state.ema, running))
+    score = state.answers[-1].score()
     clock.tick()
     rate = factor(state.steps - 1, course.settings.epochs * course.steps_per_epoch, course.settings.warmup)
     row = {

@@ -26,8 +26,9 @@ from tsugiki.data.views import Views, epoch_order
 from tsugiki.training.fine_tune.computing.engine import Way, build_engine
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, set_learning, set_modes
+from tsugiki.training.fine_tune.randomness import generators_kept, seed_step
 from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.state import seed_step
+from tsugiki.training.fit import with_classes_of
 
 _SMOOTHING = 0.85
 _DIVERGED = 4.0
@@ -61,14 +62,14 @@ def find_rate(
 
     Args:
         classifier: On its device; its head should be fitted, as it is where fine-tuning starts. Left as it is.
-        samples: Only the photos that fine-tuning would learn from are used.
+        samples: Only the photos that fine-tuning would learn from are used; their classes may be in another order.
         settings: Which layers learn, how their rates relate, batches and augmentation.
         steps: How many rates.
         lowest: The first.
         highest: The last, unless the loss explodes before.
 
     Raises:
-        RequestError: When the range makes no sense.
+        RequestError: When the range makes no sense, or the photos' classes are not the classifier's.
     """
     settings = settings or FineTuneSettings()
     if not 0 < lowest < highest or steps < 10:
@@ -78,7 +79,7 @@ def find_rate(
             got=f"{lowest:g}, {highest:g}, {steps}",
         )
     rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
-    losses = _smooth(_try(classifier, samples, settings, rates))
+    losses = _smooth(_try(classifier, with_classes_of(classifier, samples), settings, rates))
     return RateTest(rates[: len(losses)], losses, suggest(rates, losses))
 
 
@@ -104,7 +105,7 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
     engine = build_engine(trial, groups, way, example=example, stored=False)
     set_modes(engine.network, batch_norm=settings.batch_norm)
     losses: list[float] = []
-    with torch.random.fork_rng(), progress(tr("Trying learning rates"), len(rates)) as tick:
+    with generators_kept(), progress(tr("Trying learning rates"), len(rates)) as tick:
         for step, (rate, rows) in enumerate(zip(rates, batches, strict=True)):
             seed_step(settings.seed, 0, step, 0)
             batch = views.batch(rows, slice(0, len(rows)), turn=step, step=step, device=trial.device)

@@ -29,6 +29,7 @@ from tsugiki.training.fine_tune.computing.engine import Way
 from tsugiki.training.fine_tune.computing.tuning import Choice
 from tsugiki.training.fine_tune.job import Job
 from tsugiki.training.fine_tune.loop import train
+from tsugiki.training.fine_tune.randomness import generators_kept
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
 from tsugiki.training.together import accelerator_on, decided
@@ -45,7 +46,8 @@ class FineTuned(NamedTuple):
     Attributes:
         classifier: Fine-tuned, on the CPU, frozen, in evaluation mode, not calibrated.
         history: One row per epoch: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds.
-        notes: How it was trained, plain values; ``notes["start"]`` is the score with the head alone fitted.
+        notes: How it was trained, plain values; ``notes["start"]`` is the score with the head alone fitted, and
+            ``notes["validated"]`` what :func:`~tsugiki.training.fine_tune.cross_fitting.cross_fit` found.
     """
 
     classifier: Classifier
@@ -64,7 +66,7 @@ def fine_tune(
     resume: Resume = "auto",
     on_epoch: Callable[[Row], None] | None = None,
 ) -> FineTuned:
-    """Fine-tune a copy of ``classifier``.
+    """Fine-tune a copy of ``classifier``; every random generator is afterwards what it was.
 
     Args:
         classifier: Its head is where learning starts, unless ``fit_head`` fits another; not changed.
@@ -88,7 +90,8 @@ def fine_tune(
     accelerator = accelerator_on(place)
     if accelerator.num_processes > 1:
         place = accelerator.device
-    with quiet(not accelerator.is_main_process), _working_folder(folder, accelerator) as work:
+    talk = quiet(not accelerator.is_main_process)
+    with generators_kept(), talk, _working_folder(folder, accelerator) as work:
         job = Job.of(classifier, samples, settings, accelerator, place)
         checkpoints = Checkpoints(folder or work, job.request())
         # Only the main process's disk holds checkpoints, and only its head counts: machines may round differently.

@@ -7,10 +7,11 @@ from torch.nn import functional
 
 from tsugiki.core.console import say
 from tsugiki.core.messages import tr
-from tsugiki.training.fine_tune.course import Course, Running, summed
+from tsugiki.training.fine_tune.course import Course, Running, gathered
 from tsugiki.training.fine_tune.ema import Ema
-from tsugiki.training.fine_tune.state import Score, State
-from tsugiki.training.tally import Tally
+from tsugiki.training.fine_tune.scores import Answers
+from tsugiki.training.fine_tune.state import State
+from tsugiki.training.tally import finite
 
 _CHECK_PHOTOS = 64
 _BLENDS = (0.25, 0.5, 0.75)
@@ -19,15 +20,20 @@ _BLENDS = (0.25, 0.5, 0.75)
 def score_start(course: Course, state: State, running: Running) -> None:
     """What the head alone is worth: the score to beat."""
     running.inputs.prepare(state.epoch)
-    state.start = validate(course, state.ema, running)
+    answers = validate(course, state.ema, running)
+    state.answers, state.start = [answers], answers.score()
     state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
     say(tr("the head alone: validation {accuracy} correct", accuracy=f"{state.start.accuracy:.1%}"))
 
 
 @torch.no_grad()
-def validate(course: Course, ema: Ema, running: Running) -> Score:
-    """Score of the (averaged) weights on the validation photos."""
-    tally = Tally()
+def validate(course: Course, ema: Ema, running: Running) -> Answers:
+    """What the (averaged) weights answer to the validation photos, all processes together.
+
+    Raises:
+        TrainingError: When a loss is no finite number.
+    """
+    found = torch.zeros(2, len(course.checked), device=course.device)  # losses, and 1 where the answer is right
     mine = course.share_of(len(course.checked))
     with ema.in_place():
         running.engine.network.eval()
@@ -35,8 +41,12 @@ def validate(course: Course, ema: Ema, running: Running) -> Score:
             rows = slice(start, min(start + _CHECK_PHOTOS, mine.stop))
             with running.engine.way.autocast(course.device):
                 logits = running.engine.network(running.engine.ready(running.inputs.validation(rows))).float()
-            tally.add(functional.cross_entropy(logits, course.checked[rows]), logits, course.checked[rows])
-    return Score(*summed(course, tally).means())
+            labels = course.checked[rows]
+            found[0, rows] = functional.cross_entropy(logits, labels, reduction="none")
+            found[1, rows] = (logits.argmax(dim=1) == labels).float()
+    losses, right = gathered(course, found).cpu()
+    finite(losses.sum().item())
+    return Answers(losses.clone(), right > 0)
 
 
 def blend(course: Course, state: State, running: Running) -> None:
@@ -46,10 +56,11 @@ def blend(course: Course, state: State, running: Running) -> None:
     *Robust fine-tuning of zero-shot models*, CVPR 2022).
     """
     running.inputs.prepare(state.epoch)
-    best = state.best_weights
+    best, state.blends = state.best_weights, []
     for share in _BLENDS:
         mixed = {name: _between(state.start_weights[name], tensor, share) for name, tensor in best.items()}
-        score = validate(course, Ema.fixed(state.weights, mixed), running)
+        state.blends.append(validate(course, Ema.fixed(state.weights, mixed), running))
+        score = state.blends[-1].score()
         if score.beats(state.best):
             state.best, state.best_weights, state.blended = score, mixed, share
 

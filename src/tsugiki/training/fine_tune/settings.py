@@ -34,7 +34,7 @@ class FineTuneSettings:
         label_smoothing: Share of each label that is spread over all classes.
         ema_decay: Averages the weights over about ``1 / (1 - ema_decay)`` steps; 0 does not.
         blend: At the end, try weights between the start and the best epoch, and keep what validates best.
-        patience: Stop after so many epochs without a better validation loss; 0 never stops early.
+        patience: Stop after so many epochs that validate no better (accuracy first, loss on a tie); 0 never stops early.
         val_share: Share of the training photos that is kept for validation, where the data name no validation photos.
         unfreeze: ``all``, the number of layer groups below the head that learn, or the name of the lowest that does.
         unfreeze_every: Unfreeze one group more every so many epochs, from the head down; 0 unfreezes all at once.

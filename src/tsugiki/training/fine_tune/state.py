@@ -1,41 +1,24 @@
 """What changes while a fine-tuning runs; and what of it goes into a checkpoint.
 
-Every step begins from random numbers that follow from the seed and the step alone (:func:`seed_step`), so the position is all
-the random state there is: Python's, NumPy's and PyTorch's generators, on every device and in every process, need not be stored.
+Every step begins from random numbers that follow from the seed and the step alone (``seed_step`` in ``randomness``), so the
+position is all the random state there is: Python's, NumPy's and PyTorch's generators, on every device and in every process,
+need not be stored.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 
-from tsugiki.core.seeds import set_seeds
 from tsugiki.training.fine_tune.ema import Ema
+from tsugiki.training.fine_tune.scores import NOT_SCORED, Answers, Score
 from tsugiki.training.tally import Tally
 
 Row = dict[str, float]
 """One epoch of a history: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a network is worth on the validation photos: accuracy first, loss where that is equal."""
-
-    loss: float
-    accuracy: float
-
-    def beats(self, other: Score) -> bool:
-        """Whether this one is better."""
-        return (self.accuracy, -self.loss) > (other.accuracy, -other.loss)
-
-
-NOT_SCORED = Score(math.inf, -1.0)
-"""Worse than any score."""
 
 
 @dataclass
@@ -54,6 +37,8 @@ class State:
         seconds: That the training has taken, interruptions left out.
         epoch_seconds: Likewise for this epoch.
         history: One row per epoch.
+        answers: To the validation photos: before the first step, then after every epoch.
+        blends: Likewise, of weights between the start and the best epoch; tried anew wherever a training ends.
         start: Score before the first step, with the head alone fitted.
         best: Best score of an epoch so far.
         best_epoch: Its epoch; 0 while there is none.
@@ -70,6 +55,8 @@ class State:
     ema: Ema
     micro: int
     plan: dict[str, Any] = field(default_factory=dict)
+    answers: list[Answers] = field(default_factory=list)
+    blends: list[Answers] = field(default_factory=list)
     start: Score = NOT_SCORED
     best: Score = NOT_SCORED
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -91,6 +78,7 @@ class State:
         return {
             **plain,
             **scores,
+            "answers": [{"losses": one.losses, "right": one.right} for one in self.answers],
             "weights": {name: tensor.detach() for name, tensor in self.weights.items()},
             "best_weights": self.best_weights,
             "start_weights": self.start_weights,
@@ -105,6 +93,7 @@ class State:
             setattr(self, name, saved[name])
         self.start, self.best = Score(**saved["start"]), Score(**saved["best"])
         self.tally = Tally(**saved["tally"])
+        self.answers = [Answers(**one) for one in saved["answers"]]
         for name, tensor in self.weights.items():
             tensor.detach().copy_(saved["weights"][name])
         for kind in ("best_weights", "start_weights"):
@@ -116,9 +105,3 @@ class State:
 
 
 _PLAIN = ("epoch", "step", "steps", "seconds", "epoch_seconds", "history", "best_epoch", "blended", "micro", "plan")
-
-
-def seed_step(seed: int, epoch: int, step: int, process: int) -> None:
-    """Seed every generator for one step of one process."""
-    (number,) = np.random.SeedSequence([seed, epoch, step, process]).generate_state(1)
-    set_seeds(int(number))
