@@ -60,12 +60,10 @@ def _classifier(network: str, samples: Samples, weights: str, arguments: list[st
     from tsugiki.backbones.loading import load_backbone
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.cli.model_args import parse_model_args
-    from tsugiki.training.fit import fit, with_classes_of
+    from tsugiki.training.fit import fit
 
     if (Path(network) / "classifier.json").is_file():
-        classifier = Classifier.load(network)
-        with_classes_of(classifier, samples)
-        return classifier
+        return Classifier.load(network)
     root = load_backbone(network, weights=weights, model_args=parse_model_args(arguments))
     classifier = Classifier(root, classes=samples.classes)
     fit(classifier, samples)
