@@ -36,7 +36,7 @@ SETTINGS = FineTuneSettings(
 
 
 def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, Any]:
-    """Weights after the last step, the history, and what validation found; every process fits another head and has a disk of its own."""
+    """Last weights, history, what validation found; every process fits its own head and has a disk of its own."""
     last: dict[str, torch.Tensor] = {}
     train = loop.train
 
