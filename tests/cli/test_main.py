@@ -70,6 +70,39 @@ def test_what_cannot_be_parsed_leaves_with_2(tsu, words):
     assert err
 
 
+@pytest.mark.parametrize(
+    ("words", "what", "allowed", "got"),
+    [
+        ("fit x --no-such", "There is no option --no-such.", "", ""),
+        ("fitt", "There is no command 'fitt'.", "demo, audit, fit, ", ""),
+        ("data gte", "There is no command 'gte'.", "get, list", ""),
+        ("fit", "DATA is missing.", "a folder of photos", ""),
+        ("fit x y", "There are more words than the command takes.", "", "y"),
+        ("fit x --out", "--out needs a value.", "", ""),
+        ("fit x --seed many", "--seed does not take this value.", "a whole number", "'many'"),
+        ("fit x --engine=fast", "--engine does not take this value.", "auto, openvino, torch", "'fast'"),
+        ("fit x --views -1", "--views does not take this value.", "0 or more", "'-1'"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_allowed_and_got(tsu, words, what, allowed, got):
+    _, _, err = tsu(*words.split())
+    lines = err.splitlines()
+    assert lines[0] == what
+    assert allowed in err
+    assert not got or f"  got: {got}" in lines
+    assert lines[-1].endswith("--help")
+    _, _, japanese = tsu("--lang", "ja", *words.split())
+    assert what not in japanese
+
+
+def test_a_help_page_is_whole_in_japanese(tsu, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = tsu("--lang", "ja", "fit", "--help")
+    assert "…" not in out
+    assert "オプション" in out
+    assert "このページを表示" in out
+
+
 def test_a_language_that_is_not_spoken(tsu):
     for words in (["--lang", "fr", "--help"], ["--lang=fr"], ["--help", "--lang"]):
         status, out, err = tsu(*words)
@@ -91,7 +124,7 @@ def test_what_should_not_happen_is_a_sentence_too(tsu, monkeypatch):
     def surprise():
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(main, "_application", lambda: lambda _: surprise())
+    monkeypatch.setattr(main, "_application", lambda: lambda *_, **__: surprise())
     status, out, err = tsu("fit")
     assert (status, out) == (1, "")
     assert "ZeroDivisionError: division by zero" in err

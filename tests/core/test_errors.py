@@ -80,4 +80,5 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_nothing_far_fetched():
     near = UnknownName("?", name="resnet19", known=["resnet18", "resnet152", "vgg16"])
     assert "resnet18" in near.allowed
     assert "vgg16" not in near.allowed
-    assert UnknownName("?", name="xyzzy", known=["resnet18"]).allowed == ""
+    assert UnknownName("?", name="xyzzy", known=["resnet18"]).allowed == "resnet18"  # so few can all be named
+    assert UnknownName("?", name="xyzzy", known=[f"resnet{number}" for number in range(100)]).allowed == ""

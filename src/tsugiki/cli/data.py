@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from tsugiki.cli.help_pages import Command, Group
 from tsugiki.core.console import emit
 from tsugiki.core.messages import tr
 
-app = typer.Typer(help=tr("Bring a data set onto this machine."), no_args_is_help=True)
+app = typer.Typer(cls=Group, help=tr("Bring a data set onto this machine."), no_args_is_help=True)
 
 
-@app.command("get", help=tr("Fetch and unpack a data set; what is there already is not fetched again."))
+@app.command("get", cls=Command, help=tr("Fetch and unpack a data set; what is there already is not fetched again."))
 def get(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help=tr("a name (see: tsugiki data list), an address, or a zip or tar archive"))
@@ -29,7 +30,7 @@ def get(
     emit(json.dumps({"folder": folder.as_posix()}, ensure_ascii=False) if as_json else str(folder))
 
 
-@app.command("list", help=tr("The data sets that are known by name."))
+@app.command("list", cls=Command, help=tr("The data sets that are known by name."))
 def list_names(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:

@@ -17,8 +17,10 @@ from typing import Annotated
 import typer
 
 from tsugiki import __version__
+from tsugiki.cli.help_pages import Command, Group, prepare_help
+from tsugiki.cli.usage import refusal
 from tsugiki.core.console import complain, emit
-from tsugiki.core.errors import TsugikiError
+from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.core.messages import LANGUAGES, tr, use_language
 
 VERBS = ("demo", "audit", "fit", "evaluate", "predict", "explain", "summary", "backbones", "plot", "lr", "cache")
@@ -55,17 +57,22 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
-        _application()(words)
-    except KeyboardInterrupt:  # before a verb has begun: from then on typer answers
+        if words in ([], ["data"]) or {"-h", "--help"} & set(words):
+            prepare_help()
+        sys.exit(_application()(words, standalone_mode=False))
+    except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
     except Exception as error:
         if debug:
             raise
-        sys.exit(_told(error))
+        sys.exit(_told(error, words))
 
 
-def _told(error: Exception) -> int:
+def _told(error: Exception, words: Sequence[str]) -> int:
     """Say an error as a sentence; returns the exit status."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # the page has been shown already
+        return RequestError.exit_status
+    error = refusal(error, words) or error
     if isinstance(error, TsugikiError):
         complain(str(error))
         return error.exit_status
@@ -79,6 +86,7 @@ def _told(error: Exception) -> int:
 
 def _application() -> typer.Typer:
     application = typer.Typer(
+        cls=Group,
         help=tr("A folder of labelled photos and a pretrained network become a classifier you can trust."),
         no_args_is_help=True,
         add_completion=False,
@@ -89,7 +97,7 @@ def _application() -> typer.Typer:
     application.callback()(_everywhere)
     for verb in VERBS:
         function = getattr(importlib.import_module(f"tsugiki.cli.{verb}"), verb)
-        application.command(verb, help=_helps()[verb])(function)
+        application.command(verb, cls=Command, help=_helps()[verb])(function)
     application.add_typer(importlib.import_module("tsugiki.cli.data").app, name="data")
     return application
 
@@ -112,7 +120,10 @@ def _helps() -> dict[str, str]:
 
 def _everywhere(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda shown: _say_version(shown=shown))
+        bool,
+        typer.Option(
+            "--version", is_eager=True, help=tr("say which version this is"), callback=lambda shown: _say_version(shown=shown)
+        ),
     ] = False,
 ) -> None:
     del version
@@ -133,8 +144,6 @@ def _take_flag(words: list[str], flag: str) -> bool:
 
 def _take_language(words: list[str]) -> str | None:
     """Take ``--lang`` out of the words, wherever it stands: help texts need it before anything is parsed."""
-    from tsugiki.core.errors import RequestError
-
     chosen = None
     for position, word in enumerate(words):
         if word == "--lang" or word.startswith("--lang="):
