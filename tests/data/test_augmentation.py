@@ -39,6 +39,26 @@ def test_every_fault_is_named_at_once():
     assert all(name in str(caught.value) for name in ("crop", "ratio", "mixup", "erase"))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"crop": value} for value in (0.5, (0.5,), (0.5, 1, 1), ("a", "b"), (True, True), (0.5, math.nan), None, "0.5,1")]
+    + [{"ratio": (1, 1, 1)}, {"ratio": (1, math.inf)}, {"flip": "maybe"}, {"trivial": 3}, {"erase": True}, {"mixup": "much"}],
+)
+def test_values_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):
+    with pytest.raises(RequestError, match="augmentation cannot work") as caught:
+        Augmentation(**changes)
+    (name,) = changes
+    assert caught.value.allowed.startswith(f"{name}: ")
+    assert caught.value.got.startswith(f"{name}=")
+    if name in {"crop", "ratio"}:
+        assert "two" in caught.value.allowed
+
+
+def test_lists_and_numbers_of_numpy_are_taken():
+    found = Augmentation(crop=[np.float32(0.5), 1], erase=np.float64(0.25))  # type: ignore[arg-type]
+    assert found == Augmentation(crop=(0.5, 1.0), erase=0.25)
+
+
 def test_without_augmentation_a_view_is_what_prediction_sees():
     random = np.random.default_rng(0)
     assert torch.equal(view_of(photo(), SMALL, NO_AUGMENTATION, random), SMALL.pixels(photo()))

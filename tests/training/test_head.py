@@ -300,3 +300,25 @@ def test_choosing_on_a_part_of_many_photos_chooses_about_the_same(monkeypatch):
 def test_settings_that_cannot_be_are_refused_by_name(wrong):
     with pytest.raises(RequestError, match=next(iter(wrong))):
         HeadSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"epochs": value} for value in (0, "3", 1.5)),
+        *({"lr": value} for value in (float("nan"), float("inf"), "1e-3", None, 0)),
+        *({"seed": value} for value in (-1, "x")),
+        {"batch_size": True},
+        {"class_weights": "yes"},
+    ],
+)
+def test_settings_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):
+    with pytest.raises(RequestError, match="head cannot work") as caught:
+        HeadSettings(**changes)
+    (name,) = changes
+    assert caught.value.allowed.startswith(f"{name}: ")
+    assert "leave them out" in caught.value.cure
+
+
+def test_a_large_rate_is_the_persons_own_affair():
+    assert HeadSettings(lr=20, epochs=np.int64(3)) == HeadSettings(lr=20.0, epochs=3)

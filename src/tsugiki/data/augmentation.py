@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from tsugiki.core.errors import RequestError
+from tsugiki.core.checking import Checks
 from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
 
@@ -31,6 +31,9 @@ Box = tuple[float, float, float, float]
 
 
 WHOLE = (1.0, 1.0)
+
+_WIDEST = 1000.0  # a proportion beyond which no photo is
+_STRONGEST = 1e6  # a concentration beyond which every share is a half
 
 
 @dataclass(frozen=True)
@@ -60,21 +63,20 @@ class Augmentation:
     erase: float = 0.0
 
     def __post_init__(self) -> None:
-        faults = list(self.faults())
-        if faults:
-            raise RequestError(tr("This augmentation cannot work."), got="; ".join(faults))
-
-    def faults(self) -> Iterator[str]:
-        """Each impossible value, in words."""
-        if not 0 < self.crop[0] <= self.crop[1] <= 1:
-            yield tr("crop={got} (two shares of the area, 0 < smallest <= largest <= 1)", got=self.crop)
-        if not 0 < self.ratio[0] <= self.ratio[1]:
-            yield tr("ratio={got} (two proportions, 0 < narrowest <= widest)", got=self.ratio)
-        for name in ("mixup", "cutmix"):
-            if not 0 <= getattr(self, name) < math.inf:
-                yield tr("{name}={got} (0 or more)", name=name, got=getattr(self, name))
-        if not 0 <= self.erase <= 1:
-            yield tr("{name}={got} (a probability, 0 to 1)", name="erase", got=self.erase)
+        checks = Checks()
+        kept: dict[str, Any] = {}
+        area = tr("two shares of the area, 0 < smallest <= largest <= 1, as 0.5,1")
+        kept["crop"] = checks.pair("crop", self.crop, 1, area)
+        kept["ratio"] = checks.pair("ratio", self.ratio, _WIDEST, tr("two proportions, 0 < narrowest <= widest, as 0.75,1.33"))
+        kept |= {name: checks.switch(name, getattr(self, name)) for name in ("flip", "trivial")}
+        kept |= {name: checks.real(name, getattr(self, name), 0, _STRONGEST) for name in ("mixup", "cutmix")}
+        kept["erase"] = checks.real("erase", self.erase, 0, 1)
+        checks.refuse(
+            tr("This augmentation cannot work."),
+            cure=tr("change them as allowed, or leave them out: what is left out has a usual value"),
+        )
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
     @property
     def mixes(self) -> bool:

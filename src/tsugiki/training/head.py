@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tsugiki.core.checking import Checks
 from tsugiki.core.console import Tick, progress
-from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
-from tsugiki.core.seeds import DEFAULT_SEED, check_seed
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.evaluation.folds import IN_NO_FOLD, Groups, deal_folds
 from tsugiki.training.heads import FeatureRows, Floats, Heads, Ints, Plan, Scaling, train_heads
 
@@ -27,6 +27,7 @@ _USUAL_STRENGTH = _STRENGTHS[len(_STRENGTHS) // 2]  # where nothing can be cross
 _USUAL_STEPS = 500  # optimiser steps that a head needs to settle
 _MOST_TO_CHOOSE_ON = 20_000  # photos: the best penalty hardly changes with more of them
 _MOST_NUMBERS = 2_000_000  # weights that the heads of one cross-validation may have together
+_RATES = (1e-12, 1e6)  # learning rates that are numbers at all; whether they are good ones is the person's affair
 _EVERY_EPOCH_UP_TO = 200_000  # photos: with more, curves are taken at the end only (looking costs as much as learning)
 
 
@@ -40,6 +41,9 @@ class HeadSettings:
         lr: Peak learning rate of Adam.
         seed: Of folds and order.
         class_weights: Weigh classes by the inverse of their photos, so that rare ones count as much as frequent ones.
+
+    Raises:
+        RequestError: With every impossible value at once.
     """
 
     epochs: int | None = None
@@ -49,14 +53,17 @@ class HeadSettings:
     class_weights: bool = False
 
     def __post_init__(self) -> None:
-        faults = [
-            f"{name}={value}"
-            for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size), ("lr", self.lr))
-            if value is not None and not value > 0
-        ]
-        if faults:
-            raise RequestError(tr("These settings must be greater than 0."), got=", ".join(faults))
-        check_seed(self.seed)
+        checks = Checks()
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checks.whole(name, getattr(self, name), 1))
+        object.__setattr__(self, "lr", checks.real("lr", self.lr, *_RATES))
+        object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**32 - 1))
+        object.__setattr__(self, "class_weights", checks.switch("class_weights", self.class_weights))
+        checks.refuse(
+            tr("These settings of the head cannot work."),
+            cure=tr("change them as allowed, or leave them out: what is left out has a usual value"),
+        )
 
     def plan(self, labels: Ints, num_classes: int, folds: Ints) -> Plan:
         """The settings, with what was left open filled in for these photos."""

@@ -1,7 +1,9 @@
 """Knobs check themselves; schedules, groups and averages are plain arithmetic."""
 
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -122,3 +124,29 @@ def test_without_an_average_the_weights_themselves_count():
     with ema.in_place():
         assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
     assert ema.values().keys() == dict(classifier.named_parameters()).keys()
+
+
+@pytest.mark.parametrize("value", [2, "2", np.int64(2), "conv_head", "blocks.3..blocks.4", "all"])
+def test_what_may_learn(value):
+    assert FineTuneSettings(unfreeze=value).unfreeze == str(value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"unfreeze": value} for value in ("²", "--5", "-1", "", " ", -1, True, None, 1.5, (1, 2))]
+    + [{"blend": "x"}, {"balance": 7}, {"augmentation": None}, {"augmentation": "none"}, {"lr": math.inf}, {"lr": math.nan}]
+    + [{"lr": 10**400}, {"precision": ["auto"]}],
+)
+def test_values_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):
+    with pytest.raises(RequestError) as caught:
+        FineTuneSettings(**changes)
+    (name,) = changes
+    assert caught.value.allowed.startswith(f"{name}: ")
+    assert caught.value.got.startswith(f"{name}=")
+    assert "leave them out" in caught.value.cure
+
+
+def test_numbers_of_numpy_are_numbers():
+    found = FineTuneSettings(epochs=np.int64(4), lr=np.float32(0.5), blend=np.False_)
+    assert found == FineTuneSettings(epochs=4, lr=0.5, blend=False)
+    assert json.loads(json.dumps(found.to_dict()))["epochs"] == 4

@@ -16,7 +16,7 @@ from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.modes import set_training_mode
 
 
-def chosen_groups(backbone: Backbone, unfreeze: str) -> list[LayerGroup]:
+def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
     """The layer groups that may learn, input side first.
 
     Args:
@@ -27,9 +27,10 @@ def chosen_groups(backbone: Backbone, unfreeze: str) -> list[LayerGroup]:
         RequestError: When there are fewer groups, or none of that name.
     """
     groups = backbone.layer_groups()
+    unfreeze = str(unfreeze)
     if unfreeze == "all":
         return groups
-    if unfreeze.isdigit():
+    if unfreeze.isascii() and unfreeze.isdigit():
         return groups[len(groups) - _checked(int(unfreeze), groups) :]
     names = {name: row for row, group in enumerate(groups) for name in (group.name, *group.name.split(".."))}
     if unfreeze not in names:
@@ -44,7 +45,8 @@ def _checked(count: int, groups: Sequence[LayerGroup]) -> int:
         raise RequestError(
             tr("This backbone has fewer layer groups."),
             allowed=tr("{low} to {high}", low="0", high=len(groups)) + ", all",
-            got=str(count),
+            got=f"unfreeze={count}",
+            cure="--unfreeze all",
         )
     return count
 

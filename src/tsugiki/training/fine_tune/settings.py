@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.core.checking import Checks, is_whole, plain
+from tsugiki.core.errors import UnknownName
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation
@@ -36,7 +37,7 @@ class FineTuneSettings:
         blend: At the end, try weights between the start and the best epoch, and keep what validates best.
         patience: Stop after so many epochs that validate no better (accuracy first, loss on a tie); 0 never stops early.
         val_share: Share of the training photos that is kept for validation, where the data name no validation photos.
-        unfreeze: ``all``, the number of layer groups below the head that learn, or the name of the lowest that does.
+        unfreeze: ``all``, the number of layer groups below the head that learn (kept as text), or the name of the lowest one.
         unfreeze_every: Unfreeze one group more every so many epochs, from the head down; 0 unfreezes all at once.
         batch_norm: ``frozen`` keeps the pretrained BatchNorm statistics, ``update`` moves them.
         balance: Weigh photos so that every class counts the same; validation is never weighed.
@@ -67,7 +68,7 @@ class FineTuneSettings:
     blend: bool = True
     patience: int = 6
     val_share: float = 0.2
-    unfreeze: str = "all"
+    unfreeze: str | int = "all"
     unfreeze_every: int = 0
     batch_norm: BatchNorm = "frozen"
     balance: bool = False
@@ -83,31 +84,31 @@ class FineTuneSettings:
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
-        faults = [*self._faults_of_numbers(), *self._faults_of_choices()]
-        if faults:
-            raise RequestError(tr("These fine-tuning settings cannot work."), got="; ".join(faults))
-
-    def _faults_of_numbers(self) -> Iterator[str]:
-        for name, (low, high) in _WHOLE.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                yield tr("{name}={got} (a whole number, {range})", name=name, got=repr(value), range=_range(low, high))
-        for name, (low, high) in _REAL.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                yield tr("{name}={got} (a number, {range})", name=name, got=repr(value), range=_range(low, high))
-
-    def _faults_of_choices(self) -> Iterator[str]:
+        checks = Checks()
+        kept = {name: checks.whole(name, getattr(self, name), *limits) for name, limits in _WHOLE.items()}
+        kept |= {name: checks.real(name, getattr(self, name), *limits) for name, limits in _REAL.items()}
+        kept |= {name: checks.switch(name, getattr(self, name)) for name in ("blend", "balance")}
         for name, kind in _CHOICES.items():
-            if getattr(self, name) not in get_args(kind):
-                choices = ", ".join(get_args(kind))
-                yield tr("{name}={got} (one of {choices})", name=name, got=repr(getattr(self, name)), choices=choices)
-        if (
-            not isinstance(self.unfreeze, str)
-            or not self.unfreeze
-            or (self.unfreeze.lstrip("-").isdigit() and int(self.unfreeze) < 0)
-        ):
-            yield tr("unfreeze={got} (all, a number, or the name of a layer group)", got=repr(self.unfreeze))
+            checks.choice(name, getattr(self, name), get_args(kind))
+        kept["unfreeze"] = self._checked_unfreeze(checks)
+        given: object = self.augmentation
+        if not isinstance(given, Augmentation):
+            parts = ", ".join(each.name for each in dataclasses.fields(Augmentation))
+            allowed = tr("Augmentation(...), or with --knob one of its parts: {parts}", parts=parts)
+            checks.fault("augmentation", given, allowed)
+        checks.refuse(
+            tr("These fine-tuning settings cannot work."),
+            cure=tr("change them as allowed, or leave them out: what is left out has a usual value"),
+        )
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
+
+    def _checked_unfreeze(self, checks: Checks) -> str:
+        text = str(plain(self.unfreeze)) if isinstance(self.unfreeze, str) or is_whole(self.unfreeze) else ""
+        # Names of layers begin with a letter, a digit or _; what begins otherwise is a number that makes no sense here.
+        if not re.match("[0-9A-Za-z_]", text):
+            checks.fault("unfreeze", self.unfreeze, tr("all, a number, 0 or more, or the name of a layer group"))
+        return text
 
     @classmethod
     def preset(cls, name: str = "default", **changes: Any) -> FineTuneSettings:
@@ -169,9 +170,3 @@ _REAL: dict[str, tuple[float, float]] = {
     "checkpoint_minutes": (0.01, 1e6),
     "budget": (0, 1e9),
 }
-
-
-def _range(low: float, high: float) -> str:
-    if high == math.inf:
-        return tr("{low} or more", low=f"{low:g}")
-    return tr("{low} to {high}", low=f"{low:g}", high=f"{high:g}")
