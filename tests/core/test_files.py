@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +155,28 @@ def test_the_cache_is_where_one_says(tmp_path, monkeypatch):
     monkeypatch.delenv("TSUGIKI_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_folder() == tmp_path / "xdg" / "tsugiki"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no locks there")
+def test_what_a_killed_process_has_left_is_cleared_away_and_nothing_else(tmp_path):
+    code = """
+import os, signal, sys
+from pathlib import Path
+from tsugiki.core.files import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    (temporary / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = tmp_path / "run"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    os.utime(left, (0, 0))
+    (tmp_path / ".run.settings").mkdir()
+    (tmp_path / ".run2.under-way-abcdefgh").mkdir()
+    with atomic_folder(path) as living:
+        os.utime(living, (0, 0))
+        with atomic_folder(path) as temporary:
+            (temporary / "new").write_text("new")
+        assert living.is_dir()
+        assert not left.exists()
+    assert _names(tmp_path) == [".run.settings", ".run2.under-way-abcdefgh", "run"]

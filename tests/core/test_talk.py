@@ -1,14 +1,15 @@
 """What is said, in which language, and where it goes."""
 
 import io
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from tsugiki.core import console, messages
-from tsugiki.core.console import complain, emit, progress, quiet, say
-from tsugiki.core.messages import language, tr, use_language
+from tsugiki.core.console import complain, emit, progress, quiet, say, typed
+from tsugiki.core.messages import in_a_row, language, listed, speaking, tr, use_language
 
 
 def test_results_and_talk_go_separate_ways(capsys):
@@ -116,3 +117,15 @@ def test_the_ground_floor_is_light():
     check = f"{words}; assert not {{'torch', 'numpy', 'rich'}} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
     assert console.__doc__
+
+
+def test_a_row_and_its_sentences_are_spaced_as_the_language_spaces_them():
+    with speaking("en"):
+        assert (listed(["a", 2]), in_a_row("One.", "", "Two.")) == ("a, 2", "One. Two.")
+    with speaking("ja"):
+        assert (listed(["a", 2]), in_a_row("一。", "", "二。")) == ("a、2", "一。二。")
+
+
+def test_a_path_in_a_command_is_typed_as_a_shell_reads_it():
+    assert shlex.split(f"tsugiki predict {typed('runs/結果 é')} PHOTO") == ["tsugiki", "predict", "runs/結果 é", "PHOTO"]
+    assert typed("runs/mine") == "runs/mine"

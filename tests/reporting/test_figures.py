@@ -152,6 +152,12 @@ def test_a_photo_without_label_is_neither_right_nor_wrong():
     assert titles(figure) == ["red 50%"]
 
 
+def test_an_answer_about_a_photo_unlike_all_others_is_drawn_as_a_guess():
+    photo = Image.new("RGB", (4, 4))
+    assert titles(draw_predictions([Tile(photo, "red", 0.7, known=False)])) == ["? red 70%\nnot sure"]
+    assert titles(draw_predictions([Tile(photo, "red", 0.7, "blue", known=False)])) == ["? red 70%\nnot sure, is: blue"]
+
+
 def test_a_batch_is_shown_as_the_model_sees_it_and_costs_no_randomness(loaders):
     train = loaders[0]
     state, global_state = train.generator.get_state(), torch.get_rng_state()

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from torch import nn
 
-from tests.reporting.runs import small_run
+from tests.reporting.runs import D, small_run
+from tsugiki.backbones.groups import LayerGroup
 from tsugiki.core.messages import speaking
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.photo_words import leak_words, suspect_words
@@ -35,7 +37,7 @@ def tuned(frozen):
         "blended": 0.75,
         "best": {"loss": 0.3, "accuracy": 0.875},
         "validation_photos": 16,
-        "unfrozen": ["layer4", "layer3"],
+        "unfrozen": ["layers"],
     }
     comparison = compare(frozen.predictions, frozen.predictions)
     return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison})
@@ -54,7 +56,8 @@ def test_after_transfer_learning(frozen):
     said = training_words(frozen)
     assert "stayed as it is" in said["trained_how"]
     assert "chosen by cross-validation" in said["trained_settings"]
-    assert said["history_note"].endswith("Training took 3 epochs.")
+    assert said["history_note"].endswith("From left to right: epochs 1 to 3.")
+    assert said["kept"] == ""
     assert said["held_out_once"] == "The held-out photos were looked at once, after everything was decided."
     assert "out-of-fold" in trust_words(frozen.evaluation, frozen.classifier.notes)["trust_how"]
     assert "out-of-fold" in trust_words(_at_temperature(frozen, 1.0), frozen.classifier.notes)["trust_how"].lower()
@@ -62,10 +65,17 @@ def test_after_transfer_learning(frozen):
 
 def test_after_fine_tuning(tuned):
     said = training_words(tuned)
-    assert said["trained_how"].startswith("All layers learned: bundled:tiny (tiny.safetensors, licence MIT)")
+    assert said["trained_how"] == (
+        "The backbone bundled:tiny (tiny.safetensors, licence MIT) was fine-tuned, starting from a fitted head. "
+        "All its layers learned, in 1 groups."
+    )
     assert said["trained_settings"] == (
-        "Fine-tuning: 7 epochs, batches of 32, seed 42. 16 validation photos, none of them learned from, chose which weights "
-        "were kept; 87.5% of them are answered right. Kept: weights 75% of the way from the start to epoch 5."
+        "Fine-tuning: 7 epochs of at most 9, batches of 32, learning rate 0.0002 at the head and 0.8 times it from each layer "
+        "group to the one below, weight decay 0.01, label smoothing 0.1, seed 42. Augmentation: random crop of 50% to 100%, "
+        "mirrored left to right. 16 validation photos, none of them learned from, chose which weights were kept."
+    )
+    assert said["kept"] == (
+        "Kept: weights 75% of the way from the start to epoch 5, the best on the validation photos (87.5% correct)."
     )
     assert "validation photos" in said["history_note"]
     assert "to compare" in said["held_out_once"]
@@ -75,9 +85,50 @@ def test_after_fine_tuning(tuned):
         assert "out-of-fold" not in how.lower()
 
 
-def test_layers_that_did_not_learn_are_not_said_to(tuned):
-    assert "layer4, layer3" in training_words(_with(tuned, unfreeze="2"))["trained_how"]
-    assert "All layers" not in training_words(_with(tuned, unfreeze="2"))["trained_how"]
+def test_layers_that_did_not_learn_are_not_said_to(tuned, monkeypatch):
+    groups = [LayerGroup(name, (), ()) for name in ("layer2", "layer3", "layer4")]
+    monkeypatch.setattr(type(tuned.classifier.backbone), "layer_groups", lambda _self: groups)
+    tuned.classifier.notes["unfrozen"] = ["layer3", "layer4"]
+    assert training_words(tuned)["trained_how"].endswith("2 of its 3 layer groups learned: layer3, layer4.")
+    tuned.classifier.notes["unfrozen"] = []
+    assert training_words(tuned)["trained_how"].endswith("None of its layers learned, only the head.")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [("frozen", "BatchNorm was frozen"), ("update", "BatchNorm was updated"), (None, "")]
+)
+def test_batch_norm_is_named_where_there_is_one(tuned, setting, said):
+    if setting:
+        tuned.classifier.backbone.body.append(nn.BatchNorm1d(D))
+        tuned = _with(tuned, batch_norm=setting)
+    assert ("BatchNorm" in training_words(tuned)["trained_how"]) == bool(setting)
+    assert said in training_words(tuned)["trained_how"]
+
+
+def test_the_way_of_computing_is_told_in_the_language_in_use(tuned):
+    tuned.classifier.notes["way"] = {"precision": "bf16", "channels_last": True, "folded": True, "compiled": False}
+    assert "Computed in bf16, channels_last, folded BatchNorm." in training_words(tuned)["trained_settings"]
+    tuned.classifier.notes["way"] = "float32, 畳み込み"  # as older runs hold it
+    assert "Computed" not in training_words(tuned)["trained_settings"]
+
+
+def test_the_card_names_both_weights_and_the_verdict(tuned):
+    findings = find_in_run(tuned)
+    card = write_card(tuned, findings, name="x")
+    assert "- Weights it began with: tiny.safetensors, licence MIT\n" in card  # an older run: no digest
+    assert f"- Weights of the backbone now: fine-tuned, SHA-256 `{'0' * 64}`, licence MIT\n" in card
+    assert "Whether fine-tuning helped cannot be told" in card.split("## Intended use")[0]
+    tuned.classifier.notes["began_with"] = {"label": "mine.pt, fine-tuned", "sha256": "a" * 64}
+    card = write_card(tuned, findings, name="x")
+    assert f"- Weights it began with: mine.pt, fine-tuned, SHA-256 `{'a' * 64}`, licence MIT\n" in card
+    assert "(mine.pt, fine-tuned, licence MIT) was fine-tuned" in card
+
+
+def test_fine_tuning_that_was_not_kept_is_told(frozen):
+    frozen.classifier.notes["fine_tuning"] = {"validated": {"start": 0.9, "fine_tuned": 0.8, "photos": 10}}
+    said = training_words(frozen)["kept"]
+    assert said.startswith("Kept: the frozen backbone, the simpler one (90.0% of 10 validation photos")
+    assert said in write_card(frozen, find_in_run(frozen), name="x")
 
 
 def test_where_nothing_could_be_estimated_nothing_is_claimed(frozen):

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from tsugiki.backbones.backbone import BackboneSpec, WeightsOrigin
 from tsugiki.backbones.loading import rebuild_backbone
 from tsugiki.classifier.unknown import Unknown
+from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
 from tsugiki.core.messages import tr
@@ -131,7 +132,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=folder),
-            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=folder),
+            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=typed(folder)),
         )
     path = folder / DESCRIPTION
     if not path.is_file():

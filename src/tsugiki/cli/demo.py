@@ -12,7 +12,7 @@ from tsugiki.core.messages import tr
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help=tr("the run folder; runs/NAME when left out"))] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help=tr("the run folder"))] = Path("runs/demo"),
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
     from tsugiki.backbones.loading import load_backbone
@@ -49,7 +49,8 @@ def _draw(run: Path, photos: list[Path]) -> Path:
     answers = predict_files(Classifier.load(run), shown)
     picture = run / "predictions.png"
     tiles = [
-        Tile(photo, answer.label, answer.probability, photo.parent.name) for answer, photo in zip(answers, shown, strict=True)
+        Tile(photo, answer.label, answer.probability, photo.parent.name, known=answer.known)
+        for answer, photo in zip(answers, shown, strict=True)
     ]
     save_picture(draw_predictions(tiles), picture)
     return picture

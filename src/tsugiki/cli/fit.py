@@ -20,8 +20,10 @@ from tsugiki.cli.fine_tune_options import (
     UnfreezeOption,
     fine_tuning_of,
     forget,
+    options_typed,
+    refuse_without_fine_tuning,
 )
-from tsugiki.core.console import emit, say
+from tsugiki.core.console import emit, say, typed
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 
@@ -33,10 +35,13 @@ if TYPE_CHECKING:
 
 EngineName = Literal["auto", "openvino", "torch"]
 
+_PARAMETER = {"balance": "class_weights"}  # fields whose option has another name
+
 
 def fit(
+    context: typer.Context,
     data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
-    out: Annotated[Path | None, typer.Option(help=tr("the run folder; runs/NAME when left out"))] = None,
+    out: Annotated[Path | None, typer.Option(help=tr("the run folder; runs/ and the name of DATA when left out"))] = None,
     backbone: Annotated[str, typer.Option(help=tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
     weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
     model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
@@ -83,21 +88,28 @@ def fit(
 
     require_tracker(log)
     target = check_target(out or default_target(data))
+    typed_here = options_typed(context)
     given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
-    own = {"unfreeze": unfreeze, "precision": precision, "seed": seed, "balance": class_weights}
-    fine_tuning = fine_tuning_of(
-        preset=preset, knobs=knob or [], given={**given, **own}, flip=flip, budget=budget, resume=resume, target=target
-    )
+    arguments = parse_model_args(model_arg or [])
+    if method == "transfer":
+        refuse_without_fine_tuning(typed_here)
+        fine_tuning = None
+    else:
+        own = {"unfreeze": unfreeze, "precision": precision, "flip": flip, "seed": seed, "balance": class_weights}
+        given_own = {name: value for name, value in own.items() if _PARAMETER.get(name, name) in typed_here}
+        fine_tuning = fine_tuning_of(
+            preset=preset, knobs=knob or [], given={**given, **given_own}, budget=budget, resume=resume, target=target
+        )
     # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
     of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
     settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
     samples = apply_decisions(find_samples(data, seed=seed, held_out=held_out), choose(exclude, relabel))
     say(describe_samples(samples))
-    root = load_backbone(backbone, weights=weights, model_args=parse_model_args(model_arg or []), zoo=zoo)
+    root = load_backbone(backbone, weights=weights, model_args=arguments, zoo=zoo)
     model = classifier_of(root, samples).to(pick_device(device))
     looking = Looking(engine=engine, views=views)
     with tracking(log, target.with_name(f"{target.name}.log"), {"backbone": str(root.spec), "method": method}) as tracker:
-        if tracker is not None:
+        if tracker is not None and fine_tuning is not None:
             fine_tuning = replace(fine_tuning, on_epoch=tracker.add_row)
         run = train(model, samples, method=method, settings=settings, looking=looking, fine_tuning=fine_tuning)
         # The head is trained in one go, so its curves come afterwards; those of fine-tuning came epoch by epoch.
@@ -153,4 +165,4 @@ def _save(run: Run, target: Path, *, as_json: bool) -> None:
         emit(json.dumps({"run": target.as_posix(), "evaluation": evaluation}, ensure_ascii=False, indent=2))
         return
     emit(str(target))
-    say(tr("next: tsugiki predict {run} PHOTO", run=target))
+    say(tr("next: tsugiki predict {run} PHOTO", run=typed(target)))

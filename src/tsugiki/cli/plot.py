@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.core.console import emit, say
+from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.core.messages import tr
 
@@ -57,7 +57,7 @@ def _part(run: Path, name: str) -> Path:
     if not run.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=run),
-            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=run),
+            cure=tr("make one with `tsugiki fit DATA --out {folder}`", folder=typed(run)),
         )
     if not (run / name).is_file():
         raise ArtefactError(

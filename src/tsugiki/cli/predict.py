@@ -51,6 +51,12 @@ def predict(
     if len(problems) == len(answers):
         raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
     emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
+    if not all(answer.known or answer.problem for answer in answers):
+        say(
+            tr(
+                "not sure: unlike every training photo, however high the probability; `tsugiki explain` shows why",
+            )
+        )
     for answer in problems:
         say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
     if plot is not None:
@@ -104,5 +110,6 @@ def _draw(answers: Sequence[Prediction], path: Path) -> None:
     from tsugiki.reporting.predictions_plot import Tile, draw_predictions
 
     shown = [answer for answer in answers if not answer.problem][:36]
-    save_picture(draw_predictions([Tile(answer.name, answer.label, answer.probability) for answer in shown]), path)
+    tiles = [Tile(answer.name, answer.label, answer.probability, known=answer.known) for answer in shown]
+    save_picture(draw_predictions(tiles), path)
     say(tr("Written: {path}", path=path))

@@ -6,10 +6,12 @@ talks through :func:`say` and :func:`progress` and never prints. Talk can be sil
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tsugiki.core.devices import is_main_process, rank
 from tsugiki.core.messages import tr
@@ -39,6 +41,11 @@ def complain(text: str, *, patience: float = 2.0) -> None:
         return
     time.sleep(patience)
     print(tr("Process {rank}: {text}", rank=rank(), text=text), file=sys.stderr, flush=True)
+
+
+def typed(path: Path | str) -> str:
+    """A path as a person types it in a command: in quotes where it needs them."""
+    return shlex.quote(str(path))
 
 
 def emit(text: str) -> None:

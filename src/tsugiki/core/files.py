@@ -6,13 +6,18 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import tr
+
+_UNDER_WAY = ".under-way-"
+_NEWBORN = 1.0  # seconds in which a folder that was just made may not be held yet
 
 
 def sha256_of(path: Path) -> str:
@@ -63,20 +68,54 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` when the block ends well; an older ``path`` is replaced.
 
     The old folder is moved away before the new one is moved in and put back if that fails, so ``path`` is never half of each.
-    What cannot be put back, because somebody has made ``path`` meanwhile, is kept and named.
+    What cannot be put back, because somebody has made ``path`` meanwhile, is kept and named. What processes that were killed
+    have left beside ``path`` is cleared away, where the system tells the living from the dead.
 
     Raises:
         TsugikiError: When the old folder could be neither replaced nor put back.
     """
     path = path.absolute()  # "." has no name
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{_UNDER_WAY}", dir=path.parent))
     try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        _swap_in(temporary, path)
+        with _held(temporary):
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _swap_in(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    _sweep(path)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a folder, if nobody else does, until the block or the process ends; always ``False`` where folders have no locks."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield False
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        held = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # somebody else holds it, or the file system has no locks
+            held = False
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(path: Path) -> None:
+    """Clear away folders that were to become ``path`` and whose process is dead."""
+    name = re.compile(re.escape(f".{path.name}{_UNDER_WAY}") + r"[a-z0-9_]{8}")
+    for left in [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]:
+        with contextlib.suppress(OSError):  # another process may sweep at the same time
+            if time.time() - left.stat().st_mtime > _NEWBORN:
+                with _held(left) as dead:
+                    if dead:
+                        shutil.rmtree(left, ignore_errors=True)
 
 
 def _swap_in(new: Path, path: Path) -> None:

@@ -13,7 +13,7 @@ import functools
 import locale
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 
 LANGUAGES = ("en", "ja")
@@ -30,6 +30,16 @@ def tr(text: str, /, **values: object) -> str:
     """
     template = _japanese().get(text, text) if language() == "ja" else text
     return template.format(**values) if values else template
+
+
+def listed(items: Iterable[object]) -> str:
+    """Several things in a row, with the comma of the language in use between them."""
+    return tr(", ").join(map(str, items))
+
+
+def in_a_row(*sentences: str) -> str:
+    """Sentences one after the other, with a space between them where the language in use has one; empty ones are left out."""
+    return ("" if language() == "ja" else " ").join(filter(None, sentences))
 
 
 def language() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
-from tsugiki.core.console import say
+from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.messages import tr
@@ -82,7 +82,7 @@ def _unreachable(url: str, reason: str) -> DataError:
         cure=tr(
             "try again later (what came so far is kept), or fetch the file elsewhere and type: "
             "tsugiki data get path/to/{name}; without a network, sample:foodvision works at once",
-            name=url.partition("?")[0].rstrip("/").rpartition("/")[2],
+            name=typed(url.partition("?")[0].rstrip("/").rpartition("/")[2]),
         ),
     )
 
@@ -105,7 +105,8 @@ def _understand(text: str) -> _Order:
 def _own_archive(path: Path, asked: str, sha256: str = "") -> _Order:
     if path.is_dir():
         raise RequestError(
-            tr("{path} is a folder already.", path=path), cure=tr("use it as it is: tsugiki fit {path} --out RUN", path=path)
+            tr("{path} is a folder already.", path=path),
+            cure=tr("use it as it is: tsugiki fit {path} --out RUN", path=typed(path)),
         )
     if not path.is_file():
         raise UnknownName(

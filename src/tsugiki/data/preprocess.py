@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.core.messages import listed, tr
 
 if TYPE_CHECKING:
     import torch
@@ -181,7 +181,7 @@ class Preprocess:
         numbers = "mean {} std {}".format(
             "/".join(f"{value:g}" for value in self.mean), "/".join(f"{value:g}" for value in self.std)
         )
-        return f"{height} x {width} px, {rules[self.fit]}, {self.interpolation}, {numbers}"
+        return listed((f"{height} x {width} px", rules[self.fit], self.interpolation, numbers))
 
 
 def _margin(length: int, target: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +160,8 @@ def _unevenness(samples: Samples) -> float:
 def _balance(samples: Samples) -> str:
     counts = samples.counts()["train"]
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] == counts[least]:
+        return tr("Every class has {n} training photos.", n=counts[most])
     if _unevenness(samples) <= _UNEVEN:
         return tr(
             "The classes are about evenly large: {least} to {most} training photos.", least=counts[least], most=counts[most]
@@ -189,5 +190,8 @@ def _sizes(audit: Audit) -> str:
 
 
 def _in_both(audit: Audit) -> dict[str, Both]:
-    say: Callable[[], Words] = lambda: {**photo_words.page_words(), **audit_words(audit), "report": tr("Audit")}  # noqa: E731
+    def say() -> Words:
+        where = tr("Type this in the folder of this page.")
+        return {**photo_words.page_words(), **audit_words(audit), "report": tr("Audit"), "where": where}
+
     return in_both(say)

@@ -5,12 +5,12 @@ Sentences are made by ordinary functions that speak the language in use; :func:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from tsugiki.core.messages import speaking
+from tsugiki.core.messages import in_a_row, speaking
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,12 @@ def in_both(say: Callable[[], Mapping[str, str]]) -> dict[str, Both]:
     with speaking("ja"):
         japanese = say()
     return {name: Both(text, japanese[name]) for name, text in english.items()}
+
+
+def flow(sentences: Iterable[Both]) -> Both:
+    """Sentences one after the other, spaced as each language spaces them; empty ones are left out."""
+    parts = [part for part in sentences if part]
+    with speaking("en"):
+        english = in_a_row(*(part.en for part in parts))
+    with speaking("ja"):
+        return Both(english, in_a_row(*(part.ja for part in parts)))

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from typing import Any
 
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.console import typed
 from tsugiki.core.messages import speaking
 from tsugiki.evaluation.document import Document
 from tsugiki.reporting import photo_words, report_words
 from tsugiki.reporting.pages import fill_text
-from tsugiki.reporting.training_words import is_fine_tuned, training_words
+from tsugiki.reporting.training_words import began_with, is_fine_tuned, training_words
 from tsugiki.training.findings import Findings
 from tsugiki.training.run import Run
 
@@ -40,15 +42,16 @@ def write_card(run: Run, findings: Findings, *, name: str) -> str:
         metadata=card_metadata(run, name=name).rstrip(),
         name=name,
         literal=json.dumps(name, ensure_ascii=False),
+        typed=typed(name),
         classes=classes,
         shown_classes=", ".join(classes[:_SHOWN_CLASSES]) + more,
         evaluation=run.evaluation,
         most_classes=_MOST_CLASSES,
         counts=Counter(run.samples.splits),
-        origin=run.classifier.backbone.origin,
+        weights=_weights(run.classifier),
         fingerprint=run.classifier.notes.get("data_fingerprint", ""),
-        en=_said(run, findings, "en"),
-        ja=_said(run, findings, "ja"),
+        en=_said(run, findings, name, language="en"),
+        ja=_said(run, findings, name, language="ja"),
     )
 
 
@@ -97,11 +100,25 @@ def _licence(licence: str) -> dict[str, Any]:
     return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", known).strip("-") or "unknown"}
 
 
-def _said(run: Run, findings: Findings, language: str) -> dict[str, str]:
+def _weights(classifier: Classifier) -> list[dict[str, str]]:
+    """The pretrained weights, and those that fine-tuning has made of them."""
+    origin = classifier.backbone.origin
+    if not is_fine_tuned(classifier.notes):
+        return [{"what": "Weights of the backbone", "label": origin.label, "sha256": origin.sha256, "licence": origin.licence}]
+    began = began_with(classifier)
+    return [
+        {"what": "Weights it began with", "label": began.label, "sha256": began.sha256, "licence": began.licence},
+        {"what": "Weights of the backbone now", "label": "fine-tuned", "sha256": origin.sha256, "licence": origin.licence},
+    ]
+
+
+def _said(run: Run, findings: Findings, name: str, *, language: str) -> dict[str, str]:
     evaluation: Document = run.evaluation
     with speaking(language):
         return {
             **report_words.hero_words(evaluation),
+            **report_words.score_words(evaluation),
+            **report_words.use_words(name),
             **report_words.trust_words(evaluation, run.classifier.notes),
             **report_words.unknown_words(run.classifier),
             **training_words(run),

@@ -17,6 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tsugiki.core.messages import language
+from tsugiki.reporting.both import flow
 
 
 def render_page(template: str, title: str, **values: Any) -> str:
@@ -63,7 +64,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(md=plain_in_markdown, percent=_percent, interval=_interval)
+    environment.filters.update(flow=flow, md=plain_in_markdown, percent=_percent, interval=_interval)
     return environment
 
 

@@ -119,7 +119,7 @@ def suspect_words(findings: Findings) -> Words:
         "suspects_short": _suspects(findings),
         "suspects_how": tr(
             "A head that had not learned from the photo found another class more likely. Nothing was changed. "
-            "suspects.csv has the whole list: write exclude or relabel into its column action, then"
+            "suspects.csv has the whole list: write exclude or relabel into its column action, and train anew."
         ),
         "odd_how": tr("Far from every other photo: another subject, a drawing, a placeholder?"),
     }
@@ -132,6 +132,8 @@ def _suspects(findings: Findings) -> str:
     if not count:
         return tr("No label of {photos} looks doubtful.", photos=photos)
     sure = sum(one.confident for one in findings.suspects)
+    if not sure:
+        return tr("Of {photos} labels, {count} look doubtful, none of them clearly.", photos=photos, count=count)
     return tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from PIL import Image
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.core.messages import listed, tr
 from tsugiki.data.decode import PhotoSource, open_photo
 from tsugiki.reporting.figures import BLUE, GREY, VERMILION, Picture, picture, present
 from tsugiki.reporting.fonts import drawn_names, legible
@@ -37,12 +37,14 @@ class Tile:
         predicted: The class that the model names.
         probability: How sure it is, 0 to 1.
         label: The photo's own class, or ``None`` where nobody knows it.
+        known: Whether the photo is like the training photos; otherwise the answer is a guess, and is drawn as one.
     """
 
     photo: PhotoSource
     predicted: str
     probability: float
     label: str | None = None
+    known: bool = True
 
 
 def pred_and_plot_image(
@@ -124,13 +126,20 @@ def draw_predictions(tiles: Sequence[Tile], *, columns: int = 3) -> Picture:
 def _draw_tile(axes: Axes, tile: Tile, names: Mapping[str, str]) -> None:
     _show(axes, open_photo(tile.photo))
     answer = f"{names[tile.predicted]} {tile.probability:.0%}"
-    if tile.label is None:
+    if not tile.known:
+        _frame(axes, f"? {answer}\n{_doubt(tile, names)}", GREY, (0, (1, 2)))
+    elif tile.label is None:
         _frame(axes, answer, GREY, "-")
     elif tile.label == tile.predicted:
         _frame(axes, f"✓ {answer}", BLUE, "-")
     else:
         truth = tr("is: {name}", name=names[tile.label])
         _frame(axes, f"✗ {answer}\n{truth}", VERMILION, (0, (3, 2.5)))
+
+
+def _doubt(tile: Tile, names: Mapping[str, str]) -> str:
+    unsure = tr("not sure")
+    return unsure if tile.label is None else listed((unsure, tr("is: {name}", name=names[tile.label])))
 
 
 def _frame(axes: Axes, title: str, colour: str, line: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
 from tsugiki.reporting import charts, photo_words
 from tsugiki.reporting import report_words as words
@@ -47,7 +48,7 @@ def write_report(run: Run, findings: Findings, *, name: str) -> str:
     return render_page(
         "report.html.j2",
         " · ".join(run.classifier.classes[:6]),
-        say=_sentences(run, findings),
+        say=_sentences(run, findings, name),
         glance=_glance(evaluation, findings),
         charts=_charts(run, findings),
         evaluation=evaluation,
@@ -62,12 +63,13 @@ def write_report(run: Run, findings: Findings, *, name: str) -> str:
         left_out=run.samples.left_out,
         settings=list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
         fingerprint=str(run.classifier.notes.get("data_fingerprint", ""))[:16],
-        run=name,
+        run_typed=typed(name),
+        suspects_typed=typed(f"{name}/suspects.csv"),
         run_literal=json.dumps(name, ensure_ascii=False),
     )
 
 
-def _sentences(run: Run, findings: Findings) -> dict[str, Both]:
+def _sentences(run: Run, findings: Findings, name: str) -> dict[str, Both]:
     evaluation, samples = run.evaluation, run.samples
     return in_both(
         lambda: {
@@ -80,6 +82,7 @@ def _sentences(run: Run, findings: Findings) -> dict[str, Both]:
             **photo_words.suspect_words(findings),
             **words.more_words(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
             **training_words(run),
+            **words.use_words(name),
             **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
         }
     )

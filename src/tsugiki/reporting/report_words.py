@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.messages import tr
+from tsugiki.core.messages import in_a_row, listed, tr
 from tsugiki.evaluation.document import Document, headline
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.reporting.photo_words import Words
@@ -39,7 +39,7 @@ def _question(classes: Sequence[str]) -> str:
     if len(classes) == 2:
         return tr("Can it tell {first} from {second}?", first=classes[0], second=classes[1])
     if len(classes) <= _NAMED:
-        return tr("Can it tell these apart: {classes}?", classes=", ".join(classes))
+        return tr("Can it tell these apart: {classes}?", classes=listed(classes))
     return tr("Can it tell {count} classes apart?", count=len(classes))
 
 
@@ -79,10 +79,17 @@ def score_words(evaluation: Document) -> Words:
 
 def _top(top_k: Mapping[str, Mapping[str, Any]]) -> str:
     further = [(k, entry["accuracy"]) for k, entry in top_k.items() if k != "1"]
-    if not further:
-        return ""
-    shares = ", ".join(tr("top-{k}: {accuracy}", k=k, accuracy=f"{accuracy:.1%}") for k, accuracy in further)
-    return tr("The right class is among the first answers: {shares}.", shares=shares)
+    return in_a_row(
+        *(
+            tr("The right class is among the first {k} answers for {share} of the photos.", k=k, share=f"{accuracy:.1%}")
+            for k, accuracy in further
+        )
+    )
+
+
+def use_words(name: str) -> Words:
+    """Where the commands work as they are printed; ``name`` is that of the run's folder."""
+    return {"where": tr("Type these in the folder that holds {name}, or give the whole path.", name=name)}
 
 
 def trust_words(evaluation: Document, notes: Notes) -> Words:
