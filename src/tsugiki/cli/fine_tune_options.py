@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.messages import tr
 
 if TYPE_CHECKING:
-    from tsugiki.training.fine_tune.settings import FineTuneSettings
     from tsugiki.training.methods import FineTuning
 
 MethodOption = Annotated[
@@ -39,17 +39,49 @@ ResumeOption = Annotated[
 ]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
-_OF_AUGMENTATION = {"crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase"}
+_OF_AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
+
+_OWN = ("preset", "unfreeze", "flip", "precision", "budget", "knob", "resume")
+"""Parameters that only fine-tuning has."""
+
+
+def options_typed(context: typer.Context) -> dict[str, str]:
+    """The options on the command line, whatever their values: each parameter's name and how it is typed."""
+    names: dict[str, str] = {}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name and source is not None and source.name == "COMMANDLINE":
+            spellings = parameter.opts if context.params.get(parameter.name) is not False else parameter.secondary_opts
+            names[parameter.name] = max(spellings or parameter.opts, key=len)
+    return names
+
+
+def refuse_without_fine_tuning(typed: Mapping[str, str]) -> None:
+    """Refuse options that would do nothing because only the head learns.
+
+    Args:
+        typed: From :func:`options_typed`.
+
+    Raises:
+        RequestError: With the options that fine-tuning needs.
+    """
+    idle = [typed[name] for name in _OWN if name in typed]
+    if idle:
+        raise RequestError(
+            tr("These options are for fine-tuning, but only the head is to learn: {names}", names=", ".join(idle)),
+            allowed=tr("{names} with --method fine-tune or --method auto", names=", ".join(idle)),
+            got="--method transfer",
+            cure=tr("add --method fine-tune or --method auto, or leave these options out"),
+        )
 
 
 def fine_tuning_of(
     *,
-    preset: str,
-    knobs: list[str],
-    given: Mapping[str, Any],
-    flip: bool,
-    budget: str | None,
-    resume: bool | None,
+    preset: str = "default",
+    knobs: Sequence[str] = (),
+    given: Mapping[str, Any] | None = None,
+    budget: str | None = None,
+    resume: bool | None = None,
     target: Path,
 ) -> FineTuning:
     """What the options ask for.
@@ -57,36 +89,63 @@ def fine_tuning_of(
     Args:
         preset: Name of a preset.
         knobs: ``NAME=VALUE`` for any field of the settings, or of their augmentation.
-        given: Settings that have options of their own; ``None`` where the option was left out.
-        flip: Whether photos may be mirrored.
+        given: Fields that have options of their own; ``None`` where the option was left out.
         budget: A time such as ``10m``.
         resume: Go on, begin anew, or (``None``) go on if possible.
         target: The run folder; checkpoints lie beside it until it is there.
 
     Raises:
-        RequestError: When a value makes no sense.
+        RequestError: When a value makes no sense, is given twice, or checkpoints cannot lie there.
     """
     from tsugiki.training.fine_tune.settings import FineTuneSettings
     from tsugiki.training.methods import FineTuning
 
-    chosen = {name: value for name, value in given.items() if value is not None}
-    read = dict(map(_knob, knobs))
-    augmentation = {name: value for name, value in read.items() if name in _OF_AUGMENTATION}
-    others = {name: str(value) if name == "unfreeze" else value for name, value in read.items() if name not in _OF_AUGMENTATION}
+    chosen = {name: value for name, value in (given or {}).items() if value is not None}
     if budget is not None:
-        others["budget"] = parse_budget(budget)
-    settings = FineTuneSettings.preset(preset, **{**chosen, **others})
-    settings = _augmented(settings, augmentation if flip else {**augmentation, "flip": False})
+        chosen["budget"] = parse_budget(budget)
+    chosen |= _knobs(knobs, {name: _spelled(name, value, budget) for name, value in chosen.items()})
+    settings = FineTuneSettings.preset(preset, **{name: chosen[name] for name in chosen if name not in _OF_AUGMENTATION})
+    parts = {name: chosen[name] for name in _OF_AUGMENTATION if name in chosen}
+    settings = replace(settings, augmentation=replace(settings.augmentation, **parts))
     how: Literal["auto", "must", "never"] = "auto" if resume is None else "must" if resume else "never"
-    return FineTuning(settings, folder=unfinished(target), resume=how)
+    return FineTuning(settings, folder=_checked(unfinished(target)), resume=how)
 
 
-def _augmented(settings: FineTuneSettings, changes: Mapping[str, Any]) -> FineTuneSettings:
-    try:
-        return replace(settings, augmentation=replace(settings.augmentation, **changes)) if changes else settings
-    except TypeError as error:  # text where a number belongs
-        got = ", ".join(f"{name}={value!r}" for name, value in changes.items())
-        raise RequestError(tr("This augmentation cannot work."), got=got) from error
+def _spelled(name: str, value: Any, budget: str | None) -> str:
+    """A field that has an option of its own, as it is typed."""
+    switches = {("flip", True): "--flip", ("flip", False): "--no-flip", ("balance", True): "--class-weights"}
+    option = f"--{name.replace('_', '-')} {budget if name == 'budget' else value}"
+    return switches.get((name, value), option) if isinstance(value, bool) else option
+
+
+def _knobs(texts: Sequence[str], typed: dict[str, str]) -> dict[str, Any]:
+    """The fields that ``--knob`` sets; ``typed`` are those that other options set, as they are typed."""
+    from tsugiki.training.fine_tune.settings import FineTuneSettings
+
+    known = [each.name for each in fields(FineTuneSettings) if each.name != "augmentation"] + [*_OF_AUGMENTATION]
+    read: dict[str, Any] = {}
+    for text in texts:
+        name, value = _knob(text)
+        if name not in known:
+            raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known)
+        if name in typed:
+            got = f"{typed[name]}, --knob {text}"
+            raise RequestError(
+                tr("{name} is set twice.", name=name), allowed=tr("once"), got=got, cure=tr("leave one of them out")
+            )
+        read[name], typed[name] = value, f"--knob {text}"
+    return read
+
+
+def _checked(folder: Path) -> Path:
+    if folder.is_dir() or not os.path.lexists(folder):
+        return folder
+    raise RequestError(
+        tr("The checkpoints of this run cannot lie in {folder}.", folder=folder),
+        allowed=tr("a folder, or nothing of that name"),
+        got=tr("a file"),
+        cure=tr("move it away, or name another run folder with --out"),
+    )
 
 
 def unfinished(target: Path) -> Path:
@@ -96,7 +155,7 @@ def unfinished(target: Path) -> Path:
 
 def forget(target: Path) -> None:
     """Delete the checkpoints of a run that is whole now."""
-    if unfinished(target).exists():
+    if unfinished(target).is_dir():
         from tsugiki.training.fine_tune.run import forget as delete
 
         delete(unfinished(target))
@@ -106,19 +165,28 @@ def parse_budget(text: str) -> float:
     """Seconds of ``90s``, ``10m``, ``2h`` or ``600``.
 
     Raises:
-        RequestError: When it is no such time.
+        RequestError: When it is no such time, or less than a second.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if match is None or not float(match[1]):
-        raise RequestError(tr("This is no length of time."), allowed="90s, 10m, 2h", got=repr(text))
-    return float(match[1]) * _SECONDS[match[2]]
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if seconds < 1:
+        raise RequestError(
+            tr("This is no length of time."),
+            allowed=tr("a second or more, as 90s, 10m or 2h"),
+            got=repr(text),
+            cure="--budget 10m",
+        )
+    return seconds
 
 
 def _knob(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise RequestError(tr("A setting is given as NAME=VALUE."), got=repr(text), cure="--knob ema_decay=0.99")
-    return name.strip().replace("-", "_"), _value(value.strip())
+        raise RequestError(
+            tr("A setting is given as NAME=VALUE."), allowed="--knob NAME=VALUE", got=repr(text), cure="--knob ema_decay=0.99"
+        )
+    name, read = name.strip().replace("-", "_"), _value(value.strip())
+    return name, parse_budget(read) if name == "budget" and isinstance(read, str) else read
 
 
 def _value(text: str) -> Any:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 EngineName = Literal["auto", "openvino", "torch"]
 
-_PARAMETER = {"balance": "class_weights"}  # fields whose option has another name
-
 
 def fit(
     context: typer.Context,
@@ -88,18 +86,16 @@ def fit(
 
     require_tracker(log)
     target = check_target(out or default_target(data))
-    typed_here = options_typed(context)
-    given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
+    asked = options_typed(context)
     arguments = parse_model_args(model_arg or [])
+    given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
+    fine_tuning = None
     if method == "transfer":
-        refuse_without_fine_tuning(typed_here)
-        fine_tuning = None
+        refuse_without_fine_tuning(asked)
     else:
-        own = {"unfreeze": unfreeze, "precision": precision, "flip": flip, "seed": seed, "balance": class_weights}
-        given_own = {name: value for name, value in own.items() if _PARAMETER.get(name, name) in typed_here}
-        fine_tuning = fine_tuning_of(
-            preset=preset, knobs=knob or [], given={**given, **given_own}, budget=budget, resume=resume, target=target
-        )
+        own = {"unfreeze": unfreeze, "precision": precision, "flip": flip, "seed": seed}
+        chosen = {**given, **{name: own[name] for name in own if name in asked}, "balance": class_weights or None}
+        fine_tuning = fine_tuning_of(preset=preset, knobs=knob or [], given=chosen, budget=budget, resume=resume, target=target)
     # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
     of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
     settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
