@@ -27,8 +27,8 @@ def second(capsys, monkeypatch):
 
 
 def test_the_second_one_reads_writes_and_deletes_nothing(second, dishes, tmp_path):
-    checkpoint = tmp_path / "run.unfinished" / "checkpoint.json"
-    checkpoint.parent.mkdir()
+    checkpoint = tmp_path / "run.unfinished" / "request-0123456789ab" / "checkpoint.json"
+    checkpoint.parent.mkdir(parents=True)
     checkpoint.write_text("{}")
     words = ["fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", tmp_path / "run", "--json"]
     assert second(*words) == (0, "", "")

@@ -44,7 +44,7 @@ def test_fine_tuning_trains_in_place_and_is_judged(photos, tmp_path):
     assert comparison["n"] == run.evaluation["n"] == 12
     assert comparison["fine_tuned"]["accuracy"] == run.evaluation["accuracy"]
     assert run.classifier.notes["method"] == "fine-tune"
-    assert "BatchNorm" in run.classifier.notes["batch_norm"]
+    assert run.classifier.notes["batch_norm"] == "frozen"
     assert model.unknown is not None
     # What predict says is what was judged.
     names = [photos / name for name in run.predictions.names]

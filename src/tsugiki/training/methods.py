@@ -14,16 +14,17 @@ from torch import nn
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
 from tsugiki.core.messages import tr
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.document import headline
 from tsugiki.evaluation.rows import Predictions
-from tsugiki.training.evidence import Evidence, Looking, gather
-from tsugiki.training.fine_tune.auto import choice_sentence, prefers_fine_tuning, within_budget
+from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
+from tsugiki.training.fine_tune.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
 from tsugiki.training.fine_tune.calibrating import calibrate_fine_tuned
 from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.run import FineTuned, Resume, fine_tune
+from tsugiki.training.fine_tune.request import Groundwork, Resume, check_request
+from tsugiki.training.fine_tune.run import FineTuned, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
 from tsugiki.training.fit import Learned, learn
@@ -31,7 +32,7 @@ from tsugiki.training.head import HeadSettings, Labelled, fit_head
 from tsugiki.training.heads import FeatureRows
 from tsugiki.training.run import Run
 from tsugiki.training.scoring import judge
-from tsugiki.training.together import one_first
+from tsugiki.training.together import accelerator_on, one_first
 
 Method = Literal["transfer", "fine-tune", "auto"]
 
@@ -45,12 +46,31 @@ class FineTuning:
         folder: For checkpoints; without one an interrupted training cannot be continued.
         resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
         on_epoch: Called with each new row of the history, after it was said.
+
+    Raises:
+        RequestError: When one of them is something else.
     """
 
     settings: FineTuneSettings = field(default_factory=FineTuneSettings)
     folder: Path | None = None
     resume: Resume = "auto"
     on_epoch: Callable[[dict[str, float]], None] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.settings, FineTuneSettings):
+            raise _another_kind("settings", FineTuneSettings, self.settings)
+        folder: object = self.folder
+        if isinstance(folder, str):
+            object.__setattr__(self, "folder", Path(folder))
+        if self.resume not in get_args(Resume):
+            raise RequestError(
+                tr("There is no such way to resume."), allowed=", ".join(get_args(Resume)), got=f"resume={self.resume!r}"
+            )
+
+
+def _another_kind(name: str, kind: type, got: object) -> RequestError:
+    what = tr("{name} is something else than was expected.", name=name)
+    return RequestError(what, allowed=f"{name}={kind.__name__}(...)", got=type(got).__name__)
 
 
 def fit(
@@ -68,7 +88,8 @@ def fit(
         model: Trained in place, on the device it is on.
         data: Samples from :func:`tsugiki.load`, or what that takes.
         method: ``transfer``: the backbone stays frozen, the head learns. ``fine-tune``: then all layers learn, and the two are
-            compared on the held-out photos. ``auto``: both, and the one that the validation photos prefer is kept.
+            compared on the held-out photos. ``auto``: both, and the one that the validation photos prefer is kept; the first
+            one, too, where fine-tuning is not possible.
         settings: Of the head.
         looking: How features are computed: engine, views and store.
         fine_tuning: How to fine-tune.
@@ -86,42 +107,104 @@ def fit(
         raise RequestError(tr("There is no such method."), allowed=", ".join(get_args(Method)), got=repr(method))
     begun = time.monotonic()
     settings, looking, fine_tuning = settings or HeadSettings(), looking or Looking(), fine_tuning or FineTuning()
-    with one_first(model.device):
-        frozen = learn(model, data, settings, looking)
+    for name, given, kind in (("settings", settings, HeadSettings), ("fine_tuning", fine_tuning, FineTuning)):
+        if not isinstance(given, kind):
+            raise _another_kind(name, kind, given)
     if method == "transfer":
+        with one_first(model.device):
+            frozen = learn(model, data, settings, looking)
         run = frozen.judged()
         say(headline(run.evaluation))
         return run
-    if method == "auto":
-        fine_tuning = replace(fine_tuning, settings=within_budget(fine_tuning.settings, time.monotonic() - begun))
-    tuned = _fine_tuned(frozen, fine_tuning, settings)
+    return _fit_both(model, data, _Plan(method, settings, looking, fine_tuning, begun))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a fit by both methods was asked to do; ``begun``: when, by the clock."""
+
+    method: Method
+    head: HeadSettings
+    looking: Looking
+    fine_tuning: FineTuning
+    begun: float
+
+    def check(self, model: Classifier, samples: Samples) -> str:
+        """Understand the request before features are computed; gives its digest."""
+        return check_request(
+            model,
+            samples,
+            self.fine_tuning.settings,
+            folder=self.fine_tuning.folder,
+            resume=self.fine_tuning.resume,
+            head=repr((self.head, self.looking.views, self.looking.engine)),
+        )
+
+
+def _fit_both(model: Classifier, data: Samples | str | Path, plan: _Plan) -> Run:
+    """The head first, then all layers, then the one that is kept."""
+    if plan.method == "auto":
+        plan = replace(plan, fine_tuning=replace(plan.fine_tuning, settings=with_budget(plan.fine_tuning.settings)))
+    impossible: TsugikiError | None = None
+    request = ""
+    with one_first(model.device):
+        samples = data if isinstance(data, Samples) else find_samples(data, seed=plan.head.seed, store=plan.looking.store)
+    try:
+        request = plan.check(model, samples)
+    except DataError as error:
+        if plan.method != "auto":
+            raise
+        impossible = error
+    with one_first(model.device):
+        frozen = learn(model, samples, plan.head, plan.looking)
+    if impossible is None:
+        try:
+            tuned = _fine_tuned(frozen, plan, request)
+        except (DataError, TrainingError) as error:
+            # One of several processes that fail must not leave the others waiting for it.
+            if plan.method != "auto" or accelerator_on(model.device).num_processes > 1:
+                raise
+            impossible = error
+    if impossible is not None:
+        return _without_fine_tuning(frozen, impossible)
     # Everything is decided: only now both are judged on the held-out photos.
-    return _kept(frozen.judged(), tuned, _Answers.of(frozen, tuned, fine_tuning.settings, looking), method)
+    return _kept(frozen.judged(), tuned, _Answers.of(frozen, tuned, plan.fine_tuning.settings, plan.looking), plan.method)
 
 
-def _fine_tuned(frozen: Learned, fine_tuning: FineTuning, head: HeadSettings) -> FineTuned:
+def _without_fine_tuning(frozen: Learned, reason: TsugikiError) -> Run:
+    say(given_up_sentence(reason))
+    run = frozen.judged()
+    run.classifier.notes = {**run.classifier.notes, "asked_for": "auto"}
+    say(headline(run.evaluation))
+    return run
+
+
+def _fine_tuned(frozen: Learned, plan: _Plan, request: str) -> FineTuned:
     def fit_head_on(rows: list[int]) -> nn.Linear:
-        return _head_on(frozen.evidence, rows, len(frozen.classifier.classes), head)
+        return _head_on(frozen.evidence, rows, len(frozen.classifier.classes), plan.head)
 
+    spent = time.monotonic() - plan.begun if plan.method == "auto" else 0.0
     return fine_tune(
         frozen.classifier,
         frozen.evidence.samples,
-        fine_tuning.settings,
-        folder=fine_tuning.folder,
+        plan.fine_tuning.settings,
+        folder=plan.fine_tuning.folder,
         device=frozen.classifier.device,
-        fit_head=fit_head_on,
-        resume=fine_tuning.resume,
-        on_epoch=fine_tuning.on_epoch,
+        groundwork=Groundwork(fit_head_on, frozen.evidence.together, spent, request),
+        resume=plan.fine_tuning.resume,
+        on_epoch=plan.fine_tuning.on_epoch,
     )
 
 
 def _head_on(evidence: Evidence, rows: list[int], num_classes: int, settings: HeadSettings) -> nn.Linear:
-    """A head fitted on some of the training photos only."""
+    """A head fitted on some of the training photos only, and on their augmented views."""
     place = {row: at for at, row in enumerate(evidence.training)}
     picked = np.array([place[row] for row in rows])
-    features = FeatureRows(evidence.features.vectors, evidence.training_frames.rows[picked])
-    labels = evidence.samples.labels[rows]
-    found = fit_head(Labelled(features, labels), num_classes, groups=evidence.together(rows), settings=settings)
+    views = len(evidence.features) // len(evidence.training)
+    features = FeatureRows(evidence.features.vectors, evidence.features.rows.reshape(views, -1)[:, picked].reshape(-1))
+    labels = np.tile(evidence.samples.labels[rows], views)
+    groups = np.tile(evidence.together(rows), views)
+    found = fit_head(Labelled(features, labels), num_classes, groups=groups, settings=settings)
     head = nn.Linear(features.width, num_classes)
     with torch.no_grad():
         head.weight.copy_(found.weight)
@@ -143,7 +226,7 @@ class _Answers:
         with one_first(frozen.classifier.device):
             evidence = gather(classifier.backbone, classifier.preprocess, frozen.evidence.samples, replace(looking, views=0))
         classifier.notes = {**classifier.notes, "calibration": "validation"}
-        calibrate_fine_tuned(classifier, evidence, *divide(evidence.samples, settings))
+        calibrate_fine_tuned(classifier, evidence, *divide(evidence.samples, settings, frozen.evidence.together))
         return cls(evidence, *judge(classifier, evidence))
 
 

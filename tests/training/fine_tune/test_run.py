@@ -21,6 +21,7 @@ from tsugiki.data.views import Views
 from tsugiki.training.fine_tune import loop
 from tsugiki.training.fine_tune.computing import tuning
 from tsugiki.training.fine_tune.dividing import divide
+from tsugiki.training.fine_tune.request import Groundwork
 from tsugiki.training.fine_tune.run import FineTuned, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
@@ -71,7 +72,7 @@ def test_batch_norm_statistics_stay_unless_asked_for(samples):
     result = tuned(samples, replace(QUICK, batch_norm="update", epochs=4, lr=5e-3))
     moved = state_of(result.classifier)
     assert not all(torch.equal(before[name], moved[name]) for name in buffers)
-    assert "follow" in result.notes["batch_norm"]
+    assert result.notes["batch_norm"] == "updated"
 
 
 def test_only_the_unfrozen_groups_change(samples):
@@ -261,7 +262,7 @@ def test_the_head_is_fitted_without_the_validation_photos(samples):
         asked.append(rows)
         return copy.deepcopy(tiny_classifier().head)
 
-    tuned(samples, fit_head=fit_head)
+    tuned(samples, groundwork=Groundwork(fit_head))
     assert asked == [divide(samples, QUICK)[0]]
 
 
@@ -288,6 +289,7 @@ def test_nothing_is_left_behind(samples, tmp_path: Path):
     from tsugiki.training.fine_tune.run import forget
 
     tuned(samples, folder=tmp_path / "c")
-    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".pt", ".json"}
+    (request,) = (tmp_path / "c").iterdir()
+    assert {path.suffix for path in request.iterdir()} == {".pt", ".json"}
     forget(tmp_path / "c")
     assert not (tmp_path / "c").exists()

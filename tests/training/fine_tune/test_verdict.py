@@ -5,7 +5,7 @@ import pytest
 
 from tsugiki.core.messages import use_language
 from tsugiki.evaluation.rows import Predictions
-from tsugiki.training.fine_tune.auto import choice_sentence, prefers_fine_tuning, within_budget
+from tsugiki.training.fine_tune.auto import choice_sentence, prefers_fine_tuning, what_is_left, with_budget
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
 
@@ -61,6 +61,8 @@ def test_auto_keeps_the_simpler_one_where_nothing_can_be_judged():
 
 
 def test_the_budget_is_what_is_left():
-    assert within_budget(FineTuneSettings(budget=100), 30).budget == 70
-    assert within_budget(FineTuneSettings(budget=100), 300).budget == 10
-    assert within_budget(FineTuneSettings(), 0).budget == 600
+    assert what_is_left(100, 30) == 70
+    assert what_is_left(100, 300) == 10
+    assert what_is_left(0, 300) == 0  # no limit
+    assert with_budget(FineTuneSettings()).budget == 600
+    assert with_budget(FineTuneSettings(budget=100)).budget == 100

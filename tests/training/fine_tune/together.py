@@ -22,6 +22,7 @@ from tsugiki.data.loading import load
 from tsugiki.training.fine_tune import loop, run
 from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.groups import Phase
+from tsugiki.training.fine_tune.request import Groundwork
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import State
 
@@ -51,7 +52,7 @@ def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, An
 
     with unittest.mock.patch.object(run, "train", keeping):
         tuned = run.fine_tune(
-            tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints / str(rank), fit_head=fit_head
+            tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints / str(rank), groundwork=Groundwork(fit_head)
         )
     return {"weights": last, "history": tuned.history, "validated": tuned.notes["validated"]}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from tsugiki.core.errors import TsugikiError
 from tsugiki.core.messages import tr
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
@@ -13,10 +14,14 @@ USUAL_BUDGET = 600.0
 """Seconds, where nobody says how long it may take."""
 
 
-def within_budget(settings: FineTuneSettings, spent: float) -> FineTuneSettings:
-    """The settings with what is left of the budget after ``spent`` seconds; never less than a tenth of it."""
-    budget = settings.budget or USUAL_BUDGET
-    return replace(settings, budget=max(budget - spent, budget / 10))
+def with_budget(settings: FineTuneSettings) -> FineTuneSettings:
+    """The settings with a budget, the usual one where nobody gave one."""
+    return settings if settings.budget else replace(settings, budget=USUAL_BUDGET)
+
+
+def what_is_left(budget: float, spent: float) -> float:
+    """Seconds of ``budget`` that are left after ``spent`` seconds, never less than a tenth of it; 0, no limit, stays 0."""
+    return max(budget - spent, budget / 10)
 
 
 def prefers_fine_tuning(notes: Mapping[str, Any]) -> bool:
@@ -31,6 +36,11 @@ def prefers_fine_tuning(notes: Mapping[str, Any]) -> bool:
     """
     validated = notes["validated"]
     return validated is not None and bool(validated["fine_tuned"] > validated["start"])
+
+
+def given_up_sentence(error: TsugikiError) -> str:
+    """That the frozen backbone is kept since fine-tuning did not come to its end, and why."""
+    return tr("Kept: the frozen backbone, the simpler one: fine-tuning was not possible. {reason}", reason=error.what)
 
 
 def choice_sentence(notes: Mapping[str, Any]) -> str:

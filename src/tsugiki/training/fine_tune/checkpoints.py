@@ -3,15 +3,20 @@
 Two kinds of files: ``state-N.pt`` (tensors and plain values, read with ``weights_only=True``, so nothing in it can run) and
 ``checkpoint.json``, which names the states that count, newest first, with their SHA-256. A state is named there only once it is
 completely on disk; killed at any moment, the folder still names a whole state.
+
+Each request has a folder of its own inside the one it is given: who tries another setting and thinks better of it goes on with
+the first training where it was. All of them go once a training has come to its end and its run is saved.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -21,18 +26,25 @@ from tsugiki.core.messages import tr
 
 _KEPT = 2
 _INDEX = "checkpoint.json"
+_PREFIX = "request-"
+WORK = "work-"
+"""What the names of folders for large files begin with, which a process needs while it trains."""
+
+Found = Literal["whole", "damaged", "others", "nothing"]
+"""A whole state of this request; only damaged ones of it; only states of other requests; nothing at all."""
 
 
 class Checkpoints:
-    """The checkpoints of one request, in one folder.
+    """The checkpoints of one request.
 
     Args:
-        folder: Made when the first checkpoint is written.
+        root: Holds those of other requests, too; made when the first checkpoint is written.
         request: A digest of all that decides the result; states of another request are not continued.
     """
 
-    def __init__(self, folder: Path, request: str) -> None:
-        self.folder, self.request = folder, request
+    def __init__(self, root: Path, request: str) -> None:
+        self.root, self.request = root, request
+        self.folder = root / f"{_PREFIX}{request[:12]}"
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write ``state`` (tensors and plain values) and let the oldest go."""
@@ -49,26 +61,30 @@ class Checkpoints:
 
     def load(self) -> dict[str, Any] | None:
         """The newest whole state of this request; ``None`` where there is none."""
+        damaged: list[str] = []
         for entry in self._entries():
             path = self.folder / str(entry["file"])
-            if path.is_file() and sha256_of(path) == entry["sha256"]:
+            if self._is_whole(entry):
+                for name in damaged:
+                    say(tr("The checkpoint {name} is damaged; the one before it is used.", name=name))
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
                 return state
-            say(tr("The checkpoint {name} is damaged; the one before it is used.", name=path.name))
+            damaged.append(path.name)
         return None
 
-    def is_of_another_request(self) -> bool:
-        """Whether the folder holds checkpoints of other photos, settings or weights."""
-        index = self._index()
-        return bool(index) and index.get("request") != self.request
+    def found(self) -> Found:
+        """What there is to continue from."""
+        entries = self._entries()
+        if any(self._is_whole(entry) for entry in entries):
+            return "whole"
+        if entries or (self.folder / _INDEX).exists():
+            return "damaged"
+        others = any((folder / _INDEX).exists() for folder in self.root.glob(f"{_PREFIX}*"))
+        return "others" if others else "nothing"
 
-    def clear(self) -> None:
-        """Delete every checkpoint; the folder too, once it is empty."""
-        if self.folder.is_dir():
-            (self.folder / _INDEX).unlink(missing_ok=True)
-            self._tidy(set())
-            if not any(self.folder.iterdir()):
-                self.folder.rmdir()
+    def _is_whole(self, entry: Mapping[str, Any]) -> bool:
+        path = self.folder / str(entry["file"])
+        return path.is_file() and sha256_of(path) == entry["sha256"]
 
     def _entries(self) -> list[dict[str, Any]]:
         index = self._index()
@@ -88,3 +104,25 @@ class Checkpoints:
             name = path.name.lstrip(".")
             if path.name not in kept and name.startswith(("state-", _INDEX)) and path.name != _INDEX:
                 path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Delete every checkpoint of this request; its folder too, once it is empty."""
+        if self.folder.is_dir():
+            (self.folder / _INDEX).unlink(missing_ok=True)
+            self._tidy(set())
+            remove_empty(self.folder)
+
+
+def forget(root: Path) -> None:
+    """Delete the checkpoints of every request in ``root``, and what killed trainings left there, but nothing of others."""
+    for folder in root.glob(f"{_PREFIX}*"):
+        Checkpoints(root, folder.name.removeprefix(_PREFIX)).clear()
+    for work in root.glob(f"{WORK}*"):
+        shutil.rmtree(work, ignore_errors=True)
+    remove_empty(root)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove ``folder`` if nothing is in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()

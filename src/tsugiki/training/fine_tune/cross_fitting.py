@@ -18,24 +18,27 @@ from typing import Any
 import torch
 
 from tsugiki.data.samples import Samples
-from tsugiki.data.splitting import Unit, units_of
+from tsugiki.data.splitting import Unit
+from tsugiki.training.fine_tune.dividing import Together, units_at
 from tsugiki.training.fine_tune.scores import Answers, best_of
 
 
-def deal_halves(photos: Samples, seed: int) -> torch.Tensor:
+def deal_halves(samples: Samples, rows: Sequence[int], *, seed: int, together: Together | None = None) -> torch.Tensor:
     """Bool ``[M]``: which photos make up the one half; of every class half, subjects and copies staying together.
 
     Args:
-        photos: The validation photos.
+        samples: All photos.
+        rows: Those of the ``M`` validation photos.
         seed: Another seed, other halves.
+        together: What else stays together.
     """
 
     def place(unit: Unit) -> tuple[str, bytes]:
         return max(unit.classes), hashlib.sha256(f"halves {seed}:{unit.key}".encode()).digest()
 
-    units = units_of([photos.classes[label] for label in photos.labels], photos.digests, photos.groups)
+    units = units_at(samples, rows, together)
     held: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    half = torch.zeros(len(photos), dtype=torch.bool)
+    half = torch.zeros(len(rows), dtype=torch.bool)
     # The largest units first: the small ones make up for what those leave uneven.
     for unit in sorted(sorted(units, key=place), key=lambda unit: -len(unit.rows)):
         loads = [(sum(one[name] for name in unit.classes), one.total()) for one in held]

@@ -6,8 +6,6 @@ Nothing here loops; :mod:`tsugiki.training.fine_tune.run` puts the pieces in ord
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,12 +18,13 @@ from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.backbones.groups import LayerGroup
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.errors import RequestError
+from tsugiki.core.console import say
 from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import decoded, framed
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
 from tsugiki.features.identity import weights_key
+from tsugiki.training.fine_tune.auto import what_is_left
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
 from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
 from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
@@ -35,11 +34,14 @@ from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.groups import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
 from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stored_inputs
+from tsugiki.training.fine_tune.request import Groundwork, check_processes
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
 from tsugiki.training.fit import with_classes_of
 from tsugiki.training.tally import Tally
 from tsugiki.training.together import decided
+
+_FINE_TUNED = ", fine-tuned"
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ class Job:
     classifier: Classifier
     samples: Samples
     settings: FineTuneSettings
+    groundwork: Groundwork
     accelerator: Accelerator
     learned: list[int]
     checked: list[int]
     groups: list[LayerGroup]
     device: torch.device
+    began_with: WeightsOrigin
 
     @classmethod
     def of(
@@ -61,6 +65,7 @@ class Job:
         classifier: Classifier,
         samples: Samples,
         settings: FineTuneSettings,
+        groundwork: Groundwork,
         accelerator: Accelerator,
         device: torch.device,
     ) -> Job:
@@ -69,28 +74,27 @@ class Job:
         unfreeze(own.backbone)
         own.temperature, own.unknown = 1.0, None
         samples = with_classes_of(own, samples)
-        learned, checked = divide(samples, settings)
-        if len(learned) // max(1, -(-len(learned) // settings.batch_size)) < accelerator.num_processes:
-            raise RequestError(
-                tr("There are fewer photos in a step than processes."), got=str(accelerator.num_processes), cure="--batch-size"
-            )
+        divided = divide(samples, settings, groundwork.together)
+        # Machines may round differently: what is a near copy is the main process's word, too.
+        learned, checked = decided(lambda: divided, accelerator)
+        check_processes(len(learned), settings, accelerator)
         return cls(
-            own, samples, settings, accelerator, learned, checked, chosen_groups(own.backbone, settings.unfreeze), device
+            own,
+            samples,
+            settings,
+            groundwork,
+            accelerator,
+            learned,
+            checked,
+            chosen_groups(own.backbone, str(settings.unfreeze)),
+            device,
+            own.backbone.origin,
         )
-
-    def request(self) -> str:
-        """A digest of everything that decides the result."""
-        settings = self.settings.to_dict()
-        for name in ("checkpoint_minutes", "checkpoint_steps", "micro_batch", "budget"):
-            del settings[name]
-        rows = [(self.samples.digests[row], int(self.samples.labels[row])) for row in (*self.learned, *self.checked)]
-        backbone = weights_key(self.classifier.backbone)
-        document = [settings, rows, len(self.learned), self.classifier.classes, self.classifier.preprocess.to_dict(), backbone]
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
     def start(self) -> State:
         """The state before the first step, once the head is fitted."""
-        return self._state(self._plan())
+        # Each process has a clock of its own, so the main one's decides: how many epochs, and in how much time.
+        return self._state(decided(self._plan, self.accelerator))
 
     def resumed(self, saved: Mapping[str, Any]) -> State:
         """The state that a checkpoint holds."""
@@ -98,6 +102,8 @@ class Job:
         state.resume(saved)
         if not self.accelerator.is_main_process:
             state.tally = Tally()  # the main process's holds the sum over all
+        if self.settings.micro_batch:
+            state.micro = self.settings.micro_batch  # perhaps another one than before
         return state
 
     def _state(self, plan: dict[str, Any]) -> State:
@@ -121,7 +127,7 @@ class Job:
 
     def phases(self, state: State) -> list[Phase]:
         """Which layers learn when."""
-        return phases_of(len(self.groups), replace(self.settings, epochs=int(state.plan["epochs"])))
+        return phases_of(len(self.groups), self.planned(state))
 
     def _is_stored(self, phase: Phase) -> bool:
         """Whether it pays to store what the frozen layers answer."""
@@ -147,12 +153,36 @@ class Job:
             stored=self._is_stored(phase),
             parts=-(-share // photos),
         )
-        choice = decided(lambda: choose_way(self.classifier, settings, workload), self.accelerator)
-        epochs = settings.epochs
-        if settings.budget and choice.seconds:
-            # Validation and preparing views take about a third of the time on top.
-            epochs = max(1, min(epochs, int(settings.budget / (1.3 * choice.seconds * per_epoch))))
-        return {"way": asdict(choice.way), "seconds": [choice.seconds, choice.plain_seconds], "epochs": epochs}
+        choice = choose_way(self.classifier, settings, workload)
+        budget = what_is_left(settings.budget, self.groundwork.spent)
+        plan = {"way": asdict(choice.way), "seconds": [choice.seconds, choice.plain_seconds], "budget": budget}
+        return {**plan, "epochs": self._epochs(budget, choice.seconds * per_epoch)}
+
+    def _epochs(self, budget: float, seconds: float) -> int:
+        """How many epochs whose steps take so many ``seconds`` fit into the budget; one at least."""
+        asked = self.settings.epochs
+        if not budget or not seconds:
+            return asked
+        # Validation and preparing views take about a third of the time on top.
+        fitting = int(budget / (1.3 * seconds))
+        if not fitting:
+            say(
+                tr("One epoch takes longer than the budget of {budget} s; one is trained nevertheless.", budget=f"{budget:.3g}")
+            )
+        elif fitting < asked:
+            say(
+                tr(
+                    "The budget of {budget} s leaves time for {epochs} of {asked} epochs.",
+                    budget=f"{budget:.3g}",
+                    epochs=fitting,
+                    asked=asked,
+                )
+            )
+        return max(1, min(asked, fitting))
+
+    def planned(self, state: State) -> FineTuneSettings:
+        """The settings, with what was decided by measuring."""
+        return replace(self.settings, epochs=int(state.plan["epochs"]), budget=float(state.plan["budget"]))
 
     def material(self, work: Path) -> Material:
         """The photos, decoded into files in ``work``."""
@@ -172,7 +202,7 @@ class Job:
         labels = torch.from_numpy(self.samples.labels).to(self.device)
         learned = labels[self.learned]
         return Course(
-            settings=replace(self.settings, epochs=int(state.plan["epochs"])),
+            settings=self.planned(state),
             accelerator=self.accelerator,
             photos=len(self.learned),
             labels=learned,
@@ -204,8 +234,8 @@ class Job:
         tuned.requires_grad_(requires_grad=False)
         tuned.head.requires_grad_(requires_grad=True)
         tuned.zero_grad(set_to_none=True)
-        old = tuned.backbone.origin
-        tuned.backbone.origin = WeightsOrigin(f"{old.label}, fine-tuned", weights_key(tuned.backbone), old.licence)
+        label = f"{self.began_with.label.removesuffix(_FINE_TUNED)}{_FINE_TUNED}"
+        tuned.backbone.origin = WeightsOrigin(label, weights_key(tuned.backbone), self.began_with.licence)
         return tuned.eval()
 
     def notes(self, state: State) -> dict[str, Any]:
@@ -223,21 +253,20 @@ class Job:
             "unfrozen": [group.name for group in self.groups],
             "trainable_parameters": sum(tensor.numel() for tensor in state.weights.values()),
             "batch_norm": self._batch_norm(),
-            "way": Way(**state.plan["way"]).describe(),
+            "way": dict(state.plan["way"]),
+            "began_with": {"label": self.began_with.label, "sha256": self.began_with.sha256},
         }
 
     def _validated(self, state: State) -> dict[str, Any] | None:
         """What fine-tuning is worth on validation photos that did not choose the epoch."""
-        half = deal_halves(self.samples.take(self.checked), self.settings.seed)
+        half = deal_halves(self.samples, self.checked, seed=self.settings.seed, together=self.groundwork.together)
         start, *epochs = state.answers
         return cross_fit(start, epochs, state.blends, blended=state.best_epoch, half=half)
 
     def _batch_norm(self) -> str:
         if not norms_of(self.classifier.backbone):
-            return tr("no BatchNorm in this backbone")
-        if self.settings.batch_norm == "frozen":
-            return tr("BatchNorm statistics stay those of the pretrained weights")
-        return tr("BatchNorm statistics follow the training photos")
+            return "none"
+        return "frozen" if self.settings.batch_norm == "frozen" else "updated"
 
 
 def _class_weights(labels: torch.Tensor, classes: int, *, balance: bool) -> torch.Tensor:

@@ -47,6 +47,8 @@ def train(course: Course, state: State, phases: list[Phase]) -> None:
             _checkpoint(course, state)
         while state.epoch <= phase.last and not _is_over(course, state):
             _epoch(course, state, running)
+    if state.epoch <= phases[-1].last and not _has_settled(course, state) and _budget_is_spent(course, state):
+        say(tr("The budget ends the training after epoch {epoch}.", epoch=state.epoch - 1))
     if course.settings.blend:
         blend(course, state, running or set_up(course, phases[-1]))
 
@@ -190,11 +192,20 @@ def _finish_epoch(course: Course, state: State, running: Running, clock: _Clock)
 
 
 def _is_over(course: Course, state: State) -> bool:
-    settings, done = course.settings, state.epoch - 1
-    if settings.patience and done - state.best_epoch >= settings.patience and state.step == 0:
-        return True
+    return _has_settled(course, state) or _budget_is_spent(course, state)
+
+
+def _has_settled(course: Course, state: State) -> bool:
+    """Whether validation has not got better for so many epochs that it hardly will."""
+    patience = course.settings.patience
+    return bool(patience) and state.step == 0 and state.epoch - 1 - state.best_epoch >= patience
+
+
+def _budget_is_spent(course: Course, state: State) -> bool:
+    """Whether one more epoch would take longer than what is left; the same answer in every process."""
+    done = state.epoch - 1
     per_epoch = state.seconds / done if done else 0.0
-    return bool(settings.budget) and done > 0 and state.step == 0 and state.seconds + per_epoch > settings.budget
+    return bool(course.settings.budget) and done > 0 and state.step == 0 and state.seconds + per_epoch > course.settings.budget
 
 
 class _Clock:

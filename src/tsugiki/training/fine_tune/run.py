@@ -12,32 +12,28 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet, say
 from tsugiki.core.devices import pick_device
-from tsugiki.core.errors import RequestError
 from tsugiki.core.messages import tr
 from tsugiki.data.samples import Samples
-from tsugiki.training.fine_tune.checkpoints import Checkpoints
+from tsugiki.training.fine_tune.checkpoints import WORK, Checkpoints, forget, remove_empty
 from tsugiki.training.fine_tune.computing.engine import Way
 from tsugiki.training.fine_tune.computing.tuning import Choice
 from tsugiki.training.fine_tune.job import Job
 from tsugiki.training.fine_tune.loop import train
 from tsugiki.training.fine_tune.randomness import generators_kept
+from tsugiki.training.fine_tune.request import FitHead, Groundwork, Resume, check_continuable, check_request
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
 from tsugiki.training.together import accelerator_on, decided
 
-FitHead = Callable[[list[int]], nn.Linear]
-"""A head fitted on the photos at some rows of the samples, by their stored features."""
-
-Resume = Literal["auto", "must", "never"]
+__all__ = ["FineTuned", "check_request", "fine_tune", "forget"]
 
 
 class FineTuned(NamedTuple):
@@ -62,21 +58,20 @@ def fine_tune(
     *,
     folder: Path | None = None,
     device: str | torch.device | None = None,
-    fit_head: FitHead | None = None,
+    groundwork: Groundwork | None = None,
     resume: Resume = "auto",
     on_epoch: Callable[[Row], None] | None = None,
 ) -> FineTuned:
     """Fine-tune a copy of ``classifier``; every random generator is afterwards what it was.
 
     Args:
-        classifier: Its head is where learning starts, unless ``fit_head`` fits another; not changed.
+        classifier: Its head is where learning starts, unless the ``groundwork`` fits another; not changed.
         samples: Photos with their splits; those that are held out are not opened.
         settings: Every knob.
         folder: For checkpoints: the same request with the same folder goes on where it was interrupted. Without one, nothing
             can be continued. :func:`forget` deletes what is in it.
         device: Where to train; ``None`` picks the best device here.
-        fit_head: Fits the head on the photos that are learned from; without it the classifier's head may have seen the photos
-            that decide which epoch is kept.
+        groundwork: What has been done before.
         resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
         on_epoch: Called with each new row of the history, after it was said.
 
@@ -85,33 +80,46 @@ def fine_tune(
         DataError: When there are too few photos.
         TrainingError: When the loss is no finite number any more, or memory runs out.
     """
-    settings = settings or FineTuneSettings()
+    settings, groundwork = settings or FineTuneSettings(), groundwork or Groundwork()
     place = pick_device(device)
     accelerator = accelerator_on(place)
+    request = groundwork.request or check_request(
+        classifier,
+        samples,
+        settings,
+        folder=folder,
+        resume=resume,
+        place=place,
+        head="" if groundwork.fit_head is None else "fitted",
+    )
     if accelerator.num_processes > 1:
         place = accelerator.device
     talk = quiet(not accelerator.is_main_process)
-    with generators_kept(), talk, _working_folder(folder, accelerator) as work:
-        job = Job.of(classifier, samples, settings, accelerator, place)
-        checkpoints = Checkpoints(folder or work, job.request())
-        # Only the main process's disk holds checkpoints, and only its head counts: machines may round differently.
-        saved = decided(lambda: _saved(checkpoints, resume), accelerator)
-        if saved is None and resume == "must":
-            raise RequestError(
-                tr("There is nothing to continue in {folder}.", folder=checkpoints.folder),
-                cure=tr("give the same photos and settings as before, or leave --resume out"),
-            )
-        state = _begun(job, fit_head) if saved is None else _continued(job, saved)
-        say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
-        course = job.course(state, checkpoints, job.material(work), _told(on_epoch))
-        train(course, state, job.phases(state))
-        _say_kept(state)
-        return FineTuned(job.result(state), state.history, job.notes(state))
+    with generators_kept(), talk:
+        job = Job.of(classifier, samples, settings, groundwork, accelerator, place)
+        with _working_folder(folder, accelerator) as work, _told_to_go_on(folder, request):
+            checkpoints = Checkpoints(folder or work, request)
+            # Only the main process's disk holds checkpoints, and only its head counts: machines may round differently.
+            saved = decided(lambda: _saved(checkpoints, resume), accelerator)
+            if saved is None and resume == "must":
+                check_continuable(checkpoints, accelerator)
+            state = _begun(job, groundwork.fit_head) if saved is None else _continued(job, saved)
+            say(Choice(Way(**state.plan["way"]), *state.plan["seconds"]).describe())
+            course = job.course(state, checkpoints, job.material(work), _told(on_epoch))
+            train(course, state, job.phases(state))
+            _say_kept(state)
+            return FineTuned(job.result(state), state.history, job.notes(state))
 
 
-def forget(folder: Path) -> None:
-    """Delete the checkpoints in ``folder``: after the run they belong to was saved."""
-    Checkpoints(folder, "").clear()
+@contextmanager
+def _told_to_go_on(folder: Path | None, request: str) -> Iterator[None]:
+    """Say to a person who interrupts that nothing is lost, if that is so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is not None and Checkpoints(folder, request).found() == "whole":
+            say(tr("Interrupted. The same command goes on from the last checkpoint."))
+        raise
 
 
 @contextmanager
@@ -121,13 +129,14 @@ def _working_folder(folder: Path | None, accelerator: Accelerator) -> Iterator[P
         with tempfile.TemporaryDirectory(prefix="tsugiki-", ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
-    work = folder / f"work-{accelerator.process_index}"
+    work = folder / f"{WORK}{accelerator.process_index}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        remove_empty(folder)
 
 
 def _begun(job: Job, fit_head: FitHead | None) -> State:
@@ -143,9 +152,20 @@ def _continued(job: Job, saved: dict[str, Any]) -> State:
 
 
 def _saved(checkpoints: Checkpoints, resume: Resume) -> dict[str, Any] | None:
-    saved = checkpoints.load() if resume != "never" else None
-    if saved is None and resume != "must" and checkpoints.is_of_another_request():
-        say(tr("The checkpoints in {folder} belong to other photos or settings: starting anew.", folder=checkpoints.folder))
+    if resume == "never":
+        return None
+    saved = checkpoints.load()
+    found = "whole" if saved is not None or resume == "must" else checkpoints.found()
+    if found == "damaged":
+        say(tr("The checkpoints in {folder} are damaged: starting anew.", folder=checkpoints.root))
+    elif found == "others":
+        say(
+            tr(
+                "The checkpoints in {folder} belong to other photos or settings: starting anew. They are kept until this "
+                "training has come to its end.",
+                folder=checkpoints.root,
+            )
+        )
     return saved
 
 
@@ -176,7 +196,8 @@ def _say_kept(state: State) -> None:
         return
     say(
         tr(
-            "Kept: weights {share} of the way from the start to epoch {epoch}, which validate better: {accuracy} correct.",
+            "Kept: weights {share} of the way from the start to epoch {epoch}, the best on the validation photos ({accuracy} "
+            "correct).",
             **words,
         )
     )

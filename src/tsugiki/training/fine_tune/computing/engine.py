@@ -6,7 +6,7 @@ None of it changes what is computed beyond rounding. Letters: ``B`` photos, ``K`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -75,7 +75,7 @@ class Engine:
     Attributes:
         network: Inputs to logits.
         call: ``network`` itself, or its compiled form.
-        way: How.
+        way: How, without what turned out to do nothing.
         prefix: From photos to the network's inputs, where the lowest layers are frozen and computed once.
     """
 
@@ -114,7 +114,8 @@ def build_engine(
         prefix, body = parts
         example = prefix(example)
     if way.folded:
-        body = folded(body, example)
+        whole, body = body, folded(body, example)
+        way = replace(way, folded=body is not whole)
     if way.channels_last and example.device.type == "cpu":
         body = quickened(body, example)
     network = Network(body, classifier.head)

@@ -9,7 +9,7 @@ import copy
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +28,7 @@ PLAIN = Way()
 """What a loop without any care does: float32, contiguous."""
 
 _STEPS = 3
+_CLEARLY = 1.2  # times as fast: less may be noise, and the same request should be computed in the same way
 _WORTH_TIMING = 30  # steps: fewer take hardly longer than the trials
 _WORTH_COMPILING = 900  # seconds: compiling a network's forward and backward pass takes a minute or two
 
@@ -80,7 +81,7 @@ class Choice:
 
 
 def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Workload) -> Choice:
-    """The fastest way that the settings allow; the first of them where the training is too short for trials.
+    """The most worked-out way that the settings allow, unless another one is clearly faster; untimed where a training is short.
 
     Args:
         classifier: On its device; left as it is.
@@ -92,14 +93,33 @@ def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Wor
     """
     device = classifier.device
     allowed = [way for way in candidates(device) if _fits(way, settings)]
-    allowed = allowed or [_fixed(settings, device)]
+    allowed = _real(classifier, settings, workload, allowed or [_fixed(settings, device)])
     short = workload.steps < _WORTH_TIMING and not settings.budget
     if short or (len(allowed) == 1 and settings.compile == "off" and not settings.budget):
         return Choice(replace(_untimed(allowed), compiled=settings.compile == "on"))
     fitting, times = _times(classifier, settings, workload, allowed)
-    fastest = min(times, key=lambda way: times[way])
-    chosen = Choice(fastest, times[fastest], times.get(PLAIN, 0.0))
+    way = preferred(times)
+    chosen = Choice(way, times[way], times.get(PLAIN, 0.0))
     return _perhaps_compiled(classifier, settings, fitting, chosen)
+
+
+def preferred(times: Mapping[Way, float]) -> Way:
+    """The last of the ways, which is the most worked-out one, that none of the others clearly beats.
+
+    Args:
+        times: Seconds per step, in the order of :func:`candidates`.
+    """
+    fastest = min(times.values())
+    return [way for way, seconds in times.items() if seconds <= _CLEARLY * fastest][-1]
+
+
+def _real(classifier: Classifier, settings: FineTuneSettings, workload: Workload, ways: Sequence[Way]) -> list[Way]:
+    """The ways without folding where this network has nothing to fold, each once."""
+    if not any(way.folded for way in ways):
+        return list(ways)
+    with generators_kept():
+        engine, _ = _trial(classifier, settings, replace(workload, photos=2), Way(folded=True))
+    return list(dict.fromkeys(way if engine.way.folded else replace(way, folded=False) for way in ways))
 
 
 def _times(
@@ -129,13 +149,13 @@ def _perhaps_timed(classifier: Classifier, settings: FineTuneSettings, workload:
 
 
 def candidates(device: torch.device) -> list[Way]:
-    """The ways that make sense on ``device``, the plain one first."""
+    """The ways that make sense on ``device``: the plain one first, what is preferred in case of doubt last."""
     ways = [PLAIN, Way(channels_last=True), Way(channels_last=True, folded=True)]
     reduced: list[Way] = []
     if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 (no public question)
         reduced = [Way("bf16", channels_last=True, folded=True)]
     elif device.type == "cuda":
-        kinds = ["bf16"] * torch.cuda.is_bf16_supported(including_emulation=False) + ["fp16"]
+        kinds = ["fp16"] + ["bf16"] * torch.cuda.is_bf16_supported(including_emulation=False)
         reduced = [Way(kind, channels_last=True, folded=fold) for kind in kinds for fold in (False, True)]  # type: ignore[arg-type]
     return [*ways, *reduced]
 
@@ -184,16 +204,21 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
 def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> float:
     """The fastest of a few steps (forward and backward pass) computed in ``way``, after one that does not count."""
     with generators_kept():
-        trial = copy.deepcopy(classifier)
-        groups = chosen_groups(trial.backbone, settings.unfreeze)
-        learning = groups[len(groups) - workload.learning :]
-        set_learning(trial, learning)
-        photos = torch.randn(max(2, workload.photos), 3, *workload.size, device=trial.device)
-        engine = build_engine(trial, learning, way, example=photos[:2], stored=workload.stored)
+        engine, photos = _trial(classifier, settings, workload, way)
         inputs = engine.ready(engine.activations(photos) if engine.prefix else photos)
         set_modes(engine.network, batch_norm=settings.batch_norm)
         step = _step(engine, inputs[: workload.photos])
-        return workload.parts * min(_timed(step, trial.device) for _ in range(1 + _STEPS))
+        return workload.parts * min(_timed(step, classifier.device) for _ in range(1 + _STEPS))
+
+
+def _trial(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> tuple[Engine, torch.Tensor]:
+    """An engine on a copy of ``classifier``, and random photos, two at least."""
+    trial = copy.deepcopy(classifier)
+    groups = chosen_groups(trial.backbone, str(settings.unfreeze))
+    learning = groups[len(groups) - workload.learning :]
+    set_learning(trial, learning)
+    photos = torch.randn(max(2, workload.photos), 3, *workload.size, device=trial.device)
+    return build_engine(trial, learning, way, example=photos[:2], stored=workload.stored), photos
 
 
 def _step(engine: Engine, inputs: torch.Tensor) -> Callable[[], None]:
