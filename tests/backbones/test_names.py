@@ -2,7 +2,7 @@
 
 import pytest
 
-from tsugiki.backbones.loading import load_backbone
+from tsugiki.backbones.loading import arguments_given, load_backbone
 from tsugiki.backbones.names import resolve
 from tsugiki.core.errors import RequestError, UnknownName
 
@@ -49,9 +49,39 @@ def test_odd_names_are_explained():
     assert "torchvision:" in caught.value.allowed
     with pytest.raises(RequestError) as caught:
         resolve("timm/resnet18.a1_in1k")
-    assert caught.value.cure == "--backbone hub:timm/resnet18.a1_in1k"
+    assert caught.value.cure.endswith("hub:timm/resnet18.a1_in1k")
     with pytest.raises(RequestError, match="no name on the Hugging Face Hub"):
         resolve("hub:justaname")
+
+
+@pytest.mark.parametrize(
+    "path", ["runs/mistyped", "./mistyped", ".hidden", "runs\\mistyped", "C:\\runs\\food", "runs/a:b", "a/b/c"]
+)
+def test_a_path_to_nothing_is_no_run(path):
+    with pytest.raises(RequestError, match="no run folder") as caught:
+        resolve(path)
+    assert "check the path" in caught.value.cure
+    assert ("hub:" in caught.value.cure) == (path == "runs/mistyped")
+
+
+def test_what_is_at_a_path_is_told(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "some net.pth").write_bytes(b"")
+    with pytest.raises(RequestError, match="neither a run folder nor a backbone") as caught:
+        resolve(f"{tmp_path}/run")
+    assert "classifier.json" in caught.value.got
+    (tmp_path / "run" / "classifier.json").write_text("{}")
+    with pytest.raises(RequestError, match="is a run, and a backbone is needed"):
+        resolve(f"{tmp_path}/run")
+    with pytest.raises(RequestError) as caught:
+        resolve(f"{tmp_path}/some net.pth")
+    assert caught.value.cure.endswith(f"--weights '{tmp_path}/some net.pth'")
+
+
+def test_only_the_arguments_that_were_given_have_to_be_typed_again():
+    assert arguments_given(load_backbone("bundled:nae").spec) == {}
+    spec = load_backbone("timm:resnet10t", weights="none", model_args={"drop_rate": 0.5}).spec
+    assert arguments_given(spec) == {"drop_rate": 0.5}
 
 
 @pytest.mark.parametrize(

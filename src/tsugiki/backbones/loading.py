@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,18 @@ def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
     """The architecture of ``spec`` with random weights and no old head, for weights that are loaded afterwards."""
     cut = cut_head(_build(spec), preprocess.size)
     return Backbone(cut.body, cut.num_features, spec=spec, preprocess=preprocess).eval()
+
+
+def arguments_given(spec: BackboneSpec) -> dict[str, Any]:
+    """Those of ``spec``'s arguments that its name does not already bring: what has to be given to load it again.
+
+    Where what the name brings cannot be found out (it is on a hub that is not reachable) there are none.
+    """
+    try:
+        usual = _recipe(Address(spec.source, spec.name), "default", {}, find_zoo(None)).spec.model_args
+    except (RequestError, WeightsError):
+        return {}
+    return {name: value for name, value in spec.model_args.items() if json.dumps(usual.get(name)) != json.dumps(value)}
 
 
 def build_network(

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.messages import tr
 
 SOURCES = ("torchvision", "timm", "hub", "bundled")
 
+_SEPARATORS = "/\\"  # of paths, whatever the machine
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
 
 
@@ -42,7 +45,7 @@ def resolve(name: str, zoo_names: Iterable[str] = ()) -> Address:
     """
     zoo = tuple(zoo_names)
     prefix, colon, rest = name.partition(":")
-    if not colon:
+    if not colon or len(prefix) == 1 or set(prefix) & set(_SEPARATORS):  # a path may hold a colon, too
         return _resolve_bare(name, zoo)
     if prefix == "zoo" and rest in zoo:
         return Address("zoo", rest)
@@ -65,11 +68,33 @@ def _resolve_bare(name: str, zoo: tuple[str, ...]) -> Address:
     for source in ("torchvision", "timm"):
         if _has(source, name):
             return Address(source, name)
-    if _HUB_NAME.match(name):
-        raise RequestError(
-            tr("A backbone of the Hugging Face Hub needs its prefix."), got=repr(name), cure=f"--backbone hub:{name}"
-        )
+    if name.startswith(".") or set(name) & set(_SEPARATORS):
+        raise _path(name)
     raise _unknown(name, name, zoo)
+
+
+def _path(name: str) -> RequestError:
+    """What is meant as the path of a run, or as a name of the hub without its prefix."""
+    allowed = tr("the name of a backbone; where a run will do, a folder that `tsugiki fit` wrote")
+    if (Path(name) / "classifier.json").is_file():
+        what = tr("{name} is a run, and a backbone is needed here.", name=name)
+        return RequestError(what, allowed=tr("the name of a backbone"), got=tr("a run folder"), cure=_listing())
+    if Path(name).is_dir():
+        what = tr("{name} is neither a run folder nor a backbone.", name=name)
+        return RequestError(what, allowed=allowed, got=tr("a folder without classifier.json"), cure=_listing())
+    if Path(name).is_file():
+        what = tr("{name} is neither a run folder nor a backbone.", name=name)
+        cure = tr("if these are weights, name their network, too: --backbone NAME --weights {path}", path=typed(name))
+        return RequestError(what, allowed=allowed, got=tr("a file"), cure=cure)
+    cure = tr("check the path")
+    if _HUB_NAME.match(name) and not name.startswith("."):
+        cure = tr("check the path; a backbone of the Hugging Face Hub is typed as hub:{name}", name=name)
+    return RequestError(
+        tr("There is no run folder {folder}, and no backbone of that name.", folder=name),
+        allowed=allowed,
+        got=repr(name),
+        cure=cure,
+    )
 
 
 def _resolve_hub(name: str) -> Address:
@@ -90,8 +115,12 @@ def _unknown(asked: str, bare: str, zoo: tuple[str, ...]) -> UnknownName:
         tr("There is no backbone called {name}.", name=repr(asked)),
         name=bare,
         known=known,
-        cure=tr("`tsugiki backbones TEXT` lists the names that hold TEXT"),
+        cure=_listing(),
     )
+
+
+def _listing() -> str:
+    return tr("`tsugiki backbones TEXT` lists the names that hold TEXT")
 
 
 def _torchvision_names() -> tuple[str, ...]:

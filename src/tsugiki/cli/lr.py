@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsugiki.core.console import emit, say
+from tsugiki.cli.fine_tune_options import options_typed
+from tsugiki.core.console import emit, say, typed
+from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.samples import Samples
+    from tsugiki.training.fine_tune.lr_range import RateTest
+    from tsugiki.training.fine_tune.settings import FineTuneSettings
 
 
 def lr(
+    context: typer.Context,
     network: Annotated[str, typer.Argument(metavar="RUN_OR_BACKBONE", help=tr("a run folder, or the name of a backbone"))],
     data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
     weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
@@ -33,15 +40,96 @@ def lr(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Try learning rates for fine-tuning and suggest one; no weight is changed."""
+    from tsugiki.cli.model_args import parse_model_args
     from tsugiki.core.devices import pick_device
-    from tsugiki.training.evidence import find_samples
-    from tsugiki.training.fine_tune.lr_range import find_rate
+    from tsugiki.training.fine_tune.lr_range import find_rate, rates_between
     from tsugiki.training.fine_tune.settings import FineTuneSettings
 
     settings = FineTuneSettings(unfreeze=unfreeze, batch_size=batch_size, seed=seed)
-    samples = find_samples(data, seed=seed)
-    classifier = _classifier(network, samples, weights, model_arg or []).to(pick_device(device))
-    found = find_rate(classifier, samples, settings, steps=steps, lowest=lowest, highest=highest)
+    rates_between(lowest, highest, steps)
+    _check_picture(plot)
+    arguments = parse_model_args(model_arg or [])
+    if _is_run(network):
+        _refuse_for_run(network, options_typed(context))
+    classifier, samples, words = _start(network, data, settings, weights=weights, arguments=arguments)
+    found = find_rate(classifier.to(pick_device(device)), samples, settings, steps=steps, lowest=lowest, highest=highest)
+    _tell(found, plot, as_json=as_json)
+    if found.suggestion is not None and not as_json:
+        others = [("--unfreeze", unfreeze, "all"), ("--batch-size", batch_size, 32), ("--seed", seed, DEFAULT_SEED)]
+        words += [word for option, value, usual in others if value != usual for word in (option, str(value))]
+        words = [*words, "--method", "fine-tune", "--lr", f"{found.suggestion:.1e}"]
+        say(tr("next: {command}", command=shlex.join(["tsugiki", "fit", data, *words])))
+
+
+def _is_run(network: str) -> bool:
+    return (Path(network) / "classifier.json").is_file()
+
+
+def _refuse_for_run(network: str, asked: Mapping[str, str]) -> None:
+    idle = [asked[name] for name in ("weights", "model_arg") if name in asked]
+    if idle:
+        raise RequestError(
+            tr("{folder} is a run: its own weights are tried.", folder=network),
+            allowed=tr("{names} with the name of a backbone", names=", ".join(idle)),
+            got=", ".join(idle),
+            cure=tr("leave these options out, or name a backbone instead of the run"),
+        )
+
+
+def _check_picture(path: Path | None) -> None:
+    """Refuse, before anything is computed, what the curve cannot be drawn into."""
+    if path is not None and (path.suffix.lower() != ".png" or path.is_dir()):
+        raise RequestError(
+            tr("The curve cannot be drawn into {path}.", path=path),
+            allowed=tr("a PNG file: a name that ends in .png"),
+            got=tr("a folder") if path.is_dir() else repr(path.name),
+            cure=f"--plot {typed(path / 'rates.png' if path.is_dir() else path.with_suffix('.png'))}",
+        )
+
+
+def _start(
+    network: str, data: str, settings: FineTuneSettings, *, weights: str, arguments: dict[str, Any]
+) -> tuple[Classifier, Samples, list[str]]:
+    """The classifier that fine-tuning would start from, the photos, and the words that make ``fit`` start there, too.
+
+    A run's own classifier, or a backbone with its head fitted on stored features. Held-out photos are not judged, and what
+    cannot work is refused before any feature is computed.
+    """
+    from tsugiki.backbones.loading import arguments_given, load_backbone
+    from tsugiki.backbones.recipe import names_a_file
+    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.cli.model_args import model_arg_words
+    from tsugiki.training.evidence import Looking, find_samples
+    from tsugiki.training.fine_tune.dividing import divide
+    from tsugiki.training.fine_tune.groups import chosen_groups
+    from tsugiki.training.fit import learn, with_classes_of
+    from tsugiki.training.head import HeadSettings
+
+    run = Classifier.load(network) if _is_run(network) else None
+    root = run.backbone if run else load_backbone(network, weights=weights, model_args=arguments)
+    chosen_groups(root, settings.unfreeze)
+    samples = find_samples(data, seed=settings.seed)
+    divide(samples, settings)
+    if run is None:
+        words = ["--backbone", network, *_weights_words(weights), *model_arg_words(arguments)]
+        classifier = Classifier(root, classes=samples.classes)
+        return learn(classifier, samples, HeadSettings(seed=settings.seed), Looking()).classifier, samples, words
+    # A run knows the name of a file of weights, not where it lies.
+    weights = f"FOLDER/{root.spec.weights}" if names_a_file(root.spec.weights) else root.spec.weights
+    words = ["--backbone", str(root.spec), *_weights_words(weights), *model_arg_words(arguments_given(root.spec))]
+    return run, with_classes_of(run, samples), words
+
+
+def _weights_words(weights: str) -> list[str]:
+    return [] if weights == "default" else ["--weights", weights]
+
+
+def _tell(found: RateTest, plot: Path | None, *, as_json: bool) -> None:
+    """The answer; without a suggestion, that there is none, once everything else is told.
+
+    Raises:
+        TrainingError: When there is no suggestion.
+    """
     if plot is not None:
         from tsugiki.reporting.figures import save_picture
         from tsugiki.reporting.rate_plot import draw_rates
@@ -50,21 +138,18 @@ def lr(
         say(tr("Written: {path}", path=plot))
     if as_json:
         emit(json.dumps({"suggestion": found.suggestion, "rates": found.rates, "losses": found.losses}, indent=2))
-    else:
+    if found.suggestion is None:
+        raise _no_suggestion(found)
+    if not as_json:
         emit(f"{found.suggestion:.1e}")
-        say(tr("next: tsugiki fit {data} --method fine-tune --lr {rate}", data=data, rate=f"{found.suggestion:.1e}"))
 
 
-def _classifier(network: str, samples: Samples, weights: str, arguments: list[str]) -> Classifier:
-    """A run's classifier, or a backbone with its head fitted on stored features: where fine-tuning would start."""
-    from tsugiki.backbones.loading import load_backbone
-    from tsugiki.classifier.classifier import Classifier
-    from tsugiki.cli.model_args import parse_model_args
-    from tsugiki.training.fit import fit
-
-    if (Path(network) / "classifier.json").is_file():
-        return Classifier.load(network)
-    root = load_backbone(network, weights=weights, model_args=parse_model_args(arguments))
-    classifier = Classifier(root, classes=samples.classes)
-    fit(classifier, samples)
-    return classifier
+def _no_suggestion(found: RateTest) -> TrainingError:
+    if not found.lowest_at:
+        return TrainingError(tr("No learning rate lowered the loss; try more --steps."))
+    rate = found.rates[found.lowest_at]
+    return TrainingError(
+        tr("The loss is lowest at {rate}, and a tenth of that, the usual choice, was not tried.", rate=f"{rate:.1e}"),
+        got=f"--lowest {found.rates[0]:g}",
+        cure=f"--lowest {rate / 100:.0e}",
+    )

@@ -20,6 +20,13 @@ def test_the_suggestion_is_a_tenth_of_where_the_loss_is_lowest():
     assert suggest(rates, losses) == pytest.approx(10**-3.5)
 
 
+def test_a_rate_that_was_not_tried_is_not_suggested():
+    rates = [1e-3, 2e-3, 5e-3, 1e-2, 2e-2]
+    assert suggest(rates, [1, 2, 3, 4, 5]) is None
+    assert suggest(rates, [5, 4, 1, 2, 3]) is None
+    assert suggest(rates, [5, 4, 3, 1, 2]) == pytest.approx(1e-3)
+
+
 def test_the_weights_are_what_they_were(samples):
     classifier = tiny_classifier()
     before, tensors = state_of(classifier), torch.get_rng_state()
@@ -30,6 +37,7 @@ def test_the_weights_are_what_they_were(samples):
     assert random.getstate() == python
     assert all(np.array_equal(one, other) for one, other in zip(np.random.get_state(), arrays, strict=True))
     assert not any(one.requires_grad for one in classifier.backbone.parameters())
+    assert found.suggestion is not None
     assert found.suggestion * 10 == pytest.approx(found.rates[found.losses.index(min(found.losses))])
     assert len(found.rates) == len(found.losses) <= 20
     again = find_rate(classifier, samples, FineTuneSettings(batch_size=8), steps=20)
@@ -42,9 +50,22 @@ def test_a_loss_that_explodes_ends_the_test(samples):
     assert all(math.isfinite(loss) for loss in found.losses)
 
 
-def test_a_senseless_range_is_refused(samples):
-    with pytest.raises(RequestError, match="cannot be tried"):
-        find_rate(tiny_classifier(), samples, lowest=1.0, highest=0.1)
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"lowest": 1.0, "highest": 0.1}, "highest: more than lowest, which is 1"),
+        ({"lowest": math.nan}, "lowest: a number"),
+        ({"highest": math.inf}, "highest: a number"),
+        ({"lowest": "1e-3"}, "lowest: a number"),
+        ({"lowest": 0}, "lowest: a number"),
+        ({"steps": 2}, "steps: a whole number, 10 to"),
+        ({"steps": 10.5}, "steps: a whole number"),
+    ],
+)
+def test_a_senseless_range_is_refused(samples, changes, named):
+    with pytest.raises(RequestError, match="cannot be tried") as caught:
+        find_rate(tiny_classifier(), samples, **changes)
+    assert caught.value.allowed.startswith(named)
 
 
 def test_classes_in_another_order_are_the_same_classes(samples):

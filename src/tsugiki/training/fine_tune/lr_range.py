@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.checking import Checks, is_number
 from tsugiki.core.console import progress
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import DecodedEachTime
 from tsugiki.data.samples import Samples
@@ -32,6 +33,7 @@ from tsugiki.training.fit import with_classes_of
 
 _SMOOTHING = 0.85
 _DIVERGED = 4.0
+_RATES = (1e-12, 1e9)  # learning rates that are numbers at all
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,17 @@ class RateTest:
     Attributes:
         rates: The learning rates that were tried, growing.
         losses: The smoothed loss at each.
-        suggestion: A rate safely below the one where the loss was lowest.
+        suggestion: A rate safely below the one where the loss was lowest; ``None`` where no such rate was tried.
     """
 
     rates: list[float]
     losses: list[float]
-    suggestion: float
+    suggestion: float | None
+
+    @property
+    def lowest_at(self) -> int:
+        """The step at which the smoothed loss was lowest."""
+        return _lowest_at(self.losses)
 
 
 def find_rate(
@@ -70,26 +77,45 @@ def find_rate(
 
     Raises:
         RequestError: When the range makes no sense, or the photos' classes are not the classifier's.
+        TrainingError: When the loss is no finite number from the beginning.
     """
     settings = settings or FineTuneSettings()
-    if not 0 < lowest < highest or steps < 10:
-        raise RequestError(
-            tr("These learning rates cannot be tried."),
-            allowed=tr("0 < lowest < highest, 10 steps or more"),
-            got=f"{lowest:g}, {highest:g}, {steps}",
-        )
-    rates = [lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)]
+    rates = rates_between(lowest, highest, steps)
     losses = _smooth(_try(classifier, with_classes_of(classifier, samples), settings, rates))
     return RateTest(rates[: len(losses)], losses, suggest(rates, losses))
 
 
-def suggest(rates: Sequence[float], losses: Sequence[float]) -> float:
+def rates_between(lowest: float, highest: float, steps: int) -> list[float]:
+    """``steps`` learning rates from ``lowest`` to ``highest``, each larger than the one before by the same factor.
+
+    Raises:
+        RequestError: When the range makes no sense.
+    """
+    checks = Checks()
+    low = checks.real("lowest", lowest, *_RATES)
+    high = checks.real("highest", highest, *_RATES)
+    count = checks.whole("steps", steps, 10, 100_000)
+    if is_number(low) and is_number(high) and low >= high:
+        checks.fault("highest", highest, tr("more than lowest, which is {lowest}", lowest=f"{low:g}"))
+    checks.refuse(tr("These learning rates cannot be tried."), cure="--lowest 1e-6 --highest 1 --steps 60")
+    return [low * (high / low) ** (step / (count - 1)) for step in range(count)]
+
+
+def suggest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """A tenth of the rate at which the smoothed loss is lowest: beyond that one, learning is about to break.
+
+    ``None`` where the loss never fell, or a tenth of that rate is less than the first that was tried.
 
     The rate of the steepest fall, the other customary choice, means little here: fine-tuning starts with a fitted head, so the
     loss is low already and its steepest fall is mostly noise.
     """
-    return rates[min(range(len(losses)), key=lambda step: losses[step])] / 10
+    step = _lowest_at(losses)
+    rate = rates[step] / 10
+    return rate if step and rate >= rates[0] * (1 - 1e-9) else None
+
+
+def _lowest_at(losses: Sequence[float]) -> int:
+    return min(range(len(losses)), key=lambda step: losses[step])
 
 
 def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, rates: Sequence[float]) -> list[float]:
@@ -119,7 +145,14 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             tick(1, f"{rate:.1e}")
-    return [loss for loss in losses if math.isfinite(loss)]
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    if not finite:
+        raise TrainingError(
+            tr("The loss is no finite number any more."),
+            got=str(losses[0]),
+            cure=tr("start again with a smaller learning rate, and check that the photos are normalised"),
+        )
+    return finite
 
 
 def _material(
