@@ -136,7 +136,7 @@ def test_its_numbers_are_those_of_the_run(run, page):
     assert f"{100 * run.evaluation['accuracy']:.1f}<small>%" in page
     assert "Held-out photos with a twin in another split: 1." in page
     wrong = run.evaluation["n"] - run.evaluation["correct"]
-    assert page.count("✗ ") == min(wrong, 12)
+    assert page.count("✗&#160;") == min(wrong, 12)
 
 
 def test_its_size_stays_small_and_no_path_of_this_machine_is_inside(run, page):

@@ -67,7 +67,7 @@ def test_after_fine_tuning(tuned):
     said = training_words(tuned)
     assert said["trained_how"] == (
         "The backbone bundled:tiny (tiny.safetensors, licence MIT) was fine-tuned, starting from a fitted head. "
-        "All its layers learned, in 1 groups."
+        "All its layers learned (layer groups: 1)."
     )
     assert said["trained_settings"] == (
         "Fine-tuning: 7 epochs of at most 9, batches of 32, learning rate 0.0002 at the head and 0.8 times it from each layer "

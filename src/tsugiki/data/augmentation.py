@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from tsugiki.core.checking import Checks
-from tsugiki.core.messages import tr
+from tsugiki.core.messages import listed, tr
 from tsugiki.data.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Augmentation:
             f"CutMix {self.cutmix:g}" if self.cutmix else "",
             tr("erasing {share:.0%}", share=self.erase) if self.erase else "",
         ]
-        return ", ".join(part for part in parts if part) or tr("none")
+        return listed(filter(None, parts)) or tr("none")
 
 
 NO_AUGMENTATION = Augmentation(crop=(1.0, 1.0), flip=False)

@@ -181,6 +181,8 @@ def _sizes(audit: Audit) -> str:
     if not edges:
         return ""
     smallest, usual, largest = np.quantile(edges, [0, 0.5, 1]).astype(int).tolist()
+    if smallest == largest:
+        return tr("The shorter side of every photo: {pixels} pixels.", pixels=smallest)
     return tr(
         "The shorter sides of the photos: {smallest} to {largest} pixels, half of them above {usual}.",
         smallest=smallest,

@@ -114,7 +114,7 @@ def draw_predictions(tiles: Sequence[Tile], *, columns: int = 3) -> Picture:
     said = [name for tile in tiles for name in (tile.predicted, tile.label) if name is not None]
     with legible(said):
         names = drawn_names(said, 18)
-        figure = picture(2.5 * wide, 2.8 * rows)
+        figure = picture(2.5 * wide, 2.8 * rows + 0.3)
         grid = figure.subplots(rows, wide, squeeze=False).ravel()
         for axes, tile in zip(grid, tiles, strict=False):
             _draw_tile(axes, tile, names)

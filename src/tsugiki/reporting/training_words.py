@@ -81,7 +81,7 @@ def _what_learned(classifier: Classifier) -> str:
     if not parts:
         return tr("None of its layers learned, only the head.")
     if len(parts) == groups:
-        return tr("All its layers learned, in {groups} groups.", groups=groups)
+        return tr("All its layers learned (layer groups: {groups}).", groups=groups)
     return tr(
         "{learned} of its {groups} layer groups learned: {parts}.", learned=len(parts), groups=groups, parts=listed(parts)
     )
