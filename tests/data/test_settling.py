@@ -128,6 +128,28 @@ def test_too_few_photos_to_hold_any_out(put_classes):
         settled(put_classes({"a": 1, "b": 1}))
 
 
+@pytest.mark.parametrize(
+    ("group", "counts"),
+    [(lambda _name, _number: "all", "a: 1, b: 1"), (lambda name, _number: f"only-{name}", "a: 1, b: 1")],
+)
+def test_groups_that_keep_everything_together_are_named(put, put_classes, group, counts):
+    put_classes({"a": 4, "b": 4})
+    rows = [f"{name}/{number}.png,{name},{group(name, number)}" for name in "ab" for number in range(4)]
+    root = put("list.csv", content="\n".join(["path,label,group", *rows]).encode())
+    with pytest.raises(DataError, match="the column group") as caught:
+        settled(root / "list.csv")
+    assert caught.value.got.endswith(counts)
+    assert "column split" in caught.value.cure
+
+
+def test_copies_that_keep_everything_together_are_named(put, photo_bytes):
+    for name in "ab":
+        put(*(f"{name}/{number}.png" for number in range(3)), content=photo_bytes(name))
+    with pytest.raises(DataError, match="exact copies") as caught:
+        settled(put())
+    assert caught.value.got.endswith("a: 1, b: 1")
+
+
 def test_a_val_folder_that_is_all_bad_is_replaced_and_said(put, put_classes):
     put_classes({"train/a": 5, "train/b": 5})
     samples = settled(put("val/a/1.png", "val/b/1.png", content=b""))

@@ -14,7 +14,7 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.findings import findings
 from tsugiki.data.naming import natural
 from tsugiki.data.samples import Draw, LeftOut, Listing, Look, Samples
-from tsugiki.data.splitting import hold_out, units_of
+from tsugiki.data.splitting import hold_out, units_of, what_ties
 
 _NAMED = 5  # how many classes or reasons are named in one sentence
 
@@ -127,12 +127,40 @@ class _Table:
         """Refuse what could never be scored."""
         if {"val", "test"} & set(self.splits):
             return
+        if self.draw is not None:
+            self._refuse_ties(self.draw)
         raise DataError(
             tr("There are no held-out photos of the training classes: nothing could be scored."),
             allowed=_some(self.classes),
             got=_first_reasons(self.left_out),
             cure=tr("give every class two photos or more, and held-out folders the names of the training folders"),
         )
+
+    def _refuse_ties(self, draw: Draw) -> None:
+        """Refuse photos of which none could be held out because they belong together."""
+        ties = what_ties(self.labels, self.digests, self.groups, share=draw.held_out, seed=draw.seed)
+        if ties == "groups" and self.groups is not None:
+            raise DataError(
+                tr("No photo can be held out: the column group keeps too many of them together."),
+                allowed=tr("photos of every class in two groups or more"),
+                got=tr("groups per class: {counts}", counts=self._different(self.groups)),
+                cure=tr("name more groups, or the held-out photos in a column split, or take the column group away"),
+            )
+        if ties == "copies":
+            raise DataError(
+                tr("No photo can be held out: too many of them are exact copies of each other."),
+                allowed=tr("two different photos or more of every class"),
+                got=tr("different photos per class: {counts}", counts=self._different(self.digests)),
+                cure=tr(
+                    "add photos that are no copies, or name the held-out photos yourself, in a folder test or a column split"
+                ),
+            )
+
+    def _different(self, column: Sequence[str]) -> str:
+        """How many different values each class has in ``column``; an empty one belongs to its row alone."""
+        seen = {(label, value or row) for row, (label, value) in enumerate(zip(self.labels, column, strict=True))}
+        counts = Counter(label for label, _ in seen)
+        return _some([f"{name}: {counts[name]}" for name in self.classes])
 
     @property
     def classes(self) -> list[str]:

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tsugiki.core.linking import Linked
 
@@ -50,6 +51,24 @@ def hold_out(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
         if fitting:
             draw.take(min(fitting, key=lambda unit: len(unit.rows)))
     return draw.rows
+
+
+def what_ties(
+    labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None, *, share: float, seed: int
+) -> Literal["groups", "copies", "nothing"]:
+    """Why :func:`hold_out` takes no photo: without what it would.
+
+    Args:
+        labels: ``N`` class names.
+        digests: ``N`` digests.
+        groups: ``N`` names, or ``None``.
+        share: As in :func:`hold_out`.
+        seed: As in :func:`hold_out`.
+    """
+    if groups is not None and hold_out(units_of(labels, digests, None), share=share, seed=seed):
+        return "groups"
+    alone = [f"{row}" for row in range(len(labels))]
+    return "copies" if hold_out(units_of(labels, alone, None), share=share, seed=seed) else "nothing"
 
 
 class _Draw:
