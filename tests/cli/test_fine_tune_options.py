@@ -86,6 +86,10 @@ def test_an_unknown_knob_is_answered_with_the_nearest():
     with pytest.raises(UnknownName) as caught:
         asked(knobs=["mixupp=1"])
     assert "mixup" in caught.value.allowed
+    assert "cutmix" in caught.value.cure
+    with pytest.raises(RequestError) as refused:
+        asked(knobs=["augmentation=none"])
+    assert "crop, ratio, flip" in refused.value.allowed
 
 
 def test_a_file_where_checkpoints_would_lie_is_refused(tmp_path):

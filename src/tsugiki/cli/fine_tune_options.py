@@ -122,12 +122,13 @@ def _knobs(texts: Sequence[str], typed: dict[str, str]) -> dict[str, Any]:
     """The fields that ``--knob`` sets; ``typed`` are those that other options set, as they are typed."""
     from tsugiki.training.fine_tune.settings import FineTuneSettings
 
-    known = [each.name for each in fields(FineTuneSettings) if each.name != "augmentation"] + [*_OF_AUGMENTATION]
+    known = [*(each.name for each in fields(FineTuneSettings)), *_OF_AUGMENTATION]
     read: dict[str, Any] = {}
     for text in texts:
         name, value = _knob(text)
         if name not in known:
-            raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known)
+            cure = tr("these can be set: {names}", names=", ".join(sorted(set(known) - {"augmentation"})))
+            raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known, cure=cure)
         if name in typed:
             got = f"{typed[name]}, --knob {text}"
             raise RequestError(
