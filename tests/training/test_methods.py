@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from PIL import Image
 
 from tests.training.fine_tune.conftest import draw_photos, state_of, tiny_classifier
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError, TrainingError
 from tsugiki.data.augmentation import NO_AUGMENTATION
 from tsugiki.data.loading import load
+from tsugiki.training import methods
+from tsugiki.training.evidence import Looking
+from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.methods import FineTuning, fit
 
@@ -96,3 +100,90 @@ def test_auto_keeps_what_validation_prefers(ridges, capsys, lr, method):
 def test_an_unknown_method_is_refused(photos):
     with pytest.raises(RequestError, match="no such method"):
         fit(bundled(photos), photos, method="magic")
+
+
+IMPOSSIBLE = {
+    "layers": ({"settings": replace(SETTINGS, unfreeze="99")}, "fewer layer groups"),
+    "a name": ({"settings": replace(SETTINGS, unfreeze="nowhere")}, "no layer group called"),
+    "budget": ({"settings": replace(SETTINGS, budget=0.001)}, "budget is too short"),
+    "resume": ({"resume": "must"}, "nothing to continue"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+@pytest.mark.parametrize("method", ["fine-tune", "auto"])
+def test_what_cannot_work_is_refused_before_a_feature_is_computed(photos, tmp_path, monkeypatch, method, name):
+    options, words = IMPOSSIBLE[name]
+    monkeypatch.setattr(methods, "learn", lambda *_: pytest.fail("too late"))
+    with pytest.raises(RequestError, match=words):
+        fit(bundled(photos), photos, method=method, fine_tuning=FineTuning(folder=tmp_path / "c", **options))
+    assert not (tmp_path / "c").exists()
+
+
+def test_folders_that_cannot_hold_checkpoints_are_refused_at_once(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(methods, "learn", lambda *_: pytest.fail("too late"))
+    (tmp_path / "c").write_text("mine")
+    for folder in (tmp_path / "c", str(tmp_path / "c" / "d")):
+        with pytest.raises(RequestError, match="file in its place"):
+            fit(bundled(photos), photos, method="fine-tune", fine_tuning=FineTuning(SETTINGS, folder=folder))
+    with pytest.raises(RequestError, match="Without a folder"):
+        fit(bundled(photos), photos, method="fine-tune", fine_tuning=FineTuning(SETTINGS, resume="must"))
+
+
+def test_other_kinds_of_things_are_refused(photos):
+    for options in ({"resume": "yes"}, {"settings": {"epochs": 3}}):
+        with pytest.raises(RequestError):
+            FineTuning(**options)
+    for options in ({"fine_tuning": SETTINGS}, {"settings": SETTINGS}, {"fine_tuning": {"epochs": 3}}):
+        with pytest.raises(RequestError, match="something else"):
+            fit(bundled(photos), photos, method="fine-tune", **options)
+
+
+@pytest.mark.parametrize("reason", [TrainingError("The loss broke."), DataError("Too many near copies.")])
+def test_auto_keeps_the_frozen_backbone_where_fine_tuning_fails(photos, monkeypatch, capsys, reason):
+    model = bundled(photos)
+    before = state_of(model.backbone)
+    monkeypatch.setattr(methods, "fine_tune", lambda *_, **__: (_ for _ in ()).throw(reason))
+    run = fit(model, photos, method="auto", fine_tuning=FineTuning(SETTINGS))
+    assert f"fine-tuning was not possible. {reason.what}" in capsys.readouterr().err
+    assert run.evaluation["n"] == 12
+    assert (run.classifier.notes["method"], run.classifier.notes["asked_for"]) == ("transfer", "auto")
+    assert all(torch.equal(before[name], one) for name, one in model.backbone.state_dict().items())
+    with pytest.raises(type(reason)):
+        fit(bundled(photos), photos, method="fine-tune", fine_tuning=FineTuning(SETTINGS))
+
+
+def test_auto_does_not_try_to_fine_tune_on_too_few_photos(tmp_path, monkeypatch, capsys):
+    draw_photos(tmp_path, train=1, test=4)
+    monkeypatch.setattr(methods, "fine_tune", lambda *_, **__: pytest.fail("there is nothing to validate on"))
+    run = fit(bundled(tmp_path), tmp_path, method="auto", fine_tuning=FineTuning(SETTINGS))
+    assert run.classifier.notes["method"] == "transfer"
+    assert "too few training photos" in capsys.readouterr().err
+
+
+def test_the_head_under_fine_tuning_learns_from_views_and_near_copies_stay_together(tmp_path, monkeypatch):
+    draw_photos(tmp_path, train=6, test=4)
+    for path in sorted((tmp_path / "train").rglob("*.png")):  # the same pixels in another file
+        Image.open(path).save(path.with_suffix(".tiff"))
+    seen: dict[str, Any] = {}
+
+    def stopped(_classifier, samples, settings, *, groundwork, **_):
+        learned, checked = divide(samples, settings, groundwork.together)
+        seen.update(learned={samples.paths[row].with_suffix("") for row in learned}, rows=len(learned))
+        seen.update(checked={samples.paths[row].with_suffix("") for row in checked})
+        apart = divide(samples, settings)
+        seen["apart"] = [{samples.paths[row].with_suffix("") for row in rows} for rows in apart]
+        groundwork.fit_head(learned)
+        raise TrainingError("Enough is known.")
+
+    fitted: list[int] = []
+    fit_head = methods.fit_head
+    monkeypatch.setattr(methods, "fine_tune", stopped)
+    monkeypatch.setattr(
+        methods, "fit_head", lambda data, *a, **b: (fitted.append(len(data.labels)), fit_head(data, *a, **b))[1]
+    )
+    with pytest.raises(TrainingError, match="Enough"):
+        fit(bundled(tmp_path), tmp_path, method="fine-tune", looking=Looking(views=2), fine_tuning=FineTuning(SETTINGS))
+    assert seen["apart"][0] & seen["apart"][1]  # by content alone they are other photos
+    assert not seen["learned"] & seen["checked"]
+    assert fitted == [3 * seen["rows"]]

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from tsugiki.training.fine_tune.cross_fitting import cross_fit, deal_halves
+from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.scores import Answers, Score, best_of
+from tsugiki.training.fine_tune.settings import FineTuneSettings
 
 
 def answers(right: np.ndarray, losses: np.ndarray | None = None) -> Answers:
@@ -116,3 +118,20 @@ def test_photos_that_belong_together_stay_together(samples):
 def test_one_photo_of_each_class_still_makes_two_halves(samples):
     rows = [int(np.flatnonzero(samples.labels == label)[0]) for label in range(3)]
     assert sum(deal_halves(samples, rows, seed=42).tolist()) in {1, 2}
+
+
+def test_what_is_known_to_belong_together_is_never_parted(samples):
+    """Near copies have neither content nor group in common: somebody else knows of them."""
+
+    def in_threes(rows):
+        return np.array(rows) // 3
+
+    rows = [int(row) for row in samples.rows_of("train")]
+    settings = FineTuneSettings()
+    learned, checked = divide(samples, settings, in_threes)
+    assert sorted((*learned, *checked)) == rows
+    assert not set(in_threes(learned)) & set(in_threes(checked))
+    assert divide(samples, settings, np.array) == divide(samples, settings)  # each photo for itself
+    half = deal_halves(samples, rows, seed=42, together=in_threes).numpy()
+    assert all(len(set(half[in_threes(rows) == mark])) == 1 for mark in in_threes(rows))
+    assert 0 < half.sum() < len(rows)

@@ -82,3 +82,25 @@ def test_one_process_of_a_machine_computes_features_for_all(folder, tmp_path):
     computed = [int((tmp_path / str(rank)).read_text()) for rank in range(2)]
     assert computed[0] > 0
     assert computed[1] == 0
+
+
+def test_processes_agree_on_when_a_budget_is_spent(folder, tmp_path):
+    """Each has a clock of its own; would each go by it, one would wait for the other for ever."""
+    script = tmp_path / "budget.py"
+    script.write_text(
+        "import sys, os, pathlib, torch\n"
+        "from tests.training.fine_tune.conftest import tiny_classifier\n"
+        "from tsugiki.data.loading import load\n"
+        "from tsugiki.training.fine_tune.request import Groundwork\n"
+        "from tsugiki.training.fine_tune.run import fine_tune\n"
+        "from tsugiki.training.fine_tune.settings import FineTuneSettings\n"
+        "torch.set_num_threads(1)\n"
+        "settings = FineTuneSettings(epochs=500, patience=0, budget=2.0, compile='off', precision='float32')\n"
+        "before = Groundwork(spent=100.0 * int(os.environ['RANK']))\n"
+        "tuned = fine_tune(tiny_classifier(), load(sys.argv[1]), settings, device='cpu', groundwork=before)\n"
+        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(len(tuned.history)))\n"
+        "torch.distributed.destroy_process_group()\n"
+    )
+    pair(folder, tmp_path, script=script)
+    first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
+    assert 1 <= int(first) == int(second) < 500

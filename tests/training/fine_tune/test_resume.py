@@ -12,7 +12,10 @@ import torch
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
 from tsugiki.backbones.freezing import unfreeze
+from tsugiki.core.errors import RequestError
+from tsugiki.training.fine_tune import run
 from tsugiki.training.fine_tune.course import Course
+from tsugiki.training.fine_tune.request import check_request
 from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
@@ -64,11 +67,70 @@ def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path, monkeypatc
     assert alone.notes == resumed.notes
 
 
-def test_other_settings_do_not_continue(samples, tmp_path, capsys):
+@pytest.mark.parametrize("changed", [{"lr": 1e-4}, {"budget": 500.0}])
+def test_other_settings_do_not_continue_and_destroy_nothing(samples, tmp_path, capsys, changed):
     fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
     capsys.readouterr()
-    fine_tune(tiny_classifier(), samples, replace(SETTINGS, lr=1e-4), device="cpu", folder=tmp_path)
+    fine_tune(tiny_classifier(), samples, replace(SETTINGS, **changed), device="cpu", folder=tmp_path)
     assert "belong to other photos or settings" in capsys.readouterr().err
+    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path, resume="must")
+    assert "Going on in epoch 4" in capsys.readouterr().err
+
+
+def test_a_request_is_what_decides_the_result(samples):
+    def asked(settings=SETTINGS, **options):
+        return check_request(tiny_classifier(), samples, settings, **options)
+
+    assert asked() == asked(replace(SETTINGS, checkpoint_steps=7, checkpoint_minutes=1.0, micro_batch=4))
+    assert len({asked(), asked(replace(SETTINGS, budget=9.0)), asked(head="views"), asked(replace(SETTINGS, seed=1))}) == 4
+    other = tiny_classifier()
+    torch.nn.init.zeros_(other.head.weight)
+    assert check_request(other, samples, SETTINGS) != asked()
+
+
+def test_what_there_is_instead_of_something_to_continue_is_said(samples, tmp_path, capsys):
+    def resumed(settings=SETTINGS, resume="must"):
+        return fine_tune(tiny_classifier(), samples, settings, device="cpu", folder=tmp_path / "c", resume=resume)
+
+    with pytest.raises(RequestError, match="no checkpoints at all"):
+        resumed()
+    assert not (tmp_path / "c").exists()
+    resumed(resume="auto")
+    with pytest.raises(RequestError, match="of other photos or settings"):
+        resumed(replace(SETTINGS, lr=1e-4))
+    for path in (tmp_path / "c").rglob("*.pt"):
+        path.write_bytes(b"half")
+    with pytest.raises(RequestError, match="only damaged checkpoints"):
+        resumed()
+    capsys.readouterr()
+    resumed(resume="auto")
+    said = capsys.readouterr().err
+    assert "are damaged: starting anew" in said
+    assert "the one before" not in said
+
+
+def test_who_interrupts_is_told_that_it_goes_on(samples, tmp_path, capsys):
+    def interrupt(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    for folder, told in ((tmp_path / "c", True), (None, False)):
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=folder, on_epoch=interrupt)
+        assert ("The same command goes on from the last checkpoint" in capsys.readouterr().err) == told
+    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path / "c", resume="must")
+    assert "Going on in epoch 2" in capsys.readouterr().err
+
+
+def test_smaller_parts_may_be_asked_for_on_the_way(samples, tmp_path, monkeypatch):
+    from tsugiki.training.fine_tune import loop
+
+    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
+    found: list[int] = []
+    train = loop.train
+    monkeypatch.setattr(run, "train", lambda course, state, phases: (found.append(state.micro), train(course, state, phases)))
+    fine_tune(tiny_classifier(), samples, replace(SETTINGS, micro_batch=3), device="cpu", folder=tmp_path, resume="must")
+    assert found == [3]
 
 
 def test_how_often_checkpoints_are_written_does_not_matter(samples, tmp_path, capsys):

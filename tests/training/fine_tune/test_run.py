@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
 from tsugiki.backbones.freezing import freeze
 from tsugiki.core.errors import RequestError, TrainingError
+from tsugiki.core.messages import use_language
 from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
@@ -223,14 +225,24 @@ def test_training_stops_when_validation_stops_getting_better(samples):
     assert len(result.history) <= result.notes["best_epoch"] + 2 < 30
 
 
-def test_a_budget_ends_the_training(samples, monkeypatch):
+def test_a_budget_ends_the_training(samples, monkeypatch, capsys):
     seconds = itertools.count()
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))  # one per look at the clock
     monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1e-6)
     result = tuned(samples, replace(QUICK, epochs=1000, budget=60.0))
+    said = capsys.readouterr().err
+    assert f"The budget ends the training after epoch {len(result.history)}." in said
     each = [row["seconds"] for row in result.history]
     assert len(set(each)) == 1
     assert 60 - each[0] < sum(each) <= 60  # no epoch is begun that would not end in time
+
+
+def test_epochs_that_a_budget_leaves_no_time_for_are_told(samples, monkeypatch, capsys):
+    monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1.0)  # 4 steps an epoch and a third on top: 5.2 s
+    assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0)).history) == 2
+    assert "The budget of 11 s leaves time for 2 of 9 epochs." in capsys.readouterr().err
+    assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0), groundwork=Groundwork(spent=9.0)).history) == 1
+    assert "longer than the budget of 2 s" in capsys.readouterr().err
 
 
 def test_the_callers_generators_stay_as_they_were(samples):
@@ -268,8 +280,21 @@ def test_the_head_is_fitted_without_the_validation_photos(samples):
 
 def test_weights_get_a_new_origin(samples):
     result = tuned(samples, replace(QUICK, lr=1e-2, epochs=4))
-    assert result.classifier.backbone.origin.label.endswith("fine-tuned")
+    assert result.classifier.backbone.origin.label == "none, fine-tuned"
     assert len(result.classifier.backbone.origin.sha256) == 64
+    assert result.notes["began_with"] == {"label": "none", "sha256": ""}
+    again = tuned(samples, classifier=result.classifier)
+    assert again.classifier.backbone.origin.label == "none, fine-tuned"
+    assert again.notes["began_with"] == {"label": "none, fine-tuned", "sha256": result.classifier.backbone.origin.sha256}
+
+
+def test_notes_are_plain_in_every_language(samples):
+    english = tuned(samples).notes
+    use_language("ja")
+    assert tuned(samples).notes == english
+    assert english["way"] == {"precision": "float32", "channels_last": True, "folded": True, "compiled": False}
+    assert english["batch_norm"] == "frozen"
+    assert json.loads(json.dumps(english["way"])) == english["way"]
 
 
 def test_a_broken_loss_is_said(samples):

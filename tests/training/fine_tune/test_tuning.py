@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from tests.training.fine_tune.conftest import same, state_of, tiny_classifier
+from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import TrainingError
 from tsugiki.training.fine_tune.computing import tuning
 from tsugiki.training.fine_tune.computing.engine import Engine, Network, Way
-from tsugiki.training.fine_tune.computing.tuning import PLAIN, Choice, Workload, candidates, choose_way
+from tsugiki.training.fine_tune.computing.tuning import PLAIN, Choice, Workload, candidates, choose_way, preferred
 from tsugiki.training.fine_tune.run import fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 
@@ -54,6 +55,31 @@ def test_the_fastest_wins_and_is_said(monkeypatch):
     assert choice == Choice(fastest, 0.3, 0.9)
     assert "3.0 times" in choice.describe()
     assert "folded" in choice.describe()
+
+
+def test_what_is_faster_by_chance_alone_changes_nothing(monkeypatch):
+    """The same request is computed in the same way, however the clock wavers."""
+    classifier, settings = tiny_classifier(), FineTuneSettings(compile="off")
+    ways = candidates(torch.device("cpu"))
+    for noise in (0.9, 1.0, 1.15):
+        timed(monkeypatch, {way: 0.5 * noise**number for number, way in enumerate(ways[-2:])} | dict.fromkeys(ways[:-2], 0.5))
+        assert choose_way(classifier, settings, WORK).way == ways[-1]
+    assert preferred({PLAIN: 1.0, ways[-1]: 1.19}) == ways[-1]
+    assert preferred({PLAIN: 1.0, ways[-1]: 1.21}) == PLAIN
+
+
+def test_a_network_without_batch_norm_is_told_nothing_of_folding():
+    vit = Classifier("timm:test_vit", classes=("a", "b"), weights="none")
+    work = replace(WORK, size=vit.preprocess.size, learning=len(vit.backbone.layer_groups()))
+    for steps in (5, 1000):  # untimed and timed
+        choice = choose_way(vit, FineTuneSettings(precision="float32", compile="off"), replace(work, steps=steps))
+        assert not choice.way.folded
+        assert "folded" not in choice.describe()
+    assert choose_way(tiny_classifier(), FineTuneSettings(), replace(WORK, steps=5)).way.folded
+
+
+def test_a_way_is_not_praised_for_being_slower():
+    assert Choice(PLAIN, 0.5, 0.45).describe() == "A step is computed in float32, contiguous: 0.5 s."
 
 
 def test_what_was_fixed_is_not_tried_otherwise(monkeypatch):

@@ -52,7 +52,12 @@ def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, An
 
     with unittest.mock.patch.object(run, "train", keeping):
         tuned = run.fine_tune(
-            tiny_classifier(), load(photos), SETTINGS, device="cpu", folder=checkpoints / str(rank), groundwork=Groundwork(fit_head)
+            tiny_classifier(),
+            load(photos),
+            SETTINGS,
+            device="cpu",
+            folder=checkpoints / str(rank),
+            groundwork=Groundwork(fit_head),
         )
     return {"weights": last, "history": tuned.history, "validated": tuned.notes["validated"]}
 

@@ -3,6 +3,7 @@
 Read it top-down::
 
     run            one fine-tuning from start to end
+    request        what is asked for: refused before anything is computed, and known again by its digest
     job            a request, understood: which layers, which photos, computed how
     loop           phases -> epochs -> steps -> parts of steps, with scoring after each epoch
     course, state  what stays the same meanwhile, and what changes (and goes into checkpoints)

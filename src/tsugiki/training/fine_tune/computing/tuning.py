@@ -70,8 +70,10 @@ class Choice:
 
     def describe(self) -> str:
         """One line for the person."""
-        if not (self.seconds and self.plain_seconds):
+        if not self.seconds:
             return tr("A step is computed in {way}.", way=self.way.describe())
+        if self.plain_seconds <= self.seconds:
+            return tr("A step is computed in {way}: {seconds} s.", way=self.way.describe(), seconds=f"{self.seconds:.2g}")
         return tr(
             "A step is computed in {way}: {seconds} s, {ratio} times as fast as plain float32 here.",
             way=self.way.describe(),
