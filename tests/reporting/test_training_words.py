@@ -91,7 +91,8 @@ def test_layers_that_did_not_learn_are_not_said_to(tuned, monkeypatch):
     tuned.classifier.notes["unfrozen"] = ["layer3", "layer4"]
     assert training_words(tuned)["trained_how"].endswith("2 of its 3 layer groups learned: layer3, layer4.")
     tuned.classifier.notes["unfrozen"] = []
-    assert training_words(tuned)["trained_how"].endswith("None of its layers learned, only the head.")
+    assert training_words(tuned)["trained_how"].endswith("stayed as it is; only the head was fine-tuned.")
+    assert "Weights of the backbone now" not in write_card(tuned, find_in_run(tuned), name="x")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,10 @@ def test_the_card_names_both_weights_and_the_verdict(tuned):
     findings = find_in_run(tuned)
     card = write_card(tuned, findings, name="x")
     assert "- Weights it began with: tiny.safetensors, licence MIT\n" in card  # an older run: no digest
-    assert f"- Weights of the backbone now: fine-tuned, SHA-256 `{'0' * 64}`, licence MIT\n" in card
+    assert (
+        f"- Weights of the backbone now: fine-tuned, SHA-256 over all its parameters and buffers `{'0' * 64}`, licence MIT\n"
+        in card
+    )
     assert "Whether fine-tuning helped cannot be told" in card.split("## Intended use")[0]
     tuned.classifier.notes["began_with"] = {"label": "mine.pt, fine-tuned", "sha256": "a" * 64}
     card = write_card(tuned, findings, name="x")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
 from tsugiki.core.messages import speaking
@@ -102,14 +104,18 @@ def _licence(licence: str) -> dict[str, Any]:
 
 def _weights(classifier: Classifier) -> list[dict[str, str]]:
     """The pretrained weights, and those that fine-tuning has made of them."""
-    origin = classifier.backbone.origin
     if not is_fine_tuned(classifier.notes):
-        return [{"what": "Weights of the backbone", "label": origin.label, "sha256": origin.sha256, "licence": origin.licence}]
-    began = began_with(classifier)
-    return [
-        {"what": "Weights it began with", "label": began.label, "sha256": began.sha256, "licence": began.licence},
-        {"what": "Weights of the backbone now", "label": "fine-tuned", "sha256": origin.sha256, "licence": origin.licence},
-    ]
+        return [_weights_line("Weights of the backbone", classifier.backbone.origin)]
+    began = _weights_line("Weights it began with", began_with(classifier))
+    if not classifier.notes["unfrozen"]:
+        return [began]
+    now = replace(classifier.backbone.origin, label="fine-tuned")
+    # No file has this digest: it is that of the numbers themselves.
+    return [began, _weights_line("Weights of the backbone now", now, digest="SHA-256 over all its parameters and buffers")]
+
+
+def _weights_line(what: str, origin: WeightsOrigin, digest: str = "SHA-256") -> dict[str, str]:
+    return {"what": what, "label": origin.label, "digest": digest, "sha256": origin.sha256, "licence": origin.licence}
 
 
 def _said(run: Run, findings: Findings, name: str, *, language: str) -> dict[str, str]:

@@ -55,6 +55,13 @@ def _trained_how(classifier: Classifier) -> str:
             **values,
         )
     began = began_with(classifier)
+    if not classifier.notes["unfrozen"]:
+        return tr(
+            "The backbone {backbone} ({weights}, licence {licence}) stayed as it is; only the head was fine-tuned.",
+            backbone=str(backbone.spec),
+            weights=began.label,
+            licence=began.licence,
+        )
     return in_a_row(
         tr(
             "The backbone {backbone} ({weights}, licence {licence}) was fine-tuned, starting from a fitted head.",
@@ -78,8 +85,6 @@ def began_with(classifier: Classifier) -> WeightsOrigin:
 
 def _what_learned(classifier: Classifier) -> str:
     parts, groups = classifier.notes["unfrozen"], len(classifier.backbone.layer_groups())
-    if not parts:
-        return tr("None of its layers learned, only the head.")
     if len(parts) == groups:
         return tr("All its layers learned (layer groups: {groups}).", groups=groups)
     return tr(
