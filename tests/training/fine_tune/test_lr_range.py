@@ -74,3 +74,9 @@ def test_classes_in_another_order_are_the_same_classes(samples):
     assert find_rate(tiny_classifier(), turned, settings, steps=10) == find_rate(tiny_classifier(), samples, settings, steps=10)
     with pytest.raises(RequestError, match="not the classifier's"):
         find_rate(tiny_classifier(("blue", "green", "violet")), samples, settings)
+
+
+def test_settings_of_another_kind_are_refused(samples):
+    with pytest.raises(RequestError, match="something else") as caught:
+        find_rate(tiny_classifier(), samples, {"epochs": 1})  # type: ignore[arg-type]
+    assert "FineTuneSettings" in caught.value.allowed

@@ -33,6 +33,8 @@ def test_presets_are_valid_and_can_be_changed():
         assert FineTuneSettings.preset(name, seed=7).seed == 7
     with pytest.raises(UnknownName, match="thorough"):
         FineTuneSettings.preset("thorogh")
+    with pytest.raises(UnknownName, match="gentle"):
+        FineTuneSettings.preset(["gentle"])  # type: ignore[arg-type]
     with pytest.raises(UnknownName, match="lr_decay"):
         FineTuneSettings.preset(lr_dekay=0.5)
 

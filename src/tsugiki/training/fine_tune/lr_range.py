@@ -19,7 +19,7 @@ from tsugiki.backbones.freezing import unfreeze
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.checking import Checks, is_number
 from tsugiki.core.console import progress
-from tsugiki.core.errors import TrainingError
+from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import DecodedEachTime
 from tsugiki.data.samples import Samples
@@ -80,6 +80,14 @@ def find_rate(
         TrainingError: When the loss is no finite number from the beginning.
     """
     settings = settings or FineTuneSettings()
+    given: object = settings
+    if not isinstance(given, FineTuneSettings):
+        raise RequestError(
+            tr("{name} is something else than was expected.", name="settings"),
+            allowed="settings=FineTuneSettings(...)",
+            got=type(given).__name__,
+            cure="find_rate(classifier, samples, FineTuneSettings(lr=1e-4))",
+        )
     rates = rates_between(lowest, highest, steps)
     losses = _smooth(_try(classifier, with_classes_of(classifier, samples), settings, rates))
     return RateTest(rates[: len(losses)], losses, suggest(rates, losses))

@@ -117,8 +117,11 @@ class FineTuneSettings:
         Raises:
             RequestError: When there is no such preset or knob, or a value is impossible.
         """
-        if name not in PRESETS:
-            raise UnknownName(tr("There is no preset called {name}.", name=repr(name)), name=name, known=PRESETS)
+        if str(name) not in PRESETS:
+            cure = tr("leave it out: the usual settings are those of default")
+            raise UnknownName(
+                tr("There is no preset called {name}.", name=repr(name)), name=str(name), known=PRESETS, cure=cure
+            )
         known = {each.name for each in dataclasses.fields(cls)}
         for knob in changes:
             if knob not in known:
