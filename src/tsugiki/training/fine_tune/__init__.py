@@ -8,7 +8,7 @@ Read it top-down::
     loop           phases -> epochs -> steps -> parts of steps, with scoring after each epoch
     course, state  what stays the same meanwhile, and what changes (and goes into checkpoints)
 
-What they need: ``settings``, ``dividing``, ``groups``, ``schedule``, ``randomness``, ``ema``, ``scores``, ``checkpoints``,
-``inputs``, and ``computing``, the fastest way of a step. What comes after: ``cross_fitting``, ``calibrating``, ``verdict``,
-``auto``. ``lr_range`` looks for a learning rate.
+What they need: ``settings``, ``dividing``, ``planning``, ``groups``, ``schedule``, ``randomness``, ``ema``, ``scores``,
+``checkpoints``, ``inputs``, and ``computing``, the fastest way of a step. What comes after: ``cross_fitting``, ``calibrating``,
+``verdict``, ``auto``. ``lr_range`` looks for a learning rate.
 """

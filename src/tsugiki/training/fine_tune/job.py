@@ -18,22 +18,20 @@ from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.backbones.groups import LayerGroup
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.console import say
-from tsugiki.core.messages import tr
 from tsugiki.data.photo_store import decoded, framed
 from tsugiki.data.samples import Samples
 from tsugiki.data.views import Views
 from tsugiki.features.identity import weights_key
-from tsugiki.training.fine_tune.auto import what_is_left
 from tsugiki.training.fine_tune.checkpoints import Checkpoints
 from tsugiki.training.fine_tune.computing.engine import Engine, Way, build_engine
-from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
+from tsugiki.training.fine_tune.computing.tuning import Workload
 from tsugiki.training.fine_tune.course import Course
 from tsugiki.training.fine_tune.cross_fitting import cross_fit, deal_halves
 from tsugiki.training.fine_tune.dividing import divide
 from tsugiki.training.fine_tune.ema import Ema
 from tsugiki.training.fine_tune.groups import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
 from tsugiki.training.fine_tune.inputs import FromPhotos, Inputs, Material, stored_inputs
+from tsugiki.training.fine_tune.planning import make_plan
 from tsugiki.training.fine_tune.request import Groundwork, check_processes
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.state import Row, State
@@ -153,32 +151,7 @@ class Job:
             stored=self._is_stored(phase),
             parts=-(-share // photos),
         )
-        choice = choose_way(self.classifier, settings, workload)
-        budget = what_is_left(settings.budget, self.groundwork.spent)
-        plan = {"way": asdict(choice.way), "seconds": [choice.seconds, choice.plain_seconds], "budget": budget}
-        return {**plan, "epochs": self._epochs(budget, choice.seconds * per_epoch)}
-
-    def _epochs(self, budget: float, seconds: float) -> int:
-        """How many epochs whose steps take so many ``seconds`` fit into the budget; one at least."""
-        asked = self.settings.epochs
-        if not budget or not seconds:
-            return asked
-        # Validation and preparing views take about a third of the time on top.
-        fitting = int(budget / (1.3 * seconds))
-        if not fitting:
-            say(
-                tr("One epoch takes longer than the budget of {budget} s; one is trained nevertheless.", budget=f"{budget:.3g}")
-            )
-        elif fitting < asked:
-            say(
-                tr(
-                    "The budget of {budget} s leaves time for {epochs} of {asked} epochs.",
-                    budget=f"{budget:.3g}",
-                    epochs=fitting,
-                    asked=asked,
-                )
-            )
-        return max(1, min(asked, fitting))
+        return make_plan(self.classifier, settings, workload, self.groundwork.spent)
 
     def planned(self, state: State) -> FineTuneSettings:
         """The settings, with what was decided by measuring."""
