@@ -55,7 +55,7 @@ def test_values_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):
 
 
 def test_lists_and_numbers_of_numpy_are_taken():
-    found = Augmentation(crop=[np.float32(0.5), 1], erase=np.float64(0.25))  # type: ignore[arg-type]
+    found = Augmentation(crop=[np.float32(0.5), 1], erase=np.float64(0.25))
     assert found == Augmentation(crop=(0.5, 1.0), erase=0.25)
 
 

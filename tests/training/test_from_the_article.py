@@ -30,7 +30,7 @@ def photos(tmp_path, monkeypatch):
             folder.mkdir(parents=True)
             for index in range(1, 4):
                 colour = (60 + 120 * number, 20 * index, 200 if split == "test" else 100)
-                Image.new("RGB", (40, 30), colour).save(folder / f"{index}.jpg")
+                Image.new("RGB", (40, 30), colour).save(folder / f"{name}-{index:03}.jpg")
     monkeypatch.chdir(tmp_path)
 
 

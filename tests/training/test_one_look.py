@@ -72,7 +72,7 @@ def test_the_callers_generators_are_not_touched(dishes, nae, looking):
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_number_that_is_no_seed_is_refused(seed):
-    with pytest.raises(RequestError, match="no seed"):
+    with pytest.raises(RequestError, match="seed: a whole number, 0 to 4294967295"):
         HeadSettings(seed=seed)
 
 

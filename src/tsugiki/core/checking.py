@@ -89,5 +89,9 @@ def is_number(value: Any) -> bool:
 
 def _range(low: float, high: float) -> str:
     if high == math.inf:
-        return tr("{low} or more", low=f"{low:g}")
-    return tr("{low} to {high}", low=f"{low:g}", high=f"{high:g}")
+        return tr("{low} or more", low=_told(low))
+    return tr("{low} to {high}", low=_told(low), high=_told(high))
+
+
+def _told(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"

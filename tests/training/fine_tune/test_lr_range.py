@@ -78,5 +78,5 @@ def test_classes_in_another_order_are_the_same_classes(samples):
 
 def test_settings_of_another_kind_are_refused(samples):
     with pytest.raises(RequestError, match="something else") as caught:
-        find_rate(tiny_classifier(), samples, {"epochs": 1})  # type: ignore[arg-type]
+        find_rate(tiny_classifier(), samples, {"epochs": 1})
     assert "FineTuneSettings" in caught.value.allowed

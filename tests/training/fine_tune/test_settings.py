@@ -34,7 +34,7 @@ def test_presets_are_valid_and_can_be_changed():
     with pytest.raises(UnknownName, match="thorough"):
         FineTuneSettings.preset("thorogh")
     with pytest.raises(UnknownName, match="gentle"):
-        FineTuneSettings.preset(["gentle"])  # type: ignore[arg-type]
+        FineTuneSettings.preset(["gentle"])
     with pytest.raises(UnknownName, match="lr_decay"):
         FineTuneSettings.preset(lr_dekay=0.5)
 
