@@ -22,6 +22,7 @@ from benchmarks.sections import table, write_section
 from tsugiki import data, evaluation
 from tsugiki.backbones import Backbone, load_backbone
 from tsugiki.core.files import sha256_of
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data import Samples, open_photo
 from tsugiki.data.pixels import PhotoFacts
 from tsugiki.evaluation.intervals import f1_interval, mean_share_interval
@@ -85,7 +86,7 @@ def look_at(folder: Path, looker: Looker) -> Material:
     return Material(folder.name, samples, *looker(samples.paths, samples.digests))
 
 
-def fit(features: Vectors, labels: Labels, seed: int = 0) -> HeadFit:
+def fit(features: Vectors, labels: Labels, seed: int = DEFAULT_SEED) -> HeadFit:
     """The program's own head, trained on features ``[N, D]`` and labels ``[N]``."""
     rows = FeatureRows(features, np.arange(len(labels)))
     return fit_head(Labelled(rows, labels), int(labels.max()) + 1, settings=HeadSettings(seed=seed))
