@@ -29,7 +29,9 @@ FlipOption = Annotated[bool, typer.Option("--flip/--no-flip", help=tr("fine-tuni
 PrecisionOption = Annotated[
     Literal["auto", "float32", "bf16", "fp16"], typer.Option(help=tr("fine-tuning: auto times what is fastest here"))
 ]
-BudgetOption = Annotated[str | None, typer.Option(help=tr("fine-tuning: how long it may take, as 90s, 10m or 2h"))]
+BudgetOption = Annotated[
+    str | None, typer.Option(help=tr("fine-tuning: how long it may take, as 90s, 10m or 2h; the clock then sets the epochs"))
+]
 KnobOption = Annotated[
     list[str] | None, typer.Option("--knob", help=tr("fine-tuning: any other setting, as NAME=VALUE"), metavar="NAME=VALUE")
 ]
