@@ -98,7 +98,7 @@ def body(results: dict[str, Result], runs: int, name: str) -> str:
     )
     command = f"python -m benchmarks.side_by_side {name} mobilenetv2_100.same_pad.safetensors --runs {runs}"
     return (
-        f"{text}\n\nMobileNetV2 (timm, the same local weights for all), 5 epochs for the others, {runs} interleaved runs each; "
+        f"{text}\n\nMobileNetV2 (timm, the same local weights for all), 5 epochs for the others, runs of each in turn: {runs}; "
         f"ratios are taken run by run. `{command}`"
     )
 
