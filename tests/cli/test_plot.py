@@ -51,7 +51,8 @@ def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, 
     said = capsys.readouterr()
     names = [line.rsplit("/", 1)[-1] for line in said.out.splitlines()]
     assert names == ["curves.png", "predictions.png", "batch.png"]
-    assert said.err == "Left out: train/pizza/broken.png: empty file\n"
+    # Once, though it is met twice; a machine without Japanese letters says that as well.
+    assert said.err.splitlines().count("Left out: train/pizza/broken.png: empty file") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
 
