@@ -19,19 +19,6 @@ VERBS = [*main.VERBS, "data"]
 
 
 @pytest.fixture
-def tsu(capsys):
-    """Run the program in this process; gives exit status, standard output and standard error."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main.run([str(word) for word in words])
-        captured = capsys.readouterr()
-        return left.value.code or 0, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
 def run_folder(dish_run, tmp_path):
     return tsugiki.save_run(dish_run, tmp_path / "run")
 

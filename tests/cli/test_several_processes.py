@@ -7,23 +7,15 @@ import sys
 
 import pytest
 
-from tsugiki.cli import main
 from tsugiki.core import console
 
 
 @pytest.fixture
-def second(capsys, monkeypatch):
+def second(tsu, monkeypatch):
     """Run the program as the second of several processes; gives exit status, standard output and standard error."""
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(console.time, "sleep", lambda _: None)
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main.run([str(word) for word in words])
-        captured = capsys.readouterr()
-        return left.value.code or 0, captured.out, captured.err
-
-    return run
+    return tsu
 
 
 def test_the_second_one_reads_writes_and_deletes_nothing(second, dishes, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from torchvision import transforms
 from torchvision.transforms import v2
 
@@ -184,6 +185,36 @@ def test_failing_workers_cost_no_batch(folders, after, shuffle, capsys):
         assert [labels.tolist() for _, labels in failing] == [labels.tolist() for _, labels in calm]
     assert "DataLoader worker" in capsys.readouterr().err
     assert failing.num_workers == 0
+
+
+@pytest.mark.parametrize("lost", [EOFError(), ConnectionResetError(104, "reset"), FileNotFoundError(2, "no such line")])
+def test_a_worker_that_dies_before_its_batch_is_fetched_costs_none(folders, lost, monkeypatch, capsys):
+    failing, calm = (create_dataloaders(*folders, SMALL, 4, num_workers=workers)[0] for workers in (2, 0))
+    fetch = _MultiProcessingDataLoaderIter._try_get_data
+    fetched = []
+
+    def dies_once(self, *words):
+        fetched.append(1)
+        if len(fetched) == 2:
+            raise lost
+        return fetch(self, *words)
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter, "_try_get_data", dies_once)
+    assert [labels.tolist() for _, labels in failing] == [labels.tolist() for _, labels in calm]
+    assert "a DataLoader worker ended" in capsys.readouterr().err
+
+
+def test_a_fault_inside_a_worker_is_no_trouble_with_workers(folders):
+    class Fails:
+        def __call__(self, _picture):
+            raise EOFError("of the photo's own")
+
+    files = create_dataloaders(*folders, SMALL, 4, num_workers=0)[0].dataset
+    loader = PhotoLoader(
+        PhotoDataset(files.samples, files.classes, Fails()), batch_size=4, num_workers=2, generator=torch.Generator()
+    )
+    with pytest.raises(EOFError, match="of the photo's own"):
+        list(loader)
 
 
 def test_workers_give_what_this_process_gives(folders):

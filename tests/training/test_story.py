@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -42,18 +41,6 @@ def decoded(monkeypatch):
 
     monkeypatch.setattr(pipeline, "_decode", counted)
     return seen
-
-
-@pytest.fixture
-def flat(dishes, tmp_path):
-    """54 photos in class folders, nothing held out; old enough to be trusted."""
-    root = tmp_path / "flat"
-    for path in sorted(dishes.rglob("*.jpg")):
-        target = root / path.parent.name / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    time.sleep(0.06)
-    return root
 
 
 def state_of(network):

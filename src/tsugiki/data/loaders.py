@@ -92,20 +92,32 @@ class PhotoLoader(DataLoader[Any]):
             for batch in super().__iter__():
                 yield batch
                 given += 1
-        except (RuntimeError, OSError, AttributeError, pickle.PicklingError) as fault:
-            if not _WORKER_TROUBLE.search(str(fault)):
+        except (RuntimeError, OSError, EOFError, AttributeError, pickle.PicklingError) as fault:
+            reason = _worker_trouble(fault)
+            if not reason:
                 raise
-            self._give_up_workers(fault)
+            self._give_up_workers(reason)
         else:
             return
         self.generator.set_state(before)
         yield from islice(super().__iter__(), given, None)
 
-    def _give_up_workers(self, fault: Exception) -> None:
-        reason = str(fault).strip().splitlines()[0]
+    def _give_up_workers(self, reason: str) -> None:
         say(tr("Loading photos in worker processes failed here, so they are loaded in this one: {reason}", reason=reason))
         self.num_workers = 0
         self.prefetch_factor = None
+
+
+def _worker_trouble(fault: Exception) -> str:
+    """What is wrong with the workers; nothing where ``fault`` is about the photos."""
+    told = str(fault).strip()
+    if _WORKER_TROUBLE.search(told):
+        return told.splitlines()[0]
+    # A batch is fetched from the worker that made it: one that has died meanwhile is met as a line that is closed or gone.
+    # What goes wrong inside a worker is told with "Caught ...".
+    if isinstance(fault, EOFError | ConnectionError | FileNotFoundError) and not told.startswith("Caught "):
+        return tr("a DataLoader worker ended before its batch was fetched")
+    return ""
 
 
 def create_dataloaders(

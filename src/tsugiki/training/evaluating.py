@@ -22,7 +22,7 @@ from tsugiki.features.extraction import extract
 from tsugiki.features.identity import identify, weights_key
 from tsugiki.features.pipeline import EXACT, Photos
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.recall import EXCLUDED, LEARNED, VALIDATION, Recalled, recall
+from tsugiki.training.recall import EXCLUDED, LEARNED, NEW, VALIDATION, Recalled, recall
 from tsugiki.training.scoring import predict_features, temperature_of
 
 
@@ -128,23 +128,27 @@ def _as_decided(rows: list[int], known: Recalled, listing: Listing) -> list[int]
 
 def _not_learned(rows: list[int], known: Recalled | None) -> list[int]:
     """The rows that the classifier has not learned from, where that is known and leaves any."""
-    if known is not None:
-        others = [row for row in rows if known.roles[row] not in {LEARNED, VALIDATION}]
-        if 0 < len(others) < len(rows):
-            sentence = tr(
+    if known is None or not set(known.roles) - {NEW}:  # other photos: copies of learned ones that were saved anew look new
+        say(
+            tr(
+                "These photos have no split, so all of them are judged: "
+                "if the classifier was trained on some, the score is too good."
+            )
+        )
+        return rows
+    others = [row for row in rows if known.roles[row] not in {LEARNED, VALIDATION}]
+    if rows and not others:
+        say(tr("The classifier was trained with all of these photos, so the score is too good."))
+        return rows
+    if len(others) < len(rows):
+        say(
+            tr(
                 "The classifier was trained with {count} of these photos: only the other {judged} are judged.",
                 count=len(rows) - len(others),
                 judged=len(others),
             )
-            say(sentence)
-            return others
-    say(
-        tr(
-            "These photos have no split, so all of them are judged: "
-            "if the classifier was trained on some, the score is too good."
         )
-    )
-    return rows
+    return others
 
 
 def _labels(model: Classifier, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -23,11 +23,12 @@ from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
 from tsugiki.training.fine_tune.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
 from tsugiki.training.fine_tune.calibrating import calibrate_fine_tuned
 from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.request import Groundwork, Resume, check_request
+from tsugiki.training.fine_tune.request import Groundwork, Resume, check_request, check_resume
 from tsugiki.training.fine_tune.run import FineTuned, fine_tune
 from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
 from tsugiki.training.fit import Learned, learn
+from tsugiki.training.fit import fit as fit_transfer
 from tsugiki.training.head import HeadSettings, Labelled, fit_head
 from tsugiki.training.heads import FeatureRows
 from tsugiki.training.run import Run
@@ -62,10 +63,7 @@ class FineTuning:
         folder: object = self.folder
         if isinstance(folder, str):
             object.__setattr__(self, "folder", Path(folder))
-        if self.resume not in get_args(Resume):
-            raise RequestError(
-                tr("There is no such way to resume."), allowed=", ".join(get_args(Resume)), got=f"resume={self.resume!r}"
-            )
+        check_resume(self.resume)
 
 
 def _another_kind(name: str, kind: type, got: object) -> RequestError:
@@ -112,10 +110,7 @@ def fit(
             raise _another_kind(name, kind, given)
     if method == "transfer":
         with one_first(model.device):
-            frozen = learn(model, data, settings, looking)
-        run = frozen.judged()
-        say(headline(run.evaluation))
-        return run
+            return fit_transfer(model, data, settings=settings, looking=looking)
     return _fit_both(model, data, _Plan(method, settings, looking, fine_tuning, begun))
 
 

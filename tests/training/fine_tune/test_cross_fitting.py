@@ -7,41 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.cross_fitting import answers, how_often_kept
 from tsugiki.training.fine_tune.cross_fitting import cross_fit, deal_halves
 from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.scores import Answers, Score, best_of
+from tsugiki.training.fine_tune.scores import Score, best_of
 from tsugiki.training.fine_tune.settings import FineTuneSettings
-
-
-def answers(right: np.ndarray, losses: np.ndarray | None = None) -> Answers:
-    given = np.zeros(len(right)) if losses is None else losses
-    return Answers(torch.from_numpy(given.astype(np.float32)), torch.from_numpy(right.astype(bool)))
-
-
-def a_candidate(start: np.ndarray, random: np.random.Generator, *, differing: float, better: float = 0.0) -> np.ndarray:
-    """Answers that differ from ``start`` here and there: on average as many photos are won as lost, and ``better`` more won."""
-    lost = random.random(len(start)) < differing / 2 / start.mean()
-    won = random.random(len(start)) < (differing / 2 + better) / (1 - start.mean())
-    return np.asarray(np.where(start, ~lost, won))
-
-
-def how_often_kept(*, better: float, trainings: int = 400, photos: int = 45) -> tuple[float, float]:
-    """Share of trainings whose fine-tuning is preferred: by cross-fitting, and by the best score of all."""
-    random = np.random.default_rng(0)
-    kept = best = 0
-    for _ in range(trainings):
-        start = np.arange(photos) % 10 != 0
-        epochs = [a_candidate(start, random, differing=0.08, better=better) for _ in range(20)]
-        losses = [random.random(photos) for _ in range(23)]
-        chosen = best_of([answers(one, loss) for one, loss in zip(epochs, losses, strict=False)])
-        blends = [np.where(random.random(photos) < share, epochs[chosen], start) for share in (0.25, 0.5, 0.75)]
-        given = [answers(one, loss) for one, loss in zip([*epochs, *blends], losses, strict=True)]
-        half = torch.from_numpy(random.permutation(photos) < photos // 2)
-        found = cross_fit(answers(start), given[:20], given[20:], blended=chosen + 1, half=half)
-        assert found is not None
-        kept += found["fine_tuned"] > found["start"]
-        best += max(one.score().accuracy for one in given) > found["start"]
-    return kept / trainings, best / trainings
 
 
 def test_chance_alone_is_kept_in_less_than_half_of_the_cases():

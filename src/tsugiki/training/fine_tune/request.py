@@ -107,9 +107,14 @@ def check_request(
     return request
 
 
-def _check_folder(folder: Path | None, resume: Resume) -> None:
+def check_resume(resume: object) -> None:
+    """Refuse what is no way to resume."""
     if resume not in get_args(Resume):
         raise RequestError(tr("There is no such way to resume."), allowed=", ".join(get_args(Resume)), got=f"resume={resume!r}")
+
+
+def _check_folder(folder: Path | None, resume: Resume) -> None:
+    check_resume(resume)
     if folder is None and resume == "must":
         raise RequestError(
             tr("Without a folder there are no checkpoints to continue from."),

@@ -94,8 +94,7 @@ def fine_tune(
     )
     if accelerator.num_processes > 1:
         place = accelerator.device
-    talk = quiet(not accelerator.is_main_process)
-    with generators_kept(), talk:
+    with generators_kept(), quiet(not accelerator.is_main_process):
         job = Job.of(classifier, samples, settings, groundwork, accelerator, place)
         with _working_folder(folder, accelerator) as work, _told_to_go_on(folder, request):
             checkpoints = Checkpoints(folder or work, request)
