@@ -17,20 +17,19 @@ import torch
 
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.loading import load_backbone
+from tsugiki.backbones.load import load_backbone
 from tsugiki.core.console import quiet
-from tsugiki.data.pixels import read_pixels
+from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.samples import Samples
-from tsugiki.features.engine import mean_cosine, reference_features
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import extract
-from tsugiki.features.identity import weights_key
-from tsugiki.features.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
-from tsugiki.features.pipeline import EXACT, FAST, Photos
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.engine import mean_cosine, reference_features
+from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
+from tsugiki.features.executor import EXACT, FAST, Photos
+from tsugiki.features.extract import extract, weights_key
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.evidence import find_samples
-from tsugiki.training.head import Labelled, fit_head
-from tsugiki.training.heads import FeatureRows
+from tsugiki.features.table import find_samples
+from tsugiki.features.vectors import FeatureRows
+from tsugiki.heads.linear import Labelled, fit_head
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.sections import table, write_section
-from tsugiki.training.fine_tune.cross_fitting import cross_fit
-from tsugiki.training.fine_tune.scores import Answers, best_of
+from tsugiki.fine_tuning.cross_fitting import cross_fit
+from tsugiki.fine_tuning.scores import Answers, best_of
 
 EPOCHS = 20
 BLENDS = (0.25, 0.5, 0.75)

@@ -22,21 +22,20 @@ import numpy as np
 
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.loading import load_backbone
+from tsugiki.backbones.load import load_backbone
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.core.devices import usable_cores
-from tsugiki.data.pixels import read_pixels
+from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.samples import Samples
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import extract
-from tsugiki.features.identity import weights_key
-from tsugiki.features.pipeline import FAST, Photos
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.executor import FAST, Photos
+from tsugiki.features.extract import extract, weights_key
 from tsugiki.features.store import FeatureStore
+from tsugiki.features.table import Looking, find_samples
+from tsugiki.heads.linear import HeadSettings
 from tsugiki.reporting.run_folder import save_run
-from tsugiki.training.evidence import Looking, find_samples
 from tsugiki.training.fit import fit
-from tsugiki.training.head import HeadSettings
 
 Item = TypeVar("Item")
 

@@ -17,13 +17,13 @@ from torch.nn import functional
 from benchmarks.fine_tune_step import CLASSES, NETWORKS, in_turn, own_step
 from benchmarks.sections import table, write_section
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.training.fine_tune.computing.clipping import Clipped
-from tsugiki.training.fine_tune.computing.depthwise import depthwise, is_depthwise
-from tsugiki.training.fine_tune.computing.engine import Way
-from tsugiki.training.fine_tune.computing.gating import Gated
-from tsugiki.training.fine_tune.computing.quickening import slow_parts
-from tsugiki.training.fine_tune.computing.rewiring import proven
-from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.fine_tuning.kernels.depthwise import depthwise, is_depthwise
+from tsugiki.fine_tuning.kernels.fast_layers import slow_parts
+from tsugiki.fine_tuning.kernels.relu6 import Clipped
+from tsugiki.fine_tuning.kernels.squeeze_excitation import Gated
+from tsugiki.fine_tuning.kernels.step_engine import Way
+from tsugiki.fine_tuning.kernels.substitute import proven
+from tsugiki.fine_tuning.settings import FineTuneSettings
 
 WAY = Way("bf16", channels_last=True, folded=True)
 COMPUTING = "tsugiki.training.fine_tune.computing"

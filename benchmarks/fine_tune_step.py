@@ -24,12 +24,12 @@ from torch import nn
 from benchmarks.sections import table, write_section
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet, say
-from tsugiki.data.loading import load
-from tsugiki.training.fine_tune.computing.engine import Way, build_engine
-from tsugiki.training.fine_tune.computing.tuning import Workload, choose_way
-from tsugiki.training.fine_tune.groups import chosen_groups, parameter_groups, set_learning, set_modes
-from tsugiki.training.fine_tune.run import fine_tune
-from tsugiki.training.fine_tune.settings import FineTuneSettings
+from tsugiki.data.load import load
+from tsugiki.fine_tuning.kernels.choose_way import Workload, choose_way
+from tsugiki.fine_tuning.kernels.step_engine import Way, build_engine
+from tsugiki.fine_tuning.layers import chosen_groups, parameter_groups, set_learning, set_modes
+from tsugiki.fine_tuning.run import fine_tune
+from tsugiki.fine_tuning.settings import FineTuneSettings
 
 NETWORKS = {
     "MobileNetV2": "timm:mobilenetv2_100",

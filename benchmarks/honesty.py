@@ -19,20 +19,26 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.sections import table, write_section
-from tsugiki import data, evaluation
-from tsugiki.backbones import Backbone, load_backbone
+from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.load import load_backbone
 from tsugiki.core.files import sha256_of
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data import Samples, open_photo
-from tsugiki.data.pixels import PhotoFacts
-from tsugiki.evaluation.intervals import f1_interval, mean_share_interval
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import extract
-from tsugiki.features.identity import weights_key
-from tsugiki.features.pipeline import Photos
+from tsugiki.data.images.decode import open_photo
+from tsugiki.data.images.pixels import PhotoFacts
+from tsugiki.data.load import load
+from tsugiki.data.samples import Samples
+from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.duplicates import Prints, find_duplicates
+from tsugiki.evaluation.label_issues import find_suspects
+from tsugiki.evaluation.metrics import f1_interval, mean_share_interval, softmax, wilson
+from tsugiki.evaluation.out_of_distribution import Rejection, distance, energy, judge_rejection, threshold_at, training_distance
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.executor import Photos
+from tsugiki.features.extract import extract, weights_key
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head
-from tsugiki.training.heads import FeatureRows
+from tsugiki.features.vectors import FeatureRows
+from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_head
 
 Labels = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -71,9 +77,9 @@ class Material:
         rows = self.samples.rows_of(split)
         return self.features[rows], self.samples.labels[rows]
 
-    def prints(self) -> evaluation.Prints:
+    def prints(self) -> Prints:
         """What duplicates are recognised by."""
-        return evaluation.Prints(self.samples.digests, _hashes(self.facts), self.features, self.samples.splits)
+        return Prints(self.samples.digests, _hashes(self.facts), self.features, self.samples.splits)
 
 
 def _hashes(facts: Sequence[PhotoFacts]) -> npt.NDArray[np.int64]:
@@ -82,7 +88,7 @@ def _hashes(facts: Sequence[PhotoFacts]) -> npt.NDArray[np.int64]:
 
 def look_at(folder: Path, looker: Looker) -> Material:
     """Load a folder and look at every photo."""
-    samples = data.load(folder)
+    samples = load(folder)
     return Material(folder.name, samples, *looker(samples.paths, samples.digests))
 
 
@@ -107,7 +113,7 @@ def out_of_fold(head: HeadFit) -> Vectors:
 
 def copies(material: Material, looker: Looker, seeds: int) -> Iterator[list[object]]:
     """Held-out copies of training photos, resized, encoded again and renamed: how many are reported."""
-    clean = evaluation.find_duplicates(material.prints())
+    clean = find_duplicates(material.prints())
     rows = material.samples.rows_of("train")
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -116,13 +122,13 @@ def copies(material: Material, looker: Looker, seeds: int) -> Iterator[list[obje
             paths = [_copy(material.samples.paths[row], Path(folder) / f"{row}.jpg", rng) for row in chosen]
             digests = [sha256_of(path) for path in paths]
             features, facts = looker(paths, digests)
-        prints = evaluation.Prints(
+        prints = Prints(
             [*material.samples.digests, *digests],
             np.concatenate([_hashes(material.facts), _hashes(facts)]),
             np.concatenate([material.features, features]),
             [*material.samples.splits, *["held-out copy"] * _COPIES],
         )
-        pairs = evaluation.find_duplicates(prints)
+        pairs = find_duplicates(prints)
         originals = {(row, len(material.facts) + place) for place, row in enumerate(chosen)}
         found = len({(pair.first, pair.second) for pair in pairs} & originals)
         yield [material.name, seed, f"{found} of {_COPIES}", len(pairs) - found - len(clean), len(clean)]
@@ -145,8 +151,8 @@ def wrong_labels(material: Material, seeds: int) -> Iterator[list[object]]:
         wrong = rng.choice(len(truth), count, replace=False)
         labels = truth.copy()
         labels[wrong] = (truth[wrong] + rng.integers(1, truth.max() + 1, count)) % (truth.max() + 1)
-        probabilities = evaluation.softmax(out_of_fold(fit(features, labels, seed)))
-        first = evaluation.find_suspects(labels, probabilities)[: _LOOKED_AT * count]
+        probabilities = softmax(out_of_fold(fit(features, labels, seed)))
+        first = find_suspects(labels, probabilities)[: _LOOKED_AT * count]
         found = len({one.row for one in first} & set(wrong.tolist()))
         yield [material.name, seed, len(truth), count, _LOOKED_AT * count, found]
 
@@ -155,16 +161,16 @@ def unknowns(known: Material, unlike: Material) -> Iterator[list[object]]:
     """A classifier of one folder shown the photos of the other; the threshold is set on training photos only."""
     training, labels = known.of("train")
     held_out, _ = known.of(known.samples.held_out)
-    threshold = evaluation.threshold_at(evaluation.training_distance(training))
-    near, far = (evaluation.distance(photos, training) for photos in (held_out, unlike.features))
-    yield _rejection(known, unlike, "distance", evaluation.judge_rejection(near, far, threshold))
+    threshold = threshold_at(training_distance(training))
+    near, far = (distance(photos, training) for photos in (held_out, unlike.features))
+    yield _rejection(known, unlike, "distance", judge_rejection(near, far, threshold))
     head = fit(training, labels)
-    threshold = evaluation.threshold_at(evaluation.energy(out_of_fold(head)))
-    low, high = (evaluation.energy(logits_of(head, photos)) for photos in (held_out, unlike.features))
-    yield _rejection(known, unlike, "energy", evaluation.judge_rejection(low, high, threshold))
+    threshold = threshold_at(energy(out_of_fold(head)))
+    low, high = (energy(logits_of(head, photos)) for photos in (held_out, unlike.features))
+    yield _rejection(known, unlike, "energy", judge_rejection(low, high, threshold))
 
 
-def _rejection(known: Material, unlike: Material, score: str, found: evaluation.Rejection) -> list[object]:
+def _rejection(known: Material, unlike: Material, score: str, found: Rejection) -> list[object]:
     false_reject = f"{found.false_reject:.1%} ({_ends(found.false_reject_interval)})"
     return [known.name, unlike.name, score, f"{found.auroc:.3f}", false_reject, f"{found.rejected:.1%}"]
 
@@ -178,17 +184,17 @@ def calibration(material: Material) -> Iterator[list[object]]:
     features, labels = material.of("train")
     held_out, truth = material.of(material.samples.held_out)
     head = fit(features, labels)
-    temperature = evaluation.fit_temperature(out_of_fold(head), labels)
+    temperature = fit_temperature(out_of_fold(head), labels)
     logits = logits_of(head, held_out)
     for name, value in (("before", 1.0), ("after", temperature)):
-        rows = evaluation.Predictions(
+        rows = Predictions(
             tuple(map(str, range(len(truth)))),
             ("val",) * len(truth),
             truth,
-            evaluation.softmax(logits, value),
+            softmax(logits, value),
             material.samples.classes,
         )
-        document = evaluation.evaluate_rows(rows, split="val")
+        document = evaluate_rows(rows, split="val")
         after = document["calibration"]["after"]
         numbers = [f"{after[key]:.4f}" for key in ("ece", "ece_equal_mass", "log_loss")]
         yield [material.name, len(truth), f"{document['accuracy']:.1%}", name, f"{value:.3f}", *numbers]
@@ -205,7 +211,7 @@ def coverage(rounds: int = 20_000) -> Iterator[list[object]]:
         hit, miss, alarm, _ = rng.multinomial(2 * n, cells).tolist()
         f1 = 2 * cells[0] / (2 * cells[0] + cells[1] + cells[2])
         tries = (
-            (evaluation.wilson(hits[0], n), shares[0]),
+            (wilson(hits[0], n), shares[0]),
             (mean_share_interval(hits, [n, n]), shares.mean()),
             (f1_interval(hit, miss + alarm), f1),
         )

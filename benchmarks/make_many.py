@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from tsugiki.data.decode import open_photo
+from tsugiki.data.images.decode import open_photo
 
 
 def main() -> None:

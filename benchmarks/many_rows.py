@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sections import table, write_section
-from tsugiki.data.decode import open_photo
+from tsugiki.data.images.decode import open_photo
 
 _WIDTH = 512
 _CLASSES = 10
@@ -66,8 +66,8 @@ def one_vectors(count: int) -> str:
     """Put vectors into a store, train a head on them from disk."""
     from tsugiki.core.console import quiet
     from tsugiki.features.store import FeatureStore
-    from tsugiki.training.head import HeadSettings, Labelled, fit_head
-    from tsugiki.training.heads import FeatureRows
+    from tsugiki.features.vectors import FeatureRows
+    from tsugiki.heads.linear import HeadSettings, Labelled, fit_head
 
     dice = np.random.default_rng(0)
     centres = dice.normal(size=(_CLASSES, _WIDTH)).astype(np.float32)
@@ -88,12 +88,11 @@ def one_vectors(count: int) -> str:
 
 def one_photos(photos: Path, count: int) -> str:
     """Compute the features of a folder with many links, each to another content."""
-    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.backbones.load import load_backbone
     from tsugiki.core.console import quiet
-    from tsugiki.features.engines import Engines
-    from tsugiki.features.extraction import extract
-    from tsugiki.features.identity import identify, weights_key
-    from tsugiki.features.pipeline import Photos
+    from tsugiki.features.engines.choose import Engines
+    from tsugiki.features.executor import Photos
+    from tsugiki.features.extract import extract, identify, weights_key
     from tsugiki.features.store import FeatureStore
 
     with tempfile.TemporaryDirectory() as folder, quiet():

@@ -30,12 +30,14 @@ from torch import nn
 from torchvision import transforms
 
 import tsugiki as tg
-from tsugiki.backbones import load_backbone
-from tsugiki.backbones.side_by_side import transforms_side_by_side
+from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.transforms import transforms_side_by_side
 from tsugiki.core.devices import pick_device
-from tsugiki.data.download import get_data
-from tsugiki.data.drawn import draw_photo, sample_folder
-from tsugiki.reporting import plot_batch, plot_predictions, save_picture
+from tsugiki.data.sources.download import get_data
+from tsugiki.data.synthetic.sample import draw_photo, sample_folder
+from tsugiki.reporting.plots.batch_plot import plot_batch
+from tsugiki.reporting.plots.figures import save_picture
+from tsugiki.reporting.plots.predictions_plot import plot_predictions
 
 in_notebook = "ipykernel" in sys.modules
 arguments = [] if in_notebook else sys.argv[1:]

@@ -26,12 +26,13 @@ from torchvision import transforms
 from torchvision.models import resnet18
 
 import tsugiki as tg
-from tsugiki.backbones import load_backbone
+from tsugiki.backbones.load import load_backbone
 from tsugiki.core.devices import pick_device
-from tsugiki.data.download import get_data
-from tsugiki.data.drawn import sample_folder
 from tsugiki.data.loaders import PhotoLoader
-from tsugiki.reporting import Contender, comparison_table, plot_comparison, save_picture
+from tsugiki.data.sources.download import get_data
+from tsugiki.data.synthetic.sample import sample_folder
+from tsugiki.reporting.plots.comparison_plot import Contender, comparison_table, plot_comparison
+from tsugiki.reporting.plots.figures import save_picture
 
 in_notebook = "ipykernel" in sys.modules
 arguments = [] if in_notebook else sys.argv[1:]

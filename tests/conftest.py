@@ -1,7 +1,9 @@
 """What every test may use: a quiet, English, offline program with its own cache, and the real material where it is."""
 
 import os
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ MATERIAL = Path(os.environ.get("TSUGIKI_MATERIAL", Path(__file__).parents[2] / "
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path_factory, monkeypatch):
     """English messages and an empty cache, whatever the person's own settings are."""
-    from tsugiki.core.messages import use_language
+    from tsugiki.locale.messages import use_language
 
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("TSUGIKI_ZOO", raising=False)
@@ -37,7 +39,7 @@ def material() -> Path:
 @pytest.fixture(scope="session")
 def drawn_sample(tmp_path_factory) -> Path:
     """The folder of the drawn sample, drawn once."""
-    from tsugiki.data.drawn.sample import sample_folder
+    from tsugiki.data.synthetic.sample import sample_folder
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("drawn")))
@@ -65,7 +67,7 @@ def run_cli():
 @pytest.fixture(scope="session")
 def dishes(tmp_path_factory):
     """A small part of the drawn sample with splits of its own: 12 photos to learn from and 6 held out of each of 3 classes."""
-    from tsugiki.data.drawn.sample import DISHES, draw_photo
+    from tsugiki.data.synthetic.sample import DISHES, draw_photo
 
     root = tmp_path_factory.mktemp("dishes")
     for dish in DISHES:
@@ -76,10 +78,22 @@ def dishes(tmp_path_factory):
     return root
 
 
+@pytest.fixture
+def flat(dishes, tmp_path):
+    """54 photos in class folders, nothing held out; old enough to be trusted."""
+    root = tmp_path / "flat"
+    for path in sorted(dishes.rglob("*.jpg")):
+        target = root / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    time.sleep(0.06)
+    return root
+
+
 @pytest.fixture(scope="session")
 def nae():
     """The bundled backbone, loaded once: tests must leave it as it is."""
-    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.backbones.load import load_backbone
 
     return load_backbone("bundled:nae")
 
@@ -90,7 +104,7 @@ def dish_run(dishes, nae, tmp_path_factory):
     import tsugiki as tg
     from tsugiki.core.console import quiet
     from tsugiki.features.store import FeatureStore
-    from tsugiki.training.evidence import Looking
+    from tsugiki.features.table import Looking
 
     with quiet():
         model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))

@@ -105,7 +105,7 @@ def _placeholders(text: str) -> set[str]:
 
 
 def _translations() -> dict[str, dict[str, str]]:
-    folder = SOURCE / "core" / "locale" / "ja"
+    folder = SOURCE / "locale" / "ja"
     return {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))}
 
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import tsugiki as tg
-from tsugiki.backbones.loading import load_backbone
-from tsugiki.features.engine import mean_cosine, worst_difference
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import extract
-from tsugiki.features.identity import weights_key
-from tsugiki.features.pipeline import EXACT, FAST, Photos
+from tsugiki.backbones.load import load_backbone
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.engine import mean_cosine, worst_difference
+from tsugiki.features.executor import EXACT, FAST, Photos
+from tsugiki.features.extract import extract, weights_key
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.evidence import Looking, find_samples
-from tsugiki.training.head import Labelled, fit_head
-from tsugiki.training.heads import FeatureRows, Scaling
+from tsugiki.features.table import Looking, find_samples
+from tsugiki.features.vectors import FeatureRows
+from tsugiki.heads.linear import Labelled, fit_head
+from tsugiki.heads.solver import Scaling
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
 

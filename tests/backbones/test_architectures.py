@@ -7,9 +7,9 @@ import pytest
 from torch import nn
 
 from tests.backbones.hollow import hollow_network, hollow_photos
-from tsugiki.backbones import timm_source, torchvision_source
-from tsugiki.backbones.groups import FEWEST, MOST, group_layers
-from tsugiki.backbones.heads import cut_head, head_paths, replace_head
+from tsugiki.backbones.layer_groups import FEWEST, MOST, group_layers
+from tsugiki.backbones.network_heads import cut_head, head_paths, replace_head
+from tsugiki.backbones.sources import timm_source, torchvision_source
 
 QUICK_TORCHVISION = {
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "maxvit_t", "mnasnet0_5",

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from tsugiki.backbones.freezing import freeze, is_frozen, unfreeze
-from tsugiki.backbones.heads import replace_head
+from tsugiki.backbones.network_heads import replace_head
 from tsugiki.backbones.tables import parameter_table
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision.models import efficientnet_b0
 
 from tsugiki.backbones.freezing import freeze
-from tsugiki.backbones.heads import head_paths, replace_head
+from tsugiki.backbones.network_heads import head_paths, replace_head
 from tsugiki.backbones.tables import parameter_table
 from tsugiki.backbones.tinyvgg import TinyVGG
 from tsugiki.core.errors import RequestError

@@ -8,8 +8,8 @@ from PIL import Image
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
-from tsugiki.backbones import timm_source, torchvision_source
-from tsugiki.backbones.transformers_source import from_processor
+from tsugiki.backbones.sources import timm_source, torchvision_source
+from tsugiki.backbones.sources.transformers_source import from_processor
 from tsugiki.core.errors import WeightsError
 from tsugiki.data.preprocess import Preprocess
 

@@ -10,13 +10,13 @@ from torchvision.models import EfficientNet_B0_Weights, efficientnet_b0
 
 from tsugiki.backbones.catalog import list_backbones
 from tsugiki.backbones.freezing import freeze
-from tsugiki.backbones.heads import replace_head
-from tsugiki.backbones.side_by_side import MANUAL, as_preprocess, transforms_side_by_side
+from tsugiki.backbones.network_heads import replace_head
 from tsugiki.backbones.tables import parameter_table, summary
 from tsugiki.backbones.tinyvgg import TinyVGG
+from tsugiki.backbones.transforms import MANUAL, as_preprocess, transforms_side_by_side
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import use_language
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import use_language
 
 
 def test_the_parameter_table_lists_and_adds_up():
@@ -95,7 +95,7 @@ def test_transforms_that_are_no_fixed_preprocessing(transform):
 
 
 def test_the_catalogue_knows_what_the_metadata_knows(tmp_path, monkeypatch):
-    from tsugiki.backbones import torchvision_source
+    from tsugiki.backbones.sources import torchvision_source
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (info,) = list_backbones("torchvision efficientnet_B0")

@@ -17,7 +17,7 @@ from torch import nn
 import tsugiki as tg
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
 from tsugiki.core.errors import RequestError, UnreadablePhoto
-from tsugiki.data.decode import open_photo
+from tsugiki.data.images.decode import open_photo
 from tsugiki.data.preprocess import Preprocess
 
 SMALL = Preprocess(size=(32, 32), resize=36)

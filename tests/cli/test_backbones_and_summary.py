@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from tsugiki.cli.backbones import backbones
-from tsugiki.cli.model_args import parse_model_args
+from tsugiki.cli.options import parse_model_args
 from tsugiki.cli.summary import summary
 from tsugiki.core.errors import RequestError
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tsugiki.cli.fine_tune_options import fine_tuning_of, forget, parse_budget
 from tsugiki.cli.main import run
+from tsugiki.cli.options import fine_tuning_of, forget, parse_budget
 from tsugiki.core.errors import RequestError, UnknownName
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.training.fine_tune.conftest import draw_photos
+from tests.fine_tuning.conftest import draw_photos
 
 WORDS = ("--backbone", "bundled:nae", "--method", "fine-tune", "--epochs", "4", "--batch-size", "8", "--precision", "float32")
 

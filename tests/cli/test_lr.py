@@ -9,9 +9,9 @@ import pytest
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.cli.lr import _no_suggestion, _tell
 from tsugiki.cli.main import run
-from tsugiki.cli.model_args import model_arg_words, parse_model_args
+from tsugiki.cli.options import model_arg_words, parse_model_args
 from tsugiki.core.errors import RequestError, TrainingError
-from tsugiki.training.fine_tune.lr_range import RateTest
+from tsugiki.fine_tuning.lr_range import RateTest
 
 
 def first_loss(capsys: pytest.CaptureFixture[str], *words: object) -> float:

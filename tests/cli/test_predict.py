@@ -9,9 +9,9 @@ from tsugiki.cli.predict import predict
 
 @pytest.mark.parametrize(("threshold", "unsure"), [(-1.0, True), (2.0, False)])
 def test_not_sure_is_explained_where_it_is_said(tmp_path, capsys, threshold, unsure):
-    from tsugiki.backbones import load_backbone
+    from tsugiki.backbones.load import load_backbone
+    from tsugiki.classifier.answer import Unknown
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.classifier.unknown import Unknown
 
     classifier = Classifier(load_backbone("bundled:nae"), classes=("pizza", "sushi"))
     classifier.unknown = Unknown.from_features(torch.ones(2, classifier.backbone.num_features), threshold)

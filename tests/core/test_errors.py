@@ -8,7 +8,7 @@ import pytest
 
 from tsugiki.core import errors
 from tsugiki.core.errors import RequestError, TsugikiError, UnknownName, UnreadablePhoto
-from tsugiki.core.messages import use_language
+from tsugiki.locale.messages import use_language
 
 
 def _family(kind):

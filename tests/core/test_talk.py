@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from tsugiki.core import console, messages
+from tsugiki.core import console
 from tsugiki.core.console import complain, emit, progress, quiet, say, typed
-from tsugiki.core.messages import in_a_row, language, listed, speaking, tr, use_language
+from tsugiki.locale import messages
+from tsugiki.locale.messages import in_a_row, language, listed, speaking, tr, use_language
 
 
 def test_results_and_talk_go_separate_ways(capsys):

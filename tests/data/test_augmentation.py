@@ -12,11 +12,11 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.augmentation import NO_AUGMENTATION, Augmentation, Mix, mix_of, random_box, view_of
-from tsugiki.data.photo_store import DecodedEachTime, DecodedOnce, decoded, shrunk
+from tsugiki.data.augmentation.augment import NO_AUGMENTATION, Augmentation, Mix, mix_of, random_box, view_of
+from tsugiki.data.augmentation.trivial_augment import SIGNED, UNSIGNED
+from tsugiki.data.augmentation.views import Views, ahead, epoch_order, steps_of
+from tsugiki.data.images.decoded_photos import DecodedEachTime, DecodedOnce, decoded, shrunk
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.trivial import SIGNED, UNSIGNED
-from tsugiki.data.views import Views, ahead, epoch_order, steps_of
 
 SMALL = Preprocess(size=(32, 32), resize=36)
 EVERYTHING = Augmentation(crop=(0.3, 1), trivial=True, mixup=0.2, cutmix=1.0, erase=0.5)

@@ -12,8 +12,8 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
-from tsugiki.data import decode
-from tsugiki.data.decode import open_photo
+from tsugiki.data.images import decode
+from tsugiki.data.images.decode import open_photo
 
 
 def photo(width=40, height=24):

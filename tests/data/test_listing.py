@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data import list_photos
-from tsugiki.data.naming import natural
 from tsugiki.data.samples import LeftOut
+from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.sources.names import natural
 
 
 def table(listing):

@@ -11,7 +11,7 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.decode import open_photo
+from tsugiki.data.images.decode import open_photo
 from tsugiki.data.loaders import PhotoDataset, PhotoLoader, create_dataloaders, stack_photos
 from tsugiki.data.preprocess import Preprocess
 

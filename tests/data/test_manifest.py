@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data import list_photos
 from tsugiki.data.samples import LeftOut
+from tsugiki.data.sources.listing import list_photos
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from PIL import Image
 
 from tests.data.conftest import differing_bits
 from tsugiki.core.errors import UnreadablePhoto
-from tsugiki.data import pixels as pixels_module
-from tsugiki.data.decode import open_photo
-from tsugiki.data.pixels import View, content_digest, read_pixels
+from tsugiki.data.images import pixels as pixels_module
+from tsugiki.data.images.decode import open_photo
+from tsugiki.data.images.pixels import View, content_digest, read_pixels
 from tsugiki.data.preprocess import Preprocess
 
 SMALL = Preprocess(size=(48, 48), resize=56)

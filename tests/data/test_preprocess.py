@@ -61,7 +61,7 @@ def test_squash_is_a_plain_resize():
 def test_real_photos_as_their_weights_want_them(material):
     from torchvision.models import MobileNet_V2_Weights
 
-    from tsugiki.data.decode import open_photo
+    from tsugiki.data.images.decode import open_photo
 
     theirs = MobileNet_V2_Weights.IMAGENET1K_V2.transforms()
     ours = Preprocess(size=(224, 224), resize=232, interpolation="bilinear")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from tsugiki.evaluation import at_temperature, calibration_error, fit_temperature, reliability, softmax
-from tsugiki.evaluation.metrics import log_loss
+from tsugiki.evaluation.calibration import at_temperature, calibration_error, fit_temperature, reliability
+from tsugiki.evaluation.metrics import log_loss, softmax
 
 
 def drawn(seed, n, num_classes=4, temperature=1.0):

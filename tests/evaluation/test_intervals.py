@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from tsugiki.evaluation.intervals import f1_interval, mcnemar, mean_share_interval, share_of, verdict, wilson
+from tsugiki.evaluation.metrics import f1_interval, mcnemar, mean_share_interval, share_of, verdict, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (1, 3), (147, 153), (500, 1000), (99_999, 100_000)])

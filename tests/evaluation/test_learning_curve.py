@@ -5,9 +5,8 @@ import pytest
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LogisticRegression
 
-from tsugiki.core.messages import use_language
-from tsugiki.evaluation import learning_curve, more_photos_sentence
-from tsugiki.evaluation.learning_curve import fit_power_law, summarise_curve
+from tsugiki.evaluation.learning_curve import fit_power_law, learning_curve, more_photos_sentence, summarise_curve
+from tsugiki.locale.messages import use_language
 
 SIZES = [10, 20, 40, 80, 160, 320]
 

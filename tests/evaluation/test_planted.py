@@ -4,21 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tsugiki.data import load
-from tsugiki.evaluation import (
-    Prints,
-    distance,
-    evaluate_rows,
-    find_duplicates,
-    find_leaks,
-    find_suspects,
-    fit_temperature,
-    judge_rejection,
-    softmax,
-    threshold_at,
-    training_distance,
-)
-from tsugiki.evaluation.rows import Predictions
+from tsugiki.data.load import load
+from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.duplicates import Prints, find_duplicates, find_leaks
+from tsugiki.evaluation.label_issues import find_suspects
+from tsugiki.evaluation.metrics import softmax
+from tsugiki.evaluation.out_of_distribution import distance, judge_rejection, threshold_at, training_distance
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,11 +22,10 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def looker(material, tmp_path_factory):
     """Digests of files to features ``[N, D]`` and perceptual hashes, by MobileNetV2."""
-    from tsugiki.backbones import load_backbone
-    from tsugiki.features.engines import Engines
-    from tsugiki.features.extraction import extract
-    from tsugiki.features.identity import weights_key
-    from tsugiki.features.pipeline import Photos
+    from tsugiki.backbones.load import load_backbone
+    from tsugiki.features.engines.choose import Engines
+    from tsugiki.features.executor import Photos
+    from tsugiki.features.extract import extract, weights_key
     from tsugiki.features.store import FeatureStore
 
     weights = material / "weights" / "mobilenetv2_100.same_pad.safetensors"
@@ -65,8 +56,8 @@ def food(material, looker):
 
 def fit(features, labels):
     """The program's own head."""
-    from tsugiki.training.head import Labelled, fit_head
-    from tsugiki.training.heads import FeatureRows
+    from tsugiki.features.vectors import FeatureRows
+    from tsugiki.heads.linear import Labelled, fit_head
 
     return fit_head(Labelled(FeatureRows(features, np.arange(len(labels))), labels), int(labels.max()) + 1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsugiki.evaluation import find_shortcuts
+from tsugiki.evaluation.shortcuts import find_shortcuts
 
 
 def test_a_planted_shortcut_is_suspicious_and_an_honest_measurement_is_not():

@@ -13,11 +13,10 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
 from tsugiki.core.console import emit
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import pipeline
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import Extraction, extract
-from tsugiki.features.identity import identify
-from tsugiki.features.pipeline import Photos
+from tsugiki.features import executor as pipeline
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.executor import Photos
+from tsugiki.features.extract import Extraction, extract, identify
 from tsugiki.features.store import FeatureStore
 
 

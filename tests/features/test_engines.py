@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
-from tsugiki.backbones.loading import load_backbone
+from tsugiki.backbones.load import load_backbone
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import engines as engines_module
-from tsugiki.features.engine import ALIKE, EQUAL, NEAR, mean_cosine, reference_features, worst_difference
-from tsugiki.features.engines import Engines
-from tsugiki.features.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
-from tsugiki.features.torch_engine import TorchEngine, reduced_precision
+from tsugiki.features.engines import choose as engines_module
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.engine import ALIKE, EQUAL, NEAR, mean_cosine, reference_features, worst_difference
+from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
+from tsugiki.features.engines.torch_engine import TorchEngine, reduced_precision
 
 SMALL = Preprocess(size=(64, 64), resize=64)
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def pixels(dishes):
     """Real pixels, uint8 ``[33, 3, 64, 64]``: noise would not tell one network's features from another's."""
-    from tsugiki.data.pixels import read_pixels
+    from tsugiki.data.images.pixels import read_pixels
 
     files = sorted(dishes.rglob("*.jpg"))[:33]
     return np.stack([read_pixels(path.read_bytes(), SMALL, fast=False).values.numpy() for path in files])
@@ -206,7 +206,7 @@ def test_a_library_that_does_not_start_is_passed_over(nae, pixels, capsys, monke
     def refuse():
         raise ImportError("libtbb.so.12: cannot open shared object file")
 
-    monkeypatch.setattr("tsugiki.features.openvino_engine.native_precisions", refuse)
+    monkeypatch.setattr("tsugiki.features.engines.openvino_engine.native_precisions", refuse)
     monkeypatch.setattr(Engines, "_openvino", lambda *_: refuse())
     assert Engines(nae, SMALL).choose(pixels[:8], exact=False, count=400).name == "torch"
     assert "libtbb.so.12" in capsys.readouterr().err

@@ -15,14 +15,14 @@ from torch.nn import functional
 
 from tests.features import sharing
 from tsugiki.core.errors import DataError
-from tsugiki.data.pixels import View, read_pixels
+from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import extraction, pipeline
-from tsugiki.features.engine import ALIKE, mean_cosine, reference_features, worst_difference
-from tsugiki.features.engines import Engines
-from tsugiki.features.extraction import extract, features_of_files
-from tsugiki.features.identity import identify, weights_key
-from tsugiki.features.pipeline import EXACT, FAST, Photos, Way
+from tsugiki.features import executor as pipeline
+from tsugiki.features import extract as extraction
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.engine import ALIKE, mean_cosine, reference_features, worst_difference
+from tsugiki.features.executor import EXACT, FAST, Photos, Way
+from tsugiki.features.extract import extract, features_of_files, identify, weights_key
 from tsugiki.features.store import FeatureStore, Space
 
 KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.9, 127.1, 126.0]
@@ -232,7 +232,7 @@ def test_an_interruption_keeps_what_it_had(nae, store, folder, decoded, monkeypa
 
     monkeypatch.setattr(extraction._Keeper, "take", interrupted)
     with monkeypatch.context() as small:
-        small.setattr("tsugiki.features.openvino_engine.OpenVINOEngine.batch_size", 4)
+        small.setattr("tsugiki.features.engines.openvino_engine.OpenVINOEngine.batch_size", 4)
         with pytest.raises(error):
             look(nae, store, photos_in(folder), engine="openvino")
     monkeypatch.setattr(extraction._Keeper, "take", take)
@@ -246,7 +246,7 @@ def test_what_was_kept_long_ago_survives_a_crash_that_asks_nobody(nae, store, fo
     """As after a power cut: the keeper's last words are never spoken."""
     monkeypatch.setattr(extraction, "_KEEP_EVERY", -1)
     monkeypatch.setattr(extraction._Keeper, "__exit__", lambda *_: None)
-    monkeypatch.setattr("tsugiki.features.torch_engine.TorchEngine.batch_size", 4, raising=False)
+    monkeypatch.setattr("tsugiki.features.engines.torch_engine.TorchEngine.batch_size", 4, raising=False)
     found = look(nae, store, photos_in(folder), engine="torch")
     assert (found.rows >= 0).all()
 

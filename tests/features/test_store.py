@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.pixels import PhotoFacts, content_digest
-from tsugiki.features.identity import identify
+from tsugiki.data.images.pixels import PhotoFacts, content_digest
+from tsugiki.features.extract import identify
 from tsugiki.features.store import FeatureStore, stamp_of
 
 WIDTH = 5

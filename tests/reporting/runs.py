@@ -7,12 +7,13 @@ from PIL import Image
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.data.pixels import PhotoFacts
+from tsugiki.data.images.pixels import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import LeftOut, Samples
-from tsugiki.evaluation import Predictions, evaluate_rows, softmax
-from tsugiki.training.evidence import Evidence
-from tsugiki.training.heads import FeatureRows
+from tsugiki.evaluation.metrics import softmax
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
+from tsugiki.features.table import Evidence
+from tsugiki.features.vectors import FeatureRows
 from tsugiki.training.run import Run
 
 D = 32

@@ -11,11 +11,11 @@ from PIL import Image
 
 from tests.reporting.runs import small_run
 from tests.reporting.test_report import Reader
-from tsugiki.core.messages import speaking
-from tsugiki.evaluation.arrays import softmax
-from tsugiki.reporting.audit import audit_table, save_audit, write_audit_page
-from tsugiki.training.audit import Audit, audit
-from tsugiki.training.findings import find
+from tsugiki.evaluation.metrics import softmax
+from tsugiki.inspection.audit import Audit, audit
+from tsugiki.inspection.findings import find
+from tsugiki.locale.messages import speaking
+from tsugiki.reporting.audit_page import audit_table, save_audit, write_audit_page
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def _drawn(rng, kind):
 @pytest.fixture(scope="module")
 def found(planted, tmp_path_factory):
     from tsugiki.features.store import FeatureStore
-    from tsugiki.training.evidence import Looking
+    from tsugiki.features.table import Looking
 
     before = _content(planted)
     result = audit(planted, looking=Looking(store=FeatureStore(tmp_path_factory.mktemp("store"))))

@@ -6,10 +6,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from tests.reporting.runs import small_run
-from tsugiki.core.messages import speaking
+from tsugiki.locale.messages import speaking
 from tsugiki.reporting.card import _licence, write_card
-from tsugiki.reporting.pages import plain_in_markdown
-from tsugiki.training.findings import find_in_run
+from tsugiki.reporting.pages.page import plain_in_markdown
+from tsugiki.training.run import find_in_run
 
 
 @pytest.fixture(scope="module")

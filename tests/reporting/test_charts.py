@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tsugiki.evaluation.learning_curve import CurvePoint, LearningCurve, PowerLaw
-from tsugiki.reporting.charts import Frame, history_chart, interval_strip, learning_chart, reliability_chart
+from tsugiki.reporting.pages.charts import Frame, history_chart, interval_strip, learning_chart, reliability_chart
 
 
 def test_a_frame_maps_ends_to_edges():

@@ -8,11 +8,11 @@ import torch
 
 from tests.reporting.runs import small_run
 from tsugiki.core.errors import UnknownName
-from tsugiki.core.messages import speaking
 from tsugiki.features.store import FeatureStore
-from tsugiki.reporting.explain import draw_explanation, explain
-from tsugiki.reporting.figures import save_picture
-from tsugiki.training.nearest_photos import nearest_photos
+from tsugiki.inspection.nearest_photos import nearest_photos
+from tsugiki.locale.messages import speaking
+from tsugiki.reporting.plots.explanation_plot import draw_explanation, explain
+from tsugiki.reporting.plots.figures import save_picture
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def near(run, tmp_path_factory):
 
 
 def test_the_nearest_photos_are_the_nearest_of_all_training_photos(run, near):
-    from tsugiki.features.extraction import features_of_files
+    from tsugiki.features.extract import features_of_files
 
     paths = [run.samples.paths[row] for row in [run.evidence.held_out[0], *run.evidence.training]]
     vectors, _ = features_of_files(run.classifier.backbone, run.classifier.preprocess, paths)

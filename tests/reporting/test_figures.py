@@ -11,14 +11,14 @@ from PIL import Image
 from torch import nn
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
-from tsugiki.core.messages import use_language
 from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from tsugiki.reporting.batch_plot import denormalised, normalisation_of, plot_batch
-from tsugiki.reporting.comparison import Contender, comparison_table, draw_comparison, plot_comparison
-from tsugiki.reporting.curves import draw_loss_curves, plot_loss_curves
-from tsugiki.reporting.figures import Picture, encoded, save_picture
-from tsugiki.reporting.predictions_plot import Tile, draw_predictions, plot_predictions, pred_and_plot_image
+from tsugiki.locale.messages import use_language
+from tsugiki.reporting.plots.batch_plot import denormalised, normalisation_of, plot_batch
+from tsugiki.reporting.plots.comparison_plot import Contender, comparison_table, draw_comparison, plot_comparison
+from tsugiki.reporting.plots.curves_plot import draw_loss_curves, plot_loss_curves
+from tsugiki.reporting.plots.figures import Picture, encoded, save_picture
+from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions, plot_predictions, pred_and_plot_image
 
 RESULTS = {"train_loss": [1.0, 0.5], "train_acc": [0.5, 0.8], "test_loss": [0.9, 0.7], "test_acc": [0.6, 0.7]}
 
@@ -230,7 +230,7 @@ def test_photos_travel_as_jpeg_and_curves_as_png():
 
 
 CELLS = [
-    "import warnings; warnings.simplefilter('error'); from tsugiki.reporting.curves import plot_loss_curves",
+    "import warnings; warnings.simplefilter('error'); from tsugiki.reporting.plots.curves_plot import plot_loss_curves",
     f"results = {RESULTS}",
     "plot_loss_curves(results)",
     "for _ in range(3):\n    plot_loss_curves(results)",
@@ -263,7 +263,7 @@ def _kernel(folder, monkeypatch):
 def test_a_window_system_gets_the_figure_through_pyplot(monkeypatch):
     from matplotlib import pyplot as plt
 
-    monkeypatch.setattr("tsugiki.reporting.figures._has_windows", lambda: True)
+    monkeypatch.setattr("tsugiki.reporting.plots.figures._has_windows", lambda: True)
     figure = plot_loss_curves(RESULTS)
     assert isinstance(figure, Picture)
     assert plt.gcf() is figure
@@ -273,8 +273,8 @@ def test_a_window_system_gets_the_figure_through_pyplot(monkeypatch):
 def test_a_summary_is_drawn_with_what_learns_and_what_does_not():
     from torch import nn
 
-    from tsugiki.backbones import freeze
-    from tsugiki.reporting import draw_summary
+    from tsugiki.backbones.freezing import freeze
+    from tsugiki.reporting.plots.summary_plot import draw_summary
 
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     freeze(model[0])

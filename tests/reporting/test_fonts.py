@@ -3,9 +3,9 @@
 import pytest
 from matplotlib.font_manager import FontProperties
 
-from tsugiki.core.messages import language, tr, use_language
-from tsugiki.reporting import fonts
-from tsugiki.reporting.figures import encoded, picture
+from tsugiki.locale.messages import language, tr, use_language
+from tsugiki.reporting.plots import fonts
+from tsugiki.reporting.plots.figures import encoded, picture
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from importlib import resources
 import pytest
 
 from tests.reporting.runs import small_run
-from tsugiki.core.messages import speaking
+from tsugiki.locale.messages import speaking
 from tsugiki.reporting.report import write_report
-from tsugiki.training.findings import find_in_run
+from tsugiki.training.run import find_in_run
 
 EVIL = ('<img src=x onerror="alert(1)">', "猫\"'&</style><script>alert(2)</script>", "{{ 7*7 }}")
 VOID = {"meta", "img", "input", "br"}
@@ -110,7 +110,8 @@ def test_every_sentence_stands_in_both_languages(page):
 
 @pytest.mark.parametrize("template", ["base", "parts", "report", "audit"])
 def test_templates_hold_no_words_of_their_own(template):
-    text = resources.files("tsugiki.reporting").joinpath("templates", f"{template}.html.j2").read_text(encoding="utf-8")
+    folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
+    text = folder.joinpath(f"{template}.html.j2").read_text(encoding="utf-8")
     bare = re.sub(r"<(pre|style|script)>.*?</\1>|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", text, flags=re.DOTALL)
     assert set(re.findall(r"[^\W\d_]+", bare)) <= {"tsugiki", "接ぎ木", "English", "日本語"}
 
@@ -119,7 +120,7 @@ def test_every_sentence_is_used_somewhere(run):
     from tsugiki.reporting.report import _glance, _sentences
 
     findings = find_in_run(run)
-    folder = resources.files("tsugiki.reporting").joinpath("templates")
+    folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
     templates = "".join(entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".j2"))
     used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run.evaluation, findings)}
     assert set(_sentences(run, findings, "x")) <= used

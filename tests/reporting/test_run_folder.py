@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.reporting.runs import small_run
-from tsugiki.evaluation import Predictions, evaluate_rows
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
 from tsugiki.reporting.run_folder import save_run
-from tsugiki.training.decisions import apply_decisions, choose
+from tsugiki.training.corrections import apply_decisions, choose
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ import pytest
 from torch import nn
 
 from tests.reporting.runs import D, small_run
-from tsugiki.backbones.groups import LayerGroup
-from tsugiki.core.messages import speaking
+from tsugiki.backbones.layer_groups import LayerGroup
+from tsugiki.fine_tuning.comparison import compare
+from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.locale.messages import speaking
 from tsugiki.reporting.card import write_card
-from tsugiki.reporting.photo_words import leak_words, suspect_words
+from tsugiki.reporting.pages.photo_sentences import leak_words, suspect_words
+from tsugiki.reporting.pages.run_sentences import trust_words, unknown_words
+from tsugiki.reporting.pages.training_sentences import training_words
 from tsugiki.reporting.report import write_report
-from tsugiki.reporting.report_words import trust_words, unknown_words
-from tsugiki.reporting.training_words import training_words
-from tsugiki.training.findings import find_in_run
-from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.verdict import compare
+from tsugiki.training.run import find_in_run
 
 
 @pytest.fixture

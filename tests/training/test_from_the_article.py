@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import tsugiki
-from tsugiki.training.loop import train
+from tsugiki.training.article_loop import train
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "from-the-article.ja.md", DOCS / "from-the-article.md"]

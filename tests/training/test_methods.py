@@ -10,15 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.fine_tune.conftest import draw_photos, state_of, tiny_classifier
+from tests.fine_tuning.conftest import draw_photos, state_of, tiny_classifier
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError, RequestError, TrainingError
-from tsugiki.data.augmentation import NO_AUGMENTATION
-from tsugiki.data.loading import load
+from tsugiki.data.augmentation.augment import NO_AUGMENTATION
+from tsugiki.data.load import load
+from tsugiki.features.table import Looking
+from tsugiki.fine_tuning.dividing import divide
+from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.training import methods
-from tsugiki.training.evidence import Looking
-from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.settings import FineTuneSettings
 from tsugiki.training.methods import FineTuning, fit
 
 SETTINGS = FineTuneSettings(epochs=2, batch_size=16, precision="float32")

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import tsugiki as tg
-from tests.training.fine_tune.conftest import draw_photos
+from tests.fine_tuning.conftest import draw_photos
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import speaking
 from tsugiki.features.store import FeatureStore
+from tsugiki.features.table import Looking
+from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.heads.linear import HeadSettings
+from tsugiki.inspection.audit import audit
+from tsugiki.locale.messages import speaking
 from tsugiki.training import fit as transfer
 from tsugiki.training import methods
-from tsugiki.training.audit import audit
-from tsugiki.training.evidence import Looking
-from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.head import HeadSettings
 from tsugiki.training.methods import FineTuning
 
 CLASSES = ("pizza", "steak", "sushi")

@@ -14,11 +14,11 @@ import tsugiki as tg
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import pipeline
+from tsugiki.features import executor as pipeline
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.evidence import Looking, find_samples
-from tsugiki.training.head import HeadSettings
-from tsugiki.training.recall import fingerprint
+from tsugiki.features.table import Looking, find_samples
+from tsugiki.heads.linear import HeadSettings
+from tsugiki.inspection.seen_photos import fingerprint
 
 CLASSES = ("pizza", "steak", "sushi")
 QUICK = HeadSettings(epochs=10)
@@ -99,7 +99,7 @@ def test_frozen_means_frozen(dishes, looking, engine, batch_size):
 
 
 def test_the_bundled_backbone_is_as_it_was_loaded(nae, dish_run):
-    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.backbones.load import load_backbone
 
     assert same(state_of(dish_run.classifier.backbone), state_of(load_backbone("bundled:nae")))
     assert dish_run.classifier.backbone is nae

@@ -36,7 +36,7 @@ def test_a_tracker_is_a_writer_for_train(tmp_path):
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
 
-    from tsugiki.training.loop import train
+    from tsugiki.training.article_loop import train
 
     pytest.importorskip("tensorboard")
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tsugiki.backbones.groups import LayerGroup, group_layers
+from tsugiki.backbones.layer_groups import LayerGroup, group_layers
 from tsugiki.data.preprocess import Preprocess
 
 

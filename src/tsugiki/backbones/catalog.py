@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsugiki.backbones import bundled_source, timm_source, torchvision_source
-from tsugiki.backbones.hub_files import cached_file
-from tsugiki.backbones.hub_source import WEIGHTS_FILES
+from tsugiki.backbones.sources import bundled_source, timm_source, torchvision_source
+from tsugiki.backbones.sources.hub_files import cached_file
+from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
 
 

@@ -6,6 +6,8 @@ on dropping. Frozen modules therefore stay in evaluation mode whatever ``train()
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from torch import nn
@@ -57,3 +59,48 @@ def _is_held(module: nn.Module) -> bool:
 def _stay_in_evaluation_mode(module: nn.Module, _inputs: Any) -> None:
     # A hook, not a replaced `train` method: a function of this file can be copied and pickled, a method of one object cannot.
     module.training = False
+
+
+@contextmanager
+def mode_kept(network: nn.Module) -> Iterator[None]:
+    """Whatever the block does, every module of ``network`` is afterwards in the mode (train or eval) it was in before."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Within this block ``network`` is in evaluation mode; afterwards every module is in the mode it was found in."""
+    with mode_kept(network):
+        network.eval()
+        yield
+
+
+def set_training_mode(model: nn.Module) -> None:
+    """Put ``model`` into training mode, except the parts that are wholly frozen: those go into eval mode.
+
+    ``requires_grad=False`` alone does not stop BatchNorm from moving its running statistics, nor dropout from dropping.
+    """
+    model.train()
+    for module in model.modules():
+        frozen = [not parameter.requires_grad for parameter in module.parameters()]
+        if frozen and all(frozen):
+            module.eval()
+
+
+@contextmanager
+def lone_photo(model: nn.Module, photos: int) -> Iterator[None]:
+    """While a batch of one photo is learned from, BatchNorm layers use the statistics they already have."""
+    norms = [module for module in model.modules() if photos == 1 and isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
+    learning = [norm for norm in norms if norm.training]
+    for norm in learning:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in learning:
+            norm.train()

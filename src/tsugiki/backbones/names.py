@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError, UnknownName
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 SOURCES = ("torchvision", "timm", "hub", "bundled")
 
@@ -124,19 +124,19 @@ def _listing() -> str:
 
 
 def _torchvision_names() -> tuple[str, ...]:
-    from tsugiki.backbones import torchvision_source
+    from tsugiki.backbones.sources import torchvision_source
 
     return torchvision_source.names()
 
 
 def _timm_names() -> tuple[str, ...]:
-    from tsugiki.backbones import timm_source
+    from tsugiki.backbones.sources import timm_source
 
     return timm_source.names()
 
 
 def _bundled_names() -> tuple[str, ...]:
-    from tsugiki.backbones import bundled_source
+    from tsugiki.backbones.sources import bundled_source
 
     return bundled_source.names()
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from tsugiki.core.console import emit
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 _COLUMNS = ("input_size", "output_size", "num_params", "trainable")
 

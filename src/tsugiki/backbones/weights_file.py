@@ -17,7 +17,7 @@ from torch import nn
 
 from tsugiki.core.errors import WeightsError
 from tsugiki.core.files import sha256_of
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 

@@ -22,8 +22,8 @@ from typing import Any
 from tsugiki.backbones.names import resolve
 from tsugiki.backbones.weights_file import SUFFIXES
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
 
 _SETTINGS = ("architecture", "weights", "model_args", "licence", "preprocess")
 

@@ -1,1 +1,1 @@
-"""Floor 4: the classifier, how it answers, and its artefact on disk."""
+"""Backbone, head, classes, preprocessing and calibration as one thing; how it answers; its files."""

@@ -20,13 +20,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from tsugiki.backbones.backbone import BackboneSpec, WeightsOrigin
-from tsugiki.backbones.loading import rebuild_backbone
-from tsugiki.classifier.unknown import Unknown
+from tsugiki.backbones.load import rebuild_backbone
+from tsugiki.classifier.answer import Unknown
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
-from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier

@@ -14,12 +14,12 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import freeze
-from tsugiki.backbones.loading import load_backbone
+from tsugiki.backbones.load import load_backbone
+from tsugiki.classifier.answer import Unknown
 from tsugiki.classifier.prediction import Prediction
-from tsugiki.classifier.unknown import Unknown
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "efficientnet_b0"
 """The backbone of the article that this project began with."""
@@ -98,7 +98,7 @@ class Classifier(nn.Module):
             RequestError: When there is no such file or folder, or ``photos`` is something else.
             UnreadablePhoto: When the one photo that was given cannot be read.
         """
-        from tsugiki.classifier.predicting import predict
+        from tsugiki.classifier.predict import predict
 
         return predict(self, photos, top=top)
 

@@ -1,1 +1,1 @@
-"""The top floor: one file per verb."""
+"""The command line: one file per verb."""

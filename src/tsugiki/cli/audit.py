@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tsugiki.core.console import emit, say
-from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.locale.messages import tr
 
 
 def audit(
@@ -23,13 +23,13 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
-    from tsugiki.backbones.loading import load_backbone
-    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.backbones.load import load_backbone
+    from tsugiki.cli.options import parse_model_args
     from tsugiki.cli.tables import aligned
-    from tsugiki.data.describing import describe_samples
-    from tsugiki.reporting.audit import PAGE, SUSPECTS, audit_table, save_audit
-    from tsugiki.reporting.target import AUDIT, check_target
-    from tsugiki.training.audit import audit as examine
+    from tsugiki.data.describe import describe_samples
+    from tsugiki.inspection.audit import audit as examine
+    from tsugiki.reporting.audit_page import PAGE, SUSPECTS, audit_table, save_audit
+    from tsugiki.reporting.run_folder import AUDIT, check_target
 
     if out is not None:
         check_target(out, AUDIT)

@@ -11,7 +11,7 @@ import typer
 
 from tsugiki.cli.tables import aligned
 from tsugiki.core.console import emit, say
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.catalog import BackboneInfo

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tsugiki.core.console import emit
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 def cache(

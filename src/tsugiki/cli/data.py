@@ -10,7 +10,7 @@ import typer
 
 from tsugiki.cli.help_pages import Command, Group
 from tsugiki.core.console import emit
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 app = typer.Typer(cls=Group, help=tr("Bring a data set onto this machine."), no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def get(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Fetch and unpack a data set and tell its folder."""
-    from tsugiki.data.download import get_data
+    from tsugiki.data.sources.download import get_data
 
     folder = get_data(name, to=to)
     emit(json.dumps({"folder": folder.as_posix()}, ensure_ascii=False) if as_json else str(folder))
@@ -35,7 +35,7 @@ def list_names(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Tell the data sets that are known by name and where they come from."""
-    from tsugiki.data.download import describe_data_sets
+    from tsugiki.data.sources.download import describe_data_sets
 
     known = describe_data_sets()
     if as_json:

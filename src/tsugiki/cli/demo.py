@@ -8,19 +8,18 @@ from typing import Annotated
 import typer
 
 from tsugiki.core.console import emit, say
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 def demo(
     out: Annotated[Path, typer.Option(help=tr("the run folder"))] = Path("runs/demo"),
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
-    from tsugiki.backbones.loading import load_backbone
+    from tsugiki.backbones.load import load_backbone
     from tsugiki.cli.fit import classifier_of
-    from tsugiki.data.describing import describe_samples
-    from tsugiki.reporting.run_folder import save_run
-    from tsugiki.reporting.target import check_target
-    from tsugiki.training.evidence import find_samples
+    from tsugiki.data.describe import describe_samples
+    from tsugiki.features.table import find_samples
+    from tsugiki.reporting.run_folder import check_target, save_run
     from tsugiki.training.fit import fit
 
     target = check_target(out)
@@ -41,9 +40,9 @@ def demo(
 
 def _draw(run: Path, photos: list[Path]) -> Path:
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.classifier.predicting import predict_files
-    from tsugiki.reporting.figures import save_picture
-    from tsugiki.reporting.predictions_plot import Tile, draw_predictions
+    from tsugiki.classifier.predict import predict_files
+    from tsugiki.reporting.plots.figures import save_picture
+    from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
     shown = photos[:: max(1, len(photos) // 9)][:9]
     answers = predict_files(Classifier.load(run), shown)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tsugiki.core.console import emit, say
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 def evaluate(
@@ -23,7 +23,7 @@ def evaluate(
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.core.devices import pick_device
     from tsugiki.core.files import write_json
-    from tsugiki.training.evaluating import evaluate as judge
+    from tsugiki.inspection.evaluate import evaluate as judge
 
     result = judge(Classifier.load(run).to(pick_device(device)), data)
     if out is not None:

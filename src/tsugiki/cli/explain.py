@@ -10,7 +10,7 @@ import typer
 
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 def explain(
@@ -25,10 +25,10 @@ def explain(
     """Draw what the model sees of a photo, which parts speak for its answer, and what it has seen that is like it."""
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.core.devices import pick_device
-    from tsugiki.reporting.explain import draw_explanation
-    from tsugiki.reporting.explain import explain as why
-    from tsugiki.reporting.figures import save_picture
-    from tsugiki.training.nearest_photos import nearest_photos
+    from tsugiki.inspection.nearest_photos import nearest_photos
+    from tsugiki.reporting.plots.explanation_plot import draw_explanation
+    from tsugiki.reporting.plots.explanation_plot import explain as why
+    from tsugiki.reporting.plots.figures import save_picture
 
     classifier = Classifier.load(run).to(pick_device(device))
     if not photo.is_file():

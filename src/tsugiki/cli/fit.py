@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tsugiki.cli.fine_tune_options import (
+from tsugiki.cli.options import (
     BudgetOption,
     FlipOption,
     KnobOption,
@@ -24,8 +24,8 @@ from tsugiki.cli.fine_tune_options import (
     refuse_without_fine_tuning,
 )
 from tsugiki.core.console import emit, say, typed
-from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
@@ -73,14 +73,14 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
-    from tsugiki.backbones.loading import load_backbone
-    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.backbones.load import load_backbone
+    from tsugiki.cli.options import parse_model_args
     from tsugiki.core.devices import pick_device
-    from tsugiki.data.describing import describe_samples
-    from tsugiki.reporting.target import check_target
-    from tsugiki.training.decisions import apply_decisions, choose
-    from tsugiki.training.evidence import Looking, find_samples
-    from tsugiki.training.head import HeadSettings
+    from tsugiki.data.describe import describe_samples
+    from tsugiki.features.table import Looking, find_samples
+    from tsugiki.heads.linear import HeadSettings
+    from tsugiki.reporting.run_folder import check_target
+    from tsugiki.training.corrections import apply_decisions, choose
     from tsugiki.training.methods import fit as train
     from tsugiki.training.trackers import require_tracker, tracking
 
@@ -144,7 +144,7 @@ def default_target(data: str) -> Path:
 def finish(run: Run, target: Path, *, as_json: bool) -> None:
     """Save the run and say where, and what to do with it; of several processes the main one does, the others wait for it."""
     from tsugiki.core.devices import is_main_process
-    from tsugiki.training.together import wait_for_all
+    from tsugiki.core.processes import wait_for_all
 
     if is_main_process():
         _save(run, target, as_json=as_json)

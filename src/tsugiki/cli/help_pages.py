@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 class Command(TyperCommand):

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsugiki.cli.fine_tune_options import options_typed
+from tsugiki.cli.options import options_typed
 from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import RequestError, TrainingError
-from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.samples import Samples
-    from tsugiki.training.fine_tune.lr_range import RateTest
-    from tsugiki.training.fine_tune.settings import FineTuneSettings
+    from tsugiki.fine_tuning.lr_range import RateTest
+    from tsugiki.fine_tuning.settings import FineTuneSettings
 
 
 def lr(
@@ -40,10 +40,10 @@ def lr(
     as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
 ) -> None:
     """Try learning rates for fine-tuning and suggest one; no weight is changed."""
-    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.cli.options import parse_model_args
     from tsugiki.core.devices import pick_device
-    from tsugiki.training.fine_tune.lr_range import find_rate, rates_between
-    from tsugiki.training.fine_tune.settings import FineTuneSettings
+    from tsugiki.fine_tuning.lr_range import find_rate, rates_between
+    from tsugiki.fine_tuning.settings import FineTuneSettings
 
     settings = FineTuneSettings(unfreeze=unfreeze, batch_size=batch_size, seed=seed)
     rates_between(lowest, highest, steps)
@@ -95,15 +95,15 @@ def _start(
     A run's own classifier, or a backbone with its head fitted on stored features. Held-out photos are not judged, and what
     cannot work is refused before any feature is computed.
     """
-    from tsugiki.backbones.loading import arguments_given, load_backbone
-    from tsugiki.backbones.recipe import names_a_file
+    from tsugiki.backbones.load import arguments_given, load_backbone
+    from tsugiki.backbones.sources.base import names_a_file
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.cli.model_args import model_arg_words
-    from tsugiki.training.evidence import Looking, find_samples
-    from tsugiki.training.fine_tune.dividing import divide
-    from tsugiki.training.fine_tune.groups import chosen_groups
-    from tsugiki.training.fit import learn, with_classes_of
-    from tsugiki.training.head import HeadSettings
+    from tsugiki.cli.options import model_arg_words
+    from tsugiki.features.table import Looking, find_samples
+    from tsugiki.fine_tuning.dividing import divide
+    from tsugiki.fine_tuning.layers import chosen_groups
+    from tsugiki.heads.linear import HeadSettings
+    from tsugiki.training.fit import learn
 
     run = Classifier.load(network) if _is_run(network) else None
     root = run.backbone if run else load_backbone(network, weights=weights, model_args=arguments)
@@ -117,7 +117,7 @@ def _start(
     # A run knows the name of a file of weights, not where it lies.
     weights = f"FOLDER/{root.spec.weights}" if names_a_file(root.spec.weights) else root.spec.weights
     words = ["--backbone", str(root.spec), *_weights_words(weights), *model_arg_words(arguments_given(root.spec))]
-    return run, with_classes_of(run, samples), words
+    return run, samples.with_classes(run.classes), words
 
 
 def _weights_words(weights: str) -> list[str]:
@@ -131,8 +131,8 @@ def _tell(found: RateTest, plot: Path | None, *, as_json: bool) -> None:
         TrainingError: When there is no suggestion.
     """
     if plot is not None:
-        from tsugiki.reporting.figures import save_picture
-        from tsugiki.reporting.rate_plot import draw_rates
+        from tsugiki.reporting.plots.figures import save_picture
+        from tsugiki.reporting.plots.rate_plot import draw_rates
 
         save_picture(draw_rates(found.rates, found.losses, found.suggestion), plot)
         say(tr("Written: {path}", path=plot))

@@ -21,7 +21,7 @@ from tsugiki.cli.help_pages import Command, Group, prepare_help
 from tsugiki.cli.usage import refusal
 from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import RequestError, TsugikiError
-from tsugiki.core.messages import LANGUAGES, tr, use_language
+from tsugiki.locale.messages import LANGUAGES, tr, use_language
 
 VERBS = ("demo", "audit", "fit", "evaluate", "predict", "explain", "summary", "backbones", "plot", "lr", "cache")
 """Verbs in the order that a newcomer meets them; each is a function of its name in a module of its name."""

@@ -11,7 +11,7 @@ import typer
 
 from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def plot(
     seed: Annotated[int, typer.Option(help=tr("which photos are picked"))] = 0,
 ) -> None:
     """Draw the curves of a run and, with --data, its predictions; each picture's path is a line of the answer."""
-    from tsugiki.reporting.curves import draw_loss_curves
+    from tsugiki.reporting.plots.curves_plot import draw_loss_curves
 
     if batch and data is None:
         raise RequestError(tr("--batch draws photos, and needs to know where they are."), cure="--data DATA")
@@ -42,7 +42,7 @@ def plot(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    from tsugiki.reporting.figures import save_picture
+    from tsugiki.reporting.plots.figures import save_picture
 
     save_picture(figure, path)
     emit(str(path))
@@ -67,8 +67,8 @@ def _part(run: Path, name: str) -> Path:
 
 
 def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
-    from tsugiki.evaluation.rows import Predictions
-    from tsugiki.reporting.predictions_plot import Tile, draw_predictions
+    from tsugiki.evaluation.predictions import Predictions
+    from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
     rows = Predictions.from_csv(_part(run, "predictions.csv"))
     held_out = rows.of("test" if "test" in rows.splits else "val").scored()
@@ -100,7 +100,7 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
     import torch
 
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.reporting.batch_plot import draw_batch
+    from tsugiki.reporting.plots.batch_plot import draw_batch
 
     preprocess = Classifier.load(run).preprocess
     listing = _listed(data)
@@ -117,7 +117,7 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
 def _readable(path: Path, name: str) -> Image | None:
     """The photo; one that cannot be read is named, and no other takes its place."""
     from tsugiki.core.errors import UnreadablePhoto
-    from tsugiki.data.decode import open_photo
+    from tsugiki.data.images.decode import open_photo
 
     try:
         return open_photo(path)
@@ -127,7 +127,7 @@ def _readable(path: Path, name: str) -> Image | None:
 
 
 def _listed(data: str) -> Listing:
-    from tsugiki.data.listing import list_photos
+    from tsugiki.data.sources.listing import list_photos
 
     return list_photos(data)
 

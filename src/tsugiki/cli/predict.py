@@ -13,7 +13,7 @@ import typer
 
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def predict(
 ) -> None:
     """Ask a trained classifier about photos."""
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.classifier.predicting import predict_files
+    from tsugiki.classifier.predict import predict_files
     from tsugiki.core.devices import pick_device
 
     paths, left_out = _photos(photos)
@@ -64,7 +64,7 @@ def predict(
 
 
 def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
-    from tsugiki.data.walking import photos_in
+    from tsugiki.data.sources.folders import photos_in
 
     paths: list[Path] = []
     left_out: list[LeftOut] = []
@@ -106,8 +106,8 @@ def _csv(answers: Sequence[Prediction], model: Classifier) -> str:
 
 
 def _draw(answers: Sequence[Prediction], path: Path) -> None:
-    from tsugiki.reporting.figures import save_picture
-    from tsugiki.reporting.predictions_plot import Tile, draw_predictions
+    from tsugiki.reporting.plots.figures import save_picture
+    from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
     shown = [answer for answer in answers if not answer.problem][:36]
     tiles = [Tile(answer.name, answer.label, answer.probability, known=answer.known) for answer in shown]

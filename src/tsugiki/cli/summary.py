@@ -10,7 +10,7 @@ import typer
 
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,9 +65,9 @@ def _stages_of_backbone(
     name: str, classes: int, model_arg: list[str], zoo: Path | None
 ) -> tuple[list[tuple[str, nn.Module]], tuple[int, int]]:
     from tsugiki.backbones.freezing import freeze
-    from tsugiki.backbones.heads import replace_head
-    from tsugiki.backbones.loading import build_network
-    from tsugiki.cli.model_args import parse_model_args
+    from tsugiki.backbones.load import build_network
+    from tsugiki.backbones.network_heads import replace_head
+    from tsugiki.cli.options import parse_model_args
 
     args = parse_model_args(model_arg)
     before, preprocess = build_network(name, model_args=args, zoo=zoo)

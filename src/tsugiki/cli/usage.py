@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 def refusal(error: Exception, words: Sequence[str]) -> RequestError | None:

@@ -1,1 +1,1 @@
-"""Floor 0: what every other floor stands on."""
+"""What everything stands on: errors, console and events, whole files, downloads, validation, seeds, devices, processes."""

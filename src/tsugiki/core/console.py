@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tsugiki.core.devices import is_main_process, rank
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 _silent = False
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     import torch

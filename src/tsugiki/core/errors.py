@@ -21,7 +21,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 
 class TsugikiError(Exception):

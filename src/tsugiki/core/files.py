@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 _UNDER_WAY = ".under-way-"
 _NEWBORN = 1.0  # seconds in which a folder that was just made may not be held yet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 DEFAULT_SEED = 42
 """Used wherever nobody names a seed, so that every way of asking holds the same photos out."""

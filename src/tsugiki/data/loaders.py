@@ -31,14 +31,14 @@ from torch.utils.data import DataLoader, Dataset
 from tsugiki.core.console import say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
-from tsugiki.core.messages import tr
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.decode import open_photo
-from tsugiki.data.describing import describe_samples
-from tsugiki.data.listing import list_photos
-from tsugiki.data.looking import look
+from tsugiki.data.check import look
+from tsugiki.data.describe import describe_samples
+from tsugiki.data.images.decode import open_photo
+from tsugiki.data.load import settle
 from tsugiki.data.samples import Listing, Look, Samples
-from tsugiki.data.settling import settle
+from tsugiki.data.sources.listing import list_photos
+from tsugiki.locale.messages import tr
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
 """A photo of mode RGB to ``[3, H, W]``."""

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import listed, tr
+from tsugiki.locale.messages import listed, tr
 
 if TYPE_CHECKING:
     import torch

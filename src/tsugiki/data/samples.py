@@ -16,6 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.errors import RequestError
+from tsugiki.locale.messages import tr
+
 UNKNOWN_CLASS = -1
 """The label of a held-out photo whose class was not among the training classes."""
 
@@ -155,6 +158,24 @@ class Samples:
     def of(self, split: str) -> Samples:
         """The photos of one split."""
         return self.take(self.rows_of(split))
+
+    def with_classes(self, classes: tuple[str, ...]) -> Samples:
+        """The same photos with labels in the order of ``classes``.
+
+        Raises:
+            RequestError: When one of the two has a class that the other does not have.
+        """
+        if self.classes == classes:
+            return self
+        if set(self.classes) != set(classes):
+            raise RequestError(
+                tr("The photos' classes are not the classifier's."),
+                allowed=", ".join(classes),
+                got=", ".join(self.classes),
+                cure="Classifier(..., classes=data.classes)",
+            )
+        place = np.array([classes.index(name) for name in self.classes] + [UNKNOWN_CLASS])
+        return replace(self, classes=classes, labels=place[self.labels])
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Photos per split and class name, classes in order, absent ones as 0."""

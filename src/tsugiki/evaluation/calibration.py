@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.evaluation.arrays import Floats, Ints, log_softmax, softmax
-from tsugiki.evaluation.intervals import CONFIDENCE, Interval, wilson
+from tsugiki.evaluation.metrics import CONFIDENCE, Floats, Interval, Ints, log_softmax, softmax, wilson
 
 Binning = Literal["width", "mass"]
 

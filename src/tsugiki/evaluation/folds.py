@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.linking import Linked
+from tsugiki.core.union_find import Linked
 
 Ints = npt.NDArray[np.int64]
 Groups = Sequence[str] | Ints

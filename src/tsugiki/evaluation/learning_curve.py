@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.messages import tr
-from tsugiki.evaluation.arrays import Floats, Ints
 from tsugiki.evaluation.folds import IN_NO_FOLD, deal_folds
+from tsugiki.evaluation.metrics import Floats, Ints
+from tsugiki.locale.messages import tr
 
 Predict = Callable[[Floats], Ints]
 FitHead = Callable[[Floats, Ints], Predict]

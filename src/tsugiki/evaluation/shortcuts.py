@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.evaluation.arrays import Floats, Ints, blocks
-from tsugiki.evaluation.intervals import Interval, mcnemar, share_of
-from tsugiki.evaluation.metrics import majority_class
+from tsugiki.evaluation.metrics import Floats, Interval, Ints, blocks, majority_class, mcnemar, share_of
 
 LEVEL = 0.01
 """How rarely chance alone may raise the alarm."""

@@ -1,1 +1,1 @@
-"""Floor 3: features of photos, computed once by the fastest engine and kept."""
+"""Each photo is looked at once: features, computed by the fastest engine and kept."""

@@ -25,7 +25,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,9 @@ import numpy.typing as npt
 
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.files import cache_folder, write_atomically
-from tsugiki.core.messages import tr
-from tsugiki.data.pixels import PhotoFacts
+from tsugiki.data.images.pixels import PhotoFacts
+from tsugiki.features.vectors import VectorFile
+from tsugiki.locale.messages import tr
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
@@ -272,45 +272,6 @@ class Space:
     def vectors(self) -> VectorFile:
         """Every row of the space, left on disk."""
         return VectorFile(self._path, (self._whole_rows(), self.width))
-
-
-@dataclass(frozen=True)
-class VectorFile:
-    """Vectors on disk that are indexed like an array ``[M, D]``.
-
-    They are read, not mapped into memory: each touched page of a map brings its neighbours along, and a walk over a million
-    rows would seem to hold them all.
-
-    Attributes:
-        path: The file, float32, row after row.
-        shape: ``(M, D)``.
-    """
-
-    path: Path
-    shape: tuple[int, int]
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """A copy of some rows, ``[N, D]``, in the order asked for; neighbouring rows are read together."""
-        order = np.argsort(rows, kind="stable")
-        ordered = np.asarray(rows)[order]
-        found = np.empty((len(rows), self.shape[1]), np.float32)
-        starts = np.flatnonzero(np.diff(ordered, prepend=-2) != 1).tolist()
-        if not starts:
-            return found
-        with self.path.open("rb", buffering=0) as stream:
-            for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-                stream.seek(int(ordered[start]) * self.shape[1] * found.itemsize)
-                part = found[start:end]
-                if stream.readinto(part.data.cast("B")) != part.nbytes:
-                    raise IndexError(f"{self.path} has no rows {ordered[start]} to {ordered[end - 1]}")
-        if (order == np.arange(len(rows))).all():
-            return found
-        unordered = np.empty_like(found)
-        unordered[order] = found
-        return unordered
 
 
 def _place(path: Path) -> bytes:

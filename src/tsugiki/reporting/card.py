@@ -11,12 +11,13 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
-from tsugiki.core.messages import speaking
-from tsugiki.evaluation.document import Document
-from tsugiki.reporting import photo_words, report_words
-from tsugiki.reporting.pages import fill_text
-from tsugiki.reporting.training_words import began_with, is_fine_tuned, training_words
-from tsugiki.training.findings import Findings
+from tsugiki.evaluation.predictions import Document
+from tsugiki.inspection.findings import Findings
+from tsugiki.locale.messages import speaking
+from tsugiki.reporting.pages import photo_sentences as photo_words
+from tsugiki.reporting.pages import run_sentences as report_words
+from tsugiki.reporting.pages.page import fill_text
+from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, training_words
 from tsugiki.training.run import Run
 
 _MOST_CLASSES = 100
@@ -34,7 +35,7 @@ def write_card(run: Run, findings: Findings, *, name: str) -> str:
 
     Args:
         run: What it is about.
-        findings: From :func:`tsugiki.training.findings.find_in_run`.
+        findings: From :func:`tsugiki.training.run.find_in_run`.
         name: Of the run's folder, without its path.
     """
     classes = run.classifier.classes

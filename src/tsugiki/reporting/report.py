@@ -15,13 +15,13 @@ import numpy as np
 
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
-from tsugiki.reporting import charts, photo_words
-from tsugiki.reporting import report_words as words
-from tsugiki.reporting.both import Both, in_both
-from tsugiki.reporting.pages import render_page
-from tsugiki.reporting.thumbnails import thumbnails
-from tsugiki.reporting.training_words import is_fine_tuned, training_words
-from tsugiki.training.findings import Findings
+from tsugiki.inspection.findings import Findings
+from tsugiki.reporting.pages import charts
+from tsugiki.reporting.pages import photo_sentences as photo_words
+from tsugiki.reporting.pages import run_sentences as words
+from tsugiki.reporting.pages.page import Both, in_both, render_page
+from tsugiki.reporting.pages.thumbnails import thumbnails
+from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_words
 from tsugiki.training.run import Run
 
 _MOST_MISTAKES = 12
@@ -40,7 +40,7 @@ def write_report(run: Run, findings: Findings, *, name: str) -> str:
 
     Args:
         run: What it is about.
-        findings: From :func:`tsugiki.training.findings.find_in_run`.
+        findings: From :func:`tsugiki.training.run.find_in_run`.
         name: Of the run's folder, without its path.
     """
     gallery = _Gallery.of(run, findings)

@@ -1,19 +1,103 @@
-"""A run on disk: whole or absent."""
+"""Where a run or an audit may be written: nothing that is not one of them is ever replaced."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tsugiki.core.devices import is_main_process
+from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
-from tsugiki.evaluation.suspects_file import write_suspects
+from tsugiki.evaluation.label_issues import write_suspects
+from tsugiki.locale.messages import tr
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
-from tsugiki.reporting.target import check_target
-from tsugiki.training.findings import find_in_run
-from tsugiki.training.run import Run
+from tsugiki.training.run import Run, find_in_run
+
+RUN_FILES = (
+    "classifier.json",
+    "weights.safetensors",
+    "history.csv",
+    "evaluation.json",
+    "predictions.csv",
+    "suspects.csv",
+    "report.html",
+    "README.md",
+)
+AUDIT_FILES = ("audit.json", "audit.html", "suspects.csv")
+
+_MAY_BE_THERE = frozenset({"predictions.png", "weights.safetensors.new", ".DS_Store", "Thumbs.db", "desktop.ini"})
+"""Pictures of ``demo``, what an interrupted save has left, and what file managers put everywhere."""
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a folder can hold.
+
+    Attributes:
+        name: ``run`` or ``audit``.
+        files: Its own files; a folder with the first of them, and with nothing else than these, may be replaced.
+    """
+
+    name: Literal["run", "audit"]
+    files: tuple[str, ...]
+
+
+RUN = Kind("run", RUN_FILES)
+AUDIT = Kind("audit", AUDIT_FILES)
+
+
+def check_target(folder: Path, kind: Kind = RUN) -> Path:
+    """Refuse, before anything is written, a folder that is something else or that cannot be written.
+
+    Args:
+        folder: Where a run or an audit is to be: a new folder, an empty one, or an older one of the same kind.
+        kind: :data:`RUN` or :data:`AUDIT`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RequestError: When there is a file, a folder that holds anything else, or no way to make a folder.
+    """
+    above = next((parent for parent in folder.absolute().parents if parent.exists()), folder)
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=folder, parent=above))
+    # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
+    if folder.resolve() == Path.cwd():
+        raise _refusal(folder, kind, got=tr("the folder one stands in"))
+    if not folder.exists():
+        return folder
+    if not folder.is_dir():
+        raise _refusal(folder, kind, got=tr("a file"))
+    found = {entry.name for entry in folder.iterdir()}
+    foreign = found if found and kind.files[0] not in found else found - {*kind.files} - _MAY_BE_THERE
+    if foreign:
+        raise _refusal(folder, kind, got=_named(foreign))
+    return folder
+
+
+def _named(names: set[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:_MOST_NAMED]) + (" ..." if len(shown) > _MOST_NAMED else "")
+
+
+def _refusal(folder: Path, kind: Kind, *, got: str) -> RequestError:
+    if kind.name == "run":
+        what = tr("{folder} holds something else than a run: it would be replaced.", folder=folder)
+        allowed = tr("a new folder, an empty one, or an older run")
+    else:
+        what = tr("{folder} holds something else than an audit: it would be replaced.", folder=folder)
+        allowed = tr("a new folder, an empty one, or an older audit")
+    other = folder.parent / f"{folder.resolve().name}-{kind.name}"
+    return RequestError(what, allowed=allowed, got=got, cure=tr("name another folder, as {folder}", folder=other))
+
 
 HISTORY = "history.csv"
 EVALUATION = "evaluation.json"

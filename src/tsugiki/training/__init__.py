@@ -1,1 +1,1 @@
-"""Floor 6: fit a head on features, the fine-tuning loop, the loop of the articles, history, trackers."""
+"""One fit: photos and a classifier in, a run out; and the loop of the articles."""

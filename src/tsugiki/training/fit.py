@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
-from tsugiki.core.errors import RequestError
-from tsugiki.core.messages import tr
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.document import headline
-from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
-from tsugiki.training.head import HeadFit, HeadSettings, Labelled, fit_head, impossible_sentence
-from tsugiki.training.heads import FeatureRows, Floats
-from tsugiki.training.recall import fingerprint, seen_notes
+from tsugiki.evaluation.predictions import headline
+from tsugiki.features.table import Evidence, Looking, find_samples, gather
+from tsugiki.features.vectors import FeatureRows, Floats
+from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_head, impossible_sentence
+from tsugiki.inspection.seen_photos import fingerprint, seen_notes
+from tsugiki.training.judge import calibrate, judge
 from tsugiki.training.run import Run
-from tsugiki.training.scoring import NOT_ESTIMATED, calibrate, judge
 
 
 def fit(
@@ -74,7 +73,7 @@ class Learned:
 def learn(model: Classifier, data: Samples | str | Path, settings: HeadSettings, looking: Looking) -> Learned:
     """:func:`fit` without its last step: no answer about a held-out photo is asked for."""
     samples = data if isinstance(data, Samples) else find_samples(data, seed=settings.seed, store=looking.store)
-    samples = with_classes_of(model, samples)
+    samples = samples.with_classes(model.classes)
     evidence = gather(model.backbone, model.preprocess, samples, looking)
     head = _fit_on(evidence, len(model.classes), settings)
     if head.out_of_fold is None:
@@ -95,25 +94,6 @@ def learn(model: Classifier, data: Samples | str | Path, settings: HeadSettings,
         "seen": seen_notes(evidence.samples),
     }
     return Learned(model, head.history, evidence, out_of_fold)
-
-
-def with_classes_of(model: Classifier, samples: Samples) -> Samples:
-    """The samples with labels in the order of the model's classes.
-
-    Raises:
-        RequestError: When one of them has a class that the other does not have.
-    """
-    if samples.classes == model.classes:
-        return samples
-    if set(samples.classes) != set(model.classes):
-        raise RequestError(
-            tr("The photos' classes are not the classifier's."),
-            allowed=", ".join(model.classes),
-            got=", ".join(samples.classes),
-            cure="Classifier(..., classes=data.classes)",
-        )
-    place = np.array([model.classes.index(name) for name in samples.classes] + [-1])
-    return replace(samples, classes=model.classes, labels=place[samples.labels])
 
 
 def _fit_on(evidence: Evidence, num_classes: int, settings: HeadSettings) -> HeadFit:

@@ -15,25 +15,24 @@ from torch import nn
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
-from tsugiki.core.messages import tr
+from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.document import headline
-from tsugiki.evaluation.rows import Predictions
-from tsugiki.training.evidence import Evidence, Looking, find_samples, gather
-from tsugiki.training.fine_tune.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
-from tsugiki.training.fine_tune.calibrating import calibrate_fine_tuned
-from tsugiki.training.fine_tune.dividing import divide
-from tsugiki.training.fine_tune.request import Groundwork, Resume, check_request, check_resume
-from tsugiki.training.fine_tune.run import FineTuned, fine_tune
-from tsugiki.training.fine_tune.settings import FineTuneSettings
-from tsugiki.training.fine_tune.verdict import compare, verdict_sentence
+from tsugiki.evaluation.predictions import Predictions, headline
+from tsugiki.features.table import Evidence, Looking, find_samples, gather
+from tsugiki.features.vectors import FeatureRows
+from tsugiki.fine_tuning.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
+from tsugiki.fine_tuning.calibrating import calibrate_fine_tuned
+from tsugiki.fine_tuning.comparison import compare, verdict_sentence
+from tsugiki.fine_tuning.dividing import divide
+from tsugiki.fine_tuning.request import Groundwork, Resume, check_request, check_resume
+from tsugiki.fine_tuning.run import FineTuned, fine_tune
+from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.heads.linear import HeadSettings, Labelled, fit_head
+from tsugiki.locale.messages import tr
 from tsugiki.training.fit import Learned, learn
 from tsugiki.training.fit import fit as fit_transfer
-from tsugiki.training.head import HeadSettings, Labelled, fit_head
-from tsugiki.training.heads import FeatureRows
+from tsugiki.training.judge import judge
 from tsugiki.training.run import Run
-from tsugiki.training.scoring import judge
-from tsugiki.training.together import accelerator_on, one_first
 
 Method = Literal["transfer", "fine-tune", "auto"]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.rows import Predictions
-from tsugiki.training.evidence import Evidence
-from tsugiki.training.heads import Floats
+from tsugiki.evaluation.predictions import Predictions
+from tsugiki.features.table import Evidence
+from tsugiki.features.vectors import Floats
+from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Run:
     Attributes:
         classifier: Trained, calibrated, on the device it was trained on.
         history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``.
-        evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.document.evaluate_rows`).
+        evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.predictions.evaluate_rows`).
         predictions: One row per held-out photo.
         evidence: Photos and features that it was made from.
         out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has learned its class, but not from it: NaN
@@ -37,3 +38,10 @@ class Run:
     def samples(self) -> Samples:
         """The photos that counted."""
         return self.evidence.samples
+
+
+def find_in_run(run: Run) -> Findings:
+    """What the training photos of a run, and the copies among all its photos, tell."""
+    fine_tuned = run.classifier.notes.get("method") == "fine-tune"
+    probabilities = out_of_fold_probabilities(run.out_of_fold, run.samples.labels[run.evidence.training])
+    return find(run.evidence, run.evidence.training, probabilities, with_curve=not fine_tuned)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, UnknownName
-from tsugiki.core.messages import tr
+from tsugiki.locale.messages import tr
 
 TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
 """Names for ``--log``, and the package that each needs."""

@@ -1,0 +1,215 @@
+"""What has to be done for one backbone: said completely before anything is built or fetched."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.names import Address, resolve
+from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
+from tsugiki.backbones.sources.base import Recipe, Source, names_a_file
+from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, read_weights
+from tsugiki.backbones.zoo import Zoo, find_zoo
+from tsugiki.core.errors import RequestError, WeightsError
+from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
+
+# Arguments with which libraries would fetch or read weights, or load code.
+_NOT_ARCHITECTURE = frozenset(
+    {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_model_args", "checkpoint_path", "cache_dir"}
+    | {"scriptable", "weights", "weights_backbone", "pretrained_backbone", "use_pretrained_backbone", "use_timm_backbone"}
+    | {"auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "experts_implementation"}
+    | {"_experts_implementation", "quantization_config", "_name_or_path"}
+)
+
+_AUXILIARY = tuple(path.partition(".")[0] for path in AUXILIARY_HEADS)
+
+
+def load_backbone(
+    name: str,
+    *,
+    weights: str | Path = "default",
+    model_args: Mapping[str, Any] | None = None,
+    zoo: str | Path | None = None,
+    preprocess: Preprocess | None = None,
+) -> Backbone:
+    """Load a pretrained network without its classifying layer, in evaluation mode.
+
+    Args:
+        name: ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a zoo's name, or a bare name.
+        weights: ``default``; the name of a set (``IMAGENET1K_V2``, a timm tag); a local file; or ``none`` for random weights.
+        model_args: Arguments for the architecture.
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+        preprocess: Instead of the one that belongs to the weights.
+
+    Raises:
+        UnknownName: When there is no such backbone or set of weights.
+        RequestError: When the architecture does not take these arguments.
+        WeightsError: When the weights cannot be used.
+        WeightsUnreachable: When they are neither on this machine nor reachable.
+    """
+    found_zoo = find_zoo(zoo)
+    address = resolve(name, found_zoo.names())
+    recipe = _recipe(address, str(weights), dict(model_args or {}), found_zoo)
+    return _make(recipe, preprocess or recipe.preprocess)
+
+
+def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
+    """The architecture of ``spec`` with random weights and no old head, for weights that are loaded afterwards."""
+    cut = cut_head(_build(spec), preprocess.size)
+    return Backbone(cut.body, cut.num_features, spec=spec, preprocess=preprocess).eval()
+
+
+def arguments_given(spec: BackboneSpec) -> dict[str, Any]:
+    """Those of ``spec``'s arguments that its name does not already bring: what has to be given to load it again.
+
+    Where what the name brings cannot be found out (it is on a hub that is not reachable) there are none.
+    """
+    try:
+        usual = _recipe(Address(spec.source, spec.name), "default", {}, find_zoo(None)).spec.model_args
+    except (RequestError, WeightsError):
+        return {}
+    return {name: value for name, value in spec.model_args.items() if json.dumps(usual.get(name)) != json.dumps(value)}
+
+
+def build_network(
+    name: str, *, model_args: Mapping[str, Any] | None = None, zoo: str | Path | None = None
+) -> tuple[nn.Module, Preprocess]:
+    """The whole network called ``name``, classifying layer included, with random weights, and what its weights would expect.
+
+    Raises:
+        UnknownName: When there is no such backbone.
+        RequestError: When the architecture does not take these arguments.
+    """
+    found_zoo = find_zoo(zoo)
+    recipe = _recipe(resolve(name, found_zoo.names()), "none", dict(model_args or {}), found_zoo)
+    return _build(recipe.spec), recipe.preprocess
+
+
+def _recipe(address: Address, weights: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
+    local = names_a_file(weights)
+    named = "" if local or weights.lower() in {"default", "none"} else weights
+    recipe = _recipe_of_source(address, named, model_args, zoo)
+    if local:
+        return recipe.with_file(Path(weights))
+    return recipe.without_weights() if weights.lower() == "none" else recipe
+
+
+def _recipe_of_source(address: Address, named: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
+    if address.source in {"torchvision", "timm"}:
+        return _recipe_of_library(address, named, model_args)
+    if named:
+        raise RequestError(
+            tr("{name} has one set of weights only.", name=str(address)),
+            allowed=tr("default, none, or a file"),
+            got=repr(named),
+        )
+    if address.source == "bundled":
+        from tsugiki.backbones.sources import bundled_source
+
+        return bundled_source.recipe(address.name, model_args)
+    if address.source == "hub":
+        from tsugiki.backbones.sources import hub_source
+
+        return hub_source.recipe(address.name, model_args)
+    return _recipe_of_zoo(address, model_args, zoo)
+
+
+def _recipe_of_library(address: Address, named: str, model_args: dict[str, Any]) -> Recipe:
+    source = _library(address.source)
+    plan = source.plan(address.name, named, model_args)
+    spec = BackboneSpec(address.source, plan.name, f"{address.source}:{plan.name}", plan.model_args, plan.weights or "default")
+    return Recipe(spec, source.preprocess(plan), lambda: source.fetch(plan), plan.weights, plan.licence)
+
+
+def _recipe_of_zoo(address: Address, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
+    entry = zoo.entry(address.name)
+    inner = resolve(entry.architecture)
+    recipe = _recipe_of_library(inner, "", {**entry.model_args, **model_args})
+    spec = BackboneSpec("zoo", entry.name, recipe.spec.architecture, recipe.spec.model_args)
+    path = entry.weights
+    return Recipe(spec, entry.preprocess or recipe.preprocess, lambda: path, path.name, entry.licence)
+
+
+def _library(name: str) -> Source:
+    return cast("Source", importlib.import_module(f"tsugiki.backbones.sources.{name}_source"))
+
+
+def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
+    # The weights first: when they cannot be had, nobody waits for a network to be built.
+    file = read_weights(recipe.fetch()) if recipe.fetch else None
+    network = _build(recipe.spec)
+    filled = _fill(network, file, recipe.spec) if file else set()
+    heads = head_paths(network)
+    cut = cut_head(network, recipe.preprocess.size)
+    origin = WeightsOrigin(recipe.label, file.sha256, file.licence or recipe.licence) if file else NO_WEIGHTS
+    whole = bool(heads) and all(f"{path}.weight" in filled for path in heads)
+    return Backbone(
+        cut.body,
+        cut.num_features,
+        spec=recipe.spec,
+        preprocess=preprocess,
+        origin=origin,
+        head=_at_rest(cut.head) if whole else None,
+    ).eval()
+
+
+def _at_rest(head: nn.Module | None) -> nn.Module | None:
+    if head is not None:
+        for parameter in head.parameters():
+            parameter.requires_grad = False
+        head.eval()
+    return head
+
+
+def _build(spec: BackboneSpec) -> nn.Module:
+    kind, _, name = spec.architecture.partition(":")
+    _refuse_more_than_architecture(spec, name)
+    try:
+        return _library(kind).build(name, spec.model_args)
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, ImportError) as error:
+        raise RequestError(
+            tr("{name} cannot be built with these arguments.", name=spec.architecture),
+            got=textwrap.shorten(", ".join(f"{key}={value}" for key, value in spec.model_args.items()), 300) or "-",
+            cure=str(error).splitlines()[0] if str(error) else "",
+        ) from error
+
+
+def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
+    """An architecture is built from its name alone: nothing is fetched, no file is read, no code is loaded on the way."""
+    strange = sorted(key for key in _NOT_ARCHITECTURE if spec.model_args.get(key))
+    if strange or not name or set(name) & set(":/\\"):
+        raise RequestError(
+            tr("{name} asks for more than an architecture.", name=spec.architecture),
+            allowed=tr("the name of an architecture, and arguments that say how it is built"),
+            got=", ".join(strange) or repr(name),
+            cure=tr("give weights with --weights"),
+        )
+
+
+def _fill(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:
+    source = _library(spec.architecture.partition(":")[0])
+    state, ignored = file.state, (*head_paths(network), *_AUXILIARY, *_declared_heads(network))
+    gap = misfit(network, state, heads=ignored)
+    if gap:
+        adapted = source.adapt(network, state)
+        state, gap = min(((s, misfit(network, s, heads=ignored)) for s in (adapted, state)), key=lambda pair: len(pair[1]))
+    if gap:
+        raise WeightsError(
+            tr("The weights in {file} do not fit {architecture}.", file=file.name, architecture=spec.architecture),
+            got=str(gap),
+            cure=tr("name the architecture they were made for, or give its variant with --model-arg NAME=VALUE"),
+        )
+    return fill(network, state)
+
+
+def _declared_heads(network: nn.Module) -> tuple[str, ...]:
+    declared = (getattr(network, "pretrained_cfg", None) or {}).get("classifier") or ()
+    return (declared,) if isinstance(declared, str) else tuple(declared)

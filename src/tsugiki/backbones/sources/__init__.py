@@ -1,0 +1,1 @@
+"""Libraries of architectures and weights, one file each."""

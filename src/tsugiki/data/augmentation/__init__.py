@@ -1,0 +1,1 @@
+"""Photos varied while all layers learn."""

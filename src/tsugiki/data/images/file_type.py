@@ -1,0 +1,84 @@
+"""What a file that is no readable photo really is, from its first bytes."""
+
+from __future__ import annotations
+
+from tsugiki.locale.messages import tr
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_PICTURES = (
+    (b"\xff\xd8", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"\x00\x00\x00\x0cjP", "JPEG 2000"),
+)
+
+_OTHERS = (
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"8BPS", "Photoshop"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x1f\x8b", "gzip"),
+    (b"Rar!", "RAR"),
+    (b"7z\xbc\xaf", "7z"),
+    (b"RIFF", "RIFF"),
+    (b"\x7fELF", "ELF"),
+    (b"SQLite format 3", "SQLite"),
+    (b"\x93NUMPY", "NumPy"),
+    (b"\x89HDF", "HDF5"),
+)
+
+
+def name_content(content: bytes) -> str:
+    """A few words for content that no picture decoder recognised.
+
+    Args:
+        content: The whole file.
+    """
+    if not content:
+        return tr("empty file")
+    if not content.strip(b"\x00"):
+        return tr("nothing but zero bytes")
+    if content[4:8] == b"ftyp":
+        return _name_iso_media(content[8:12])
+    return _name_by_mark(content) or _name_text(content[:4096])
+
+
+def _name_by_mark(content: bytes) -> str | None:
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return tr("a {format} file, cut off or damaged", format="WebP")
+    for mark, name in _PICTURES:
+        if content.startswith(mark):
+            return tr("a {format} file, cut off or damaged", format=name)
+    for mark, name in _OTHERS:
+        if content.startswith(mark):
+            return tr("a {format} file, no photo", format=name)
+    return None
+
+
+def _name_iso_media(brand: bytes) -> str:
+    if brand in _HEIF_BRANDS:
+        return tr("HEIC, which Pillow cannot read: save it as JPEG")
+    if brand in {b"avif", b"avis"}:
+        return tr("a {format} file, cut off or damaged", format="AVIF")
+    return tr("a video")
+
+
+def _name_text(head: bytes) -> str:
+    try:
+        # Cutting the head may have split its last letter.
+        text = head.decode("utf-8-sig", errors="strict" if len(head) < 4096 else "ignore").lstrip().lower()
+    except UnicodeDecodeError:
+        return tr("no picture format that is known here")
+    if "\x00" in text:
+        return tr("no picture format that is known here")
+    if text.startswith("version https://git-lfs"):
+        return tr("a Git LFS pointer: the photo itself was not downloaded")
+    if text.startswith(("<!doctype html", "<html")) or "<html" in text[:512]:
+        return tr("an HTML page")
+    if "<svg" in text:
+        return tr("an SVG drawing")
+    return tr("a text file")

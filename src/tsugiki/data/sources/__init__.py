@@ -1,0 +1,1 @@
+"""Where photos come from: folders, manifests, archives, data sets that are fetched."""

@@ -1,0 +1,222 @@
+"""Archives of photos, unpacked safely: nothing is written outside, no links, no devices, never more than expected.
+
+Content is unpacked once into the cache, under the digest of the archive, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import os
+import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from tsugiki.core.console import progress
+from tsugiki.core.errors import DataError, UnsafeArchive
+from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.data.sources.names import is_never_meant, is_writable_text, shown
+from tsugiki.locale.messages import tr
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an archive may hold before it is refused.
+
+    Attributes:
+        files: Most files.
+        size: Most bytes, unpacked.
+        growth: Most bytes unpacked per byte of the archive; photos hardly shrink when packed, bombs do.
+        always: Bytes that are allowed whatever the growth is.
+    """
+
+    files: int = 5_000_000
+    size: int = 1 << 40
+    growth: int = 200
+    always: int = 1 << 30
+
+    def bytes_for(self, packed: int) -> int:
+        """The bytes that an archive of ``packed`` bytes may unpack to."""
+        return min(self.size, max(self.always, packed * self.growth))
+
+
+class _Member(NamedTuple):
+    name: str
+    size: int
+    content: IO[bytes]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is called like an archive that can be unpacked."""
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def unpack(path: Path, *, limits: Limits | None = None) -> Path:
+    """The folder with the content of a zip or tar archive; it is unpacked only the first time.
+
+    Args:
+        path: The archive; ``.gz``, ``.bz2`` and ``.xz`` around a tar are recognised by their content.
+        limits: How much it may hold.
+
+    Raises:
+        UnsafeArchive: When a member would be written outside the folder, is a link or a device, or there is too much.
+        DataError: When the archive is damaged, locked with a password, or no archive.
+    """
+    folder = cache_folder() / "archives" / sha256_of(path)[:32]
+    if not folder.is_dir():
+        with atomic_folder(folder) as temporary:
+            extract_archive(path, temporary, limits=limits)
+    return folder
+
+
+def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -> None:
+    """Unpack into ``folder``, which is there and empty: a temporary one, since it is left half full when something is wrong.
+
+    Raises:
+        UnsafeArchive: As :func:`unpack`.
+        DataError: As :func:`unpack`.
+    """
+    budget = _Budget(limits or Limits(), path, folder)
+    try:
+        with progress(tr("Unpacking"), total=None) as tick:
+            for member in _members(path):
+                parts = _safe_parts(member.name)
+                if parts and not any(is_never_meant(part) for part in parts):
+                    budget.take(member.size)
+                    _write(folder.joinpath(*parts), member)
+                    tick(1, parts[-1])
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as fault:
+        raise DataError(
+            tr("The archive {path} cannot be unpacked.", path=path), got=str(fault) or type(fault).__name__
+        ) from fault
+
+
+class _Budget:
+    """What is left of the limits."""
+
+    def __init__(self, limits: Limits, path: Path, folder: Path) -> None:
+        self.path = path
+        self.files = limits.files
+        self.bytes = limits.bytes_for(path.stat().st_size)
+        self.free = shutil.disk_usage(folder).free
+
+    def take(self, size: int) -> None:
+        self.files -= 1
+        self.bytes -= size
+        self.free -= size
+        if self.files < 0 or self.bytes < 0:
+            raise UnsafeArchive(
+                tr("The archive {path} holds too much.", path=self.path),
+                cure=tr("unpack it yourself, if you trust it, and name the folder"),
+            )
+        if self.free < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _safe_parts(name: str) -> list[str]:
+    """The parts of a member's name below the folder.
+
+    Raises:
+        UnsafeArchive: When the name leads elsewhere.
+    """
+    # A backslash separates on Windows; on other systems it is refused only together with what would make it dangerous.
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name) or "\x00" in name:
+        raise UnsafeArchive(tr("The archive holds {name}, which would be written outside its folder.", name=repr(shown(name))))
+    if not is_writable_text(name):
+        raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
+    return [part for part in parts if part not in {"", "."}]
+
+
+def _write(target: Path, member: _Member) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = member.size  # what was counted against the limits; nobody gets more
+    with target.open("xb") as stream:  # never over another member, and never through a link
+        while block := member.content.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise UnsafeArchive(tr("The archive holds {name}, which is larger than announced.", name=repr(member.name)))
+            stream.write(block)
+
+
+def _members(path: Path) -> Iterator[_Member]:
+    if zipfile.is_zipfile(path):
+        return _zip_members(path)
+    return _tar_members(path)
+
+
+def _zip_members(path: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        for info, name in zip(infos, names_in(infos), strict=True):
+            kind = info.external_attr >> 16 & 0o170000
+            if kind not in {0, 0o100000, 0o040000}:
+                raise _link(name)
+            if info.flag_bits & 1:
+                raise DataError(tr("The archive {path} is locked with a password.", path=path))
+            if info.is_dir():
+                _safe_parts(name)
+                continue
+            with archive.open(info) as content:
+                yield _Member(name, info.file_size, content)
+
+
+def _tar_members(path: Path) -> Iterator[_Member]:
+    with tarfile.open(path, "r:*") as archive:
+        for info in archive:
+            if info.isdir():
+                _safe_parts(info.name)
+                continue
+            content = archive.extractfile(info) if info.isreg() else None
+            if content is None:
+                raise _link(info.name)
+            with content:
+                yield _Member(info.name, info.size, content)
+
+
+def _link(name: str) -> UnsafeArchive:
+    return UnsafeArchive(
+        tr("The archive holds {name}, which is a link or a device.", name=repr(shown(name))),
+        cure=tr("pack it again with the files themselves"),
+    )
+
+
+_UTF8_MARK = 0x800
+
+# In a Japanese name an ASCII letter hardly ever touches a Japanese one; misread European accents always do.
+_LETTER_TOUCHES = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
+
+
+def names_in(infos: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """The members' names, decoded by what all unmarked ones agree on: UTF-8, else Japanese, else as the format says."""
+    encoding = _common_encoding([_raw(info) for info in infos if _is_unmarked(info)])
+    return [_raw(info).decode(encoding) if _is_unmarked(info) else info.filename for info in infos]
+
+
+def _is_unmarked(info: zipfile.ZipInfo) -> bool:
+    # Where zipfile found the name in an extra field, it differs from the one in the header and is right already.
+    from_header = info.orig_filename.split("\x00")[0].replace(os.sep, "/") == info.filename
+    return from_header and not info.flag_bits & _UTF8_MARK and not info.filename.isascii()
+
+
+def _raw(info: zipfile.ZipInfo) -> bytes:
+    return info.orig_filename.split("\x00")[0].encode("cp437")
+
+
+def _common_encoding(names: Sequence[bytes]) -> str:
+    for encoding in ("utf-8", "cp932"):
+        try:
+            decoded = [name.decode(encoding) for name in names]
+        except UnicodeError:
+            continue
+        if encoding == "utf-8" or not any(_LETTER_TOUCHES.search(name) for name in decoded):
+            return encoding
+    return "cp437"

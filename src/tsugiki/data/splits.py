@@ -1,0 +1,126 @@
+"""Hold photos out: seeded, in the same proportion of every class, and never two photos that belong together on both sides.
+
+Photos belong together when they have the same content or the same group. What belongs together is a *unit*; units are drawn in
+an order that comes from their content and the seed, so adding photos later moves hardly any other photo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tsugiki.core.union_find import Linked
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Rows that stay together.
+
+    Attributes:
+        rows: Where they stand.
+        key: What its place in the draw depends on, whatever other photos there are.
+        classes: How many rows it has of each class.
+    """
+
+    rows: tuple[int, ...]
+    key: str
+    classes: Counter[str]
+
+
+def hold_out(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
+    """The rows to hold out.
+
+    Every class keeps at least one photo for training; a class with two units or more has at least one photo held out where that
+    is possible.
+
+    Args:
+        units: What stays together; together they cover all rows.
+        share: The part of every class that is wanted, between 0 and 1.
+        seed: Another seed, another draw.
+    """
+    draw = _Draw(units, share)
+    order = sorted(units, key=lambda unit: hashlib.sha256(f"{seed}:{unit.key}".encode()).digest())
+    for unit in order:
+        if draw.gain(unit) > 0 and draw.leaves_training(unit):
+            draw.take(unit)
+    for candidates in draw.left_without(order):
+        fitting = [unit for unit in candidates if draw.leaves_training(unit)]
+        if fitting:
+            draw.take(min(fitting, key=lambda unit: len(unit.rows)))
+    return draw.rows
+
+
+def what_ties(
+    labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None, *, share: float, seed: int
+) -> Literal["groups", "copies", "nothing"]:
+    """Why :func:`hold_out` takes no photo: without what it would.
+
+    Args:
+        labels: ``N`` class names.
+        digests: ``N`` digests.
+        groups: ``N`` names, or ``None``.
+        share: As in :func:`hold_out`.
+        seed: As in :func:`hold_out`.
+    """
+    if groups is not None and hold_out(units_of(labels, digests, None), share=share, seed=seed):
+        return "groups"
+    alone = [f"{row}" for row in range(len(labels))]
+    return "copies" if hold_out(units_of(labels, alone, None), share=share, seed=seed) else "nothing"
+
+
+class _Draw:
+    """What has been held out so far, against what is wanted."""
+
+    def __init__(self, units: Sequence[Unit], share: float) -> None:
+        self.total: Counter[str] = Counter()
+        for unit in units:
+            self.total.update(unit.classes)
+        self.wanted = {name: max(1.0, count * share) for name, count in self.total.items()}
+        self.held: Counter[str] = Counter()
+        self.rows: set[int] = set()
+
+    def gain(self, unit: Unit) -> float:
+        """How much nearer all classes come to what is wanted (in squared photos) when ``unit`` is held out."""
+        return sum(count * (2 * (self.wanted[name] - self.held[name]) - count) for name, count in unit.classes.items())
+
+    def leaves_training(self, unit: Unit) -> bool:
+        return all(self.held[name] + count < self.total[name] for name, count in unit.classes.items())
+
+    def take(self, unit: Unit) -> None:
+        self.held.update(unit.classes)
+        self.rows.update(unit.rows)
+
+    def left_without(self, order: Sequence[Unit]) -> Iterator[list[Unit]]:
+        """The units of every class that has nothing held out, class after class."""
+        units: dict[str, list[Unit]] = {name: [] for name in self.total if not self.held[name]}
+        for unit in order:
+            for name in unit.classes.keys() & units.keys():
+                units[name].append(unit)
+        # A unit of several classes may serve a later class before its turn comes.
+        return (candidates for name, candidates in units.items() if not self.held[name])
+
+
+def units_of(labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> list[Unit]:
+    """Rows that belong together, each unit once.
+
+    Args:
+        labels: ``N`` class names.
+        digests: ``N`` digests; rows with the same one belong together.
+        groups: ``N`` names, likewise, an empty one belonging to nobody; or ``None``.
+    """
+    linked = Linked(len(labels))
+    linked.link_alike(digests)
+    if groups is not None:
+        linked.link_alike(groups)
+    members: dict[int, list[int]] = {}
+    for row, root in enumerate(linked.roots()):
+        members.setdefault(root, []).append(row)
+    return [Unit(tuple(rows), _key(rows, digests, groups), Counter(labels[row] for row in rows)) for rows in members.values()]
+
+
+def _key(rows: Sequence[int], digests: Sequence[str], groups: Sequence[str] | None) -> str:
+    names = {groups[row] for row in rows} - {""} if groups is not None else set()
+    return min(names) if names else min(digests[row] for row in rows)

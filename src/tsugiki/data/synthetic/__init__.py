@@ -1,0 +1,1 @@
+"""Samples drawn by the program itself: the table, three dishes, a camera."""

@@ -1,0 +1,212 @@
+"""The same photo twice: exactly (content) or nearly (resized, re-encoded, cropped), inside a split or across splits.
+
+Across splits it is a leak: the held-out score then rewards remembering. Two photos are near when their perceptual hashes or
+their features say so clearly, or both say so together. Letters: ``N`` photos, ``D`` feature width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.core.union_find import Linked
+from tsugiki.evaluation.metrics import Bools, Floats, Ints, blocks, unit_rows
+
+Kind = Literal["exact", "near"]
+
+_RANDOM_PAIRS = 2_000  # enough for a median that is only a yardstick
+
+_ALL_BITS = 64
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photos that are one, by row; ``first < second``.
+
+    Attributes:
+        first: Row of one.
+        second: Row of the other.
+        kind: ``exact``: the same content; ``near``: the same picture.
+        bits: How many of the 64 bits of their perceptual hashes differ.
+        similarity: Cosine of their features, or ``None`` without features.
+    """
+
+    first: int
+    second: int
+    kind: Kind
+    bits: int
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """When two photos count as one picture: any of the steps is enough.
+
+    A step is a pair: at most so many differing bits of the hashes, and at most so large a distance of the features. The
+    distance is in units of the usual one, that is, the median over random pairs of these very photos: what a cosine means
+    differs between backbones. (Only the training photos are asked, where there are some: what counts as a copy among them must
+    depend on no held-out photo.) By default: the hashes nearly equal and the features no farther apart than usual; the hashes
+    alike and half the usual distance (small crops); or a fifth of it, whatever the hashes (mirrored photos, crops).
+
+    Where photos of one kind lie close together (a weak backbone, a narrow subject), a fifth is not close enough for features
+    alone: then they also have to be nearer than ``alone`` times the distance that photos usually have to their nearest other.
+    A mirror image differs by less than another photo of the same thing does, so ``alone`` lies well below 1.
+
+    Attributes:
+        steps: ``(bits, distance)`` each.
+        alone: See above; counts for steps that any hash passes.
+        bits_alone: Without features: at most so many differing bits.
+        most: How many partners are kept per photo in its own split, the nearest first, and how many in the others.
+    """
+
+    steps: tuple[tuple[int, float], ...] = ((4, 1.0), (10, 0.5), (64, 0.2))
+    alone: float = 0.36
+    bits_alone: int = 4
+    most: int = 10
+
+
+@dataclass(frozen=True)
+class Prints:
+    """What duplicates are recognised by.
+
+    Attributes:
+        digests: ``N`` digests of the files' content.
+        hashes: ``[N]`` int64, from :func:`tsugiki.data.images.pixels.perceptual_hash`.
+        features: ``[N, D]``, or ``None`` where no backbone is at hand.
+        splits: ``N`` names of splits.
+    """
+
+    digests: Sequence[str]
+    hashes: npt.NDArray[np.int64]
+    features: Floats | None
+    splits: Sequence[str]
+
+
+def find_duplicates(prints: Prints, *, nearness: Nearness | None = None) -> list[Pair]:
+    """Every pair of photos that are one, exact ones first, then the surest.
+
+    Of ``n`` photos with the same content, ``n - 1`` pairs are given, all with the first of them. Memory grows with ``N``, time
+    with ``N`` squared: 100,000 photos take minutes.
+    """
+    rule = nearness or Nearness()
+    firsts, pairs = _exact(prints)
+    pairs += _near(prints, firsts, rule)
+    return sorted(pairs, key=lambda pair: (pair.kind, pair.bits, -(pair.similarity or 0), pair.first, pair.second))
+
+
+def _exact(prints: Prints) -> tuple[list[int], list[Pair]]:
+    seen: dict[str, int] = {}
+    pairs = []
+    for row, digest in enumerate(prints.digests):
+        first = seen.setdefault(digest, row)
+        if first != row:
+            pairs.append(Pair(first, row, "exact", 0, None if prints.features is None else 1.0))
+    return sorted(seen.values()), pairs
+
+
+def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
+    hashes = np.asarray(prints.hashes, dtype=np.int64)[rows]
+    unit = None if prints.features is None else unit_rows(prints.features[rows])
+    splits = np.unique(np.array(prints.splits, dtype=str)[rows], return_inverse=True)[1]
+    limits = [] if unit is None else _limits(unit[_yardstick(prints, rows)], rule)
+    pairs: dict[tuple[int, int], Pair] = {}
+    for part in blocks(len(rows), len(rows)):
+        bits = differing_bits(hashes[part], hashes)
+        away = None if unit is None else 1 - unit[part] @ unit.T
+        close = _close(bits, away, limits, rule)
+        close[np.arange(len(close)), np.arange(part.start, part.stop)] = False
+        for here, there in _kept(close, bits if away is None else away, splits[part, None] == splits, rule.most):
+            first, second = sorted((rows[part.start + here], rows[there]))
+            similarity = None if away is None else float(1 - away[here, there])
+            pairs[first, second] = Pair(first, second, "near", int(bits[here, there]), similarity)
+    return list(pairs.values())
+
+
+def differing_bits(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """``[N, M]`` how many of the 64 bits differ between each of ``first`` ``[N]`` and each of ``second`` ``[M]``."""
+    # Without a sign: NumPy counts the bits of a negative number's absolute value.
+    different = first.view(np.uint64)[:, None] ^ second.view(np.uint64)[None, :]
+    bits: npt.NDArray[np.uint8] = np.bitwise_count(different)
+    return bits
+
+
+def _yardstick(prints: Prints, rows: list[int]) -> list[int]:
+    """The places in ``rows`` of the photos that are learned from; all where nobody says which those are."""
+    learned = {digest for digest, split in zip(prints.digests, prints.splits, strict=True) if split == "train"}
+    return [at for at, row in enumerate(rows) if prints.digests[row] in learned] or list(range(len(rows)))
+
+
+def _limits(unit: npt.NDArray[np.float32], rule: Nearness) -> list[tuple[int, float]]:
+    """The steps with distances as they are: bits and cosine distance."""
+    usual = _usual_distance(unit)
+    alone = rule.alone * _nearest_distance(unit)
+    return [(bits, min(share * usual, alone) if bits >= _ALL_BITS else share * usual) for bits, share in rule.steps]
+
+
+def _close(bits: Ints, away: Floats | None, limits: Sequence[tuple[int, float]], rule: Nearness) -> Bools:
+    if away is None:
+        return np.asarray(bits <= rule.bits_alone)
+    close = np.zeros(bits.shape, dtype=np.bool_)
+    for most_bits, most_distance in limits:
+        close |= (bits <= most_bits) & (away <= most_distance)
+    return close
+
+
+def _kept(close: Bools, away: Floats | Ints, same_split: Bools, most: int) -> Iterator[tuple[int, int]]:
+    for here in np.flatnonzero(close.any(axis=1)).tolist():
+        partners = np.flatnonzero(close[here])
+        nearest_first = partners[np.argsort(away[here, partners], kind="stable")]
+        for side in (False, True):
+            kept = nearest_first[same_split[here, nearest_first] == side][:most]
+            yield from ((here, there) for there in kept.tolist())
+
+
+def _usual_distance(unit: npt.NDArray[np.float32]) -> float:
+    if len(unit) < 2:
+        return 1.0
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, len(unit), _RANDOM_PAIRS)
+    second = (first + rng.integers(1, len(unit), _RANDOM_PAIRS)) % len(unit)
+    return float(np.median(1 - np.einsum("nd,nd->n", unit[first], unit[second])))
+
+
+def _nearest_distance(unit: npt.NDArray[np.float32]) -> float:
+    """The median distance to the nearest other photo, over at most 512 of them, spread evenly."""
+    if len(unit) < 2:
+        return 1.0
+    asked = np.arange(0, len(unit), -(-len(unit) // 512))
+    away = 1 - unit[asked] @ unit.T
+    away[np.arange(len(asked)), asked] = np.inf
+    return float(np.median(away.min(axis=1)))
+
+
+def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]:
+    """``[N]`` a number per photo, the same for photos that are linked by pairs: the row of the first of them."""
+    linked = Linked(count)
+    for pair in pairs:
+        linked.link(pair.first, pair.second)
+    return np.array(linked.roots(), dtype=np.int64)
+
+
+def find_leaks(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> dict[int, int]:
+    """The rows of ``split`` whose photo, or one linked with it, is in another split as well; each with the first such row."""
+    groups = duplicate_groups(pairs, len(splits)).tolist()
+    elsewhere: dict[int, int] = {}
+    for row, name in enumerate(splits):
+        if name != split:
+            elsewhere.setdefault(groups[row], row)
+    return {row: elsewhere[groups[row]] for row, name in enumerate(splits) if name == split and groups[row] in elsewhere}
+
+
+def across(pairs: Sequence[Pair], splits: Sequence[str]) -> list[Pair]:
+    """The pairs whose photos are in different splits."""
+    return [pair for pair in pairs if splits[pair.first] != splits[pair.second]]
+
+
+def contradictions(pairs: Sequence[Pair], labels: Ints) -> list[Pair]:
+    """The pairs whose photos are labelled differently: one of the two labels must be wrong."""
+    return [pair for pair in pairs if labels[pair.first] != labels[pair.second]]

@@ -1,0 +1,333 @@
+"""The table behind every number: one row per photo, with its class and the probability of each class.
+
+``predictions.csv`` is this table. It keeps every digit, so a stranger with a spreadsheet computes the same metrics from it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.core.errors import DataError
+from tsugiki.core.files import write_atomically
+from tsugiki.data.samples import UNKNOWN_CLASS
+from tsugiki.evaluation import metrics
+from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
+from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Ints, mcnemar, share_of, verdict, wilson
+from tsugiki.locale.messages import tr
+
+_COLUMNS = ("path", "split", "label", "predicted")
+_PROBABILITY = "probability:"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier said about photos whose class is known.
+
+    Letters: ``N`` photos, ``K`` classes.
+
+    Attributes:
+        names: ``N`` paths, relative to the folder of photos.
+        splits: ``N`` of ``train`` / ``val`` / ``test``.
+        labels: ``[N]`` int64, index into ``classes``; :data:`tsugiki.data.samples.UNKNOWN_CLASS` where the photo's class is
+            none of them.
+        probabilities: ``[N, K]``, each row adds up to one.
+        classes: ``K`` class names.
+    """
+
+    names: tuple[str, ...]
+    splits: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64))
+        object.__setattr__(self, "probabilities", np.asarray(self.probabilities, dtype=np.float64))
+        count = len(self.names)
+        if (len(self.splits), self.labels.shape, self.probabilities.shape) != (count, (count,), (count, len(self.classes))):
+            raise ValueError(
+                f"names {count}, splits {len(self.splits)}, labels {self.labels.shape}, classes {len(self.classes)} "
+                f"and probabilities {self.probabilities.shape} do not belong together"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """``[N]`` the most probable class; the first of them where several are equally probable."""
+        most: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return most
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """``[N]`` whether the most probable class is the photo's."""
+        return np.equal(self.predicted, self.labels, dtype=np.bool_)
+
+    def take(self, rows: Iterable[int]) -> Predictions:
+        """The photos at ``rows``, in that order."""
+        picked = list(rows)
+        return Predictions(
+            tuple(self.names[row] for row in picked),
+            tuple(self.splits[row] for row in picked),
+            self.labels[picked],
+            self.probabilities[picked],
+            self.classes,
+        )
+
+    def of(self, split: str) -> Predictions:
+        """The photos of one split."""
+        return self.take(row for row, name in enumerate(self.splits) if name == split)
+
+    def scored(self) -> Predictions:
+        """The photos whose class is one that the classifier knows: only they can be right or wrong."""
+        return self.take(np.flatnonzero(self.labels != UNKNOWN_CLASS).tolist())
+
+    def to_csv(self, path: Path) -> None:
+        """Write ``path, split, label, predicted, probability:<class>...``; the label of an unknown class is empty."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*_COLUMNS, *(_PROBABILITY + name for name in self.classes)])
+        names = [*self.classes, ""]  # UNKNOWN_CLASS is -1: the last one
+        for row, (label, predicted) in enumerate(zip(self.labels, self.predicted, strict=True)):
+            chances = map(repr, self.probabilities[row].tolist())
+            writer.writerow([self.names[row], self.splits[row], names[label], names[predicted], *chances])
+        write_atomically(path, stream.getvalue())
+
+    @classmethod
+    def from_csv(cls, path: Path) -> Predictions:
+        """The opposite of :meth:`to_csv`: equal to what was written, to the last bit.
+
+        Raises:
+            DataError: When the file is no such table.
+        """
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header, *rows = list(csv.reader(stream)) or [[]]
+        classes = tuple(name.removeprefix(_PROBABILITY) for name in header[len(_COLUMNS) :])
+        _check(path, header, rows)
+        index = {name: position for position, name in enumerate(classes)} | {"": UNKNOWN_CLASS}
+        try:
+            labels = [index[row[2]] for row in rows]
+            chances = [[float(value) for value in row[len(_COLUMNS) :]] for row in rows]
+        except (KeyError, ValueError) as error:
+            raise _no_table(path, str(error)) from error
+        return cls(
+            tuple(row[0] for row in rows),
+            tuple(row[1] for row in rows),
+            np.array(labels, dtype=np.int64),
+            np.array(chances, dtype=np.float64).reshape(len(rows), len(classes)),
+            classes,
+        )
+
+
+def _check(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    chances = header[len(_COLUMNS) :]
+    if tuple(header[: len(_COLUMNS)]) != _COLUMNS or not all(name.startswith(_PROBABILITY) for name in chances):
+        raise _no_table(path, ",".join(header)[:200])
+    for row in rows:
+        if len(row) != len(header):
+            raise _no_table(path, ",".join(row)[:200])
+
+
+def _no_table(path: Path, got: str) -> DataError:
+    return DataError(
+        tr("{name} is no table of predictions.", name=path.name),
+        allowed=f"{','.join(_COLUMNS)},{_PROBABILITY}<class>,...",
+        got=got,
+        cure=tr("let the program write it anew: tsugiki evaluate RUN DATA"),
+    )
+
+
+SCHEMA = 1
+_TOP = (1, 2, 3, 5, 10)
+
+Document = dict[str, Any]
+
+
+def evaluate_rows(
+    predictions: Predictions, *, split: str, temperature: float | None = 1.0, leaked: Mapping[str, str] | None = None
+) -> Document:
+    """Everything that the rows of one split say about a classifier.
+
+    Args:
+        predictions: Rows of any splits; their probabilities are the calibrated ones.
+        split: The split to judge.
+        temperature: The temperature that the probabilities were made with; "before" calibration is computed with it undone.
+            ``None`` where none could be estimated, so that nothing was changed.
+        leaked: Path of each photo that has a twin in another split, to the twin's path; ``None`` where nobody has looked.
+
+    Returns:
+        Plain JSON values. Shares are floats in 0..1, intervals are ``[low, high]`` at ``confidence``, a share of nothing is
+        ``None``::
+
+            schema                      1
+            split                       the split that was judged
+            n, correct                  photos with a known class, and how many of them were answered right
+            n_unknown_class             photos left out of every number here: their class is none of the classifier's
+            classes                     [name, ...]
+            accuracy                    correct / n
+            accuracy_interval           [low, high]
+            confidence                  0.95
+            interval_method             "Wilson score"
+            balanced_accuracy           mean recall of the classes that have photos
+            balanced_accuracy_interval  [low, high]
+            macro_f1                    mean F1
+            log_loss                    natural logarithm
+            majority_guess              {class, accuracy, accuracy_interval, p_value, verdict}: always answering the largest
+                                        class of this split; verdict "helped" | "hurt" | "cannot tell" is the classifier's
+                                        against it
+            per_class                   [{class, n, answered, hits, precision, precision_interval, recall, recall_interval,
+                                        f1, f1_interval}, ...]
+            confusion                   {classes, counts: [[row = the photo's class, column = the answer]]}
+            top_k                       {"1": {accuracy, interval}, "2": ..., ...}, each k below the number of classes
+            calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
+                                        [{lower, upper, n, confidence, accuracy, interval}, ...]}; the temperature is None
+                                        where it was not estimated
+            leaks                       None, or {n, photos: [{path, twin}, ...], n_clean, accuracy_without,
+                                        accuracy_without_interval}
+
+    Raises:
+        DataError: When the split has no photo of a known class.
+    """
+    chosen = predictions.of(split)
+    known = chosen.scored()
+    if not len(known):
+        raise DataError(
+            tr("There is no photo to evaluate in the split {split}.", split=split),
+            got=tr("{count} photos, none of a class that the classifier knows", count=len(chosen)),
+        )
+    return {
+        "schema": SCHEMA,
+        "split": split,
+        "n_unknown_class": len(chosen) - len(known),
+        "classes": list(known.classes),
+        **_overall(known),
+        "majority_guess": _majority_guess(known),
+        **_by_class(known),
+        "top_k": _top_k(known),
+        "calibration": _calibration(known, temperature),
+        "leaks": None if leaked is None else score_without_leaks(known, leaked),
+    }
+
+
+def _overall(known: Predictions) -> Document:
+    correct = int(known.correct.sum())
+    return {
+        "n": len(known),
+        "correct": correct,
+        "accuracy": correct / len(known),
+        "accuracy_interval": list(wilson(correct, len(known))),
+        "confidence": CONFIDENCE,
+        "interval_method": "Wilson score",
+        "log_loss": metrics.log_loss(known.labels, known.probabilities),
+    }
+
+
+def _by_class(known: Predictions) -> Document:
+    confusion = metrics.confusion_matrix(known.labels, known.predicted, len(known.classes))
+    scores = metrics.class_scores(confusion)
+    balanced, interval = metrics.balanced_accuracy(scores)
+    table = [{"class": name, **_plain(score)} for name, score in zip(known.classes, scores, strict=True)]
+    return {
+        "balanced_accuracy": balanced,
+        "balanced_accuracy_interval": list(interval),
+        "macro_f1": metrics.macro_f1(scores),
+        "per_class": table,
+        "confusion": {"classes": list(known.classes), "counts": confusion.tolist()},
+    }
+
+
+def _majority_guess(known: Predictions) -> Document:
+    largest = metrics.majority_class(known.labels, len(known.classes))
+    guess = known.labels == largest
+    comparison = mcnemar(guess, known.correct)
+    return {
+        "class": known.classes[largest],
+        **_share(guess, "accuracy"),
+        "p_value": comparison.p_value,
+        "verdict": verdict(comparison),
+    }
+
+
+def _top_k(known: Predictions) -> Document:
+    ranks = metrics.true_class_rank(known.labels, known.probabilities)
+    sizes = [k for k in _TOP if k == 1 or k < len(known.classes)]
+    shares = {k: share_of(ranks < k) for k in sizes}
+    return {str(k): {"accuracy": share, "interval": list(interval)} for k, (share, interval) in shares.items()}
+
+
+def _calibration(known: Predictions, temperature: float | None) -> Document:
+    # At temperature one nothing was changed; a round trip through logarithms would change the last digits.
+    before = (
+        known.probabilities if temperature is None or temperature == 1 else at_temperature(known.probabilities, 1 / temperature)
+    )
+    return {
+        "temperature": None if temperature is None else float(temperature),
+        "bins": 15,
+        "before": _calibrated(known.labels, before),
+        "after": _calibrated(known.labels, known.probabilities),
+    }
+
+
+def _calibrated(labels: Ints, probabilities: Floats) -> Document:
+    bars = reliability(labels, probabilities, bins=15)
+    return {
+        "ece": calibration_error(bars),
+        "ece_equal_mass": calibration_error(reliability(labels, probabilities, bins=15, binning="mass")),
+        "log_loss": metrics.log_loss(labels, probabilities),
+        "reliability": [_plain(bar) for bar in bars],
+    }
+
+
+def score_without_leaks(known: Predictions, leaked: Mapping[str, str]) -> Document:
+    """The score of the photos that have no twin in another split.
+
+    Args:
+        known: Photos of known classes.
+        leaked: Path of each photo that has a twin, to the twin's path; paths that are not among ``known`` do not matter.
+
+    Returns:
+        ``{n, photos, n_clean, accuracy_without, accuracy_without_interval}``; the accuracy is ``None`` where every photo
+        leaked.
+    """
+    lost = np.array([name in leaked for name in known.names], dtype=np.bool_)
+    clean = known.correct[~lost]
+    share, interval = share_of(clean)
+    return {
+        "n": int(lost.sum()),
+        "photos": [{"path": name, "twin": leaked[name]} for name in known.names if name in leaked],
+        "n_clean": len(clean),
+        "accuracy_without": share if len(clean) else None,
+        "accuracy_without_interval": list(interval),
+    }
+
+
+def _share(flags: Bools, name: str) -> Document:
+    share, interval = share_of(flags)
+    return {name: share, f"{name}_interval": list(interval)}
+
+
+def _plain(record: Any) -> Document:
+    values = dataclasses.asdict(record)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def headline(document: Document) -> str:
+    """One sentence: the accuracy, its interval, and how many photos it stands on."""
+    low, high = document["accuracy_interval"]
+    return tr(
+        "{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).",
+        accuracy=f"{document['accuracy']:.1%}",
+        n=document["n"],
+        low=f"{low:.1%}",
+        high=f"{high:.1%}",
+    )

@@ -1,0 +1,1 @@
+"""What computes features, and which of them is used."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: all layers learn, from the fitted head on."""

@@ -1,0 +1,1 @@
+"""Linear heads fitted on stored features."""

@@ -1,0 +1,299 @@
+"""Fit the head on stored features: choose its penalty by cross-validation, then train it, and watch.
+
+Letters: ``N`` photos, ``D`` feature width, ``K`` classes, ``F`` folds, ``H`` heads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tsugiki.core.console import Tick, progress
+from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.core.validation import Checks
+from tsugiki.evaluation.folds import IN_NO_FOLD, Groups, deal_folds
+from tsugiki.features.vectors import FeatureRows, Floats, Ints
+from tsugiki.heads.solver import Heads, Plan, Scaling, train_heads
+from tsugiki.locale.messages import tr
+
+# Inverse strength per photo, as scikit-learn's C, for features scaled to unit variance.
+_STRENGTHS = tuple(float(value) for value in np.logspace(-3, 0, 7))
+_USUAL_STRENGTH = _STRENGTHS[len(_STRENGTHS) // 2]  # where nothing can be cross-validated
+_USUAL_STEPS = 500  # optimiser steps that a head needs to settle
+_MOST_TO_CHOOSE_ON = 20_000  # photos: the best penalty hardly changes with more of them
+_MOST_NUMBERS = 2_000_000  # weights that the heads of one cross-validation may have together
+_RATES = (1e-12, 1e6)  # learning rates that are numbers at all; whether they are good ones is the person's affair
+_EVERY_EPOCH_UP_TO = 200_000  # photos: with more, curves are taken at the end only (looking costs as much as learning)
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """How a head is trained.
+
+    Attributes:
+        epochs: Passes over the photos; ``None``: as many as about 500 steps need, 3 to 100.
+        batch_size: Photos per step; ``None``: 32, more with very many photos.
+        lr: Peak learning rate of Adam.
+        seed: Of folds and order.
+        class_weights: Weigh classes by the inverse of their photos, so that rare ones count as much as frequent ones.
+
+    Raises:
+        RequestError: With every impossible value at once.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float = 0.003
+    seed: int = DEFAULT_SEED
+    class_weights: bool = False
+
+    def __post_init__(self) -> None:
+        checks = Checks()
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checks.whole(name, getattr(self, name), 1))
+        object.__setattr__(self, "lr", checks.real("lr", self.lr, *_RATES))
+        object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**32 - 1))
+        object.__setattr__(self, "class_weights", checks.switch("class_weights", self.class_weights))
+        checks.refuse(
+            tr("These settings of the head cannot work."),
+            cure=tr("change them as allowed, or leave them out: what is left out has a usual value"),
+        )
+
+    def plan(self, labels: Ints, num_classes: int, folds: Ints) -> Plan:
+        """The settings, with what was left open filled in for these photos."""
+        batch_size = self.batch_size or int(np.clip(len(labels) // 128, 32, 1024))
+        epochs = self.epochs or int(np.clip(math.ceil(_USUAL_STEPS / math.ceil(len(labels) / batch_size)), 3, 100))
+        weights = _class_weights(labels, num_classes) if self.class_weights else torch.ones(num_classes)
+        return Plan(labels, num_classes, folds, weights, epochs, batch_size, self.lr, self.seed)
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """A trained head and what was seen on the way.
+
+    Attributes:
+        weight: ``[K, D]``, for features as they are.
+        bias: ``[K]``.
+        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``; validation numbers are NaN
+            where no photo can be judged by a head that has not learned from it.
+        out_of_fold: ``[N, K]`` logits of each training photo by a head that has learned its class, but not from it; NaN for
+            photos in no fold; ``None`` where cross-validation is impossible.
+        folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.evaluation.folds.deal_folds`).
+        notes: What was chosen and why, plain values.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    history: list[dict[str, float]]
+    out_of_fold: Floats | None
+    folds: Ints
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Features and labels of ``N`` photos.
+
+    Attributes:
+        features: Of the photos.
+        labels: ``[N]``.
+    """
+
+    features: FeatureRows
+    labels: Ints
+
+
+def fit_head(
+    training: Labelled,
+    num_classes: int,
+    *,
+    groups: Groups | None = None,
+    validation: Labelled | None = None,
+    settings: HeadSettings | None = None,
+) -> HeadFit:
+    """Train a linear head on features.
+
+    The penalty on the weights is chosen by cross-validation (stratified; groups are never split) on the training photos. Then
+    ``F + 1`` heads are trained side by side: one on all photos, which is the result, and one without each fold, whose answers
+    for that fold give the validation curves (unless there are photos for it) and the out-of-fold logits. Where cross-validation
+    is impossible (the photos of a class must not be separated) that is said, and the usual penalty is taken.
+
+    Args:
+        training: Photos to learn from.
+        num_classes: ``K``.
+        groups: ``N`` names or numbers of what must stay together.
+        validation: Photos for the validation curves, never learned from.
+        settings: How.
+    """
+    settings = settings or HeadSettings()
+    folds = deal_folds(training.labels, groups=groups, seed=settings.seed)
+    plan = settings.plan(training.labels, num_classes, folds)
+    scaling = Scaling.of(training.features)
+    count = int(folds.max()) + 1
+    penalty = _choose_penalty(training.features, scaling, plan, count)
+    heads = _side_by_side(training.features.width, plan, [*range(count), IN_NO_FOLD], [1 / (penalty["C"] * len(folds))])
+    with progress(tr("Training the head"), plan.epochs) as tick:
+        watch = _Watch(training, validation, scaling, plan, tick)
+        train_heads(training.features, scaling, plan, heads, watch)
+    weight, bias = scaling.undo(heads.weight[:, -1].T, heads.bias[-1])
+    notes = {
+        "kind": "linear head on stored features",
+        "optimiser": "Adam",
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "lr": plan.lr,
+        "seed": plan.seed,
+        "class_weights": settings.class_weights,
+        "penalty": penalty,
+        "validation": "val" if validation else "out-of-fold" if count else "none",
+    }
+    return HeadFit(weight, bias, watch.history, out_of_fold(training.features, scaling, heads, folds), folds, notes)
+
+
+def _choose_penalty(features: FeatureRows, scaling: Scaling, plan: Plan, count: int) -> dict[str, Any]:
+    """Notes on the penalty, the chosen one under ``C``; by ``count``-fold cross-validation, the usual one without folds."""
+    if not count:
+        return {"C": _USUAL_STRENGTH, "chosen_by": "default", "log_loss": {}}
+    with progress(tr("Choosing the penalty"), _choosing_plan(plan).epochs) as tick:
+        scores = _score_strengths(features, scaling, plan, tick)
+    return {
+        "C": _STRENGTHS[int(np.argmin(scores))],
+        "chosen_by": f"{count}-fold cross-validation",
+        "log_loss": dict(zip(map(str, _STRENGTHS), scores, strict=True)),
+    }
+
+
+def impossible_sentence() -> str:
+    """What it means for a run that its training photos cannot be cross-validated."""
+    return tr(
+        "Cross-validation is impossible: too many training photos belong together (one group, or copies of one photo). "
+        'The head gets the usual penalty; calibration, doubtful labels and when to say "not sure" are not estimated.'
+    )
+
+
+def _class_weights(labels: Ints, num_classes: int) -> torch.Tensor:
+    counts = np.bincount(labels, minlength=num_classes)
+    return torch.from_numpy(len(labels) / (num_classes * np.maximum(counts, 1))).float()
+
+
+def _side_by_side(width: int, plan: Plan, folds: list[int], penalties: list[float]) -> Heads:
+    """One head per fold and penalty."""
+    return Heads.fresh(
+        width,
+        plan.num_classes,
+        [fold for fold in folds for _ in penalties],
+        [penalty for _ in folds for penalty in penalties],
+    )
+
+
+def _choosing_plan(plan: Plan) -> Plan:
+    """A plan for the cross-validation: of at most so many photos, evenly taken, in large batches.
+
+    Half the steps or fewer find the same penalty, or one that is no worse: each is a factor of three from the next.
+    """
+    step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
+    labels, folds = plan.labels[::step], plan.folds[::step]
+    return replace(plan, labels=labels, folds=folds, batch_size=max(2 * plan.batch_size, len(labels) // 16))
+
+
+def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: Tick) -> list[float]:
+    """Mean log loss, weighed as in training, of each strength on the photos its heads have not learned from."""
+    step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
+    part = FeatureRows(features.vectors, features.rows[::step])
+    plan = _choosing_plan(plan)
+    affordable = _MOST_NUMBERS // (features.width * plan.num_classes * len(_STRENGTHS))
+    tested = list(range(int(np.clip(affordable, 1, plan.folds.max() + 1))))
+    penalties = [1 / (strength * len(part)) for strength in _STRENGTHS]
+    heads = _side_by_side(features.width, plan, tested, penalties)
+    train_heads(part, scaling, plan, heads, lambda *_: tick(1, ""))
+    losses, total = np.zeros(len(_STRENGTHS)), 0.0
+    for where, block in part.blocks():
+        logits = heads.logits(scaling(block)).view(-1, len(tested), len(_STRENGTHS), plan.num_classes)
+        for fold in tested:
+            own = plan.folds[where] == fold
+            chosen = torch.log_softmax(logits[own, fold], dim=2)  # [B, strengths, K]
+            truth = torch.from_numpy(plan.labels[where][own])
+            weights = plan.class_weights[truth]
+            losses -= (weights @ chosen[torch.arange(len(truth)), :, truth]).numpy()
+            total += float(weights.sum())
+    return [float(loss) for loss in losses / max(total, 1e-12)]
+
+
+def out_of_fold(features: FeatureRows, scaling: Scaling, heads: Heads, folds: Ints) -> Floats | None:
+    """Logits ``[N, K]`` of each photo by the head that held its fold out, NaN for photos in no fold; ``None`` without folds."""
+    if (folds == IN_NO_FOLD).all():
+        return None
+    logits = np.empty((len(features), heads.bias.shape[1]), np.float32)
+    for where, block in features.blocks():
+        of_all = heads.logits(scaling(block)).numpy()  # [B, H, K]
+        logits[where] = of_all[np.arange(len(block)), folds[where]]
+    logits[folds == IN_NO_FOLD] = np.nan
+    return logits
+
+
+class _Watch:
+    """Loss and accuracy after every epoch, in evaluation mode, of training and validation photos."""
+
+    def __init__(self, training: Labelled, validation: Labelled | None, scaling: Scaling, plan: Plan, tick: Tick) -> None:
+        self._training = training
+        self._validation = validation
+        self._scaling = scaling
+        self._plan = plan
+        self._tick = tick
+        self._started = time.perf_counter()
+        self.history: list[dict[str, float]] = []
+
+    def __call__(self, epoch: int, rate: float, heads: Heads) -> None:
+        seconds = time.perf_counter() - self._started
+        if len(self._plan.labels) <= _EVERY_EPOCH_UP_TO or epoch == self._plan.epochs:
+            train, val = self._scores(heads)
+            self.history.append(
+                {
+                    "epoch": epoch,
+                    "train_loss": train[0],
+                    "train_acc": train[1],
+                    "val_loss": val[0],
+                    "val_acc": val[1],
+                    "lr": rate,
+                    "seconds": seconds,
+                }
+            )
+        self._tick(1, "")
+
+    def _scores(self, heads: Heads) -> tuple[tuple[float, float], tuple[float, float]]:
+        train, held = np.zeros(2), np.zeros(2)
+        labels, folds = self._plan.labels, self._plan.folds
+        for where, block in self._training.features.blocks():
+            logits = heads.logits(self._scaling(block))  # [B, F + 1, K]
+            train += _loss_and_hits(logits[:, -1], labels[where])
+            judged = np.flatnonzero(folds[where] != IN_NO_FOLD)
+            held += _loss_and_hits(logits[judged, folds[where][judged]], labels[where][judged])
+        count = int((folds != IN_NO_FOLD).sum())
+        if self._validation is not None:
+            held, count = np.zeros(2), len(self._validation.labels)
+            for where, block in self._validation.features.blocks():
+                held += _loss_and_hits(heads.logits(self._scaling(block))[:, -1], self._validation.labels[where])
+        return _means(train, len(labels)), _means(held, count)
+
+
+def _means(sums: npt.NDArray[np.float64], count: int) -> tuple[float, float]:
+    return (float(sums[0] / count), float(sums[1] / count)) if count else (math.nan, math.nan)
+
+
+def _loss_and_hits(logits: torch.Tensor, labels: Ints) -> npt.NDArray[np.float64]:
+    """Summed cross-entropy, and how many were answered right."""
+    truth = torch.from_numpy(labels)
+    loss = torch.nn.functional.cross_entropy(logits, truth, reduction="sum")
+    return np.array([float(loss), float((logits.argmax(dim=1) == truth).sum())])
+
+
+def judged_rows(out_of_fold: Floats) -> Ints:
+    """The rows of ``[N, K]`` logits that a head could answer for."""
+    return np.flatnonzero(~np.isnan(out_of_fold).any(axis=1)).astype(np.int64)

@@ -1,0 +1,1 @@
+"""What features say about photos and labels, before training and after."""

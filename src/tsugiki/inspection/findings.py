@@ -1,0 +1,163 @@
+"""What the stored features say about the photos themselves: wrong labels, copies, shortcuts, odd ones, whether more would help.
+
+Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups, find_leaks
+from tsugiki.evaluation.label_issues import Suspect, find_suspects
+from tsugiki.evaluation.learning_curve import LearningCurve, learning_curve
+from tsugiki.evaluation.metrics import Floats, Ints, softmax
+from tsugiki.evaluation.out_of_distribution import training_distance
+from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
+from tsugiki.features.table import Evidence
+from tsugiki.heads.discriminant import fit_quick_head, narrowed
+from tsugiki.heads.linear import judged_rows
+
+_MOST_FOR_A_CURVE = 20_000  # photos: ninety heads on more of them take too long
+_MOST_FOR_SHORTCUTS = 1_000
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class OddOne:
+    """A photo far from all others.
+
+    Attributes:
+        row: Which photo.
+        distance: Mean cosine distance to its three nearest others.
+    """
+
+    row: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found; rows are rows of the samples.
+
+    Attributes:
+        suspects: Photos whose label is doubted, the most suspicious first.
+        copies: Pairs of photos that are one, or ``None`` where there are too many photos to compare.
+        contradictions: Those of them that are labelled differently.
+        leaks: Held-out photo to its twin in another split.
+        shortcuts: How well size, shape and colour alone predict the class.
+        odd: Photos unlike all others, the oddest first.
+        curve: How accuracy grows with photos, or ``None`` where there are too few (or too many) to tell, or
+            after fine-tuning.
+    """
+
+    suspects: tuple[Suspect, ...]
+    copies: tuple[Pair, ...] | None
+    contradictions: tuple[Pair, ...]
+    leaks: dict[int, int]
+    shortcuts: tuple[Shortcut, ...]
+    odd: tuple[OddOne, ...]
+    curve: LearningCurve | None
+    examined: int
+
+    def summary(self) -> dict[str, Any]:
+        """Counts and curves as plain JSON values."""
+        return {
+            "labels_examined": self.examined,
+            "suspects": len(self.suspects) if self.examined else None,
+            "suspects_confident": sum(one.confident for one in self.suspects) if self.examined else None,
+            "copies": None if self.copies is None else len(self.copies),
+            "contradictions": len(self.contradictions),
+            "leaks": None if self.copies is None else len(self.leaks),
+            "odd": len(self.odd),
+            "shortcuts": [dataclasses.asdict(one) for one in self.shortcuts],
+            "learning_curve": None if self.curve is None else dataclasses.asdict(self.curve),
+        }
+
+
+def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Floats | None:
+    """``[N, K]`` of logits, at their own temperature; NaN and ``None`` stay.
+
+    Out-of-fold logits are the frozen backbone's, also after fine-tuning: the classifier's temperature is not theirs.
+    """
+    if out_of_fold is None:
+        return None
+    judged = judged_rows(out_of_fold)
+    return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
+
+
+def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats | None, *, with_curve: bool = True) -> Findings:
+    """Everything at once.
+
+    Args:
+        evidence: Photos and features.
+        rows: ``N`` rows of its samples: the photos whose labels are examined.
+        probabilities: ``[N, K]`` out-of-fold, of these photos; NaN, or ``None``, where nobody could judge them.
+        with_curve: Whether to look where accuracy is going with more photos.
+    """
+    samples, picked = evidence.samples, np.asarray(rows, np.int64)
+    copies = evidence.copies
+    judged = judged_rows(probabilities) if probabilities is not None else picked[:0]
+    return Findings(
+        suspects=() if probabilities is None else tuple(_suspects(samples.labels, probabilities[judged], picked[judged])),
+        copies=None if copies is None else tuple(copies),
+        contradictions=tuple(contradictions(copies or [], samples.labels)),
+        leaks=find_leaks(copies or [], samples.splits, samples.held_out),
+        shortcuts=tuple(_shortcuts(evidence, picked)),
+        odd=tuple(_odd_ones(evidence)),
+        curve=_curve(evidence, picked) if with_curve else None,
+        examined=len(judged),
+    )
+
+
+def _suspects(labels: Ints, probabilities: Floats, rows: Ints) -> list[Suspect]:
+    """Suspects by row of the samples."""
+    found = find_suspects(labels[rows], probabilities)
+    return [dataclasses.replace(one, row=int(rows[one.row])) for one in found]
+
+
+def _shortcuts(evidence: Evidence, rows: npt.NDArray[np.int64]) -> list[Shortcut]:
+    step = -(-len(rows) // _MOST_FOR_SHORTCUTS)
+    known = [int(row) for row in rows[::step] if evidence.facts[row] is not None]
+    facts = [fact for row in known if (fact := evidence.facts[row]) is not None]
+    if not facts:
+        return []
+    size = np.array([(fact.width, fact.height) for fact in facts], np.float64)
+    measured = {
+        "size": size,
+        "shape": size[:, :1] / size[:, 1:],
+        "colour": np.array([fact.colour for fact in facts], np.float64),
+    }
+    return find_shortcuts(measured, evidence.samples.labels[known])
+
+
+def _odd_ones(evidence: Evidence) -> list[OddOne]:
+    """Photos beyond Tukey's fence: farther from the others than the third quartile by 1.5 times the quartiles' distance."""
+    if evidence.copies is None or len(evidence.samples) <= 2 * _NEIGHBOURS:
+        return []
+    # Copies only: photos of one subject that is unlike all others are not odd, there are several.
+    groups = duplicate_groups(evidence.copies, len(evidence.samples))
+
+    def distances() -> list[float]:
+        found: list[float] = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups).tolist()
+        return found
+
+    distance = np.array(evidence.remembered("odd-2", distances))
+    first, third = np.quantile(distance, [0.25, 0.75])
+    beyond = np.flatnonzero(distance > third + 1.5 * (third - first))
+    order = beyond[np.argsort(-distance[beyond], kind="stable")]
+    return [OddOne(row, float(distance[row])) for row in order.tolist()]
+
+
+def _curve(evidence: Evidence, rows: Ints) -> LearningCurve | None:
+    if len(rows) > _MOST_FOR_A_CURVE:
+        return None
+    features = narrowed(evidence.every_feature[rows])
+    groups = evidence.together(rows.tolist())
+    return learning_curve(features, evidence.samples.labels[rows], fit_quick_head, groups=groups)

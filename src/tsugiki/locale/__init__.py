@@ -1,0 +1,1 @@
+"""The language of the person who reads: sentences in English and Japanese."""

@@ -1,0 +1,123 @@
+"""Sentences in English and Japanese at once: a page carries both, and its reader chooses.
+
+Sentences are made by ordinary functions that speak the language in use; :func:`in_both` calls such a function twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from tsugiki.locale.messages import in_a_row, language, speaking
+
+
+@dataclass(frozen=True)
+class Both:
+    """One sentence in both languages; Jinja2 writes it as two marked parts, of which the style sheet shows one."""
+
+    en: str
+    ja: str
+
+    def __html__(self) -> str:
+        if self.en == self.ja:
+            return str(escape(self.en))
+        return str(Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(self.en, self.ja))
+
+    def __str__(self) -> str:
+        return self.__html__()
+
+    def __bool__(self) -> bool:
+        return bool(self.en)
+
+
+def in_both(say: Callable[[], Mapping[str, str]]) -> dict[str, Both]:
+    """What ``say`` says in English and in Japanese, sentence by sentence."""
+    with speaking("en"):
+        english = dict(say())
+    with speaking("ja"):
+        japanese = say()
+    return {name: Both(text, japanese[name]) for name, text in english.items()}
+
+
+def flow(sentences: Iterable[Both]) -> Both:
+    """Sentences one after the other, spaced as each language spaces them; empty ones are left out."""
+    parts = [part for part in sentences if part]
+    with speaking("en"):
+        english = in_a_row(*(part.en for part in parts))
+    with speaking("ja"):
+        return Both(english, in_a_row(*(part.ja for part in parts)))
+
+
+def render_page(template: str, title: str, **values: Any) -> str:
+    """Fill a template of this floor.
+
+    Args:
+        template: File name in ``templates/``.
+        title: Of the window.
+        values: What the template asks for; everything that is no ``Markup`` is escaped.
+    """
+    script = _resource("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page: str = (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            language=language(),
+            version=metadata.version("tsugiki"),
+            style=Markup(_resource("page.css")),  # noqa: S704 (our own files)
+            script=Markup(script),  # noqa: S704
+            script_hash=f"sha256-{digest}",
+            **values,
+        )
+    )
+    return page
+
+
+def fill_text(template: str, **values: Any) -> str:
+    """Fill a template that is no HTML: texts that anybody could have written go through its filter ``md``."""
+    text: str = _environment().get_template(template).render(**values)
+    return text
+
+
+@functools.cache
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("tsugiki.reporting.pages", "templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(flow=flow, md=plain_in_markdown, percent=_percent, interval=_interval)
+    return environment
+
+
+def plain_in_markdown(text: str) -> str:
+    """Text that Markdown shows as it is: no tags, no table cells, no emphasis, no links."""
+    flat = " ".join(str(text).split())
+    return re.sub(r"([\\`*_|\[\]#~])", r"\\\1", flat).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _interval(ends: Sequence[float]) -> str:
+    return f"{ends[0]:.1%} to {ends[1]:.1%}"
+
+
+@functools.cache
+def _resource(name: str) -> str:
+    return resources.files("tsugiki.reporting.pages").joinpath("templates", name).read_text(encoding="utf-8")

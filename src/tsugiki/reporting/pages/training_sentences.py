@@ -1,0 +1,191 @@
+"""What a report says about how a classifier was trained: each method has sentences of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tsugiki.backbones.backbone import WeightsOrigin
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.augmentation.augment import Augmentation
+from tsugiki.fine_tuning.auto import choice_sentence
+from tsugiki.fine_tuning.kernels.step_engine import Way
+from tsugiki.fine_tuning.layers import norms_of
+from tsugiki.locale.messages import in_a_row, listed, tr
+from tsugiki.reporting.pages.photo_sentences import Words
+from tsugiki.training.run import Run
+
+Notes = Mapping[str, Any]
+"""How a classifier was trained: ``classifier.notes``, or a part of it."""
+
+
+def training_words(run: Run) -> Words:
+    """What was trained how, in plain words."""
+    classifier, notes = run.classifier, run.classifier.notes
+    fine_tuned = is_fine_tuned(notes)
+    return {
+        "trained_how": _trained_how(classifier),
+        "trained_settings": _fine_tuning_settings(notes) if fine_tuned else _head_settings(notes.get("head", {})),
+        "kept": kept_sentence(notes),
+        "seen_as": tr("A photo as the network sees it: {rule}", rule=classifier.preprocess.describe()),
+        "history_note": _about_history(run.history, notes),
+        "held_out_once": _looked_at_once(run),
+    }
+
+
+def is_fine_tuned(notes: Notes) -> bool:
+    """Whether the classifier that was kept is a fine-tuned one."""
+    return notes.get("method") == "fine-tune"
+
+
+def _trained_how(classifier: Classifier) -> str:
+    backbone = classifier.backbone
+    values = {
+        "backbone": str(backbone.spec),
+        "weights": backbone.origin.label,
+        "licence": backbone.origin.licence,
+        "frozen": f"{sum(one.numel() for one in backbone.parameters()):,}",
+        "learned": f"{sum(one.numel() for one in classifier.head.parameters()):,}",
+    }
+    if not is_fine_tuned(classifier.notes):
+        return tr(
+            "The backbone {backbone} ({weights}, licence {licence}) stayed as it is, all {frozen} numbers of it. "
+            "Only a head of {learned} numbers was trained on its features.",
+            **values,
+        )
+    began = began_with(classifier)
+    if not classifier.notes["unfrozen"]:
+        return tr(
+            "The backbone {backbone} ({weights}, licence {licence}) stayed as it is; only the head was fine-tuned.",
+            backbone=str(backbone.spec),
+            weights=began.label,
+            licence=began.licence,
+        )
+    return in_a_row(
+        tr(
+            "The backbone {backbone} ({weights}, licence {licence}) was fine-tuned, starting from a fitted head.",
+            backbone=str(backbone.spec),
+            weights=began.label,
+            licence=began.licence,
+        ),
+        _what_learned(classifier),
+        _batch_norm(classifier),
+    )
+
+
+def began_with(classifier: Classifier) -> WeightsOrigin:
+    """The weights that a fine-tuned backbone began with; without a digest where the run is older than its being noted."""
+    origin = classifier.backbone.origin
+    noted = classifier.notes.get("began_with")
+    if not isinstance(noted, Mapping):
+        return replace(origin, label=origin.label.removesuffix(", fine-tuned"), sha256="")
+    return replace(origin, label=str(noted.get("label", "")), sha256=str(noted.get("sha256") or ""))
+
+
+def _what_learned(classifier: Classifier) -> str:
+    parts, groups = classifier.notes["unfrozen"], len(classifier.backbone.layer_groups())
+    if len(parts) == groups:
+        return tr("All its layers learned (layer groups: {groups}).", groups=groups)
+    return tr(
+        "{learned} of its {groups} layer groups learned: {parts}.", learned=len(parts), groups=groups, parts=listed(parts)
+    )
+
+
+def _batch_norm(classifier: Classifier) -> str:
+    if not norms_of(classifier.backbone):
+        return ""
+    if classifier.notes["settings"]["batch_norm"] == "frozen":
+        return tr("BatchNorm was frozen: its statistics stayed those of the pretrained weights.")
+    return tr("BatchNorm was updated: its statistics followed the training photos.")
+
+
+def _head_settings(head: Notes) -> str:
+    if not {"epochs", "lr", "batch_size"} <= head.keys():
+        return ""
+    values = {name: head.get(name, "-") for name in ("epochs", "optimiser", "batch_size", "lr", "seed")}
+    if head.get("penalty", {}).get("chosen_by") == "default":
+        return tr(
+            "The head: {epochs} epochs of {optimiser}, batches of {batch_size}, learning rate {lr}, seed {seed}; its penalty "
+            "is the usual one, as the training photos cannot be cross-validated.",
+            **values,
+        )
+    return tr(
+        "The head: {epochs} epochs of {optimiser}, batches of {batch_size}, learning rate {lr}, seed {seed}; its penalty "
+        "was chosen by cross-validation on the training photos.",
+        **values,
+    )
+
+
+def _fine_tuning_settings(notes: Notes) -> str:
+    settings = notes["settings"]
+    return in_a_row(
+        tr(
+            "Fine-tuning: {epochs} epochs of at most {most}, batches of {batch_size}, learning rate {lr} at the head and "
+            "{decay} times it from each layer group to the one below, weight decay {weight_decay}, label smoothing "
+            "{smoothing}, seed {seed}.",
+            epochs=notes["epochs"],
+            most=settings["epochs"],
+            batch_size=settings["batch_size"],
+            lr=f"{settings['lr']:g}",
+            decay=f"{settings['lr_decay']:g}",
+            weight_decay=f"{settings['weight_decay']:g}",
+            smoothing=f"{settings['label_smoothing']:g}",
+            seed=settings["seed"],
+        ),
+        tr("Augmentation: {what}.", what=Augmentation.from_dict(settings["augmentation"]).describe()),
+        _way(notes.get("way")),
+        tr(
+            "{photos} validation photos, none of them learned from, chose which weights were kept.",
+            photos=notes["validation_photos"],
+        ),
+    )
+
+
+def _way(way: object) -> str:
+    """How steps were computed; older runs hold a sentence, in the language of that time."""
+    return tr("Computed in {way}.", way=Way(**way).describe()) if isinstance(way, Mapping) else ""
+
+
+def kept_sentence(notes: Notes) -> str:
+    """Which weights of a fine-tuning were kept, or that it was tried and not kept; empty where it was not tried."""
+    if not is_fine_tuned(notes):
+        tried = notes.get("fine_tuning")
+        return choice_sentence(tried) if isinstance(tried, Mapping) and "validated" in tried else ""
+    epoch, share, accuracy = notes["best_epoch"], notes["blended"], f"{notes['best']['accuracy']:.1%}"
+    if share == 1:
+        return tr(
+            "Kept: the weights of epoch {epoch}, the best on the validation photos ({accuracy} correct).",
+            epoch=epoch,
+            accuracy=accuracy,
+        )
+    return tr(
+        "Kept: weights {share} of the way from the start to epoch {epoch}, the best on the validation photos ({accuracy} "
+        "correct).",
+        epoch=epoch,
+        share=f"{share:.0%}",
+        accuracy=accuracy,
+    )
+
+
+def _about_history(history: Sequence[Mapping[str, float]], notes: Notes) -> str:
+    epochs = int(history[-1].get("epoch", 0)) if history else 0
+    if is_fine_tuned(notes):
+        return tr(
+            "Line: photos that were learned from, as augmented. Dashed: validation photos. From left to right: epochs 1 to "
+            "{epochs}.",
+            epochs=epochs,
+        )
+    return tr(
+        "Line: training photos. Dashed: photos that were not learned from. From left to right: epochs 1 to {epochs}.",
+        epochs=epochs,
+    )
+
+
+def _looked_at_once(run: Run) -> str:
+    if "fine_tuning" not in run.evaluation:
+        return tr("The held-out photos were looked at once, after everything was decided.")
+    return tr(
+        "The held-out photos were looked at once, after everything was decided: by the fine-tuned classifier and, to compare, "
+        "by the one whose backbone stayed frozen."
+    )

@@ -1,0 +1,119 @@
+"""What a person decided about doubted labels, applied: the files stay as they are, the training sees other labels.
+
+``tsugiki fit DATA --exclude suspects.csv --relabel suspects.csv`` reads the lists that ``fit`` and ``audit`` write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tsugiki.core.errors import DataError, RequestError, UnknownName
+from tsugiki.data.samples import Decided, LeftOut, Samples
+from tsugiki.evaluation.label_issues import Decisions, read_decisions
+from tsugiki.locale.messages import tr
+
+
+def choose(exclude: Path | None = None, relabel: Path | None = None) -> Decisions:
+    """The decisions in two lists, which may be the same file.
+
+    Args:
+        exclude: Its rows with the action ``exclude`` count.
+        relabel: Its rows with the action ``relabel`` count.
+
+    Raises:
+        RequestError: When there is no such file, or nothing is decided in it.
+        DataError: When a file is no such list.
+    """
+    left_out = _read(exclude).exclude if exclude else frozenset()
+    relabelled = _read(relabel).relabel if relabel else {}
+    for path, decided in ((exclude, left_out), (relabel, relabelled)):
+        if path and not decided:
+            raise RequestError(
+                tr("Nothing is decided in {name}.", name=path.name),
+                cure=tr("write exclude or relabel into its column action, row by row"),
+            )
+    return Decisions(left_out, relabelled)
+
+
+def _read(path: Path) -> Decisions:
+    if not path.is_file():
+        raise RequestError(
+            tr("There is no file {path}.", path=path), allowed=tr("a list that fit or audit wrote: suspects.csv")
+        )
+    return read_decisions(path)
+
+
+def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
+    """The samples as a person decided: photos left out, labels replaced; no file is touched.
+
+    Decisions about photos that are not there count for nothing: a list stays useful after photos were deleted.
+
+    Args:
+        samples: Not changed.
+        decisions: Paths as in ``samples.names``.
+
+    Raises:
+        UnknownName: When a photo is given to a class that does not exist.
+        RequestError: When none of the photos is there, most likely because the list is about another folder.
+        DataError: When a class loses its last training photo, or nothing is held out any more.
+    """
+    decided = {*decisions.exclude, *decisions.relabel}
+    rows = [row for row, name in enumerate(samples.names) if name in decided]
+    if decided and not rows:
+        raise RequestError(
+            tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
+        )
+    gone = {row for row in rows if samples.names[row] in decisions.exclude}
+    moved = {row: decisions.relabel[samples.names[row]] for row in rows if row not in gone}
+    labels = samples.labels.copy()
+    for row, name in moved.items():
+        labels[row] = _class_called(name, samples.classes)
+    changed = replace(
+        samples,
+        labels=labels,
+        decisions=(*samples.decisions, *_told(samples, gone, moved)),
+        decided=(*samples.decided, *_by_content(samples, dict.fromkeys(gone, "") | moved)),
+    )
+    lost = [LeftOut(samples.names[row], tr("excluded by the list")) for row in sorted(gone)]
+    return _usable(changed.take(row for row in range(len(samples)) if row not in gone), lost)
+
+
+def _by_content(samples: Samples, now: dict[int, str]) -> list[Decided]:
+    """The decisions as a run notes them, so that they hold wherever the photos lie later."""
+    return [
+        Decided(samples.digests[row], samples.classes[samples.labels[row]], name)
+        for row, name in sorted(now.items())
+        if name != samples.classes[samples.labels[row]]
+    ]
+
+
+def _class_called(name: str, classes: tuple[str, ...]) -> int:
+    if name not in classes:
+        raise UnknownName(tr("There is no class {name} to put a photo into.", name=repr(name)), name=name, known=classes)
+    return classes.index(name)
+
+
+def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
+    sentences = []
+    if gone:
+        sentences.append(tr("Left out because a list says so: {count}.", count=len(gone)))
+    if moved:
+        sentences.append(tr("Another class because a list says so: {count}.", count=len(moved)))
+    held_out = sum(samples.splits[row] == samples.held_out for row in {*gone, *moved})
+    if held_out:
+        sentences.append(tr("Held-out photos among them: {count}. The score is about the photos as decided.", count=held_out))
+    return sentences
+
+
+def _usable(samples: Samples, lost: list[LeftOut]) -> Samples:
+    learned = set(samples.labels[samples.rows_of("train")].tolist())
+    empty = [name for label, name in enumerate(samples.classes) if label not in learned]
+    if empty:
+        raise DataError(
+            tr("The list leaves no training photo of: {names}.", names=", ".join(empty)),
+            cure=tr("keep some of them, or take the class folder away"),
+        )
+    if not {"val", "test"} & set(samples.splits):
+        raise DataError(tr("The list leaves no held-out photo."), cure=tr("keep some of them"))
+    return replace(samples, left_out=(*samples.left_out, *lost))

@@ -1,0 +1,65 @@
+"""A few drawn photos and a tiny network with depthwise convolutions and BatchNorm."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.load import load
+from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.samples import Samples
+
+SIZE = 32
+
+
+def draw_photos(root: Path, *, train: int = 12, test: int = 4) -> None:
+    random = np.random.default_rng(0)
+    for split, count in (("train", train), ("test", test)):
+        for channel, name in enumerate(("red", "green", "blue")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 160, (40, 48, 3))
+                pixels[..., channel] += 60
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+
+
+def tiny_classifier(classes: tuple[str, ...] = ("blue", "green", "red"), *, dropout: float = 0.0) -> Classifier:
+    """Random weights, with BatchNorm statistics that are not trivial; ``dropout`` is that of its features."""
+    torch.manual_seed(0)
+    classifier = Classifier(
+        "timm:test_efficientnet",
+        classes=classes,
+        weights="none",
+        model_args={"drop_rate": dropout},
+        preprocess=Preprocess(size=(SIZE, SIZE), resize=36),
+    )
+    for module in classifier.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    return classifier
+
+
+def state_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    draw_photos(root)
+    return root
+
+
+@pytest.fixture
+def samples(folder: Path) -> Samples:
+    return load(folder)

@@ -1,0 +1,147 @@
+"""Faults planted in features and photos are found, and named by the right row."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tsugiki.data.images.pixels import PhotoFacts
+from tsugiki.data.samples import Samples
+from tsugiki.evaluation.metrics import softmax
+from tsugiki.features.table import Evidence
+from tsugiki.features.vectors import FeatureRows
+from tsugiki.heads.discriminant import fit_quick_head, narrowed
+from tsugiki.heads.linear import Labelled, fit_head
+from tsugiki.inspection.findings import find
+
+N, D = 120, 24
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Two classes, the held-out photos in between the others; returns evidence and truth."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(N) % 2
+    features = rng.normal(4, 1, (N, D)).astype(np.float32)
+    features[:, 0] += 6 * truth
+    labels = truth.copy()
+    wrong = [4, 31, 58]
+    labels[wrong] = 1 - labels[wrong]
+    splits = tuple("test" if row % 5 == 0 else "train" for row in range(N))
+    features[10] = features[11] + 0.01  # the held-out photo 10 is 11 again
+    features[77] = 0
+    features[77, :2] = 20 * truth[77], -40  # like no other
+    looks = rng.integers(-(2**62), 2**62, N)
+    looks[10] = looks[11]
+    digests = tuple(f"{row:064x}" for row in range(N))
+    # Photos of class 1 come from another camera.
+    facts = [
+        PhotoFacts(640 if label else 500, 480, (90.0, 90.0, 90.0), int(look)) for label, look in zip(labels, looks, strict=True)
+    ]
+    samples = Samples(Path("photos"), tuple(f"{row}.jpg" for row in range(N)), labels, splits, ("a", "b"), digests)
+    training, held_out = samples.rows_of("train"), samples.rows_of("test")
+    evidence = Evidence(
+        samples,
+        training,
+        held_out,
+        [],
+        FeatureRows(features, np.array(training)),
+        features[held_out],
+        features[:0],
+        list(facts),
+        0,
+    )
+    return evidence, wrong
+
+
+@pytest.fixture(scope="module")
+def found(planted):
+    evidence, _ = planted
+    labels = evidence.samples.labels[evidence.training]
+    head = fit_head(Labelled(evidence.training_frames, labels), 2)
+    return find(evidence, evidence.training, softmax(head.out_of_fold))
+
+
+def test_suspects_are_rows_of_the_samples(planted, found):
+    evidence, wrong = planted
+    assert {one.row for one in found.suspects[:3]} == {row for row in wrong if row in evidence.training}
+    assert all(one.label == evidence.samples.labels[one.row] for one in found.suspects)
+
+
+def test_a_copy_across_splits_is_a_leak(found):
+    assert found.leaks == {10: 11}
+    assert [(pair.first, pair.second) for pair in found.copies] == [(10, 11)]
+
+
+def test_the_odd_one_comes_first(found):
+    assert found.odd[0].row == 77
+    assert len(found.odd) < N / 10
+
+
+def test_the_size_that_gives_the_class_away_is_suspicious(found):
+    assert [one.name for one in found.shortcuts if one.suspicious] == ["size", "shape"]
+
+
+def test_the_summary_is_plain_json(found):
+    import json
+
+    summary = json.loads(json.dumps(found.summary()))
+    assert summary["suspects"] == len(found.suspects)
+    assert summary["learning_curve"]["n"] == len([row for row in range(N) if row % 5])
+
+
+def test_photos_that_nobody_could_judge_are_no_suspects(planted):
+    evidence, _ = planted
+    labels = evidence.samples.labels[evidence.training]
+    probabilities = np.full((len(labels), 2), 0.2)
+    probabilities[np.arange(len(labels)), 1 - labels] = 0.8
+    probabilities[5:] = np.nan
+    found = find(evidence, evidence.training, probabilities)
+    assert found.examined == 5
+    assert sorted(one.row for one in found.suspects) == evidence.training[:5]
+    nobody = find(evidence, evidence.training, None, with_curve=False)
+    assert (nobody.examined, nobody.suspects, nobody.curve) == (0, (), None)
+    assert nobody.summary()["suspects"] is None
+
+
+def test_copies_groups_and_near_copies_belong_together(planted):
+    evidence, _ = planted
+    assert len(evidence.samples) == N
+    rows = list(range(N))
+    alone = evidence.together(rows)
+    assert alone[10] == alone[11]
+    assert len(set(alone)) == N - 1
+    training = evidence.together(evidence.training)
+    assert len(set(training)) == len(training), "the copy of 11 is held out: it has no say here"
+    groups = tuple("s" if row in {11, 20} else "" for row in rows)
+    digests = tuple("d" if row in {20, 30} else digest for row, digest in enumerate(evidence.samples.digests))
+    joined = replace(evidence, samples=replace(evidence.samples, groups=groups, digests=digests)).together(rows)
+    assert {row for row in rows if joined[row] == joined[10]} == {10, 11, 20, 30}
+
+
+def test_every_feature_keeps_the_order_of_the_samples(planted):
+    evidence, _ = planted
+    assert np.array_equal(evidence.every_feature, evidence.features.vectors)
+
+
+def test_the_quick_head_answers_like_the_textbook():
+    """Scikit-learn's discriminant with the same shrinkage is the oracle."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 2, 5], 30)
+    features = rng.normal(0, 1, (90, 7)) + labels[:, None] * 0.4
+    asked = rng.normal(1, 1, (200, 7))
+    book = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5).fit(features, labels)
+    assert np.array_equal(fit_quick_head(features, labels)(asked), book.predict(asked))
+
+
+@pytest.mark.parametrize("count", [20, 300])
+def test_narrowing_keeps_the_distances(count):
+    rng = np.random.default_rng(2)
+    features = rng.normal(0, 1, (count, 40)).astype(np.float32)
+    narrow = narrowed(features, 40)
+    before = np.linalg.norm(features[:, None] - features[None], axis=2)
+    after = np.linalg.norm(narrow[:, None] - narrow[None], axis=2)
+    assert np.allclose(before, after, atol=1e-3)
