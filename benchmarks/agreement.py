@@ -20,16 +20,15 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.load import load_backbone
 from tsugiki.core.console import quiet
 from tsugiki.data.images.pixels import read_pixels
+from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.features.engines.choose import Engines
 from tsugiki.features.engines.engine import mean_cosine, reference_features
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
-from tsugiki.features.executor import EXACT, FAST, Photos
-from tsugiki.features.extract import extract, weights_key
+from tsugiki.features.executor import EXACT, FAST
+from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import find_samples
 from tsugiki.features.vectors import FeatureRows
-from tsugiki.heads.linear import Labelled, fit_head
+from tsugiki.heads.linear import Labelled, fit_linear_head
 
 
 def main() -> None:
@@ -48,7 +47,7 @@ def main() -> None:
     }
     with quiet(), tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(Path(folder))
-        sets = [find_samples(data, store=store) for data in options.data]
+        sets = [load(data, index=store) for data in options.data]
         precisions: list[tuple[str, ...]] = [(name, *cosines(root, sets[0])) for name, root in backbones.items()]
         answers = [row for name, backbone in backbones.items() for row in changes(name, backbone, sets, store)]
     columns = (*native_precisions(), "float32")
@@ -77,13 +76,11 @@ def changes(name: str, backbone: Backbone, sets: list[Samples], store: FeatureSt
     """Per data set: how far the two ways are apart, and how many answers are the same."""
     rows: list[tuple[str, ...]] = []
     for samples in sets:
-        photos = Photos(samples.paths, samples.digests)
-        engines, key = Engines(backbone, backbone.preprocess), weights_key(backbone)
-        fast, exact = (extract(photos, engines, store, way=way, key=key) for way in (FAST, EXACT))
-        first, second = fast.space.vectors()[fast.rows], exact.space.vectors()[exact.rows]
+        extractor = Extractor(backbone, settings=FeatureSettings(store=store))
+        first, second = (extractor(samples, way).vectors() for way in (FAST, EXACT))
         train = np.array(samples.rows_of("train"))
         features = FeatureRows(first, train)
-        head = fit_head(Labelled(features, samples.labels[train]), len(samples.classes))
+        head = fit_linear_head(Labelled(features, samples.labels[train]), len(samples.classes))
         answers = [(torch.from_numpy(vectors) @ head.weight.T + head.bias).argmax(dim=1) for vectors in (first, second)]
         same = int((answers[0] == answers[1]).sum())
         title = f"{name}, {samples.root.name}"

@@ -27,12 +27,12 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.core.devices import usable_cores
 from tsugiki.data.images.pixels import read_pixels
+from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import Engines
-from tsugiki.features.executor import FAST, Photos
-from tsugiki.features.extract import extract, weights_key
+from tsugiki.features.executor import FAST
+from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import Looking, find_samples
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.reporting.run_folder import save_run
 from tsugiki.training.fit import fit
@@ -50,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     name = options.name or options.data.name
     with quiet(), tempfile.TemporaryDirectory() as folder:
-        samples = find_samples(options.data, store=FeatureStore(Path(folder) / "look"))
+        samples = load(options.data, index=FeatureStore(Path(folder) / "look"))
         limits = measure_limits(samples, options.weights, Path(folder), options.runs)
         fits = measure_fits(options.data, options.weights, Path(folder), options.runs)
     command = f"python -m benchmarks.extraction {name} mobilenetv2_100.same_pad.safetensors --runs {options.runs}"
@@ -65,9 +65,8 @@ def root(weights: Path) -> Backbone:
 def measure_limits(samples: Samples, weights: Path, folder: Path, runs: int) -> str:
     """Decode only, engine only, both; in turn, several times."""
     backbone = root(weights)
-    photos = Photos(samples.paths, samples.digests)
     engines = Engines(backbone, backbone.preprocess)
-    contents = [path.read_bytes() for path in photos.paths]
+    contents = [path.read_bytes() for path in samples.paths]
     pixels = np.stack([read_pixels(content, backbone.preprocess, fast=True).values.numpy() for content in contents])
     engine = engines.choose(pixels[:8], exact=False, count=len(pixels))
     chunks = [pixels[start : start + engine.batch_size] for start in range(0, len(pixels), engine.batch_size)]
@@ -77,12 +76,12 @@ def measure_limits(samples: Samples, weights: Path, folder: Path, runs: int) -> 
 
     rates: dict[str, list[float]] = {"decode": [], "engine": [], "extract": []}
     for turn in range(runs):
-        rates["decode"].append(len(photos) / seconds_of(lambda: in_lanes(decode, contents)))
-        rates["engine"].append(len(photos) / seconds_of(lambda: in_lanes(engine, chunks)))
+        rates["decode"].append(len(samples) / seconds_of(lambda: in_lanes(decode, contents)))
+        rates["engine"].append(len(samples) / seconds_of(lambda: in_lanes(engine, chunks)))
         store = FeatureStore(folder / f"store-{turn}")
-        key = weights_key(backbone)
-        took = seconds_of(lambda store=store, key=key: extract(photos, engines, store, way=FAST, key=key))  # type: ignore[misc]
-        rates["extract"].append(len(photos) / took)
+        extractor = Extractor(backbone, settings=FeatureSettings(store=store))
+        took = seconds_of(lambda extractor=extractor: extractor(samples, FAST))  # type: ignore[misc]
+        rates["extract"].append(len(samples) / took)
     limit = [1 / (1 / decoded + 1 / computed) for decoded, computed in zip(rates["decode"], rates["engine"], strict=True)]
     shares = [reached / possible for reached, possible in zip(rates["extract"], limit, strict=True)]
     rows = [
@@ -92,17 +91,17 @@ def measure_limits(samples: Samples, weights: Path, folder: Path, runs: int) -> 
         ("extraction, store included", per_second(rates["extract"])),
         ("**share of the limit reached**", f"**{statistics.median(shares):.2f}**"),
     ]
-    return table(("photos per second, median", f"{len(photos)} photos"), rows)
+    return table(("photos per second, median", f"{len(samples)} photos"), rows)
 
 
 def measure_fits(data: Path, weights: Path, folder: Path, runs: int) -> str:
     """A first fit with an empty store and a second one with other seed and merged classes, imports not counted."""
     firsts, seconds, decoded = [], [], []
     for turn in range(runs):
-        looking = Looking(store=FeatureStore(folder / f"fit-{turn}"))
-        firsts.append(seconds_of(lambda looking=looking: whole_fit(data, weights, looking, seed=1)))  # type: ignore[misc]
+        features = FeatureSettings(store=FeatureStore(folder / f"fit-{turn}"))
+        firsts.append(seconds_of(lambda features=features: whole_fit(data, weights, features, seed=1)))  # type: ignore[misc]
         started = time.perf_counter()
-        decoded.append(whole_fit(data, weights, looking, seed=2, merged=True))
+        decoded.append(whole_fit(data, weights, features, seed=2, merged=True))
         seconds.append(time.perf_counter() - started)
     share = statistics.median(later / first for later, first in zip(seconds, firsts, strict=True))
     rows = [
@@ -117,16 +116,16 @@ def measure_fits(data: Path, weights: Path, folder: Path, runs: int) -> str:
     return table(("beyond imports, median", "time", "photos decoded"), rows)
 
 
-def whole_fit(data: Path, weights: Path, looking: Looking, *, seed: int, merged: bool = False) -> int:
+def whole_fit(data: Path, weights: Path, features: FeatureSettings, *, seed: int, merged: bool = False) -> int:
     """What `tsugiki fit` does after its imports; returns how many photos were decoded."""
-    samples = find_samples(data, seed=seed, store=looking.store)
+    samples = load(data, seed=seed, index=features.store)
     if merged and len(samples.classes) > 2:
         samples = replace(samples, classes=(samples.classes[0], "other"), labels=np.minimum(samples.labels, 1))
     model = Classifier(root(weights), classes=samples.classes)
-    run = fit(model, samples, settings=HeadSettings(seed=seed), looking=looking)
+    run = fit(model, samples, settings=HeadSettings(seed=seed), features=features)
     with tempfile.TemporaryDirectory() as folder:
         save_run(run, Path(folder) / "run")
-    return run.evidence.computed
+    return run.table.computed
 
 
 def in_lanes(function: Callable[[Item], object], items: list[Item]) -> None:

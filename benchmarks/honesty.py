@@ -21,11 +21,10 @@ import numpy.typing as npt
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.load import load_backbone
-from tsugiki.core.files import sha256_of
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.images.decode import open_photo
-from tsugiki.data.images.pixels import PhotoFacts
 from tsugiki.data.load import load
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.duplicates import Prints, find_duplicates
@@ -33,12 +32,10 @@ from tsugiki.evaluation.label_issues import find_suspects
 from tsugiki.evaluation.metrics import f1_interval, mean_share_interval, softmax, wilson
 from tsugiki.evaluation.out_of_distribution import Rejection, distance, energy, judge_rejection, threshold_at, training_distance
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
-from tsugiki.features.engines.choose import Engines
-from tsugiki.features.executor import Photos
-from tsugiki.features.extract import extract, weights_key
-from tsugiki.features.store import FeatureStore
+from tsugiki.features.executor import FAST
+from tsugiki.features.extract import Extractor
 from tsugiki.features.vectors import FeatureRows
-from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_head
+from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_linear_head
 
 Labels = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -52,15 +49,12 @@ class Looker:
     """Looks at photos with one backbone; each photo once."""
 
     def __init__(self, backbone: Backbone) -> None:
-        self._engines = Engines(backbone, backbone.preprocess)
-        self._store = FeatureStore()
-        self._key = weights_key(backbone)
+        self._extractor = Extractor(backbone)
 
-    def __call__(self, paths: Sequence[Path], digests: Sequence[str]) -> tuple[Vectors, list[PhotoFacts]]:
+    def __call__(self, samples: Samples) -> tuple[Vectors, list[PhotoFacts]]:
         """Features ``[N, D]`` and facts of ``N`` readable photos."""
-        found = extract(Photos(paths, digests), self._engines, self._store, key=self._key)
-        facts = [fact for fact in self._store.facts(digests) if fact is not None]
-        return np.asarray(found.space.vectors()[found.rows]), facts
+        vectors = self._extractor(samples, FAST).vectors()
+        return vectors, [fact for fact in self._extractor.store.facts(samples.digests) if fact is not None]
 
 
 @dataclass(frozen=True)
@@ -83,19 +77,19 @@ class Material:
 
 
 def _hashes(facts: Sequence[PhotoFacts]) -> npt.NDArray[np.int64]:
-    return np.array([fact.look for fact in facts], dtype=np.int64)
+    return np.array([fact.perceptual_hash for fact in facts], dtype=np.int64)
 
 
 def look_at(folder: Path, looker: Looker) -> Material:
     """Load a folder and look at every photo."""
     samples = load(folder)
-    return Material(folder.name, samples, *looker(samples.paths, samples.digests))
+    return Material(folder.name, samples, *looker(samples))
 
 
 def fit(features: Vectors, labels: Labels, seed: int = DEFAULT_SEED) -> HeadFit:
     """The program's own head, trained on features ``[N, D]`` and labels ``[N]``."""
     rows = FeatureRows(features, np.arange(len(labels)))
-    return fit_head(Labelled(rows, labels), int(labels.max()) + 1, settings=HeadSettings(seed=seed))
+    return fit_linear_head(Labelled(rows, labels), int(labels.max()) + 1, settings=HeadSettings(seed=seed))
 
 
 def logits_of(head: HeadFit, features: Vectors) -> Vectors:
@@ -120,10 +114,10 @@ def copies(material: Material, looker: Looker, seeds: int) -> Iterator[list[obje
         with tempfile.TemporaryDirectory() as folder:
             chosen = rng.choice(rows, _COPIES, replace=False).tolist()
             paths = [_copy(material.samples.paths[row], Path(folder) / f"{row}.jpg", rng) for row in chosen]
-            digests = [sha256_of(path) for path in paths]
-            features, facts = looker(paths, digests)
+            planted = Samples.from_lists(paths)
+            features, facts = looker(planted)
         prints = Prints(
-            [*material.samples.digests, *digests],
+            [*material.samples.digests, *planted.digests],
             np.concatenate([_hashes(material.facts), _hashes(facts)]),
             np.concatenate([material.features, features]),
             [*material.samples.splits, *["held-out copy"] * _COPIES],

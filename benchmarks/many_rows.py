@@ -67,7 +67,7 @@ def one_vectors(count: int) -> str:
     from tsugiki.core.console import quiet
     from tsugiki.features.store import FeatureStore
     from tsugiki.features.vectors import FeatureRows
-    from tsugiki.heads.linear import HeadSettings, Labelled, fit_head
+    from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head
 
     dice = np.random.default_rng(0)
     centres = dice.normal(size=(_CLASSES, _WIDTH)).astype(np.float32)
@@ -80,7 +80,7 @@ def one_vectors(count: int) -> str:
             space.add([f"{row:064x}" for row in range(start, start + len(part))], centres[part] + noise)
         before, started = peak(), time.perf_counter()
         features = FeatureRows(space.vectors(), np.arange(count))
-        fitted = fit_head(Labelled(features, labels), _CLASSES, settings=HeadSettings(epochs=3))
+        fitted = fit_linear_head(Labelled(features, labels), _CLASSES, settings=HeadSettings(epochs=3))
         took = time.perf_counter() - started
     accuracy = fitted.history[-1]["val_acc"]
     return f"{took:.0f} s ({accuracy:.1%} out of fold)\t{before:.0f} MB\t{peak() - before:.0f} MB"
@@ -90,9 +90,9 @@ def one_photos(photos: Path, count: int) -> str:
     """Compute the features of a folder with many links, each to another content."""
     from tsugiki.backbones.load import load_backbone
     from tsugiki.core.console import quiet
-    from tsugiki.features.engines.choose import Engines
-    from tsugiki.features.executor import Photos
-    from tsugiki.features.extract import extract, identify, weights_key
+    from tsugiki.data.samples import Samples
+    from tsugiki.features.executor import FAST
+    from tsugiki.features.extract import Extractor, FeatureSettings
     from tsugiki.features.store import FeatureStore
 
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -100,9 +100,8 @@ def one_photos(photos: Path, count: int) -> str:
         backbone = load_backbone("bundled:nae")
         store = FeatureStore(Path(folder) / "store")
         before, started = peak(), time.perf_counter()
-        digests = [look.digest for look in identify(files, store)]
-        engines = Engines(backbone, backbone.preprocess)
-        found = extract(Photos(files, digests), engines, store, key=weights_key(backbone))
+        samples = Samples.from_lists(files, index=store)
+        found = Extractor(backbone, settings=FeatureSettings(store=store))(samples, FAST)
         took = time.perf_counter() - started
         if found.computed != count:
             raise SystemExit(f"{found.computed} of {count} photos were computed")

@@ -103,9 +103,9 @@ def dish_run(dishes, nae, tmp_path_factory):
     """One run of the whole story on ``dishes``, trained once: tests must leave it as it is."""
     import tsugiki as tg
     from tsugiki.core.console import quiet
+    from tsugiki.features.extract import FeatureSettings
     from tsugiki.features.store import FeatureStore
-    from tsugiki.features.table import Looking
 
     with quiet():
         model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))
-        return tg.fit(model, dishes, looking=Looking(store=FeatureStore(tmp_path_factory.mktemp("store"))))
+        return tg.fit(model, dishes, features=FeatureSettings(store=FeatureStore(tmp_path_factory.mktemp("store"))))

@@ -9,14 +9,13 @@ import pytest
 
 import tsugiki as tg
 from tsugiki.backbones.load import load_backbone
-from tsugiki.features.engines.choose import Engines
+from tsugiki.data.load import load
 from tsugiki.features.engines.engine import mean_cosine, worst_difference
-from tsugiki.features.executor import EXACT, FAST, Photos
-from tsugiki.features.extract import extract, weights_key
+from tsugiki.features.executor import EXACT, FAST
+from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import Looking, find_samples
 from tsugiki.features.vectors import FeatureRows
-from tsugiki.heads.linear import Labelled, fit_head
+from tsugiki.heads.linear import Labelled, fit_linear_head
 from tsugiki.heads.solver import Scaling
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -70,9 +69,9 @@ def test_hymenoptera_through_the_command_line(run_cli, material, tmp_path, kind,
 
 def test_food3_runs(material, backbone, store):
     photos = material / "data" / "food3"
-    samples = find_samples(photos, store=store)
+    samples = load(photos, index=store)
     model = tg.Classifier(backbone("timm"), classes=samples.classes)
-    run = tg.fit(model, samples, looking=Looking(store=store))
+    run = tg.fit(model, samples, features=FeatureSettings(store=store))
     assert run.evaluation["split"] == "test"
     assert run.evaluation["accuracy"] >= 0.8
 
@@ -83,15 +82,14 @@ def test_the_fast_path_agrees_with_the_reference(material, backbone, store, kind
     root = backbone(kind)
     same, cosines = [], []
     for name in ("hymenoptera", "food3"):
-        samples = find_samples(material / "data" / name, store=store)
-        photos = Photos(samples.paths, samples.digests)
-        key = weights_key(root)
-        engines = Engines(root, root.preprocess)
-        fast, exact = (extract(photos, engines, store, way=way, key=key) for way in (FAST, EXACT))
-        vectors = [np.asarray(found.space.vectors()[found.rows]) for found in (fast, exact)]
+        samples = load(material / "data" / name, index=store)
+        extractor = Extractor(root, settings=FeatureSettings(store=store))
+        vectors = [extractor(samples, way).vectors() for way in (FAST, EXACT)]
         cosines += [mean_cosine(one[None], other[None]) for one, other in zip(*vectors, strict=True)]
         training = samples.rows_of("train")
-        head = fit_head(Labelled(FeatureRows(vectors[0], np.array(training)), samples.labels[training]), len(samples.classes))
+        head = fit_linear_head(
+            Labelled(FeatureRows(vectors[0], np.array(training)), samples.labels[training]), len(samples.classes)
+        )
         answers = [(each @ head.weight.numpy().T + head.bias.numpy()).argmax(axis=1) for each in vectors]
         same += (answers[0] == answers[1]).tolist()
     assert np.mean(cosines) >= 0.999
@@ -100,12 +98,12 @@ def test_the_fast_path_agrees_with_the_reference(material, backbone, store, kind
 
 def test_exact_features_are_one_whatever_engine_computes_them(material, backbone, tmp_path):
     root = backbone("timm")
-    samples = find_samples(material / "data" / "hymenoptera", store=FeatureStore(tmp_path / "s"))
-    photos = Photos(samples.paths[::8], samples.digests[::8])
+    samples = load(material / "data" / "hymenoptera", index=FeatureStore(tmp_path / "s"))
+    some = samples.take(range(0, len(samples), 8))
     found = []
     for engine in ("torch", "openvino"):
-        part = extract(photos, Engines(root, root.preprocess, name=engine), FeatureStore(tmp_path / engine), way=EXACT, key="k")
-        found.append(np.asarray(part.space.vectors()[part.rows]))
+        settings = FeatureSettings(engine=engine, store=FeatureStore(tmp_path / engine))
+        found.append(Extractor(root, settings=settings)(some, EXACT).vectors())
     assert worst_difference(found[1], found[0]) < 1e-4
 
 
@@ -115,17 +113,17 @@ def test_the_head_is_not_worse_than_scikit_learns_logistic_regression(material, 
     from sklearn.linear_model import LogisticRegressionCV
 
     root = backbone(kind)
-    samples = find_samples(material / "data" / name, store=store)
-    run = tg.fit(tg.Classifier(root, classes=samples.classes), samples, looking=Looking(store=store))
-    evidence = run.evidence
-    frames = evidence.training_frames
+    samples = load(material / "data" / name, index=store)
+    run = tg.fit(tg.Classifier(root, classes=samples.classes), samples, features=FeatureSettings(store=store))
+    table = run.table
+    frames = table.train_photos
     scaling = Scaling.of(frames)
-    labels = evidence.samples.labels
+    labels = table.samples.labels
     oracle = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 8), cv=5, scoring="neg_log_loss", max_iter=3000, l1_ratios=(0,), use_legacy_attributes=False
-    ).fit(scaling(frames.take(slice(None))), labels[evidence.training])
-    truth = labels[evidence.held_out]
-    theirs = oracle.predict_log_proba(scaling(evidence.held_out_features))
+    ).fit(scaling(frames.take(slice(None))), labels[table.samples.train_rows])
+    truth = labels[table.samples.held_out_rows]
+    theirs = oracle.predict_log_proba(scaling(table.held_out))
     count, hits = len(truth), int((theirs.argmax(axis=1) == truth).sum())
     noise = 2 * np.sqrt(max(hits / count * (1 - hits / count), 1 / count) / count)
     assert run.evaluation["accuracy"] >= hits / count - noise
@@ -136,6 +134,6 @@ def test_the_head_is_not_worse_than_scikit_learns_logistic_regression(material, 
 def test_frozen_means_frozen_on_real_weights(material, backbone, store):
     root = backbone("torchvision")
     before = {name: tensor.clone() for name, tensor in root.state_dict().items()}
-    samples = find_samples(material / "data" / "food3", store=store)
-    tg.fit(tg.Classifier(root, classes=samples.classes).train(), samples, looking=replace(Looking(), store=store))
+    samples = load(material / "data" / "food3", index=store)
+    tg.fit(tg.Classifier(root, classes=samples.classes).train(), samples, features=replace(FeatureSettings(), store=store))
     assert all((tensor == before[name]).all() for name, tensor in root.state_dict().items())

@@ -13,7 +13,7 @@ from .data.loaders import create_dataloaders as create_dataloaders
 from .data.preprocess import Preprocess as Preprocess
 from .data.samples import Samples as Samples
 from .data.sources.download import get_data as get_data
-from .features.table import Looking as Looking
+from .features.extract import FeatureSettings as FeatureSettings
 from .fine_tuning.settings import FineTuneSettings as FineTuneSettings
 from .heads.linear import HeadSettings as HeadSettings
 from .inspection.audit import audit as audit
@@ -27,8 +27,8 @@ from .reporting.plots.summary_plot import plot_summary as plot_summary
 from .reporting.run_folder import save_run as save_run
 from .training.article_loop import evaluate_model as evaluate_model
 from .training.article_loop import train as train
-from .training.methods import FineTuning as FineTuning
-from .training.methods import fit as fit
+from .training.fit import FineTuning as FineTuning
+from .training.fit import fit as fit
 from .training.run import Run as Run
 
 __version__: str

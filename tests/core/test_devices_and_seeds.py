@@ -60,10 +60,21 @@ def test_every_way_of_asking_draws_with_one_seed():
     import tsugiki as tg
     from tsugiki.cli import audit, fit, lr
     from tsugiki.core.seeds import DEFAULT_SEED
-    from tsugiki.data.load import settle
-    from tsugiki.features.table import find_samples
+    from tsugiki.data.samples import Samples
     from tsugiki.fine_tuning.settings import FineTuneSettings
     from tsugiki.heads.linear import HeadSettings
 
-    ways = (tg.load, tg.audit, tg.set_seeds, settle, find_samples, fit.fit, audit.audit, lr.lr, HeadSettings, FineTuneSettings)
+    lists = Samples.from_lists
+    ways = (
+        tg.load,
+        tg.audit,
+        tg.set_seeds,
+        Samples.from_listing,
+        lists,
+        fit.fit,
+        audit.audit,
+        lr.lr,
+        HeadSettings,
+        FineTuneSettings,
+    )
     assert {inspect.signature(way).parameters["seed"].default for way in ways} == {DEFAULT_SEED}

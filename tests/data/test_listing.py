@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.samples import LeftOut
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.listing import LeftOut
+from tsugiki.data.sources.find import list_photos
 from tsugiki.data.sources.names import natural
 
 

@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.check import look
 from tsugiki.data.describe import describe_samples
-from tsugiki.data.load import load, settle
-from tsugiki.data.samples import LeftOut, Listing, Look
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.listing import LeftOut, Listing
+from tsugiki.data.load import load
+from tsugiki.data.photo_index import Content, PhotoIndex
+from tsugiki.data.samples import Samples
+from tsugiki.data.sources.find import list_photos
 
 
 def settled(root, **options):
     listing = list_photos(root)
-    return settle(listing, look(listing.paths), **options)
+    return Samples.from_listing(listing, PhotoIndex().contents(listing.paths), **options)
 
 
 def said(samples):
-    return "\n".join(samples.decisions)
+    return "\n".join((*samples.decisions, *samples.warnings))
 
 
 def names_by_label(samples):
@@ -32,19 +33,16 @@ def names_by_label(samples):
 # -- reading every file once ----------------------------------------------------------------------------------------------
 
 
-def test_look_keeps_the_order_and_tells_content_from_reason(put, photo_bytes):
+def test_contents_keep_the_order_and_tell_digests_from_reasons(put, photo_bytes):
     import hashlib
 
     root = put(*(f"a/{number}.png" for number in range(40)))
     put("a/7.png", content=b"")
-    looks = look([root / "a" / f"{number}.png" for number in range(40)] + [root / "gone.png"], workers=4)
-    expected = [Look(digest=hashlib.sha256(photo_bytes(f"a/{number}.png")).hexdigest()) for number in range(40)]
-    expected[7] = Look(reason="empty file")
-    assert looks == [*expected, Look(reason="no such file")]
-
-
-def test_look_at_nothing():
-    assert look([]) == []
+    contents = PhotoIndex().contents([root / "a" / f"{number}.png" for number in range(40)] + [root / "gone.png"])
+    expected = [Content(hashlib.sha256(photo_bytes(f"a/{number}.png")).hexdigest()) for number in range(40)]
+    expected[7] = Content(reason="empty file")
+    assert contents == [*expected, Content(reason="no such file")]
+    assert PhotoIndex().contents([]) == []
 
 
 def test_what_cannot_be_read_is_left_out_with_its_reason(put, put_classes, photo_bytes):
@@ -158,10 +156,11 @@ def test_a_val_folder_that_is_all_bad_is_replaced_and_said(put, put_classes):
     samples = settled(put("val/a/1.png", "val/b/1.png", content=b""))
     assert samples.counts()["test"] == {"a": 1, "b": 1}
     assert "Held out for testing: 2 of 10" in said(samples)
+    assert "Not one photo of val can be read: others are held out instead." in said(samples)
     assert len(samples.left_out) == 2
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.5, 20])
+@pytest.mark.parametrize("share", [1, -0.5, 20])
 def test_the_share_is_a_share(put_classes, share):
     with pytest.raises(RequestError, match="share"):
         settled(put_classes({"a": 2, "b": 2}), held_out=share)
@@ -244,12 +243,12 @@ def test_whatever_comes_the_split_keeps_its_promises(trial):
     digests = [f"{dice.randrange(count * 2):064x}" for _ in range(count)]
     groups = tuple(dice.choice(["", *(f"g{n}" for n in range(count // 3))]) for _ in range(count)) if trial % 2 else None
     listing = Listing(Path(), tuple(f"{n}.png" for n in range(count)), tuple(labels), ("",) * count, groups)
-    looks = [Look(digest=digest) for digest in digests]
+    contents = [Content(digest) for digest in digests]
     if not any(leaves_training(part, labels) for part in parts_that_belong_together(digests, groups)):
         with pytest.raises(DataError):
-            settle(listing, looks, seed=trial, held_out=0.25)
+            Samples.from_listing(listing, contents, seed=trial, held_out=0.25)
         return
-    samples = settle(listing, looks, seed=trial, held_out=0.25)
+    samples = Samples.from_listing(listing, contents, seed=trial, held_out=0.25)
 
     assert samples.names == listing.names, "order is kept and nothing is lost"
     assert [samples.classes[label] for label in samples.labels] == labels
@@ -304,7 +303,7 @@ def test_one_picture_with_two_classes_is_named(put_classes, put, photo_bytes):
 
 
 def test_clean_data_raise_no_alarm(put_classes):
-    assert settled(put_classes({"train/a": 3, "train/b": 3, "val/a": 2, "val/b": 2})).decisions == ()
+    assert said(settled(put_classes({"train/a": 3, "train/b": 3, "val/a": 2, "val/b": 2}))) == ""
 
 
 # -- the whole story ------------------------------------------------------------------------------------------------------

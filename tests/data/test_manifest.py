@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.samples import LeftOut
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.listing import LeftOut
+from tsugiki.data.sources.find import list_photos
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from PIL import Image
 from tests.data.conftest import differing_bits
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images import pixels as pixels_module
-from tsugiki.data.images.decode import open_photo
-from tsugiki.data.images.pixels import View, content_digest, read_pixels
+from tsugiki.data.images.decode import content_digest, open_photo
+from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
 
 SMALL = Preprocess(size=(48, 48), resize=56)
@@ -82,7 +82,7 @@ def test_both_paths_see_the_same(size, preprocess, fast_decodes):
     assert difference(reference, fast) < 2.5
     assert (fast.facts.width, fast.facts.height) == (reference.facts.width, reference.facts.height) == size
     assert np.allclose(fast.facts.colour, reference.facts.colour, atol=4)
-    assert differing_bits(fast.facts.look, reference.facts.look) <= 4
+    assert differing_bits(fast.facts.perceptual_hash, reference.facts.perceptual_hash) <= 4
 
 
 def test_a_huge_photo_is_decoded_in_a_fraction_of_its_size(fast_decodes):
@@ -99,7 +99,7 @@ def test_views_are_the_same_on_both_paths_and_every_time(number):
     again = read_pixels(content, SMALL, fast=True, view=View(number))
     assert torch.equal(again.values, fast.values)
     frame = read_pixels(content, SMALL, fast=True)
-    assert again.facts.look == frame.facts.look, "a view does not change what is known of the photo"
+    assert again.facts.perceptual_hash == frame.facts.perceptual_hash, "a view does not change what is known of the photo"
     assert np.allclose(again.facts.colour, frame.facts.colour, atol=1)
     assert difference(frame, fast) > 1
 
@@ -147,7 +147,7 @@ def test_all_orientations_look_the_same(orientation):
         found = read_pixels(encoded(stored, quality=98, subsampling=0, exif=exif(orientation)), SMALL, fast=fast)
         assert difference(found, expected) < 2.5
         assert (found.facts.width, found.facts.height) == (90, 60)
-        assert differing_bits(found.facts.look, expected.facts.look) <= 2
+        assert differing_bits(found.facts.perceptual_hash, expected.facts.perceptual_hash) <= 2
 
 
 ODD = {

@@ -23,21 +23,19 @@ pytestmark = [
 def looker(material, tmp_path_factory):
     """Digests of files to features ``[N, D]`` and perceptual hashes, by MobileNetV2."""
     from tsugiki.backbones.load import load_backbone
-    from tsugiki.features.engines.choose import Engines
-    from tsugiki.features.executor import Photos
-    from tsugiki.features.extract import extract, weights_key
+    from tsugiki.features.executor import FAST
+    from tsugiki.features.extract import Extractor, FeatureSettings
     from tsugiki.features.store import FeatureStore
 
     weights = material / "weights" / "mobilenetv2_100.same_pad.safetensors"
     backbone = load_backbone("timm:mobilenetv2_100", weights=weights, model_args={"pad_type": "same"})
-    engines = Engines(backbone, backbone.preprocess)
     store = FeatureStore(tmp_path_factory.mktemp("features"))
-    key = weights_key(backbone)
+    extractor = Extractor(backbone, settings=FeatureSettings(store=store))
 
     def look(samples):
-        found = extract(Photos(samples.paths, samples.digests), engines, store, key=key)
+        vectors = extractor(samples, FAST).vectors()
         facts = store.facts(samples.digests)
-        return np.asarray(found.space.vectors()[found.rows]), np.array([fact.look for fact in facts if fact is not None])
+        return vectors, np.array([fact.perceptual_hash for fact in facts if fact is not None])
 
     return look
 
@@ -57,9 +55,9 @@ def food(material, looker):
 def fit(features, labels):
     """The program's own head."""
     from tsugiki.features.vectors import FeatureRows
-    from tsugiki.heads.linear import Labelled, fit_head
+    from tsugiki.heads.linear import Labelled, fit_linear_head
 
-    return fit_head(Labelled(FeatureRows(features, np.arange(len(labels))), labels), int(labels.max()) + 1)
+    return fit_linear_head(Labelled(FeatureRows(features, np.arange(len(labels))), labels), int(labels.max()) + 1)
 
 
 def test_held_out_copies_are_reported_and_the_clean_folder_is_left_alone(hymenoptera, looker, tmp_path):

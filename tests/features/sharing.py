@@ -7,16 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
 from tsugiki.core.console import emit
+from tsugiki.data.images.decode import content_digest
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import executor as pipeline
-from tsugiki.features.engines.choose import Engines
-from tsugiki.features.executor import Photos
-from tsugiki.features.extract import Extraction, extract, identify
+from tsugiki.data.samples import Samples
+from tsugiki.features.executor import FAST, PixelReader
+from tsugiki.features.extract import Extracted, Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
 
 
@@ -27,21 +28,26 @@ def small_backbone() -> Backbone:
     return Backbone(body, 64, spec=spec, preprocess=Preprocess(size=(64, 64), resize=64)).eval()
 
 
-def look(photos: Path, folder: Path) -> Extraction:
-    paths = sorted(photos.rglob("*.jpg"))
-    store, backbone = FeatureStore(folder), small_backbone()
-    digests = [seen.digest for seen in identify(paths, store)]
-    return extract(Photos(paths, digests), Engines(backbone, backbone.preprocess, name="torch"), store, key="small")
+def samples_of(paths: list[Path]) -> Samples:
+    """Photos as they are, readable or not."""
+    digests = tuple(content_digest(path.read_bytes()) for path in paths)
+    names = tuple(path.as_posix() for path in paths)
+    return Samples(Path(), names, np.full(len(paths), -1), ("test",) * len(paths), (), digests)
+
+
+def look(photos: Path, folder: Path) -> Extracted:
+    settings = FeatureSettings(engine="torch", store=FeatureStore(folder))
+    return Extractor(small_backbone(), settings=settings)(samples_of(sorted(photos.rglob("*.jpg"))), FAST)
 
 
 def main(photos: str, folder: str, seconds: str) -> None:
-    decode = pipeline._decode
+    read = PixelReader.read
 
     def slowly(*words):
         time.sleep(float(seconds))
-        return decode(*words)
+        return read(*words)
 
-    pipeline._decode = slowly
+    PixelReader.read = slowly  # type: ignore[method-assign]
     emit("ready")
     emit(str(look(Path(photos), Path(folder)).computed))
 

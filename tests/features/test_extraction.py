@@ -1,5 +1,7 @@
 """Each photo is looked at once: whatever was kept is found again, whatever is new or changed is computed, nothing else."""
 
+import copy
+import dataclasses
 import io
 import shutil
 import signal
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch.nn import functional
 
@@ -17,12 +20,10 @@ from tests.features import sharing
 from tsugiki.core.errors import DataError
 from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features import executor as pipeline
 from tsugiki.features import extract as extraction
-from tsugiki.features.engines.choose import Engines
 from tsugiki.features.engines.engine import ALIKE, mean_cosine, reference_features, worst_difference
-from tsugiki.features.executor import EXACT, FAST, Photos, Way
-from tsugiki.features.extract import extract, features_of_files, identify, weights_key
+from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
+from tsugiki.features.extract import Extractor, FeatureSettings, features_of_files, weights_key
 from tsugiki.features.store import FeatureStore, Space
 
 KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.9, 127.1, 126.0]
@@ -37,13 +38,13 @@ def store(tmp_path):
 def decoded(monkeypatch):
     """The files that were decoded, one entry per time."""
     seen = []
-    decode = pipeline._decode
+    read = PixelReader.read
 
-    def counted(photos, position, *rest):
-        seen.append(photos.paths[position])
-        return decode(photos, position, *rest)
+    def counted(reader, position):
+        seen.append(reader.paths[position])
+        return read(reader, position)
 
-    monkeypatch.setattr(pipeline, "_decode", counted)
+    monkeypatch.setattr(PixelReader, "read", counted)
     return seen
 
 
@@ -63,8 +64,7 @@ def _age(*_):
 
 
 def look(nae, store, paths, way=FAST, *, engine="auto"):
-    digests = [seen.digest for seen in identify(paths, store)]
-    return extract(Photos(paths, digests), Engines(nae, nae.preprocess, name=engine), store, way=way, key=weights_key(nae))
+    return Extractor(nae, settings=FeatureSettings(engine=engine, store=store))(sharing.samples_of(paths), way)
 
 
 def photos_in(folder):
@@ -72,7 +72,7 @@ def photos_in(folder):
 
 
 def vectors_of(found):
-    return found.space.vectors()[found.rows]
+    return found.vectors()
 
 
 def expected(nae, paths, view=View()):  # noqa: B008 (frozen)
@@ -136,17 +136,15 @@ def test_only_what_changed_is_computed(nae, store, folder, decoded):
 
 
 def test_other_weights_and_other_preprocessing_are_other_features(nae, store, folder):
-    import dataclasses
-
-    paths = photos_in(folder)[:4]
-    looks = identify(paths, store)
-    photos = Photos(paths, [seen.digest for seen in looks])
-    engines = Engines(nae, nae.preprocess, name="torch")
-    assert extract(photos, engines, store, key="these").computed == 4
-    assert extract(photos, engines, store, key="those").computed == 4
-    wider = Engines(nae, dataclasses.replace(nae.preprocess, resize=160), name="torch")
-    assert extract(photos, wider, store, key="these").computed == 4
-    assert extract(photos, engines, store, key="these").computed == 0
+    photos = sharing.samples_of(photos_in(folder)[:4])
+    settings = FeatureSettings(engine="torch", store=store)
+    other = copy.deepcopy(nae)
+    with torch.no_grad():
+        next(other.parameters()).view(-1)[0] += 1e-3
+    assert Extractor(nae, settings=settings)(photos, FAST).computed == 4
+    assert Extractor(other, settings=settings)(photos, FAST).computed == 4
+    assert Extractor(nae, dataclasses.replace(nae.preprocess, resize=160), settings)(photos, FAST).computed == 4
+    assert Extractor(nae, settings=settings)(photos, FAST).computed == 0
 
 
 def test_features_of_other_pixels_are_other_features(nae, store, folder, monkeypatch):
@@ -216,10 +214,10 @@ def test_no_photo_at_all(nae, store):
 
 def test_a_file_that_changes_while_it_is_looked_at_is_refused(nae, store, folder):
     paths = photos_in(folder)
-    digests = [seen.digest for seen in identify(paths, store)]
+    samples = sharing.samples_of(paths)
     shutil.copyfile(paths[0], paths[5])
     with pytest.raises(DataError, match=r"05\.jpg changed"):
-        extract(Photos(paths, digests), Engines(nae, nae.preprocess), store, key="these")
+        Extractor(nae, settings=FeatureSettings(store=store))(samples, FAST)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -270,8 +268,6 @@ def test_a_store_that_is_cleared_meanwhile_is_noticed(nae, store, folder, monkey
 
 
 def test_threads_are_given_back(nae, store, folder):
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -316,10 +312,6 @@ def test_processes_share_a_store_and_one_that_is_killed_spoils_nothing(folder, t
 
 
 def test_the_key_of_weights_changes_with_any_number(nae):
-    import copy
-
-    import torch
-
     key = weights_key(nae)
     other = copy.deepcopy(nae)
     assert weights_key(other) == key

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.images.pixels import PhotoFacts, content_digest
-from tsugiki.features.extract import identify
-from tsugiki.features.store import FeatureStore, stamp_of
+from tsugiki.data.images.decode import content_digest
+from tsugiki.data.photo_index import PhotoFacts, stamp_of
+from tsugiki.features.store import FeatureStore
 
 WIDTH = 5
+ONE, TWO, SIX = (b"GIF89a\1\0\1\0\x80\0\0" + bytes([n] * 6) + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;" for n in (1, 2, 6))
 KEY = {"weights": "w", "precision": "float32"}
 
 
@@ -65,7 +66,8 @@ def test_more_photos_than_one_statement_takes(store):
 
 def test_facts_come_back_by_content(store):
     facts = {
-        digest: PhotoFacts(4, 3, (1.5, 2.0, 255.0), look) for digest, look in zip(digests_of(1, 2), (-(2**63), 7), strict=True)
+        digest: PhotoFacts(4, 3, (1.5, 2.0, 255.0), hashed)
+        for digest, hashed in zip(digests_of(1, 2), (-(2**63), 7), strict=True)
     }
     store.remember_facts(facts)
     assert store.facts(digests_of(2, 9, 1)) == [facts[digests_of(2)[0]], None, facts[digests_of(1)[0]]]
@@ -73,49 +75,49 @@ def test_facts_come_back_by_content(store):
 
 def test_a_file_is_known_until_it_changes(store, tmp_path):
     path = tmp_path / "a.jpg"
-    path.write_bytes(b"one")
+    path.write_bytes(ONE)
     settled(path)
-    (look,) = identify([path], store)
-    assert look.digest == content_digest(b"one")
-    assert store.known_digests([path]) == [look.digest]
+    (content,) = store.contents([path])
+    assert content.digest == content_digest(ONE)
+    assert store.known_digests([path]) == [content.digest]
 
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
-    path.write_bytes(b"two")  # the same size, and then the same date
+    path.write_bytes(TWO)  # the same size, and then the same date
     os.utime(path, ns=times)
     assert path.stat().st_mtime_ns == times[1]
     assert store.known_digests([path]) == [""]
-    assert identify([path], store)[0].digest == content_digest(b"two")
+    assert store.contents([path])[0].digest == content_digest(TWO)
 
     settled(path)
-    identify([path], store)
+    store.contents([path])
     other = tmp_path / "b.jpg"
-    other.write_bytes(b"six")
+    other.write_bytes(SIX)
     os.utime(other, ns=times)
     other.replace(path)
-    assert identify([path], store)[0].digest == content_digest(b"six")
+    assert store.contents([path])[0].digest == content_digest(SIX)
 
 
 def test_a_file_that_was_touched_just_now_is_not_trusted(store, tmp_path):
     path = tmp_path / "a.jpg"
-    path.write_bytes(b"one")
+    path.write_bytes(ONE)
     assert stamp_of(path) == ""
-    identify([path], store)
-    path.write_bytes(b"two")
-    assert identify([path], store)[0].digest == content_digest(b"two")
+    store.contents([path])
+    path.write_bytes(TWO)
+    assert store.contents([path])[0].digest == content_digest(TWO)
 
 
 def test_what_cannot_be_opened_is_named_with_its_reason(store, tmp_path):
-    looks = identify([tmp_path / "gone.jpg", tmp_path], store)
-    assert [look.digest for look in looks] == ["", ""]
-    assert [look.reason for look in looks] == ["no such file", "a folder"]
+    contents = store.contents([tmp_path / "gone.jpg", tmp_path])
+    assert [content.digest for content in contents] == ["", ""]
+    assert [content.reason for content in contents] == ["no such file", "a folder"]
 
 
 def test_file_names_need_not_be_text(store, tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
-    path.write_bytes(b"one")
+    path.write_bytes(ONE)
     settled(path)
-    identify([path], store)
-    assert store.known_digests([path]) == [content_digest(b"one")]
+    store.contents([path])
+    assert store.known_digests([path]) == [content_digest(ONE)]
 
 
 @pytest.mark.parametrize("rest", [0, 2 * 4 * WIDTH, 2 * 4 * WIDTH + 3, 2 * 4 * WIDTH - 6])
@@ -199,7 +201,7 @@ def test_a_place_where_nothing_can_be_written_is_a_sentence(tmp_path):
 
 
 def test_a_store_that_somebody_else_keeps_locked_is_not_to_be_cleared(store, monkeypatch):
-    monkeypatch.setattr("tsugiki.features.store._PATIENCE", 0.05)
+    monkeypatch.setattr("tsugiki.data.photo_index._PATIENCE", 0.05)
     with closing(sqlite3.connect(store.folder / "index.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(TsugikiError, match="wait until the other") as caught:
@@ -221,9 +223,9 @@ def test_a_lock_while_a_store_is_made_is_waited_for(tmp_path, monkeypatch):
         if len(asked) == 3:
             other.close()
 
-    monkeypatch.setattr("tsugiki.features.store._PATIENCE", 5.0)
-    monkeypatch.setattr("tsugiki.features.store.sqlite3.connect", partial(_impatient, sqlite3.connect))
-    monkeypatch.setattr("tsugiki.features.store.time.sleep", pause)
+    monkeypatch.setattr("tsugiki.data.photo_index._PATIENCE", 5.0)
+    monkeypatch.setattr("tsugiki.data.photo_index.sqlite3.connect", partial(_impatient, sqlite3.connect))
+    monkeypatch.setattr("tsugiki.data.photo_index.time.sleep", pause)
     assert FeatureStore(tmp_path / "store").size()[1:] == (0, 0)
     assert len(asked) == 3
 
@@ -251,7 +253,7 @@ def test_an_index_that_may_not_grow_is_not_to_be_cleared(store):
     rows = [(f"{row:0900}",) for row in range(99)]
 
     def fill():
-        with store._connection() as connection:
+        with store.connection() as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count = {pages}")
             connection.executemany("INSERT INTO spaces (key, width, next_row) VALUES (?, 1, 0)", rows)

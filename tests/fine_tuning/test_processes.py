@@ -73,9 +73,9 @@ def test_one_process_of_a_machine_computes_features_for_all(folder, tmp_path):
     script.write_text(
         "import sys, os, pathlib, torch\n"
         "from tests.fine_tuning.conftest import tiny_classifier\n"
-        "from tsugiki.training.methods import fit\n"
+        "from tsugiki.training.fit import fit\n"
         "run = fit(tiny_classifier(), sys.argv[1])\n"
-        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(run.evidence.computed))\n"
+        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(run.table.computed))\n"
         "torch.distributed.destroy_process_group()\n"
     )
     pair(folder, tmp_path, script=script)

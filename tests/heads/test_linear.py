@@ -9,7 +9,7 @@ from tsugiki.features import vectors as vector_files
 from tsugiki.features.vectors import FeatureRows
 from tsugiki.heads import linear as head_module
 from tsugiki.heads import solver as heads_module
-from tsugiki.heads.linear import HeadSettings, Labelled, fit_head
+from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head
 from tsugiki.heads.solver import Heads, Plan, Scaling, train_heads
 
 COLUMNS = ["epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds"]
@@ -43,7 +43,7 @@ def test_it_is_not_worse_than_scikit_learns_cross_validated_logistic_regression(
     from sklearn.linear_model import LogisticRegressionCV
 
     training, fresh = (make(number, width=256, noise=noise, seed=seed) for seed, number in ((1, count), (2, 3000)))
-    fit = fit_head(training, 4)
+    fit = fit_linear_head(training, 4)
     scaler = Scaling.of(training.features)
     oracle = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 8), cv=5, scoring="neg_log_loss", max_iter=2000, l1_ratios=(0,), use_legacy_attributes=False
@@ -113,7 +113,7 @@ def test_what_nobody_can_know_is_not_known_out_of_fold():
     dice = np.random.default_rng(0)
     vectors = dice.normal(size=(200, 300)).astype(np.float32)
     labels = dice.integers(0, 2, 200)
-    fit = fit_head(Labelled(FeatureRows(vectors, np.arange(200)), labels), 2, settings=HeadSettings(epochs=60))
+    fit = fit_linear_head(Labelled(FeatureRows(vectors, np.arange(200)), labels), 2, settings=HeadSettings(epochs=60))
     assert accuracy(logits_of(fit, FeatureRows(vectors, np.arange(200))), labels) > 0.8
     assert 0.38 < accuracy(fit.out_of_fold, labels) < 0.62
     assert 0.38 < fit.history[-1]["val_acc"] < 0.62
@@ -126,8 +126,8 @@ def test_twins_are_known_unless_they_stay_together():
     labels = np.repeat(dice.integers(0, 2, 100), 2)
     data = Labelled(FeatureRows(vectors, np.arange(200)), labels)
     groups = [str(row // 2) for row in range(200)]
-    apart = fit_head(data, 2, settings=HeadSettings(epochs=60))
-    together = fit_head(data, 2, groups=groups, settings=HeadSettings(epochs=60))
+    apart = fit_linear_head(data, 2, settings=HeadSettings(epochs=60))
+    together = fit_linear_head(data, 2, groups=groups, settings=HeadSettings(epochs=60))
     assert accuracy(apart.out_of_fold, labels) > 0.7
     assert accuracy(together.out_of_fold, labels) < 0.65
     assert all(together.folds[row] == together.folds[row + 1] for row in range(0, 200, 2))
@@ -135,7 +135,7 @@ def test_twins_are_known_unless_they_stay_together():
 
 def test_the_history_has_a_row_per_epoch_and_its_last_row_is_the_result():
     data = make(150)
-    fit = fit_head(data, 4, settings=HeadSettings(epochs=7))
+    fit = fit_linear_head(data, 4, settings=HeadSettings(epochs=7))
     assert [list(row) for row in fit.history] == [COLUMNS] * 7
     assert [row["epoch"] for row in fit.history] == list(range(1, 8))
     assert all(earlier["lr"] > later["lr"] for earlier, later in zip(fit.history, fit.history[1:], strict=False))
@@ -149,8 +149,8 @@ def test_the_history_has_a_row_per_epoch_and_its_last_row_is_the_result():
 
 def test_validation_photos_give_the_curves_and_are_never_learned_from():
     data, validation = make(150, seed=1), make(50, seed=2)
-    plain = fit_head(data, 4, settings=HeadSettings(epochs=5))
-    watched = fit_head(data, 4, validation=validation, settings=HeadSettings(epochs=5))
+    plain = fit_linear_head(data, 4, settings=HeadSettings(epochs=5))
+    watched = fit_linear_head(data, 4, validation=validation, settings=HeadSettings(epochs=5))
     assert torch.equal(plain.weight, watched.weight)
     assert np.array_equal(plain.out_of_fold, watched.out_of_fold)
     assert watched.history[-1]["val_loss"] == pytest.approx(
@@ -161,7 +161,7 @@ def test_validation_photos_give_the_curves_and_are_never_learned_from():
 
 def test_the_same_seed_gives_the_same_head_and_another_one_another():
     data = make(150)
-    first, second, other = (fit_head(data, 4, settings=HeadSettings(epochs=5, seed=seed)) for seed in (1, 1, 2))
+    first, second, other = (fit_linear_head(data, 4, settings=HeadSettings(epochs=5, seed=seed)) for seed in (1, 1, 2))
     assert torch.equal(first.weight, second.weight)
     assert np.array_equal(first.out_of_fold, second.out_of_fold)
     assert not torch.equal(first.weight, other.weight)
@@ -174,7 +174,7 @@ def test_class_weights_let_rare_classes_count_and_touch_no_curve():
     fresh = make(2000, classes=2, noise=1.6, seed=5)
     recalls = []
     for weighed in (False, True):
-        fit = fit_head(rare, 2, settings=HeadSettings(class_weights=weighed))
+        fit = fit_linear_head(rare, 2, settings=HeadSettings(class_weights=weighed))
         logits = logits_of(fit, fresh.features)
         recalls.append([float((logits.argmax(axis=1)[fresh.labels == label] == label).mean()) for label in (0, 1)])
         assert fit.history[-1]["val_loss"] == pytest.approx(log_loss(fit.out_of_fold, rare.labels), rel=1e-4)
@@ -189,11 +189,11 @@ def test_streaming_gives_a_head_as_good(monkeypatch, tmp_path):
     stored = np.memmap(tmp_path / "v.f32", np.float32, mode="w+", shape=(5000, 40))
     stored[order] = training.features.vectors
     on_disk = Labelled(FeatureRows(stored, order), training.labels)
-    in_memory = fit_head(training, 4)
+    in_memory = fit_linear_head(training, 4)
     monkeypatch.setattr(vector_files, "_IN_MEMORY", 1000)
     for module in (vector_files, heads_module):
         monkeypatch.setattr(module, "STREAMED_BLOCK", 300)
-    streamed = fit_head(on_disk, 4)
+    streamed = fit_linear_head(on_disk, 4)
     ours, theirs = (log_loss(logits_of(fit, fresh.features), fresh.labels) for fit in (streamed, in_memory))
     assert ours <= theirs * 1.02
     assert accuracy(streamed.out_of_fold, training.labels) == pytest.approx(
@@ -238,7 +238,7 @@ def test_scaling_is_undone_in_the_head_that_comes_out():
 
 def test_features_that_are_all_alike_are_no_trouble():
     data = Labelled(FeatureRows(np.full((20, 4), 3, np.float32), np.arange(20)), np.arange(20) % 2)
-    fit = fit_head(data, 2)
+    fit = fit_linear_head(data, 2)
     assert torch.isfinite(fit.weight).all()
     assert np.isfinite(fit.out_of_fold).all()
 
@@ -246,7 +246,7 @@ def test_features_that_are_all_alike_are_no_trouble():
 @pytest.mark.parametrize("groups", [None, ["a"] * 40, [str(row % 4) for row in range(40)]], ids=["alone", "one", "by class"])
 def test_where_no_class_can_be_held_out_there_is_a_head_and_nothing_is_made_up(groups):
     data = make(4 if groups is None else 40)
-    fit = fit_head(data, 4, groups=groups)
+    fit = fit_linear_head(data, 4, groups=groups)
     assert fit.out_of_fold is None
     assert accuracy(logits_of(fit, data.features), data.labels) > 0.9
     assert all(np.isnan(row["val_loss"]) and np.isnan(row["val_acc"]) for row in fit.history)
@@ -257,7 +257,7 @@ def test_where_no_class_can_be_held_out_there_is_a_head_and_nothing_is_made_up(g
 def test_a_class_of_one_photo_is_learned_by_every_head_and_judged_by_none():
     data = make(101, classes=2)
     lonely = Labelled(data.features, np.where(np.arange(101) == 100, 2, data.labels))
-    fit = fit_head(lonely, 3)
+    fit = fit_linear_head(lonely, 3)
     assert fit.out_of_fold is not None
     assert np.flatnonzero(np.isnan(fit.out_of_fold).any(axis=1)).tolist() == [100]
     assert fit.notes["penalty"]["chosen_by"] == "5-fold cross-validation"
@@ -286,16 +286,16 @@ def test_many_photos_get_few_epochs_and_large_batches_and_curves_at_the_end_only
     assert plans[1_000_000].epochs == 3
     assert 450 <= plans[400].steps <= 550
     monkeypatch.setattr(head_module, "_EVERY_EPOCH_UP_TO", 10)
-    history = fit_head(make(40), 4, settings=HeadSettings(epochs=4)).history
+    history = fit_linear_head(make(40), 4, settings=HeadSettings(epochs=4)).history
     assert [row["epoch"] for row in history] == [4]
 
 
 def test_choosing_on_a_part_of_many_photos_chooses_about_the_same(monkeypatch):
     data = make(900)
-    whole = fit_head(data, 4).notes["penalty"]
+    whole = fit_linear_head(data, 4).notes["penalty"]
     monkeypatch.setattr(head_module, "_MOST_TO_CHOOSE_ON", 400)
     monkeypatch.setattr(head_module, "_MOST_NUMBERS", 1)  # one fold only
-    part = fit_head(data, 4).notes["penalty"]
+    part = fit_linear_head(data, 4).notes["penalty"]
     assert 0.1 <= part["C"] / whole["C"] <= 10
     assert min(whole["log_loss"], key=whole["log_loss"].get) == str(whole["C"])
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsugiki.data.images.pixels import PhotoFacts
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import softmax
-from tsugiki.features.table import Evidence
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import FeatureRows
 from tsugiki.heads.discriminant import fit_quick_head, narrowed
-from tsugiki.heads.linear import Labelled, fit_head
+from tsugiki.heads.linear import Labelled, fit_linear_head
 from tsugiki.inspection.findings import find
 
 N, D = 120, 24
@@ -20,7 +20,7 @@ N, D = 120, 24
 
 @pytest.fixture(scope="module")
 def planted():
-    """Two classes, the held-out photos in between the others; returns evidence and truth."""
+    """Two classes, the held-out photos in between the others; returns table and truth."""
     rng = np.random.default_rng(0)
     truth = np.arange(N) % 2
     features = rng.normal(4, 1, (N, D)).astype(np.float32)
@@ -41,32 +41,29 @@ def planted():
     ]
     samples = Samples(Path("photos"), tuple(f"{row}.jpg" for row in range(N)), labels, splits, ("a", "b"), digests)
     training, held_out = samples.rows_of("train"), samples.rows_of("test")
-    evidence = Evidence(
+    table = FeatureTable(
         samples,
-        training,
-        held_out,
-        [],
         FeatureRows(features, np.array(training)),
-        features[held_out],
         features[:0],
+        features[held_out],
         list(facts),
         0,
     )
-    return evidence, wrong
+    return table, wrong
 
 
 @pytest.fixture(scope="module")
 def found(planted):
-    evidence, _ = planted
-    labels = evidence.samples.labels[evidence.training]
-    head = fit_head(Labelled(evidence.training_frames, labels), 2)
-    return find(evidence, evidence.training, softmax(head.out_of_fold))
+    table, _ = planted
+    labels = table.samples.labels[table.samples.train_rows]
+    head = fit_linear_head(Labelled(table.train_photos, labels), 2)
+    return find(table, table.samples.train_rows, softmax(head.out_of_fold))
 
 
 def test_suspects_are_rows_of_the_samples(planted, found):
-    evidence, wrong = planted
-    assert {one.row for one in found.suspects[:3]} == {row for row in wrong if row in evidence.training}
-    assert all(one.label == evidence.samples.labels[one.row] for one in found.suspects)
+    table, wrong = planted
+    assert {one.row for one in found.suspects[:3]} == {row for row in wrong if row in table.samples.train_rows}
+    assert all(one.label == table.samples.labels[one.row] for one in found.suspects)
 
 
 def test_a_copy_across_splits_is_a_leak(found):
@@ -92,37 +89,37 @@ def test_the_summary_is_plain_json(found):
 
 
 def test_photos_that_nobody_could_judge_are_no_suspects(planted):
-    evidence, _ = planted
-    labels = evidence.samples.labels[evidence.training]
+    table, _ = planted
+    labels = table.samples.labels[table.samples.train_rows]
     probabilities = np.full((len(labels), 2), 0.2)
     probabilities[np.arange(len(labels)), 1 - labels] = 0.8
     probabilities[5:] = np.nan
-    found = find(evidence, evidence.training, probabilities)
+    found = find(table, table.samples.train_rows, probabilities)
     assert found.examined == 5
-    assert sorted(one.row for one in found.suspects) == evidence.training[:5]
-    nobody = find(evidence, evidence.training, None, with_curve=False)
+    assert sorted(one.row for one in found.suspects) == table.samples.train_rows[:5]
+    nobody = find(table, table.samples.train_rows, None, with_curve=False)
     assert (nobody.examined, nobody.suspects, nobody.curve) == (0, (), None)
     assert nobody.summary()["suspects"] is None
 
 
 def test_copies_groups_and_near_copies_belong_together(planted):
-    evidence, _ = planted
-    assert len(evidence.samples) == N
+    table, _ = planted
+    assert len(table.samples) == N
     rows = list(range(N))
-    alone = evidence.together(rows)
+    alone = table.groups_of(rows)
     assert alone[10] == alone[11]
     assert len(set(alone)) == N - 1
-    training = evidence.together(evidence.training)
+    training = table.groups_of(table.samples.train_rows)
     assert len(set(training)) == len(training), "the copy of 11 is held out: it has no say here"
     groups = tuple("s" if row in {11, 20} else "" for row in rows)
-    digests = tuple("d" if row in {20, 30} else digest for row, digest in enumerate(evidence.samples.digests))
-    joined = replace(evidence, samples=replace(evidence.samples, groups=groups, digests=digests)).together(rows)
+    digests = tuple("d" if row in {20, 30} else digest for row, digest in enumerate(table.samples.digests))
+    joined = replace(table, samples=replace(table.samples, groups=groups, digests=digests)).groups_of(rows)
     assert {row for row in rows if joined[row] == joined[10]} == {10, 11, 20, 30}
 
 
 def test_every_feature_keeps_the_order_of_the_samples(planted):
-    evidence, _ = planted
-    assert np.array_equal(evidence.every_feature, evidence.features.vectors)
+    table, _ = planted
+    assert np.array_equal(table.every, table.train.vectors)
 
 
 def test_the_quick_head_answers_like_the_textbook():

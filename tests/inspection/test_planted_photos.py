@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.load import load
 from tsugiki.evaluation.out_of_distribution import auroc
+from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import Looking, find_samples
 from tsugiki.training.fit import fit
-from tsugiki.training.run import find_in_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.material]
 
@@ -24,9 +24,9 @@ def trained(material, tmp_path_factory):
     weights = material / "weights" / "mobilenetv2_100.same_pad.safetensors"
 
     def train(data):
-        samples = find_samples(data, store=store) if not hasattr(data, "labels") else data
+        samples = load(data, index=store) if not hasattr(data, "labels") else data
         model = Classifier("timm:mobilenetv2_100", classes=samples.classes, weights=weights, model_args={"pad_type": "same"})
-        return fit(model, samples, looking=Looking(store=store))
+        return fit(model, samples, features=FeatureSettings(store=store))
 
     return train
 
@@ -66,7 +66,7 @@ def test_planted_wrong_labels_are_among_the_first_suspects(trained, hymenoptera)
     wrong = np.random.default_rng(1).choice(samples.rows_of("train"), 12, replace=False)
     labels = samples.labels.copy()
     labels[wrong] = 1 - labels[wrong]
-    suspects = find_in_run(trained(replace(samples, labels=labels))).suspects
+    suspects = trained(replace(samples, labels=labels)).findings.suspects
     assert len({one.row for one in suspects[:24]} & set(wrong.tolist())) >= 9
 
 

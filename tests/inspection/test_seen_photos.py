@@ -8,14 +8,14 @@ import pytest
 
 import tsugiki as tg
 from tsugiki.core.errors import DataError
-from tsugiki.data.check import look
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.load import load
+from tsugiki.data.sources.find import list_photos
 from tsugiki.evaluation.label_issues import Decisions
+from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import Looking, find_samples
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.inspection.nearest_photos import nearest_photos
-from tsugiki.inspection.seen_photos import EXCLUDED, HELD_OUT, LEARNED, NEW, VALIDATION, fingerprint, recall, seen_notes
+from tsugiki.inspection.seen_photos import EXCLUDED, HELD_OUT, LEARNED, NEW, VALIDATION, fingerprint, seen_before, seen_notes
 from tsugiki.training.corrections import apply_decisions
 
 CLASSES = ("pizza", "steak", "sushi")
@@ -45,7 +45,7 @@ def decided(samples):
 
 def trained(nae, samples, store):
     model = tg.Classifier(nae, classes=CLASSES)
-    return model, tg.fit(model, samples, settings=QUICK, looking=Looking(store=store))
+    return model, tg.fit(model, samples, settings=QUICK, features=FeatureSettings(store=store))
 
 
 def moved(root, target):
@@ -60,7 +60,7 @@ def moved(root, target):
 @pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("listed", [False, True])
 def test_evaluation_tells_what_fit_told(flat, nae, store, tmp_path, elsewhere, listed):
-    samples = find_samples(flat, seed=3, store=store)
+    samples = load(flat, seed=3, index=store)
     samples = apply_decisions(samples, decided(samples)) if listed else samples
     _, run = trained(nae, samples, store)
     tg.save_run(run, tmp_path / "run")
@@ -103,10 +103,10 @@ def test_every_file_that_cannot_be_judged_is_named(flat, nae, store, capsys):
 
 
 def test_only_photos_that_were_learned_from_are_shown_as_such(flat, nae, store):
-    samples = find_samples(flat, seed=3, store=store)
+    samples = load(flat, seed=3, index=store)
     samples = apply_decisions(samples, decided(samples))
     model, run = trained(nae, samples, store)
-    photo = run.samples.paths[run.evidence.held_out[0]]
+    photo = run.samples.paths[run.samples.held_out_rows[0]]
     near = nearest_photos(model, photo, flat, count=100, store=store)
     learned = run.samples.of("train")
     labels = {path: CLASSES[label] for path, label in zip(learned.paths, learned.labels, strict=True)}
@@ -127,11 +127,11 @@ def test_the_photos_of_another_folder_are_no_training_photos(flat, dish_run, sto
 def test_each_decision_counts_for_one_copy(flat, store):
     (flat / "pizza" / "copy.jpg").write_bytes((flat / "pizza" / "00.jpg").read_bytes())
     (flat / "steak" / "copy.jpg").write_bytes((flat / "pizza" / "00.jpg").read_bytes())
-    looks = look(list_photos(flat).paths)
-    samples = find_samples(flat, store=store)
+    samples = load(flat, index=store)
     listing = list_photos(flat)
+    contents = store.contents(listing.paths)
     changed = apply_decisions(samples, Decisions(frozenset({"pizza/copy.jpg"}), {"steak/copy.jpg": "pizza"}))
-    known = recall({"seen": seen_notes(changed)}, listing, looks)
+    known = seen_before({"seen": seen_notes(changed)}, listing, contents)
     of = dict(zip(listing.names, zip(known.roles, known.labels, strict=True), strict=True))
     kept = {of["pizza/00.jpg"], of["pizza/copy.jpg"]}
     assert kept == {(EXCLUDED, "pizza"), of["steak/copy.jpg"]}
@@ -145,13 +145,13 @@ def test_validation_photos_are_told_from_held_out_ones(flat, tmp_path, store):
             (root / split / name).mkdir(parents=True)
             for number in numbers:
                 shutil.copyfile(flat / name / f"{number:02}.jpg", root / split / name / f"{number}.jpg")
-    samples = find_samples(root, store=store)
+    samples = load(root, index=store)
     listing = list_photos(flat)
-    known = recall({"seen": seen_notes(samples)}, listing, look(listing.paths))
+    known = seen_before({"seen": seen_notes(samples)}, listing, store.contents(listing.paths))
     wanted = [LEARNED] * 4 + [VALIDATION] * 2 + [HELD_OUT] * 2 + [NEW] * 10
     assert known.roles == wanted * 3
     samples = samples.take(row for row in range(len(samples)) if samples.splits[row] != "test")
-    assert recall({"seen": seen_notes(samples)}, listing, look(listing.paths)).roles.count(HELD_OUT) == 6
+    assert seen_before({"seen": seen_notes(samples)}, listing, store.contents(listing.paths)).roles.count(HELD_OUT) == 6
 
 
 def test_runs_of_older_programs_are_drawn_again(flat, nae, store):
@@ -162,12 +162,12 @@ def test_runs_of_older_programs_are_drawn_again(flat, nae, store):
     notes = {name: value for name, value in model.notes.items() if name != "seen"}
     model.notes = {**notes, "split": old}
     assert sorted(tg.evaluate(model, flat, store=store).predictions.names) == sorted(run.predictions.names)
-    photo = run.samples.paths[run.evidence.held_out[0]]
+    photo = run.samples.paths[run.samples.held_out_rows[0]]
     near = nearest_photos(model, photo, flat, count=100, store=store)
     assert {one.path for one in near} == set(run.samples.of("train").paths)
 
 
 @pytest.mark.parametrize("seen", [None, "text", [1], {"learned": 3}, {"learned": "", "held_out": "", "validation": ""}])
-def test_notes_that_somebody_else_wrote_tell_nothing(flat, seen):
+def test_notes_that_somebody_else_wrote_tell_nothing(flat, store, seen):
     listing = list_photos(flat)
-    assert recall({"seen": seen}, listing, look(listing.paths)) is None
+    assert seen_before({"seen": seen}, listing, store.contents(listing.paths)) is None

@@ -7,13 +7,15 @@ from PIL import Image
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.data.images.pixels import PhotoFacts
+from tsugiki.data.listing import LeftOut
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.samples import LeftOut, Samples
+from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
-from tsugiki.features.table import Evidence
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import FeatureRows
+from tsugiki.inspection.findings import inspect
 from tsugiki.training.run import Run
 
 D = 32
@@ -86,16 +88,14 @@ def small_run(folder: Path, classes: tuple[str, ...] = ("ants", "bees"), *, coun
         }
         for epoch in (1, 2, 3)
     ]
-    evidence = Evidence(
+    table = FeatureTable(
         samples,
-        training,
-        held_out,
-        [],
         FeatureRows(features, np.array(training)),
-        features[held_out],
         features[:0],
+        features[held_out],
         [PhotoFacts(32, 24, (100.0, 100.0, 100.0), int(look)) for look in looks],
         0,
     )
     evaluation = evaluate_rows(predictions, split="val", temperature=1.3, leaked=leaked)
-    return Run(classifier, history, evaluation, predictions, evidence, logits[training].astype(np.float32))
+    out_of_fold = logits[training].astype(np.float32)
+    return Run(classifier, history, evaluation, predictions, table, out_of_fold, inspect(table, out_of_fold))

@@ -48,11 +48,11 @@ def _drawn(rng, kind):
 
 @pytest.fixture(scope="module")
 def found(planted, tmp_path_factory):
+    from tsugiki.features.extract import FeatureSettings
     from tsugiki.features.store import FeatureStore
-    from tsugiki.features.table import Looking
 
     before = _content(planted)
-    result = audit(planted, looking=Looking(store=FeatureStore(tmp_path_factory.mktemp("store"))))
+    result = audit(planted, features=FeatureSettings(store=FeatureStore(tmp_path_factory.mktemp("store"))))
     assert _content(planted) == before
     return result
 
@@ -92,9 +92,9 @@ def test_the_folder_holds_page_numbers_and_list(found, tmp_path):
 
 def test_names_that_look_like_html_are_text(tmp_path):
     run = small_run(tmp_path, ("<img src=x onerror=alert(1)>", "</script>"))
-    evidence = run.evidence
-    findings = find(evidence, evidence.training, softmax(run.out_of_fold))
-    page = write_audit_page(Audit(run.samples, evidence, findings, 0.9, "tiny"))
+    table = run.table
+    findings = find(table, table.samples.train_rows, softmax(run.out_of_fold))
+    page = write_audit_page(Audit(run.samples, table, findings, 0.9, "tiny"))
     read = Reader(page)
     assert read.faults == []
     assert [tag for tag, _ in read.tags].count("script") == 1

@@ -25,7 +25,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def near(run, tmp_path_factory):
-    photo = run.samples.paths[run.evidence.held_out[0]]
+    photo = run.samples.paths[run.samples.held_out_rows[0]]
     store = FeatureStore(tmp_path_factory.mktemp("store"))
     return nearest_photos(run.classifier, photo, run.samples.root, count=4, store=store)
 
@@ -33,7 +33,7 @@ def near(run, tmp_path_factory):
 def test_the_nearest_photos_are_the_nearest_of_all_training_photos(run, near):
     from tsugiki.features.extract import features_of_files
 
-    paths = [run.samples.paths[row] for row in [run.evidence.held_out[0], *run.evidence.training]]
+    paths = [run.samples.paths[row] for row in [run.samples.held_out_rows[0], *run.samples.train_rows]]
     vectors, _ = features_of_files(run.classifier.backbone, run.classifier.preprocess, paths)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     order = np.argsort(-(unit[1:] @ unit[0]))[:4]
@@ -42,13 +42,13 @@ def test_the_nearest_photos_are_the_nearest_of_all_training_photos(run, near):
 
 
 def test_a_photo_is_not_its_own_neighbour(run, tmp_path):
-    photo = run.samples.paths[run.evidence.training[0]]
+    photo = run.samples.paths[run.samples.train_rows[0]]
     found = nearest_photos(run.classifier, photo, run.samples.root, store=FeatureStore(tmp_path / "store"))
     assert photo not in [one.path for one in found]
 
 
 def test_the_picture_and_the_document(run, near, tmp_path):
-    photo = run.samples.paths[run.evidence.held_out[0]]
+    photo = run.samples.paths[run.samples.held_out_rows[0]]
     found = explain(run.classifier, photo, near=near)
     save_picture(draw_explanation(found), tmp_path / "why.png")
     assert (tmp_path / "why.png").stat().st_size > 5_000

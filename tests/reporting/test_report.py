@@ -9,7 +9,6 @@ import pytest
 from tests.reporting.runs import small_run
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.report import write_report
-from tsugiki.training.run import find_in_run
 
 EVIL = ('<img src=x onerror="alert(1)">', "猫\"'&</style><script>alert(2)</script>", "{{ 7*7 }}")
 VOID = {"meta", "img", "input", "br"}
@@ -50,13 +49,13 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(run):
-    return write_report(run, find_in_run(run), name="my run")
+    return write_report(run, run.findings, name="my run")
 
 
 @pytest.fixture(scope="module")
 def evil_page(tmp_path_factory):
     run = small_run(tmp_path_factory.mktemp("photos"), EVIL)
-    return write_report(run, find_in_run(run), name='"><script>alert(3)</script>')
+    return write_report(run, run.findings, name='"><script>alert(3)</script>')
 
 
 def test_every_tag_that_opens_closes(page, evil_page):
@@ -119,7 +118,7 @@ def test_templates_hold_no_words_of_their_own(template):
 def test_every_sentence_is_used_somewhere(run):
     from tsugiki.reporting.report import _glance, _sentences
 
-    findings = find_in_run(run)
+    findings = run.findings
     folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
     templates = "".join(entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".j2"))
     used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run.evaluation, findings)}
@@ -127,7 +126,7 @@ def test_every_sentence_is_used_somewhere(run):
 
 
 def test_the_page_begins_in_the_language_in_use(run):
-    findings = find_in_run(run)
+    findings = run.findings
     with speaking("ja"):
         assert '<html lang="ja">' in write_report(run, findings, name="x")
     assert '<html lang="en">' in write_report(run, findings, name="x")
@@ -147,7 +146,7 @@ def test_its_size_stays_small_and_no_path_of_this_machine_is_inside(run, page):
 
 def test_many_classes_get_a_list_instead_of_a_matrix(tmp_path):
     run = small_run(tmp_path, tuple(f"class {number}" for number in range(20)), count=200)
-    page = write_report(run, find_in_run(run), name="many")
+    page = write_report(run, run.findings, name="many")
     assert "matrix" not in re.sub("<style>.*?</style>", "", page, flags=re.DOTALL)
     assert Reader(page).faults == []
 
@@ -156,7 +155,7 @@ def test_a_run_without_suspects_leaks_or_photos_is_told_too(tmp_path):
     import shutil
 
     run = small_run(tmp_path, leaky=False)
-    findings = find_in_run(run)
+    findings = run.findings
     shutil.rmtree(tmp_path / "val")
     page = write_report(run, findings, name="x")
     assert "No held-out photo has a twin among the others." in page

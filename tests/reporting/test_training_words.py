@@ -10,13 +10,13 @@ from tests.reporting.runs import D, small_run
 from tsugiki.backbones.layer_groups import LayerGroup
 from tsugiki.fine_tuning.comparison import compare
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.inspection.findings import inspect
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.pages.photo_sentences import leak_words, suspect_words
 from tsugiki.reporting.pages.run_sentences import trust_words, unknown_words
 from tsugiki.reporting.pages.training_sentences import training_words
 from tsugiki.reporting.report import write_report
-from tsugiki.training.run import find_in_run
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def tuned(frozen):
         "unfrozen": ["layers"],
     }
     comparison = compare(frozen.predictions, frozen.predictions)
-    return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison})
+    findings = inspect(frozen.table, frozen.out_of_fold, with_curve=False)
+    return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison}, findings=findings)
 
 
 def _with(run, **settings):
@@ -92,7 +93,7 @@ def test_layers_that_did_not_learn_are_not_said_to(tuned, monkeypatch):
     assert training_words(tuned)["trained_how"].endswith("2 of its 3 layer groups learned: layer3, layer4.")
     tuned.classifier.notes["unfrozen"] = []
     assert training_words(tuned)["trained_how"].endswith("stayed as it is; only the head was fine-tuned.")
-    assert "Weights of the backbone now" not in write_card(tuned, find_in_run(tuned), name="x")
+    assert "Weights of the backbone now" not in write_card(tuned, tuned.findings, name="x")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_the_way_of_computing_is_told_in_the_language_in_use(tuned):
 
 
 def test_the_card_names_both_weights_and_the_verdict(tuned):
-    findings = find_in_run(tuned)
+    findings = tuned.findings
     card = write_card(tuned, findings, name="x")
     assert "- Weights it began with: tiny.safetensors, licence MIT\n" in card  # an older run: no digest
     assert (
@@ -132,13 +133,13 @@ def test_fine_tuning_that_was_not_kept_is_told(frozen):
     frozen.classifier.notes["fine_tuning"] = {"validated": {"start": 0.9, "fine_tuned": 0.8, "photos": 10}}
     said = training_words(frozen)["kept"]
     assert said.startswith("Kept: the frozen backbone, the simpler one (90.0% of 10 validation photos")
-    assert said in write_card(frozen, find_in_run(frozen), name="x")
+    assert said in write_card(frozen, frozen.findings, name="x")
 
 
 def test_where_nothing_could_be_estimated_nothing_is_claimed(frozen):
     frozen.classifier.notes["head"]["penalty"] = {"C": 0.03, "chosen_by": "default"}
     frozen.classifier.unknown = None
-    findings = replace(find_in_run(frozen), suspects=(), examined=0)
+    findings = replace(frozen.findings, suspects=(), examined=0)
     evaluation = _at_temperature(frozen, None)
     assert "could be estimated" in trust_words(evaluation, frozen.classifier.notes)["trust_how"]
     assert "usual one" in training_words(frozen)["trained_settings"]
@@ -149,7 +150,7 @@ def test_where_nothing_could_be_estimated_nothing_is_claimed(frozen):
 
 
 def test_page_and_card_after_fine_tuning(tuned):
-    findings = find_in_run(tuned)
+    findings = tuned.findings
     assert findings.curve is None  # features that have learned these labels would only flatter
     page, card = write_report(tuned, findings, name="x"), write_card(tuned, findings, name="x")
     for text in (page, card):
@@ -163,7 +164,7 @@ def test_page_and_card_after_fine_tuning(tuned):
 
 
 def test_copies_inside_a_split_are_counted_by_pair(frozen):
-    findings = find_in_run(frozen)
+    findings = frozen.findings
     leaky = [pair for pair in findings.copies if 5 in (pair.first, pair.second)]
     assert leaky
     # One held-out photo with two twins that are learned from: two pairs, none of them inside a split.

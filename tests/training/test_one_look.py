@@ -11,27 +11,26 @@ import torch
 import tsugiki as tg
 from tests.fine_tuning.conftest import draw_photos
 from tsugiki.core.errors import RequestError
+from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.features.table import Looking
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.inspection.audit import audit
 from tsugiki.locale.messages import speaking
-from tsugiki.training import fit as transfer
-from tsugiki.training import methods
-from tsugiki.training.methods import FineTuning
+from tsugiki.training import fit as fitting
+from tsugiki.training.fit import FineTuning
 
 CLASSES = ("pizza", "steak", "sushi")
 QUICK = HeadSettings(epochs=5)
 
 
 @pytest.fixture
-def looking(tmp_path):
-    return Looking(store=FeatureStore(tmp_path / "store"))
+def features(tmp_path):
+    return FeatureSettings(store=FeatureStore(tmp_path / "store"))
 
 
 @pytest.mark.parametrize("method", ["fine-tune", "auto"])
-def test_held_out_photos_are_judged_only_after_fine_tuning(tmp_path, looking, monkeypatch, capsys, method):
+def test_held_out_photos_are_judged_only_after_fine_tuning(tmp_path, features, monkeypatch, capsys, method):
     draw_photos(tmp_path / "photos", train=8, test=4)
     happened = []
 
@@ -48,22 +47,21 @@ def test_held_out_photos_are_judged_only_after_fine_tuning(tmp_path, looking, mo
         happened.append("fine-tuned")
         return fine_tune(*words, **options)
 
-    fine_tune = methods.fine_tune
-    monkeypatch.setattr(methods, "fine_tune", tuned)
-    monkeypatch.setattr(methods, "judge", watched("judged", methods.judge))
-    monkeypatch.setattr(transfer, "judge", watched("judged", transfer.judge))
+    fine_tune = fitting.fine_tune
+    monkeypatch.setattr(fitting, "fine_tune", tuned)
+    monkeypatch.setattr(fitting, "judge", watched("judged", fitting.judge))
     samples = tg.load(tmp_path / "photos")
     model = tg.Classifier("bundled:nae", classes=samples.classes)
     settings = FineTuneSettings(epochs=1, batch_size=16, precision="float32")
-    run = tg.fit(model, samples, method=method, settings=QUICK, looking=looking, fine_tuning=FineTuning(settings))
+    run = tg.fit(model, samples, method=method, settings=QUICK, features=features, fine_tuning=FineTuning(settings))
     assert happened == ["fine-tuned", "judged", "judged"]
     assert f"{run.evaluation['accuracy']:.1%} of 12 held-out photos answered right" in capsys.readouterr().err
 
 
-def test_the_callers_generators_are_not_touched(dishes, nae, looking):
+def test_the_callers_generators_are_not_touched(dishes, nae, features):
     model = tg.Classifier(nae, classes=CLASSES)
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    tg.fit(model, dishes, settings=QUICK, looking=looking)
+    tg.fit(model, dishes, settings=QUICK, features=features)
     after = random.getstate(), np.random.get_state(), torch.get_rng_state()
     assert before[0] == after[0]
     assert all(np.array_equal(one, other) for one, other in zip(before[1], after[1], strict=True))
@@ -88,10 +86,10 @@ def manifest(dishes, path, group):
 
 
 @pytest.mark.parametrize("group", [lambda split, _: split, "{}-{}".format], ids=["one group", "a group per class"])
-def test_what_cannot_be_cross_validated_is_said_and_not_estimated(dishes, nae, looking, tmp_path, capsys, group):
+def test_what_cannot_be_cross_validated_is_said_and_not_estimated(dishes, nae, features, tmp_path, capsys, group):
     model = tg.Classifier(nae, classes=CLASSES)
     table = manifest(dishes, tmp_path / "photos.csv", group)
-    run = tg.fit(model, table, settings=QUICK, looking=looking)
+    run = tg.fit(model, table, settings=QUICK, features=features)
     assert "Cross-validation is impossible" in capsys.readouterr().err
     assert run.out_of_fold is None
     assert run.evaluation["calibration"]["temperature"] is None
@@ -103,20 +101,20 @@ def test_what_cannot_be_cross_validated_is_said_and_not_estimated(dishes, nae, l
     assert stored["calibration"]["temperature"] is None
     assert stored["findings"]["suspects"] is None
     loaded = tg.Classifier.load(folder)
-    assert tg.evaluate(loaded, table, store=looking.store).document["calibration"]["temperature"] is None
+    assert tg.evaluate(loaded, table, store=features.store).document["calibration"]["temperature"] is None
 
 
-def test_an_audit_of_such_photos_says_so(dishes, looking, tmp_path, capsys):
+def test_an_audit_of_such_photos_says_so(dishes, features, tmp_path, capsys):
     table = manifest(dishes, tmp_path / "photos.csv", lambda _, label: label)
     with speaking("ja"):
-        found = audit(table, looking=looking)
+        found = audit(table, features=features)
     assert "交差検証ができません" in capsys.readouterr().err
     assert found.accuracy is None
     assert found.findings.examined == 0
     assert found.to_dict()["cross_validated_accuracy"] is None
 
 
-def test_an_audit_keeps_the_photos_of_a_subject_together(dishes, looking, tmp_path):
+def test_an_audit_keeps_the_photos_of_a_subject_together(dishes, features, tmp_path):
     """A class per subject by chance: only who has seen the subject can know it."""
     rows = ["path,label,split,group"]
     for photo in sorted(dishes.rglob("*.jpg")):
@@ -127,8 +125,8 @@ def test_an_audit_keeps_the_photos_of_a_subject_together(dishes, looking, tmp_pa
             copy.write_bytes(file.read() + b"\0")
         rows += [f"{copy},{'ab'[int(photo.stem) // 3 % 2]},train,{subject}"]
     (tmp_path / "photos.csv").write_text("\n".join(rows), encoding="utf-8")
-    grouped = audit(tmp_path / "photos.csv", looking=looking)
-    units = grouped.evidence.together(range(len(grouped.samples)))
+    grouped = audit(tmp_path / "photos.csv", features=features)
+    units = grouped.table.groups_of(range(len(grouped.samples)))
     assert grouped.samples.groups is not None
     assert len(set(units)) <= 18
     assert grouped.accuracy is not None

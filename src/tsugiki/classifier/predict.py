@@ -23,7 +23,7 @@ from tsugiki.classifier.prediction import Prediction
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
-from tsugiki.data.samples import LeftOut
+from tsugiki.data.listing import LeftOut
 from tsugiki.data.sources.folders import photos_in
 from tsugiki.features.extract import features_of_files
 from tsugiki.features.vectors import Floats

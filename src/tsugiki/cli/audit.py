@@ -26,7 +26,6 @@ def audit(
     from tsugiki.backbones.load import load_backbone
     from tsugiki.cli.options import parse_model_args
     from tsugiki.cli.tables import aligned
-    from tsugiki.data.describe import describe_samples
     from tsugiki.inspection.audit import audit as examine
     from tsugiki.reporting.audit_page import PAGE, SUSPECTS, audit_table, save_audit
     from tsugiki.reporting.run_folder import AUDIT, check_target
@@ -41,7 +40,6 @@ def audit(
     if as_json:
         emit(json.dumps(found.to_dict(), ensure_ascii=False, indent=2))
         return
-    say(describe_samples(found.samples))
     emit(aligned(audit_table(found)))
     if out is not None:
         emit(str(out / PAGE))

@@ -17,15 +17,13 @@ def demo(
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
     from tsugiki.backbones.load import load_backbone
     from tsugiki.cli.fit import classifier_of
-    from tsugiki.data.describe import describe_samples
-    from tsugiki.features.table import find_samples
+    from tsugiki.data.load import load
     from tsugiki.reporting.run_folder import check_target, save_run
     from tsugiki.training.fit import fit
 
     target = check_target(out)
     say(tr("The sample: drawings of pizza, steak and sushi, made by the program itself."))
-    samples = find_samples("sample:foodvision")
-    say(describe_samples(samples))
+    samples = load("sample:foodvision")
     run = fit(classifier_of(load_backbone("bundled:nae"), samples), samples)
     save_run(run, target)
     picture = _draw(target, samples.of(samples.held_out).paths)

@@ -75,13 +75,15 @@ def fit(
     """Train a classifier on a folder of labelled photos."""
     from tsugiki.backbones.load import load_backbone
     from tsugiki.cli.options import parse_model_args
+    from tsugiki.core.console import quiet
     from tsugiki.core.devices import pick_device
     from tsugiki.data.describe import describe_samples
-    from tsugiki.features.table import Looking, find_samples
+    from tsugiki.data.load import load
+    from tsugiki.features.extract import FeatureSettings
     from tsugiki.heads.linear import HeadSettings
     from tsugiki.reporting.run_folder import check_target
     from tsugiki.training.corrections import apply_decisions, choose
-    from tsugiki.training.methods import fit as train
+    from tsugiki.training.fit import fit as train
     from tsugiki.training.trackers import require_tracker, tracking
 
     require_tracker(log)
@@ -99,15 +101,17 @@ def fit(
     # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
     of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
     settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
-    samples = apply_decisions(find_samples(data, seed=seed, held_out=held_out), choose(exclude, relabel))
+    decided = choose(exclude, relabel)
+    with quiet():  # the table is told once, when it is true
+        samples = apply_decisions(load(data, seed=seed, held_out=held_out), decided)
     say(describe_samples(samples))
     root = load_backbone(backbone, weights=weights, model_args=arguments, zoo=zoo)
     model = classifier_of(root, samples).to(pick_device(device))
-    looking = Looking(engine=engine, views=views)
+    features = FeatureSettings(engine=engine, views=views)
     with tracking(log, target.with_name(f"{target.name}.log"), {"backbone": str(root.spec), "method": method}) as tracker:
         if tracker is not None and fine_tuning is not None:
             fine_tuning = replace(fine_tuning, on_epoch=tracker.add_row)
-        run = train(model, samples, method=method, settings=settings, looking=looking, fine_tuning=fine_tuning)
+        run = train(model, samples, method=method, settings=settings, features=features, fine_tuning=fine_tuning)
         # The head is trained in one go, so its curves come afterwards; those of fine-tuning came epoch by epoch.
         if tracker is not None and run.classifier.notes["method"] == "transfer":
             for row in run.history:

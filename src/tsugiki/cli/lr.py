@@ -99,21 +99,24 @@ def _start(
     from tsugiki.backbones.sources.base import names_a_file
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.cli.options import model_arg_words
-    from tsugiki.features.table import Looking, find_samples
+    from tsugiki.data.load import load
+    from tsugiki.features.extract import extract
     from tsugiki.fine_tuning.dividing import divide
     from tsugiki.fine_tuning.layers import chosen_groups
-    from tsugiki.heads.linear import HeadSettings
-    from tsugiki.training.fit import learn
+    from tsugiki.heads.linear import HeadSettings, fit_head
 
     run = Classifier.load(network) if _is_run(network) else None
     root = run.backbone if run else load_backbone(network, weights=weights, model_args=arguments)
     chosen_groups(root, settings.unfreeze)
-    samples = find_samples(data, seed=settings.seed)
+    samples = load(data, seed=settings.seed)
     divide(samples, settings)
     if run is None:
         words = ["--backbone", network, *_weights_words(weights), *model_arg_words(arguments)]
         classifier = Classifier(root, classes=samples.classes)
-        return learn(classifier, samples, HeadSettings(seed=settings.seed), Looking()).classifier, samples, words
+        table = extract(samples, root)
+        head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))
+        classifier.head.load_state_dict(head.as_layer().state_dict())
+        return classifier, table.samples, words
     # A run knows the name of a file of weights, not where it lies.
     weights = f"FOLDER/{root.spec.weights}" if names_a_file(root.spec.weights) else root.spec.weights
     words = ["--backbone", str(root.spec), *_weights_words(weights), *model_arg_words(arguments_given(root.spec))]

@@ -16,7 +16,7 @@ from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
-    from tsugiki.training.methods import FineTuning
+    from tsugiki.training.fit import FineTuning
 
 
 def parse_model_args(pairs: Iterable[str]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def fine_tuning_of(
         RequestError: When a value makes no sense, is given twice, or checkpoints cannot lie there.
     """
     from tsugiki.fine_tuning.settings import FineTuneSettings
-    from tsugiki.training.methods import FineTuning
+    from tsugiki.training.fit import FineTuning
 
     chosen = {name: value for name, value in (given or {}).items() if value is not None}
     if budget is not None:

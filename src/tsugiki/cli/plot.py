@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from tsugiki.data.samples import Listing
+    from tsugiki.data.listing import Listing
 
 
 def plot(
@@ -127,7 +127,7 @@ def _readable(path: Path, name: str) -> Image | None:
 
 
 def _listed(data: str) -> Listing:
-    from tsugiki.data.sources.listing import list_photos
+    from tsugiki.data.sources.find import list_photos
 
     return list_photos(data)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.classifier.prediction import Prediction
-    from tsugiki.data.samples import LeftOut
+    from tsugiki.data.listing import LeftOut
 
 
 class Format(StrEnum):

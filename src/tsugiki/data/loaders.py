@@ -32,12 +32,12 @@ from tsugiki.core.console import say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.check import look
 from tsugiki.data.describe import describe_samples
 from tsugiki.data.images.decode import open_photo
-from tsugiki.data.load import settle
-from tsugiki.data.samples import Listing, Look, Samples
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.listing import Listing
+from tsugiki.data.photo_index import Content, PhotoIndex
+from tsugiki.data.samples import Samples
+from tsugiki.data.sources.find import list_photos
 from tsugiki.locale.messages import tr
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
@@ -152,7 +152,7 @@ def create_dataloaders(
         DataError: When nothing readable is left, or there are fewer than two classes.
     """
     samples = _settled(Path(train_dir), Path(test_dir))
-    if samples.decisions or samples.left_out:
+    if samples.decisions or samples.warnings or samples.left_out:
         say(describe_samples(samples))
     train, test = (_loader(samples, split, transform, batch_size, _workers(num_workers), seed) for split in ("train", "test"))
     return train, test, list(samples.classes)
@@ -160,7 +160,7 @@ def create_dataloaders(
 
 def _settled(train_dir: Path, test_dir: Path) -> Samples:
     parts = [_listed(train_dir, "train"), _listed(test_dir, "test")]
-    looks = [_looked(part) for part in parts]
+    contents = [_contents(part) for part in parts]
     both = Listing(
         root=Path(),
         names=tuple(str(path) for part in parts for path in part.paths),
@@ -169,7 +169,7 @@ def _settled(train_dir: Path, test_dir: Path) -> Samples:
         left_out=tuple(file for part in parts for file in part.left_out),
         decisions=tuple(decision for part in parts for decision in part.decisions),
     )
-    return settle(both, [seen for group in looks for seen in group])
+    return Samples.from_listing(both, [content for part in contents for content in part])
 
 
 def _listed(folder: Path, split: str) -> Listing:
@@ -183,11 +183,11 @@ def _listed(folder: Path, split: str) -> Listing:
     return replace(listing, splits=(split,) * len(listing))
 
 
-def _looked(listing: Listing) -> list[Look]:
-    looks = look(listing.paths)
-    if all(seen.reason for seen in looks):
-        raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=looks[0].reason)
-    return looks
+def _contents(listing: Listing) -> list[Content]:
+    contents = PhotoIndex().contents(listing.paths)
+    if all(content.reason for content in contents):
+        raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=contents[0].reason)
+    return contents
 
 
 def _loader(samples: Samples, split: str, transform: Transform, batch_size: int, workers: int, seed: int) -> PhotoLoader:

@@ -1,88 +1,40 @@
-"""A table of labelled photos: first as it was found (:class:`Listing`), then as it counts (:class:`Samples`).
+"""Photos that count: each can be read, and has a class and a split.
 
-The two are separate because a photo counts only after it was really decoded, and each photo is decoded once: while its features
-are computed, or by :func:`tsugiki.data.load` for a person who wants to look first. Both ways end in a :class:`Look` per file.
+A :class:`~tsugiki.data.listing.Listing` says what was found; :class:`Samples` says what counts. Splits are drawn over photos
+that can be read, and the samples know which rows play which role in a training, so that nobody else has to.
 
 Letters: ``N`` photos, ``K`` classes.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.errors import RequestError
-from tsugiki.locale.messages import tr
+from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.checks import SPLITS, Columns, warnings_about
+from tsugiki.data.listing import LeftOut, Listing
+from tsugiki.data.photo_index import Content, PhotoIndex
+from tsugiki.data.sources.names import natural, one_spelling
+from tsugiki.data.splits import Draw, draw_splits
+from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1
-"""The label of a held-out photo whose class was not among the training classes."""
+"""The label of a photo whose class is none of the classes, or that has none."""
 
-SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A file that does not count, and why."""
-
-    name: str
-    reason: str
+DEFAULT_HELD_OUT = 0.2
+"""The share of every class that is held out, where nobody says which photos are."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What came of decoding one file: its content's SHA-256, or the reason why it cannot be read."""
-
-    digest: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Candidate photos as they were found, none of them opened yet.
-
-    Attributes:
-        root: The folder that ``names`` are relative to.
-        names: ``N`` POSIX paths relative to ``root``, in order.
-        labels: ``N`` class names.
-        splits: ``N`` of ``train`` / ``val`` / ``test``, or ``""`` where nobody said: such photos are split by
-            :func:`tsugiki.data.settle`.
-        groups: ``N`` names of subjects that must not be in two splits (``""``: a subject of its own), or ``None``.
-        left_out: Files that were found but cannot be candidates.
-        decisions: Sentences for the person: what was decided and why.
-    """
-
-    root: Path
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
-    splits: tuple[str, ...]
-    groups: tuple[str, ...] | None = None
-    left_out: tuple[LeftOut, ...] = ()
-    decisions: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def paths(self) -> list[Path]:
-        """``N`` paths that can be opened."""
-        return [self.root / name for name in self.names]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How photos were held out where the data set did not say: the same draw holds the same photos out again."""
-
-    seed: int
-    held_out: float
-
-
-@dataclass(frozen=True)
-class Decided:
+class Correction:
     """What a person decided about one photo, known by its content.
 
     Attributes:
@@ -96,22 +48,23 @@ class Decided:
     now: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
-    """Photos that count: each was decoded once, has a class and a split.
+    """Photos that count.
 
     Attributes:
         root: The folder that ``names`` are relative to.
         names: ``N`` POSIX paths relative to ``root``.
         labels: ``[N]`` int64, index into ``classes``, or :data:`UNKNOWN_CLASS`.
         splits: ``N`` of ``train`` / ``val`` / ``test``.
-        classes: ``K`` class names in the order of the labels.
+        classes: ``K`` class names in the order of the labels; none where the photos have no labels.
         digests: ``N`` SHA-256 of the files' content.
         groups: ``N`` names of subjects that are never split, or ``None``.
         left_out: Files that do not count, each with its reason.
         decisions: Sentences for the person: what was decided and why.
+        warnings: Sentences for the person: what to know before trusting a score.
         draw: How photos were held out, or ``None`` where the data set has splits of its own.
-        decided: What a person's list changed, photo by photo.
+        corrections: What a person's list changed, photo by photo.
     """
 
     root: Path
@@ -123,11 +76,117 @@ class Samples:
     groups: tuple[str, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     draw: Draw | None = None
-    decided: tuple[Decided, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+
+    @classmethod
+    def from_listing(
+        cls, listing: Listing, contents: Sequence[Content], *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT
+    ) -> Samples:
+        """The photos of a listing that count.
+
+        Classes are those of the training photos, in natural order; a held-out photo of another class cannot be scored and is
+        left out by name, so no label ever shifts. Where no photos are held out yet, a share of every class is.
+
+        Args:
+            listing: ``N`` candidates.
+            contents: ``N``, one per candidate.
+            seed: Of the draw that holds photos out.
+            held_out: The share to hold out of every class, where nobody did; 0 holds nothing out.
+
+        Raises:
+            RequestError: When ``held_out`` is no share.
+            DataError: When no photo can be read, there are no training photos, fewer than two classes, or nothing to hold out.
+        """
+        if not 0 <= held_out < 1:
+            raise RequestError(
+                tr("held_out is the share of photos to hold out."), allowed="0 <= held_out < 1", got=repr(held_out)
+            )
+        rows = [row for row, content in enumerate(contents) if not content.reason]
+        unreadable = [LeftOut(listing.names[row], content.reason) for row, content in enumerate(contents) if content.reason]
+        if not rows:
+            raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=_reasons(unreadable))
+        names = [listing.labels[row] for row in rows]
+        found = cls(
+            root=listing.root,
+            names=tuple(listing.names[row] for row in rows),
+            labels=np.full(len(rows), UNKNOWN_CLASS),
+            splits=tuple(listing.splits[row] for row in rows),
+            classes=(),
+            digests=tuple(contents[row].digest for row in rows),
+            groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
+            left_out=(*listing.left_out, *unreadable),
+            decisions=(*listing.decisions, *_lost_splits(listing, rows)),
+        )
+        return _with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
+
+    @classmethod
+    def from_lists(
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        labels: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        *,
+        seed: int = DEFAULT_SEED,
+        held_out: float = DEFAULT_HELD_OUT,
+        index: PhotoIndex | None = None,
+    ) -> Samples:
+        """Photos from lists of ``N`` paths and, for each, what is known of it.
+
+        Args:
+            paths: Files.
+            labels: Class names; ``None`` for photos without labels: they can be answered, and nothing is learned from them.
+            splits: ``train``, ``val`` or ``test``; ``train`` alone holds nothing out, and a score is out-of-fold. ``None``
+                holds a share of every class out.
+            groups: Names of subjects that must not be in two splits; ``""`` is a subject of its own.
+            seed: Of the draw that holds photos out.
+            held_out: The share to hold out where there are no ``splits``; 0 holds nothing out.
+            index: Where it is kept what the files hold.
+
+        Raises:
+            RequestError: When the lists do not fit together.
+            DataError: When the photos cannot be used.
+        """
+        _check_lists(len(paths), labels=labels, splits=splits, groups=groups)
+        places = [os.path.abspath(path) for path in paths]  # noqa: PTH100 (links stay links)
+        root = Path(os.path.commonpath([os.path.dirname(place) for place in places]))  # noqa: PTH120
+        listing = Listing(
+            root=root,
+            names=tuple(Path(os.path.relpath(place, root)).as_posix() for place in places),
+            labels=("",) * len(places) if labels is None else tuple(one_spelling(str(name)) for name in labels),
+            splits=("",) * len(places) if splits is None else tuple(splits),
+            groups=None if groups is None else tuple(map(str, groups)),
+        )
+        contents = (index or PhotoIndex()).contents(listing.paths)
+        if labels is None:
+            return cls._unlabelled(listing, contents)
+        # Who names the splits has said all: photos are held out only if they are named.
+        return cls.from_listing(listing, contents, seed=seed, held_out=held_out if splits is None else 0.0)
+
+    @classmethod
+    def _unlabelled(cls, listing: Listing, contents: Sequence[Content]) -> Samples:
+        rows = [row for row, content in enumerate(contents) if not content.reason]
+        return cls(
+            root=listing.root,
+            names=tuple(listing.names[row] for row in rows),
+            labels=np.full(len(rows), UNKNOWN_CLASS),
+            splits=tuple(listing.splits[row] or "test" for row in rows),
+            classes=(),
+            digests=tuple(contents[row].digest for row in rows),
+            groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
+            left_out=tuple(
+                LeftOut(listing.names[row], content.reason) for row, content in enumerate(contents) if content.reason
+            ),
+        )
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(self.splits).items(), key=_split_order))
+        return f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>"
 
     @property
     def paths(self) -> list[Path]:
@@ -136,8 +195,23 @@ class Samples:
 
     @property
     def held_out(self) -> str:
-        """The split that is looked at once, at the end: ``test`` where there is one, else ``val``."""
-        return "test" if "test" in self.splits else "val"
+        """The split that is looked at once, at the end: ``test`` where there is one, else ``val``; ``""`` without either."""
+        return next((split for split in ("test", "val") if split in self.splits), "")
+
+    @property
+    def train_rows(self) -> list[int]:
+        """The rows that are learned from."""
+        return self.rows_of("train")
+
+    @property
+    def val_rows(self) -> list[int]:
+        """Rows of ``val`` where there is a ``test`` as well: they give the curves and are never learned from."""
+        return self.rows_of("val") if self.held_out == "test" else []
+
+    @property
+    def held_out_rows(self) -> list[int]:
+        """The rows that are looked at once, at the end; none where nothing is held out."""
+        return self.rows_of(self.held_out) if self.held_out else []
 
     def take(self, rows: Iterable[int]) -> Samples:
         """The photos at ``rows``, in that order."""
@@ -159,23 +233,9 @@ class Samples:
         """The photos of one split."""
         return self.take(self.rows_of(split))
 
-    def with_classes(self, classes: tuple[str, ...]) -> Samples:
-        """The same photos with labels in the order of ``classes``.
-
-        Raises:
-            RequestError: When one of the two has a class that the other does not have.
-        """
-        if self.classes == classes:
-            return self
-        if set(self.classes) != set(classes):
-            raise RequestError(
-                tr("The photos' classes are not the classifier's."),
-                allowed=", ".join(classes),
-                got=", ".join(self.classes),
-                cure="Classifier(..., classes=data.classes)",
-            )
-        place = np.array([classes.index(name) for name in self.classes] + [UNKNOWN_CLASS])
-        return replace(self, classes=classes, labels=place[self.labels])
+    def label_names(self) -> list[str]:
+        """``N`` class names; ``""`` where a photo has none of the classes."""
+        return [self.classes[label] if label != UNKNOWN_CLASS else "" for label in self.labels.tolist()]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Photos per split and class name, classes in order, absent ones as 0."""
@@ -185,3 +245,154 @@ class Samples:
             for split in SPLITS
             if split in self.splits
         }
+
+    def with_classes(self, classes: tuple[str, ...]) -> Samples:
+        """The same photos with labels in the order of ``classes``.
+
+        Raises:
+            RequestError: When one of the two has a class that the other does not have.
+        """
+        if self.classes == classes:
+            return self
+        if set(self.classes) != set(classes):
+            # A class may be missing because none of its photos can be read.
+            missing = set(classes) - set(self.classes)
+            lost = [entry for entry in self.left_out if missing & set(entry.name.split("/"))]
+            raise RequestError(
+                tr("The photos' classes are not the classifier's."),
+                allowed=", ".join(classes),
+                got="; ".join(filter(None, (", ".join(self.classes), _reasons(lost)))),
+                cure="Classifier(..., classes=data.classes)",
+            )
+        place = np.array([classes.index(name) for name in self.classes] + [UNKNOWN_CLASS])
+        return replace(self, classes=classes, labels=place[self.labels])
+
+    def without_unreadable(self, reasons: Mapping[int, str]) -> Samples:
+        """The samples without rows that turned out unreadable, which are named with their reasons.
+
+        Where photos were held out by a draw, they are drawn again over those that can be read.
+
+        Args:
+            reasons: By row.
+
+        Raises:
+            DataError: When a class is left without training photos, or nothing is held out any more.
+        """
+        lost = tuple(LeftOut(self.names[row], reason) for row, reason in sorted(reasons.items()))
+        kept = self.take(row for row in range(len(self)) if row not in reasons)
+        if self.draw is not None and len(kept):
+            kept = replace(kept, splits=draw_splits(self.draw, kept.label_names(), kept.digests, kept.groups))
+        learned = {int(label) for label in kept.labels[kept.train_rows]}
+        empty = [name for label, name in enumerate(self.classes) if label not in learned and self.train_rows]
+        if empty:
+            raise DataError(
+                tr("No training photo of these classes can be read: {names}.", names=", ".join(empty)),
+                got=_reasons(lost),
+                cure=tr("put readable photos there, or take the folder away"),
+            )
+        if self.held_out and not kept.rows_of(self.held_out):
+            raise DataError(tr("No held-out photo can be read."), got=_reasons(lost), cure=tr("put readable photos there"))
+        return _with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
+
+
+def _lost_splits(listing: Listing, rows: Sequence[int]) -> list[str]:
+    """What has to be said where the held-out photos that somebody named cannot be read."""
+    named = {"val", "test"} & set(listing.splits)
+    if not named or named & {listing.splits[row] for row in rows}:
+        return []
+    return [tr("Not one photo of {split} can be read: others are held out instead.", split=", ".join(sorted(named)))]
+
+
+def _with_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
+    """With a split for the photos that have none, some of them held out where nobody did."""
+    unsplit = samples.splits.count("")
+    if {"val", "test"} & set(samples.splits) or not draw.held_out:
+        told = [tr("Photos without a split, counted as training photos: {count}.", count=unsplit)] * (unsplit > 0)
+        splits = tuple(split or "train" for split in samples.splits)
+        return replace(samples, splits=splits, decisions=(*samples.decisions, *(told if draw.held_out else [])))
+    splits = draw_splits(draw, names, samples.digests, samples.groups)
+    sentence = tr(
+        "Held out for testing: {count} of {total} photos (seed {seed}), the same share of every class; "
+        "exact copies and groups stay together.",
+        count=splits.count("test"),
+        total=len(samples),
+        seed=draw.seed,
+    )
+    return replace(samples, splits=splits, draw=draw, decisions=(*samples.decisions, sentence))
+
+
+def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
+    """With labels: classes are those of the training photos, and held-out photos of others are left out."""
+    classes = sorted({names[row] for row in samples.train_rows}, key=natural)
+    _require_training(samples, classes)
+    index = {name: label for label, name in enumerate(classes)}
+    labels = np.array([index.get(name, UNKNOWN_CLASS) for name in names], dtype=np.int64)
+    labelled = replace(samples, classes=tuple(classes), labels=labels)
+    unknown = Counter(name for name in names if name not in index)
+    if unknown:
+        labelled = _without_classes(labelled, names, unknown)
+    if not labelled.held_out and (samples.held_out or samples.draw):
+        raise DataError(
+            tr("There are no held-out photos of the training classes: nothing could be scored."),
+            allowed=first_few(classes),
+            got=_reasons(labelled.left_out),
+            cure=tr("give every class two photos or more, and held-out folders the names of the training folders"),
+        )
+    return labelled
+
+
+def _require_training(samples: Samples, classes: Sequence[str]) -> None:
+    """Refuse what nothing can be learned from."""
+    if len(classes) > 1:
+        return
+    cure = tr("a classifier needs training photos of two classes or more")
+    if not classes:
+        counts = ", ".join(f"{split}: {count}" for split, count in Counter(samples.splits).items())
+        raise DataError(tr("There are no training photos."), got=counts, cure=cure)
+    raise DataError(tr("There is only one class."), got=classes[0], cure=cure)
+
+
+def _without_classes(samples: Samples, names: Sequence[str], unknown: Counter[str]) -> Samples:
+    sentence = tr(
+        "Held-out photos left out because no training photo has their class ({classes}): {count}.",
+        count=unknown.total(),
+        classes=first_few(sorted(unknown, key=natural)),
+    )
+    lost = [
+        LeftOut(photo, tr("the class {name} is not among the training classes", name=name))
+        for photo, name in zip(samples.names, names, strict=True)
+        if name in unknown
+    ]
+    kept = samples.take(row for row, name in enumerate(names) if name not in unknown)
+    return replace(kept, left_out=(*samples.left_out, *lost), decisions=(*samples.decisions, sentence))
+
+
+def _with_warnings(samples: Samples) -> Samples:
+    """With the warnings that these very photos deserve."""
+    photos = Columns(samples.names, samples.label_names(), samples.splits, samples.digests, samples.groups, samples.classes)
+    return replace(samples, warnings=tuple(warnings_about(photos)) if len(samples) else ())
+
+
+def _check_lists(count: int, **columns: Sequence[str] | None) -> None:
+    """Refuse lists that do not fit together."""
+    if not count:
+        raise RequestError(tr("The list of photos is empty."), allowed=tr("one path or more"))
+    for name, column in columns.items():
+        if column is not None and (isinstance(column, str) or len(column) != count):
+            raise RequestError(
+                tr("The lists do not fit together."),
+                allowed=f"{name}: {count}",
+                got=f"{name}: {len(column)}",
+                cure=f"{name}=[...]",
+            )
+    strange = sorted(set(columns["splits"] or ()) - {*SPLITS, ""})
+    if strange:
+        raise RequestError(tr("There is no such split."), allowed=", ".join(SPLITS), got=first_few(strange))
+
+
+def _split_order(counted: tuple[str, int]) -> int:
+    return SPLITS.index(counted[0]) if counted[0] in SPLITS else len(SPLITS)
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> str:
+    return first_few([f"{photo.name}: {photo.reason}" for photo in left_out])

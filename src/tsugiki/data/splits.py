@@ -12,7 +12,67 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tsugiki.core.errors import DataError
 from tsugiki.core.union_find import Linked
+from tsugiki.data.sources.names import natural
+from tsugiki.locale.messages import first_few, tr
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How photos are held out where the data set does not say: the same draw holds the same photos out again.
+
+    Attributes:
+        seed: Another seed, other photos.
+        held_out: The share of every class.
+    """
+
+    seed: int
+    held_out: float
+
+
+def draw_splits(draw: Draw, labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> tuple[str, ...]:
+    """``N`` of ``train`` / ``test``: the same share of every class held out for testing.
+
+    Args:
+        draw: How.
+        labels: ``N`` class names.
+        digests: ``N`` digests of content.
+        groups: ``N`` names of subjects, or ``None``.
+
+    Raises:
+        DataError: When no photo can be held out because too many of them belong together.
+    """
+    chosen = hold_out(units_of(labels, digests, groups), share=draw.held_out, seed=draw.seed)
+    if not chosen:
+        _refuse_ties(draw, labels, digests, groups)
+    return tuple("test" if row in chosen else "train" for row in range(len(labels)))
+
+
+def _refuse_ties(draw: Draw, labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> None:
+    """Refuse photos of which none could be held out because they belong together."""
+    ties = what_ties(labels, digests, groups, share=draw.held_out, seed=draw.seed)
+    if ties == "groups" and groups is not None:
+        raise DataError(
+            tr("No photo can be held out: the column group keeps too many of them together."),
+            allowed=tr("photos of every class in two groups or more"),
+            got=tr("groups per class: {counts}", counts=_different(labels, groups)),
+            cure=tr("name more groups, or the held-out photos in a column split, or take the column group away"),
+        )
+    if ties == "copies":
+        raise DataError(
+            tr("No photo can be held out: too many of them are exact copies of each other."),
+            allowed=tr("two different photos or more of every class"),
+            got=tr("different photos per class: {counts}", counts=_different(labels, digests)),
+            cure=tr("add photos that are no copies, or name the held-out photos yourself, in a folder test or a column split"),
+        )
+
+
+def _different(labels: Sequence[str], column: Sequence[str]) -> str:
+    """How many different values each class has in ``column``; an empty one belongs to its row alone."""
+    seen = {(label, value or row) for row, (label, value) in enumerate(zip(labels, column, strict=True))}
+    counts = Counter(label for label, _ in seen)
+    return first_few([f"{name}: {counts[name]}" for name in sorted(counts, key=natural)])
 
 
 @dataclass(frozen=True)

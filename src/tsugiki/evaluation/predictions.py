@@ -148,6 +148,9 @@ def _no_table(path: Path, got: str) -> DataError:
 
 
 SCHEMA = 1
+
+OUT_OF_FOLD = "out-of-fold"
+"""What stands in the place of a split where nothing is held out: each photo was answered by a head that had not seen it."""
 _TOP = (1, 2, 3, 5, 10)
 
 Document = dict[str, Any]
@@ -324,10 +327,11 @@ def _plain(record: Any) -> Document:
 def headline(document: Document) -> str:
     """One sentence: the accuracy, its interval, and how many photos it stands on."""
     low, high = document["accuracy_interval"]
-    return tr(
-        "{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).",
-        accuracy=f"{document['accuracy']:.1%}",
-        n=document["n"],
-        low=f"{low:.1%}",
-        high=f"{high:.1%}",
-    )
+    numbers = {"accuracy": f"{document['accuracy']:.1%}", "n": document["n"], "low": f"{low:.1%}", "high": f"{high:.1%}"}
+    if document["split"] == OUT_OF_FOLD:
+        return tr(
+            "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
+            "held out (95% interval {low} to {high}).",
+            **numbers,
+        )
+    return tr("{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).", **numbers)

@@ -1,4 +1,4 @@
-"""Workers that decode and compute.
+"""Who decodes photos and computes their features: an executor gives chunks of photos to workers.
 
 Workers take small chunks of photos, decode them and hand them to the engine themselves; the engine says how many of them may
 come at the same time. With one lane per core (OpenVINO) no core ever waits for another; with one lane in all (PyTorch) one
@@ -10,7 +10,7 @@ Letters: ``N`` photos, ``B`` photos of a chunk, ``D`` feature width.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,35 +22,20 @@ import torch
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, UnreadablePhoto
-from tsugiki.data.images.decode import read_content, strict_pillow
-from tsugiki.data.images.pixels import FRAME, PhotoFacts, Pixels, View, content_digest, read_pixels
-from tsugiki.features.engines.choose import Engines
+from tsugiki.data.images.decode import content_digest, read_content, strict_pillow
+from tsugiki.data.images.pixels import FRAME, Pixels, View, read_pixels
+from tsugiki.data.photo_index import PhotoFacts
+from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import Engine, FeatureBatch
 from tsugiki.locale.messages import tr
 
-_SAMPLE = 8  # photos that are decoded first, to choose the engine on
+_FIRST = 8  # photos that are decoded first, to choose the engine on
 _AHEAD = 256  # photos that may wait decoded while an engine is prepared: some 40 MB
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Files to be looked at, and what they are known to hold.
-
-    Attributes:
-        paths: ``N`` files.
-        digests: ``N`` SHA-256 of their content, or none where nobody needs to know.
-    """
-
-    paths: Sequence[Path]
-    digests: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
-@dataclass(frozen=True)
 class Way:
-    """One way of computing features from photos.
+    """One way of computing features of photos.
 
     Attributes:
         exact: Reported (reference pixels, float32) or learned from (fast pixels, 16-bit arithmetic where that is faster).
@@ -66,8 +51,79 @@ EXACT = Way(exact=True)
 
 
 @dataclass(frozen=True)
+class PixelReader:
+    """Decodes photos for a network.
+
+    Attributes:
+        paths: ``N`` files.
+        digests: ``N`` SHA-256 that their content must have; none where nobody needs to know.
+        preprocess: Of the network.
+        way: How, and which part of each photo.
+    """
+
+    paths: Sequence[Path]
+    digests: Sequence[str]
+    preprocess: Preprocess
+    way: Way
+
+    def read(self, position: int) -> Pixels:
+        """Decode one photo.
+
+        Raises:
+            UnreadablePhoto: With the reason.
+            DataError: When the file holds something else than before.
+        """
+        path = self.paths[position]
+        content = read_content(path)
+        if self.digests and content_digest(content) != self.digests[position]:
+            raise DataError(
+                tr("{path} changed while it was being looked at.", path=path), cure=tr("run the same command again")
+            )
+        return read_pixels(content, self.preprocess, fast=not self.way.exact, view=self.way.view)
+
+    def read_first(self, todo: Sequence[int]) -> tuple[dict[int, Pixels], dict[int, str]]:
+        """The first photos that can be read; and the problems of those before them that cannot."""
+        decoded: dict[int, Pixels] = {}
+        problems: dict[int, str] = {}
+        for position in todo:
+            try:
+                decoded[position] = self.read(position)
+            except UnreadablePhoto as fault:
+                problems[position] = fault.what
+            if len(decoded) == _FIRST:
+                break
+        return decoded, problems
+
+    @contextmanager
+    def reading_ahead(self, todo: Sequence[int], decoded: dict[int, Pixels]) -> Iterator[None]:
+        """Within this block a second core decodes photos into ``decoded``: preparing an engine keeps only one core busy."""
+        enough = threading.Event()
+
+        def read() -> None:
+            torch.set_num_threads(1)
+            for position in todo[:_AHEAD]:
+                if enough.is_set():
+                    return
+                if position not in decoded:
+                    with suppress(UnreadablePhoto, DataError):  # its worker will say so
+                        decoded[position] = self.read(position)
+
+        threads = torch.get_num_threads()
+        helper = threading.Thread(target=read, name="decoding ahead")
+        # What decoding changes for the whole process is changed here, once: an engine's own silence about warnings lies inside.
+        with strict_pillow():
+            helper.start()
+            try:
+                yield
+            finally:
+                enough.set()
+                helper.join()
+                torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
 class Chunk:
-    """What a worker made of a few photos."""
+    """What a worker made of a few photos: ``B`` positions and facts, vectors ``[B, D]``, and reasons by position."""
 
     positions: list[int]
     vectors: FeatureBatch
@@ -75,66 +131,18 @@ class Chunk:
     problems: dict[int, str]
 
 
-def decode_sample(photos: Photos, engines: Engines, way: Way, todo: Sequence[int]) -> tuple[dict[int, Pixels], dict[int, str]]:
-    """The first photos that can be read, decoded; and the problems of those before them that cannot."""
-    decoded: dict[int, Pixels] = {}
-    problems: dict[int, str] = {}
-    for position in todo:
-        try:
-            decoded[position] = _decode(photos, position, engines, way)
-        except UnreadablePhoto as fault:
-            problems[position] = fault.what
-        if len(decoded) == _SAMPLE:
-            break
-    return decoded, problems
+class ChunkWorker:
+    """What is done with each chunk: decode it, then compute it when a lane is free.
 
+    Args:
+        reader: Of the photos.
+        engine: That computes.
+        decoded: Photos that have been decoded already; each is taken out when it is used.
+        width: ``D``.
+    """
 
-@contextmanager
-def decoding_ahead(
-    photos: Photos, engines: Engines, way: Way, todo: Sequence[int], prepared: dict[int, Pixels]
-) -> Iterator[None]:
-    """Within this block a second core decodes photos into ``prepared``: preparing an engine keeps only one core busy."""
-    enough = threading.Event()
-
-    def decode() -> None:
-        torch.set_num_threads(1)
-        for position in todo[:_AHEAD]:
-            if enough.is_set():
-                return
-            if position not in prepared:
-                with suppress(UnreadablePhoto, DataError):  # its worker will say so
-                    prepared[position] = _decode(photos, position, engines, way)
-
-    threads = torch.get_num_threads()
-    helper = threading.Thread(target=decode, name="decoding ahead")
-    # What decoding changes for the whole process is changed here, once: the engine's own silence about warnings lies inside.
-    with strict_pillow():
-        helper.start()
-        try:
-            yield
-        finally:
-            enough.set()
-            helper.join()
-            torch.set_num_threads(threads)
-
-
-def _decode(photos: Photos, position: int, engines: Engines, way: Way) -> Pixels:
-    path = photos.paths[position]
-    content = read_content(path)
-    if photos.digests and content_digest(content) != photos.digests[position]:
-        raise DataError(tr("{path} changed while it was being looked at.", path=path), cure=tr("run the same command again"))
-    return read_pixels(content, engines.preprocess, fast=not way.exact, view=way.view)
-
-
-class Work:
-    """What each worker does with a chunk: decode it, then compute it when a lane is free."""
-
-    def __init__(self, photos: Photos, engines: Engines, way: Way, engine: Engine, prepared: dict[int, Pixels]) -> None:
-        self._photos = photos
-        self._engines = engines
-        self._way = way
-        self._engine = engine
-        self._prepared = prepared
+    def __init__(self, reader: PixelReader, engine: Engine, decoded: dict[int, Pixels], width: int) -> None:
+        self._reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
         self._lanes = threading.Semaphore(engine.lanes)
         self._all_threads = torch.get_num_threads()
         self.batch_size = engine.batch_size
@@ -146,11 +154,11 @@ class Work:
         problems: dict[int, str] = {}
         for position in positions:
             try:
-                decoded = self._prepared.pop(position, None)
-                good[position] = decoded or _decode(self._photos, position, self._engines, self._way)
+                decoded = self._decoded.pop(position, None)
+                good[position] = decoded or self._reader.read(position)
             except UnreadablePhoto as fault:
                 problems[position] = fault.what
-        vectors = self._compute(good) if good else np.empty((0, self._engines.backbone.num_features), np.float32)
+        vectors = self._compute(good) if good else np.empty((0, self._width), np.float32)
         return Chunk(list(good), vectors, [pixels.facts for pixels in good.values()], problems)
 
     def _compute(self, photos: dict[int, Pixels]) -> FeatureBatch:
@@ -165,15 +173,19 @@ class Work:
                 torch.set_num_threads(1)
 
 
-def in_threads(positions: Sequence[int], work: Work) -> Generator[Chunk, None, None]:
-    """Chunks of the photos at ``positions``, as they are done; few are under way at a time, so memory does not grow."""
+Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]
+"""Positions of photos and what is done with each chunk of them, to chunks as they are done, in any order."""
+
+
+def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk, None, None]:
+    """The executor for one machine; few chunks are under way at a time, so memory does not grow."""
     threads = torch.get_num_threads()
-    waiting = _chunks(positions, work.batch_size)
-    pool = ThreadPoolExecutor(work.workers, initializer=_one_thread_each)
+    waiting = _chunks(positions, worker.batch_size)
+    pool = ThreadPoolExecutor(worker.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
     try:
         while True:
-            running |= {pool.submit(work, chunk) for chunk in islice(waiting, 2 * work.workers - len(running))}
+            running |= {pool.submit(worker, chunk) for chunk in islice(waiting, 2 * worker.workers - len(running))}
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)

@@ -13,32 +13,32 @@ from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, distance, threshold_at
-from tsugiki.features.table import Evidence
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import Floats
 
 
-def calibrate_fine_tuned(classifier: Classifier, evidence: Evidence, learned: list[int], checked: list[int]) -> None:
+def calibrate_fine_tuned(classifier: Classifier, table: FeatureTable, learned: list[int], checked: list[int]) -> None:
     """Set temperature and unknown threshold.
 
     Args:
         classifier: Fine-tuned; changed in place.
-        evidence: Its own features of all photos.
+        table: Its own features of all photos.
         learned: Rows of the samples that it learned from.
         checked: Rows that it was validated on.
     """
-    features = features_of(evidence, checked)
+    features = features_of(table, checked)
     with torch.inference_mode():
         logits = classifier.head(torch.from_numpy(features).to(classifier.device)).cpu().numpy()
-    classifier.temperature = fit_temperature(logits, evidence.samples.labels[checked])
-    reference = features_of(evidence, learned[:: -(-len(learned) // MOST_REFERENCES)])
+    classifier.temperature = fit_temperature(logits, table.samples.labels[checked])
+    reference = features_of(table, learned[:: -(-len(learned) // MOST_REFERENCES)])
     threshold = threshold_at(distance(features, reference))
     classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
-def features_of(evidence: Evidence, rows: list[int]) -> Floats:
+def features_of(table: FeatureTable, rows: list[int]) -> Floats:
     """Features ``[N, D]`` of training or validation photos, by row of the samples."""
-    training = {row: place for place, row in enumerate(evidence.training)}
+    training = {row: place for place, row in enumerate(table.samples.train_rows)}
     if rows[0] in training:
-        return evidence.training_frames.take(np.array([training[row] for row in rows]))
-    validation = {row: place for place, row in enumerate(evidence.validation)}
-    return evidence.validation_features[[validation[row] for row in rows]]
+        return table.train_photos.take(np.array([training[row] for row in rows]))
+    validation = {row: place for place, row in enumerate(table.samples.val_rows)}
+    return table.val[[validation[row] for row in rows]]

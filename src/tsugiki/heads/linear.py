@@ -18,6 +18,8 @@ from tsugiki.core.console import Tick, progress
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.validation import Checks
 from tsugiki.evaluation.folds import IN_NO_FOLD, Groups, deal_folds
+from tsugiki.evaluation.metrics import class_weights
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import FeatureRows, Floats, Ints
 from tsugiki.heads.solver import Heads, Plan, Scaling, train_heads
 from tsugiki.locale.messages import tr
@@ -70,7 +72,8 @@ class HeadSettings:
         """The settings, with what was left open filled in for these photos."""
         batch_size = self.batch_size or int(np.clip(len(labels) // 128, 32, 1024))
         epochs = self.epochs or int(np.clip(math.ceil(_USUAL_STEPS / math.ceil(len(labels) / batch_size)), 3, 100))
-        weights = _class_weights(labels, num_classes) if self.class_weights else torch.ones(num_classes)
+        balanced = class_weights(labels, num_classes) if self.class_weights else np.ones(num_classes)
+        weights = torch.from_numpy(balanced).float()
         return Plan(labels, num_classes, folds, weights, epochs, batch_size, self.lr, self.seed)
 
 
@@ -96,6 +99,14 @@ class HeadFit:
     folds: Ints
     notes: dict[str, Any] = field(default_factory=dict)
 
+    def as_layer(self) -> torch.nn.Linear:
+        """A layer of its own that answers like this head."""
+        layer = torch.nn.Linear(self.weight.shape[1], self.weight.shape[0])
+        with torch.no_grad():
+            layer.weight.copy_(self.weight)
+            layer.bias.copy_(self.bias)
+        return layer
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -111,6 +122,28 @@ class Labelled:
 
 
 def fit_head(
+    table: FeatureTable, num_classes: int, settings: HeadSettings | None = None, *, rows: list[int] | None = None
+) -> HeadFit:
+    """Train a linear head on the training photos of a table and on their augmented views.
+
+    Args:
+        table: Photos and features.
+        num_classes: ``K``.
+        settings: How.
+        rows: Some of the training photos, by row; all of them where left out, and then the photos of ``val`` give the curves.
+    """
+    samples = table.samples
+    chosen = samples.train_rows if rows is None else rows
+    training = Labelled(table.train if rows is None else table.train_views(rows), np.tile(samples.labels[chosen], table.views))
+    validation = None
+    if rows is None and samples.val_rows:
+        features = FeatureRows(table.val, np.arange(len(samples.val_rows)))
+        validation = Labelled(features, samples.labels[samples.val_rows])
+    groups = np.tile(table.groups_of(chosen), table.views)
+    return fit_linear_head(training, num_classes, groups=groups, validation=validation, settings=settings)
+
+
+def fit_linear_head(
     training: Labelled,
     num_classes: int,
     *,
@@ -176,11 +209,6 @@ def impossible_sentence() -> str:
         "Cross-validation is impossible: too many training photos belong together (one group, or copies of one photo). "
         'The head gets the usual penalty; calibration, doubtful labels and when to say "not sure" are not estimated.'
     )
-
-
-def _class_weights(labels: Ints, num_classes: int) -> torch.Tensor:
-    counts = np.bincount(labels, minlength=num_classes)
-    return torch.from_numpy(len(labels) / (num_classes * np.maximum(counts, 1))).float()
 
 
 def _side_by_side(width: int, plan: Plan, folds: list[int], penalties: list[float]) -> Heads:

@@ -13,14 +13,14 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.predict import predict_features, temperature_of
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
-from tsugiki.data.samples import UNKNOWN_CLASS, LeftOut, Listing, Look
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.listing import LeftOut, Listing
+from tsugiki.data.photo_index import Content
+from tsugiki.data.samples import UNKNOWN_CLASS, Samples
+from tsugiki.data.sources.find import list_photos
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows, headline
-from tsugiki.features.engines.choose import Engines
-from tsugiki.features.executor import EXACT, Photos
-from tsugiki.features.extract import extract, identify, weights_key
+from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore
-from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, Recalled, recall
+from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, seen_before
 from tsugiki.locale.messages import tr
 
 
@@ -39,7 +39,7 @@ class Evaluation:
     left_out: tuple[LeftOut, ...]
 
 
-def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None = None) -> Evaluation:
+def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
@@ -47,86 +47,76 @@ def evaluate(model: Classifier, data: str | Path, *, store: FeatureStore | None 
 
     Args:
         model: A trained classifier.
-        data: What :func:`tsugiki.load` takes.
+        data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
 
     Raises:
         DataError: When no photo of a known class can be read.
     """
     store = store or FeatureStore()
-    listing = list_photos(data)
-    looks = identify(listing.paths, store)
-    judged = _judged(model, listing, looks)
-    rows = judged.rows
-    photos = Photos([listing.paths[row] for row in rows], [looks[row].digest for row in rows])
-    engines = Engines(model.backbone, model.preprocess)
-    found = extract(photos, engines, store, way=EXACT, key=weights_key(model.backbone))
-    good = [at for at in range(len(rows)) if at not in found.problems]
-    undecoded = (LeftOut(listing.names[rows[at]], reason) for at, reason in sorted(found.problems.items()))
-    left_out = (*listing.left_out, *judged.unopened, *undecoded)
-    for entry in left_out:
+    listing, contents = _candidates(data, store)
+    samples = _to_judge(model, listing, contents)
+    for entry in samples.left_out:
         say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
-    if not good:
-        raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in left_out[:3]))
-    vectors = np.asarray(found.space.vectors()[found.rows[good]], np.float32)
-    predictions = Predictions(
-        tuple(listing.names[rows[at]] for at in good),
-        (judged.split,) * len(good),
-        _labels(model, [judged.labels[at] for at in good]),
-        predict_features(model, vectors).astype(np.float64),
-        model.classes,
-    )
-    document = evaluate_rows(predictions, split=judged.split, temperature=temperature_of(model))
+    if not len(samples):
+        raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in samples.left_out[:3]))
+    table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))
+    samples = table.samples
+    answers = predict_features(model, table.held_out).astype(np.float64)
+    predictions = Predictions(samples.names, samples.splits, samples.labels, answers, model.classes)
+    document = evaluate_rows(predictions, split=samples.held_out, temperature=temperature_of(model))
     say(headline(document))
-    return Evaluation(document, predictions, left_out)
+    return Evaluation(document, predictions, samples.left_out)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The photos to judge.
-
-    Attributes:
-        rows: Where they stand in the listing.
-        labels: The class of each.
-        split: What their split is called.
-        unopened: Files that would be among them and cannot be opened.
-    """
-
-    rows: list[int]
-    labels: list[str]
-    split: str
-    unopened: tuple[LeftOut, ...]
+def _candidates(data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
+    if not isinstance(data, Samples):
+        listing = list_photos(data)
+        return listing, store.contents(listing.paths)
+    # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from.
+    splits = ("",) * len(data) if data.draw else data.splits
+    listing = Listing(data.root, data.names, tuple(data.label_names()), splits, data.groups)
+    return listing, [Content(digest) for digest in data.digests]
 
 
-def _judged(model: Classifier, listing: Listing, looks: list[Look]) -> _Judged:
-    known = recall(model.notes, listing, looks)
-    opened = {name for name, look in zip(listing.splits, looks, strict=True) if look.digest}
+def _to_judge(model: Classifier, listing: Listing, contents: list[Content]) -> Samples:
+    """The photos to judge, all of one split, their labels those of the model's classes."""
+    seen = seen_before(model.notes, listing, contents)
+    opened = {name for name, content in zip(listing.splits, contents, strict=True) if content.digest}
     split = next((name for name in ("test", "val") if name in opened), "")
     asked = [row for row, name in enumerate(listing.splits) if not split or name == split]
-    rows = [row for row in asked if looks[row].digest]
-    if known is not None:
-        rows = _as_decided(rows, known, listing)
+    rows = [row for row in asked if contents[row].digest]
+    if seen is not None:
+        rows = _as_corrected(rows, seen, listing)
     if not split:
-        rows = _not_learned(rows, known)
-    labels = listing.labels if known is None else known.labels
-    unopened = tuple(LeftOut(listing.names[row], looks[row].reason) for row in asked if not looks[row].digest)
-    return _Judged(rows, [labels[row] for row in rows], split or "test", unopened)
+        rows = _not_learned(rows, seen)
+    names = listing.labels if seen is None else seen.labels
+    unopened = (LeftOut(listing.names[row], contents[row].reason) for row in asked if not contents[row].digest)
+    return Samples(
+        root=listing.root,
+        names=tuple(listing.names[row] for row in rows),
+        labels=_labels(model, [names[row] for row in rows]),
+        splits=(split or "test",) * len(rows),
+        classes=model.classes,
+        digests=tuple(contents[row].digest for row in rows),
+        left_out=(*listing.left_out, *unopened),
+    )
 
 
-def _as_decided(rows: list[int], known: Recalled, listing: Listing) -> list[int]:
+def _as_corrected(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[int]:
     """The rows that no list has left out."""
-    kept = [row for row in rows if known.roles[row] != EXCLUDED]
+    kept = [row for row in rows if seen.roles[row] != EXCLUDED]
     if len(kept) < len(rows):
         say(tr("Left out in training, so not judged either: {count}.", count=len(rows) - len(kept)))
-    moved = sum(known.labels[row] != listing.labels[row] for row in kept)
+    moved = sum(seen.labels[row] != listing.labels[row] for row in kept)
     if moved:
         say(tr("Another class because a list said so in training: {count}.", count=moved))
     return kept
 
 
-def _not_learned(rows: list[int], known: Recalled | None) -> list[int]:
+def _not_learned(rows: list[int], seen: SeenPhotos | None) -> list[int]:
     """The rows that the classifier has not learned from, where that is known and leaves any."""
-    if known is None or not set(known.roles) - {NEW}:  # other photos: copies of learned ones that were saved anew look new
+    if seen is None or not set(seen.roles) - {NEW}:  # other photos: copies of learned ones that were saved anew look new
         say(
             tr(
                 "These photos have no split, so all of them are judged: "
@@ -134,7 +124,7 @@ def _not_learned(rows: list[int], known: Recalled | None) -> list[int]:
             )
         )
         return rows
-    others = [row for row in rows if known.roles[row] not in {LEARNED, VALIDATION}]
+    others = [row for row in rows if seen.roles[row] not in {LEARNED, VALIDATION}]
     if rows and not others:
         say(tr("The classifier was trained with all of these photos, so the score is too good."))
         return rows

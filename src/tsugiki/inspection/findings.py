@@ -20,7 +20,7 @@ from tsugiki.evaluation.learning_curve import LearningCurve, learning_curve
 from tsugiki.evaluation.metrics import Floats, Ints, softmax
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
-from tsugiki.features.table import Evidence
+from tsugiki.features.table import FeatureTable
 from tsugiki.heads.discriminant import fit_quick_head, narrowed
 from tsugiki.heads.linear import judged_rows
 
@@ -81,6 +81,20 @@ class Findings:
         }
 
 
+def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool = True) -> Findings:
+    """What the training photos, and the copies among all photos, tell.
+
+    Args:
+        table: Photos and features.
+        out_of_fold: ``[N, K]`` logits of the training photos by heads that have not learned from them; NaN, or ``None``, where
+            there is no such head.
+        with_curve: Whether to look where accuracy is going with more photos.
+    """
+    rows = table.samples.train_rows
+    probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
+    return find(table, rows, probabilities, with_curve=with_curve)
+
+
 def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Floats | None:
     """``[N, K]`` of logits, at their own temperature; NaN and ``None`` stay.
 
@@ -92,26 +106,26 @@ def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Float
     return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
 
 
-def find(evidence: Evidence, rows: Sequence[int], probabilities: Floats | None, *, with_curve: bool = True) -> Findings:
+def find(table: FeatureTable, rows: Sequence[int], probabilities: Floats | None, *, with_curve: bool = True) -> Findings:
     """Everything at once.
 
     Args:
-        evidence: Photos and features.
+        table: Photos and features.
         rows: ``N`` rows of its samples: the photos whose labels are examined.
         probabilities: ``[N, K]`` out-of-fold, of these photos; NaN, or ``None``, where nobody could judge them.
         with_curve: Whether to look where accuracy is going with more photos.
     """
-    samples, picked = evidence.samples, np.asarray(rows, np.int64)
-    copies = evidence.copies
+    samples, picked = table.samples, np.asarray(rows, np.int64)
+    copies = table.duplicates
     judged = judged_rows(probabilities) if probabilities is not None else picked[:0]
     return Findings(
         suspects=() if probabilities is None else tuple(_suspects(samples.labels, probabilities[judged], picked[judged])),
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
-        leaks=find_leaks(copies or [], samples.splits, samples.held_out),
-        shortcuts=tuple(_shortcuts(evidence, picked)),
-        odd=tuple(_odd_ones(evidence)),
-        curve=_curve(evidence, picked) if with_curve else None,
+        leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
+        shortcuts=tuple(_shortcuts(table, picked)),
+        odd=tuple(_odd_ones(table)),
+        curve=_curve(table, picked) if with_curve else None,
         examined=len(judged),
     )
 
@@ -122,10 +136,10 @@ def _suspects(labels: Ints, probabilities: Floats, rows: Ints) -> list[Suspect]:
     return [dataclasses.replace(one, row=int(rows[one.row])) for one in found]
 
 
-def _shortcuts(evidence: Evidence, rows: npt.NDArray[np.int64]) -> list[Shortcut]:
+def _shortcuts(table: FeatureTable, rows: npt.NDArray[np.int64]) -> list[Shortcut]:
     step = -(-len(rows) // _MOST_FOR_SHORTCUTS)
-    known = [int(row) for row in rows[::step] if evidence.facts[row] is not None]
-    facts = [fact for row in known if (fact := evidence.facts[row]) is not None]
+    known = [int(row) for row in rows[::step] if table.facts[row] is not None]
+    facts = [fact for row in known if (fact := table.facts[row]) is not None]
     if not facts:
         return []
     size = np.array([(fact.width, fact.height) for fact in facts], np.float64)
@@ -134,30 +148,30 @@ def _shortcuts(evidence: Evidence, rows: npt.NDArray[np.int64]) -> list[Shortcut
         "shape": size[:, :1] / size[:, 1:],
         "colour": np.array([fact.colour for fact in facts], np.float64),
     }
-    return find_shortcuts(measured, evidence.samples.labels[known])
+    return find_shortcuts(measured, table.samples.labels[known])
 
 
-def _odd_ones(evidence: Evidence) -> list[OddOne]:
+def _odd_ones(table: FeatureTable) -> list[OddOne]:
     """Photos beyond Tukey's fence: farther from the others than the third quartile by 1.5 times the quartiles' distance."""
-    if evidence.copies is None or len(evidence.samples) <= 2 * _NEIGHBOURS:
+    if table.duplicates is None or len(table.samples) <= 2 * _NEIGHBOURS:
         return []
     # Copies only: photos of one subject that is unlike all others are not odd, there are several.
-    groups = duplicate_groups(evidence.copies, len(evidence.samples))
+    groups = duplicate_groups(table.duplicates, len(table.samples))
 
     def distances() -> list[float]:
-        found: list[float] = training_distance(evidence.every_feature, k=_NEIGHBOURS, groups=groups).tolist()
+        found: list[float] = training_distance(table.every, k=_NEIGHBOURS, groups=groups).tolist()
         return found
 
-    distance = np.array(evidence.remembered("odd-2", distances))
+    distance = np.array(table.remembered("odd-2", distances))
     first, third = np.quantile(distance, [0.25, 0.75])
     beyond = np.flatnonzero(distance > third + 1.5 * (third - first))
     order = beyond[np.argsort(-distance[beyond], kind="stable")]
     return [OddOne(row, float(distance[row])) for row in order.tolist()]
 
 
-def _curve(evidence: Evidence, rows: Ints) -> LearningCurve | None:
+def _curve(table: FeatureTable, rows: Ints) -> LearningCurve | None:
     if len(rows) > _MOST_FOR_A_CURVE:
         return None
-    features = narrowed(evidence.every_feature[rows])
-    groups = evidence.together(rows.tolist())
-    return learning_curve(features, evidence.samples.labels[rows], fit_quick_head, groups=groups)
+    features = narrowed(table.every[rows])
+    groups = table.groups_of(rows.tolist())
+    return learning_curve(features, table.samples.labels[rows], fit_quick_head, groups=groups)

@@ -9,14 +9,13 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
-from tsugiki.data.load import settle
-from tsugiki.data.sources.listing import list_photos
+from tsugiki.data.photo_index import content_of
+from tsugiki.data.samples import UNKNOWN_CLASS, Samples
+from tsugiki.data.sources.find import list_photos
 from tsugiki.evaluation.out_of_distribution import nearest
-from tsugiki.features.engines.choose import Engines
-from tsugiki.features.executor import FAST, Photos
-from tsugiki.features.extract import extract, features_of_files, identify, weights_key
+from tsugiki.features.extract import FeatureSettings, extract, features_of_files
 from tsugiki.features.store import FeatureStore
-from tsugiki.inspection.seen_photos import LEARNED, recall
+from tsugiki.inspection.seen_photos import LEARNED, seen_before
 from tsugiki.locale.messages import tr
 
 
@@ -36,7 +35,7 @@ class NearPhoto:
 
 
 def nearest_photos(
-    classifier: Classifier, photo: Path, data: str | Path, *, count: int = 5, store: FeatureStore | None = None
+    classifier: Classifier, photo: Path, data: Samples | str | Path, *, count: int = 5, store: FeatureStore | None = None
 ) -> list[NearPhoto]:
     """The ``count`` training photos whose features are nearest, nearest first; ``photo`` itself is not among them.
 
@@ -51,32 +50,40 @@ def nearest_photos(
         DataError: When the photos cannot be used, or the classifier was trained on others.
     """
     store = store or FeatureStore()
-    photos, labels = _training_photos(classifier, data, store)
-    engines = Engines(classifier.backbone, classifier.preprocess)
-    found = extract(photos, engines, store, way=FAST, key=weights_key(classifier.backbone))
-    own = identify([photo], store)[0].digest
-    rows = [row for row, digest in enumerate(photos.digests) if row not in found.problems and digest != own]
+    training = _training_photos(classifier, data, store)
+    settings = FeatureSettings(store=store)
+    table = extract(training, classifier.backbone, preprocess=classifier.preprocess, settings=settings)
+    own = content_of(photo).digest
+    rows = [row for row, digest in enumerate(table.samples.digests) if digest != own]
     vectors, _ = features_of_files(classifier.backbone, classifier.preprocess, [photo])
-    gallery = np.asarray(found.space.vectors()[found.rows[rows]], np.float32)
-    near = nearest(vectors, gallery, k=count)
+    near = nearest(vectors, table.train.take(np.array(rows, np.int64)), k=count)
     pairs = zip(near.rows[0].tolist(), near.similarity[0].tolist(), strict=True)
-    return [NearPhoto(photos.paths[rows[at]], labels[rows[at]], similarity) for at, similarity in pairs if at >= 0]
+    paths, labels = table.samples.paths, table.samples.label_names()
+    return [NearPhoto(paths[rows[at]], labels[rows[at]], similarity) for at, similarity in pairs if at >= 0]
 
 
-def _training_photos(classifier: Classifier, data: str | Path, store: FeatureStore) -> tuple[Photos, list[str]]:
-    """The photos that the classifier learned from, and the class that each had then."""
+def _training_photos(classifier: Classifier, data: Samples | str | Path, store: FeatureStore) -> Samples:
+    """The photos that the classifier learned from, with the class that each had then."""
+    if isinstance(data, Samples):
+        return data.of("train")
     listing = list_photos(data)
-    looks = identify(listing.paths, store)
-    known = recall(classifier.notes, listing, looks)
-    if known is None:  # notes that do not tell
-        samples = settle(listing, looks).of("train")
-        return Photos(samples.paths, samples.digests), [samples.classes[label] for label in samples.labels]
-    rows = [row for row, role in enumerate(known.roles) if role == LEARNED]
+    contents = store.contents(listing.paths)
+    seen = seen_before(classifier.notes, listing, contents)
+    if seen is None:  # notes that do not tell
+        return Samples.from_listing(listing, contents).of("train")
+    rows = [row for row, role in enumerate(seen.roles) if role == LEARNED]
     if not rows:
         raise DataError(
             tr("None of these photos trained the classifier."),
             got=str(data),
             cure=tr("name the photos that it was trained with"),
         )
-    paths = listing.paths
-    return Photos([paths[row] for row in rows], [looks[row].digest for row in rows]), [known.labels[row] for row in rows]
+    place = {name: label for label, name in enumerate(classifier.classes)}
+    return Samples(
+        root=listing.root,
+        names=tuple(listing.names[row] for row in rows),
+        labels=np.array([place.get(seen.labels[row], UNKNOWN_CLASS) for row in rows], np.int64),
+        splits=("train",) * len(rows),
+        classes=classifier.classes,
+        digests=tuple(contents[row].digest for row in rows),
+    )

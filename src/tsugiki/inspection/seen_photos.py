@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.load import settle
-from tsugiki.data.samples import Listing, Look, Samples
+from tsugiki.data.listing import Listing
+from tsugiki.data.photo_index import Content
+from tsugiki.data.samples import Samples
 
 LEARNED = "learned"
 VALIDATION = "validation"
@@ -26,7 +27,7 @@ _DIGITS = 16  # of a digest: 64 bits tell a billion photos apart
 
 
 @dataclass(frozen=True)
-class Recalled:
+class SeenPhotos:
     """What photos were in training.
 
     Attributes:
@@ -40,66 +41,64 @@ class Recalled:
 
 
 def seen_notes(samples: Samples) -> dict[str, Any]:
-    """What a run notes about its photos, plain values; :func:`recall` reads it."""
-    validation = samples.rows_of("val") if samples.held_out == "test" else []
-    parts = {LEARNED: samples.rows_of("train"), VALIDATION: validation, HELD_OUT: samples.rows_of(samples.held_out)}
+    """What a run notes about its photos, plain values; :func:`seen_before` reads it."""
+    parts = {LEARNED: samples.train_rows, VALIDATION: samples.val_rows, HELD_OUT: samples.held_out_rows}
     # One string each: a list would take a line per photo in the run's description.
     notes = {role: " ".join(sorted({_short(samples.digests[row]) for row in rows})) for role, rows in parts.items()}
-    return {**notes, "decided": [[_short(one.digest), one.label, one.now] for one in samples.decided]}
+    return {**notes, "decided": [[_short(one.digest), one.label, one.now] for one in samples.corrections]}
 
 
-def recall(notes: Mapping[str, Any], listing: Listing, looks: Sequence[Look]) -> Recalled | None:
+def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
     """What ``N`` photos were in the training that wrote ``notes``.
 
     Args:
         notes: Of the classifier.
         listing: ``N`` photos as they lie now.
-        looks: Their content.
+        contents: Their content.
 
     Returns:
         Roles and labels, or ``None`` where the notes do not tell.
     """
     try:
         if "seen" in notes:
-            return _by_content(notes["seen"], listing, looks)
-        return _drawn_again(notes["split"], listing, looks)
+            return _by_content(notes["seen"], listing, contents)
+        return _drawn_again(notes["split"], listing, contents)
     except (TsugikiError, AttributeError, KeyError, TypeError, ValueError):  # other photos, or notes that somebody else wrote
         return None
 
 
-def _by_content(seen: Mapping[str, Any], listing: Listing, looks: Sequence[Look]) -> Recalled:
+def _by_content(seen: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos:
     # A content that is in two parts has been learned from.
     role_of = {digest: role for role in (HELD_OUT, VALIDATION, LEARNED) for digest in seen[role].split()}
     decided: dict[tuple[str, str], list[str]] = defaultdict(list)
     for digest, label, now in seen["decided"]:
         decided[digest, label].append(now)
     roles, labels = [], []
-    for label, look in zip(listing.labels, looks, strict=True):
+    for label, content in zip(listing.labels, contents, strict=True):
         # Copies of one photo are alike, so each decision counts for one of them, whichever it was.
-        choices = decided.get((_short(look.digest), label))
+        choices = decided.get((_short(content.digest), label))
         now = choices.pop() if choices else label
-        roles.append(role_of.get(_short(look.digest), NEW) if now else EXCLUDED)
+        roles.append(role_of.get(_short(content.digest), NEW) if now else EXCLUDED)
         labels.append(now or label)
-    return Recalled(roles, labels)
+    return SeenPhotos(roles, labels)
 
 
-def _drawn_again(split: Mapping[str, Any], listing: Listing, looks: Sequence[Look]) -> Recalled | None:
+def _drawn_again(split: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
     """For runs of older programs, which noted how photos were drawn: the very same photos are drawn in the same way."""
     absent = set(split["left_out"])
-    then = [Look(reason="-") if name in absent else look for name, look in zip(listing.names, looks, strict=True)]
-    samples = settle(listing, then, seed=int(split["seed"]), held_out=float(split["held_out"]))
+    then = [Content(reason="-") if name in absent else content for name, content in zip(listing.names, contents, strict=True)]
+    samples = Samples.from_listing(listing, then, seed=int(split["seed"]), held_out=float(split["held_out"]))
     # Photos that turned out unreadable only when they were computed took part in the draw.
     if fingerprint(samples) != split["fingerprint"]:
         return None
     role_of = {name: LEARNED if part == "train" else HELD_OUT for name, part in zip(samples.names, samples.splits, strict=True)}
     # Their other photos were left out then, not judged.
-    return Recalled([role_of.get(name, EXCLUDED) for name in listing.names], list(listing.labels))
+    return SeenPhotos([role_of.get(name, EXCLUDED) for name in listing.names], list(listing.labels))
 
 
 def fingerprint(samples: Samples) -> str:
     """A digest of every photo's content, class and split, wherever the photos lie and in whatever order the classes are."""
-    names = [samples.classes[label] if label >= 0 else "" for label in samples.labels]
-    rows = sorted(zip(samples.digests, names, samples.splits, strict=True))
+    rows = sorted(zip(samples.digests, samples.label_names(), samples.splits, strict=True))
     return hashlib.sha256(repr((sorted(samples.classes), rows)).encode()).hexdigest()
 
 

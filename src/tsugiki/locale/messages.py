@@ -13,7 +13,7 @@ import functools
 import locale
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 
 LANGUAGES = ("en", "ja")
@@ -35,6 +35,12 @@ def tr(text: str, /, **values: object) -> str:
 def listed(items: Iterable[object]) -> str:
     """Several things in a row, with the comma of the language in use between them."""
     return tr(", ").join(map(str, items))
+
+
+def first_few(items: Sequence[str], most: int = 5) -> str:
+    """The first of several things in a row, and how many more there are."""
+    first = ", ".join(items[:most])
+    return first if len(items) <= most else tr("{names} and {count} more", names=first, count=len(items) - most)
 
 
 def in_a_row(*sentences: str) -> str:

@@ -178,7 +178,7 @@ def _balance(samples: Samples) -> str:
 
 
 def _sizes(audit: Audit) -> str:
-    edges = [min(fact.width, fact.height) for fact in audit.evidence.facts if fact is not None]
+    edges = [min(fact.width, fact.height) for fact in audit.table.facts if fact is not None]
     if not edges:
         return ""
     smallest, usual, largest = np.quantile(edges, [0, 0.5, 1]).astype(int).tolist()

@@ -16,7 +16,7 @@ from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
-from tsugiki.training.run import Run, find_in_run
+from tsugiki.training.run import Run
 
 RUN_FILES = (
     "classifier.json",
@@ -128,7 +128,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
         return target
     check_target(target)
     name = target.resolve().name
-    findings = find_in_run(run)
+    findings = run.findings
     with atomic_folder(target) as temporary:
         run.classifier.save(temporary)
         write_atomically(temporary / HISTORY, _history_csv(run.history))

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.samples import Decided, LeftOut, Samples
+from tsugiki.data.listing import LeftOut
+from tsugiki.data.samples import Correction, Samples
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
 from tsugiki.locale.messages import tr
 
@@ -59,8 +60,10 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
         DataError: When a class loses its last training photo, or nothing is held out any more.
     """
     decided = {*decisions.exclude, *decisions.relabel}
+    if not decided:
+        return samples
     rows = [row for row, name in enumerate(samples.names) if name in decided]
-    if decided and not rows:
+    if not rows:
         raise RequestError(
             tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
         )
@@ -73,16 +76,19 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
         samples,
         labels=labels,
         decisions=(*samples.decisions, *_told(samples, gone, moved)),
-        decided=(*samples.decided, *_by_content(samples, dict.fromkeys(gone, "") | moved)),
+        corrections=(*samples.corrections, *_by_content(samples, dict.fromkeys(gone, "") | moved)),
     )
     lost = [LeftOut(samples.names[row], tr("excluded by the list")) for row in sorted(gone)]
-    return _usable(changed.take(row for row in range(len(samples)) if row not in gone), lost)
+    kept = changed.take(row for row in range(len(samples)) if row not in gone)
+    if samples.held_out and not kept.held_out:
+        raise DataError(tr("The list leaves no held-out photo."), cure=tr("keep some of them"))
+    return _usable(kept, lost)
 
 
-def _by_content(samples: Samples, now: dict[int, str]) -> list[Decided]:
+def _by_content(samples: Samples, now: dict[int, str]) -> list[Correction]:
     """The decisions as a run notes them, so that they hold wherever the photos lie later."""
     return [
-        Decided(samples.digests[row], samples.classes[samples.labels[row]], name)
+        Correction(samples.digests[row], samples.classes[samples.labels[row]], name)
         for row, name in sorted(now.items())
         if name != samples.classes[samples.labels[row]]
     ]
@@ -107,13 +113,11 @@ def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
 
 
 def _usable(samples: Samples, lost: list[LeftOut]) -> Samples:
-    learned = set(samples.labels[samples.rows_of("train")].tolist())
+    learned = set(samples.labels[samples.train_rows].tolist())
     empty = [name for label, name in enumerate(samples.classes) if label not in learned]
     if empty:
         raise DataError(
             tr("The list leaves no training photo of: {names}.", names=", ".join(empty)),
             cure=tr("keep some of them, or take the class folder away"),
         )
-    if not {"val", "test"} & set(samples.splits):
-        raise DataError(tr("The list leaves no held-out photo."), cure=tr("keep some of them"))
     return replace(samples, left_out=(*samples.left_out, *lost))

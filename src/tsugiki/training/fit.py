@@ -1,108 +1,298 @@
-"""The whole story of training: photos and a classifier in, a run out."""
+"""One fit: photos and a classifier in, a run out. Read :func:`fit`, it is the way of the data.
+
+``load`` -> ``extract`` -> ``fit_head`` -> ``calibrate`` -> (``fine_tune``) -> ``judge`` -> ``inspect``; and
+:func:`tsugiki.save_run` writes what came of it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
+from torch import nn
 
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
+from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
+from tsugiki.core.processes import accelerator_on, one_first
+from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.predictions import headline
-from tsugiki.features.table import Evidence, Looking, find_samples, gather
-from tsugiki.features.vectors import FeatureRows, Floats
-from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_head, impossible_sentence
+from tsugiki.features.extract import FeatureSettings, extract
+from tsugiki.features.table import FeatureTable
+from tsugiki.features.vectors import Floats
+from tsugiki.fine_tuning.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
+from tsugiki.fine_tuning.calibrating import calibrate_fine_tuned
+from tsugiki.fine_tuning.comparison import compare, verdict_sentence
+from tsugiki.fine_tuning.dividing import divide
+from tsugiki.fine_tuning.request import Groundwork, Resume, check_request, check_resume
+from tsugiki.fine_tuning.run import FineTuned, fine_tune
+from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
+from tsugiki.inspection.findings import inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
+from tsugiki.locale.messages import tr
 from tsugiki.training.judge import calibrate, judge
 from tsugiki.training.run import Run
+
+Method = Literal["transfer", "fine-tune", "auto"]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How to fine-tune, and where.
+
+    Attributes:
+        settings: Every setting.
+        folder: For checkpoints; without one an interrupted training cannot be continued.
+        resume: ``auto`` goes on if it can, ``must`` refuses to begin anew, ``never`` begins anew.
+        on_epoch: Called with each new row of the history, after it was said.
+
+    Raises:
+        RequestError: When one of them is something else.
+    """
+
+    settings: FineTuneSettings = field(default_factory=FineTuneSettings)
+    folder: Path | None = None
+    resume: Resume = "auto"
+    on_epoch: Callable[[dict[str, float]], None] | None = None
+
+    def __post_init__(self) -> None:
+        _require_kinds(settings=(self.settings, FineTuneSettings))
+        folder: object = self.folder
+        if isinstance(folder, str):
+            object.__setattr__(self, "folder", Path(folder))
+        check_resume(self.resume)
 
 
 def fit(
     model: Classifier,
     data: Samples | str | Path,
     *,
+    method: Method = "transfer",
     settings: HeadSettings | None = None,
-    looking: Looking | None = None,
+    features: FeatureSettings | None = None,
+    fine_tuning: FineTuning | None = None,
 ) -> Run:
-    """Train a classifier on labelled photos by transfer learning: the backbone stays frozen, the head learns.
+    """Train a classifier on labelled photos.
 
     Args:
-        model: Its head is trained in place; its backbone is not touched.
+        model: Trained in place, on the device it is on.
         data: Samples from :func:`tsugiki.load`, or what that takes.
+        method: ``transfer``: the backbone stays frozen, the head learns. ``fine-tune``: then all layers learn, and the two are
+            compared on the held-out photos. ``auto``: both, and the one that the validation photos prefer is kept; the first
+            one, too, where fine-tuning is not possible.
         settings: Of the head.
-        looking: Engine, views and store.
+        features: How features are computed: engine, views and store.
+        fine_tuning: How to fine-tune.
 
     Returns:
-        The run; ``run.classifier`` is ``model``.
+        The run; ``run.classifier`` is ``model``. Without held-out photos its score is out-of-fold: each training photo answered
+        by a head that has not learned from it. After fine-tuning ``run.evaluation["fine_tuning"]`` compares both methods, and
+        ``run.out_of_fold`` are still those of the frozen backbone: fine-tuning is not repeated per fold.
 
     Raises:
-        RequestError: When the photos' classes are not the model's.
+        RequestError: When the photos' classes are not the model's, or the settings do not fit.
         DataError: When the photos cannot be used.
+        TrainingError: When fine-tuning could not go on.
     """
-    run = learn(model, data, settings or HeadSettings(), looking or Looking()).judged()
+    if method not in get_args(Method):
+        raise RequestError(tr("There is no such method."), allowed=", ".join(get_args(Method)), got=repr(method))
+    begun = time.monotonic()
+    settings, features = settings or HeadSettings(), features or FeatureSettings()
+    _require_kinds(settings=(settings, HeadSettings), features=(features, FeatureSettings))
+    wish = None if method == "transfer" else _Wish.of(method, fine_tuning or FineTuning(), settings, features, begun)
+    with one_first(model.device):
+        samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
+        samples = samples.with_classes(model.classes)
+    if wish is not None:
+        wish.check(model, samples)
+    with one_first(model.device):
+        table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
+        head = fit_head(table, len(model.classes), settings)
+        out_of_fold = _take_head(model, head, table)
+        calibrate(model, table, out_of_fold)
+        model.notes = _notes(table, head, features)
+    tuned = None if wish is None else wish.fine_tuned(model, table)
+    # Everything is decided: only now the held-out photos are looked at.
+    frozen = _finished(model, head.history, table, out_of_fold)
+    run = frozen if wish is None else wish.kept(frozen, tuned)
     say(headline(run.evaluation))
     return run
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A classifier whose head has learned and is calibrated; what it says about the held-out photos nobody has seen yet.
-
-    Attributes:
-        classifier: Trained.
-        history: See :class:`tsugiki.training.run.Run`.
-        evidence: Photos and features that it was made from.
-        out_of_fold: See :class:`tsugiki.training.run.Run`.
-    """
-
-    classifier: Classifier
-    history: list[dict[str, float]]
-    evidence: Evidence
-    out_of_fold: Floats | None
-
-    def judged(self) -> Run:
-        """The run: the one look at the held-out photos."""
-        predictions, evaluation = judge(self.classifier, self.evidence)
-        return Run(self.classifier, self.history, evaluation, predictions, self.evidence, self.out_of_fold)
+def _require_kinds(**settings: tuple[object, type]) -> None:
+    for name, (given, kind) in settings.items():
+        if not isinstance(given, kind):
+            what = tr("{name} is something else than was expected.", name=name)
+            raise RequestError(what, allowed=f"{name}={kind.__name__}(...)", got=type(given).__name__)
 
 
-def learn(model: Classifier, data: Samples | str | Path, settings: HeadSettings, looking: Looking) -> Learned:
-    """:func:`fit` without its last step: no answer about a held-out photo is asked for."""
-    samples = data if isinstance(data, Samples) else find_samples(data, seed=settings.seed, store=looking.store)
-    samples = samples.with_classes(model.classes)
-    evidence = gather(model.backbone, model.preprocess, samples, looking)
-    head = _fit_on(evidence, len(model.classes), settings)
+def _require_held_out(samples: Samples) -> None:
+    if not samples.held_out:
+        raise DataError(
+            tr("Nothing is held out: whether fine-tuning is better could not be judged."),
+            cure=tr("hold photos out, or stay with --method transfer"),
+        )
+
+
+def _take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats | None:
+    """Give the model its fitted head; returns the out-of-fold logits ``[N, K]`` of the training photos themselves."""
     if head.out_of_fold is None:
         say(impossible_sentence())
     with torch.no_grad():
         model.head.weight.copy_(head.weight)
         model.head.bias.copy_(head.bias)
-    out_of_fold = None if head.out_of_fold is None else head.out_of_fold[: len(evidence.training)]
-    calibrate(model, evidence, out_of_fold)
-    model.notes = {
+    return None if head.out_of_fold is None else head.out_of_fold[: len(table.samples.train_rows)]
+
+
+def _notes(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> dict[str, Any]:
+    """How the classifier was trained, plain values."""
+    samples = table.samples
+    return {
         "method": "transfer",
         "head": head.notes,
-        "calibration": NOT_ESTIMATED if out_of_fold is None else "out-of-fold",
-        "views": looking.views,
-        "photos": {split: len(evidence.samples.rows_of(split)) for split in sorted(set(evidence.samples.splits))},
-        "data_fingerprint": fingerprint(evidence.samples),
+        "calibration": NOT_ESTIMATED if head.out_of_fold is None else "out-of-fold",
+        "views": features.views,
+        "photos": {split: len(samples.rows_of(split)) for split in sorted(set(samples.splits))},
+        "data_fingerprint": fingerprint(samples),
         "split": samples.draw and asdict(samples.draw),
-        "seen": seen_notes(evidence.samples),
+        "seen": seen_notes(samples),
     }
-    return Learned(model, head.history, evidence, out_of_fold)
 
 
-def _fit_on(evidence: Evidence, num_classes: int, settings: HeadSettings) -> HeadFit:
-    samples = evidence.samples
-    views = len(evidence.features) // len(evidence.training)
-    labels = np.tile(samples.labels[evidence.training], views)
-    validation = None
-    if evidence.validation:
-        rows = np.arange(len(evidence.validation))
-        validation = Labelled(FeatureRows(evidence.validation_features, rows), samples.labels[evidence.validation])
-    groups = np.tile(evidence.together(evidence.training), views)
-    return fit_head(Labelled(evidence.features, labels), num_classes, groups=groups, validation=validation, settings=settings)
+def _finished(
+    model: Classifier,
+    history: list[dict[str, float]],
+    table: FeatureTable,
+    out_of_fold: Floats | None,
+    *,
+    fine_tuned: bool = False,
+) -> Run:
+    """The run: the one look at the held-out photos, and what the photos themselves tell."""
+    predictions, evaluation = judge(model, table, out_of_fold)
+    findings = inspect(table, out_of_fold, with_curve=not fine_tuned)
+    return Run(model, history, evaluation, predictions, table, out_of_fold, findings)
+
+
+@dataclass
+class _Wish:
+    """What a fit by both methods was asked to do, and what came of it.
+
+    Attributes:
+        method: ``fine-tune`` or ``auto``.
+        fine_tuning: How.
+        head: Settings of the head under fine-tuning.
+        features: How features are computed.
+        begun: When, by the clock.
+        request: The digest of what is asked for.
+        impossible: Why fine-tuning is not possible, where ``auto`` goes on without it.
+    """
+
+    method: Method
+    fine_tuning: FineTuning
+    head: HeadSettings
+    features: FeatureSettings
+    begun: float
+    request: str = ""
+    impossible: TsugikiError | None = None
+
+    @classmethod
+    def of(cls, method: Method, fine_tuning: FineTuning, head: HeadSettings, features: FeatureSettings, begun: float) -> _Wish:
+        _require_kinds(fine_tuning=(fine_tuning, FineTuning))
+        if method == "auto":
+            fine_tuning = replace(fine_tuning, settings=with_budget(fine_tuning.settings))
+        return cls(method, fine_tuning, head, features, begun)
+
+    def check(self, model: Classifier, samples: Samples) -> None:
+        """Understand the request before features are computed."""
+        try:
+            _require_held_out(samples)
+            self.request = check_request(
+                model,
+                samples,
+                self.fine_tuning.settings,
+                folder=self.fine_tuning.folder,
+                resume=self.fine_tuning.resume,
+                head=repr((self.head, self.features.views, self.features.engine)),
+            )
+        except DataError as error:
+            if self.method != "auto":
+                raise
+            self.impossible = error
+
+    def fine_tuned(self, model: Classifier, table: FeatureTable) -> FineTuned | None:
+        """A fine-tuned copy of the model; ``None`` where ``auto`` has to do without."""
+        if self.impossible is not None:
+            return None
+
+        def fit_head_on(rows: list[int]) -> nn.Linear:
+            return fit_head(table, len(model.classes), self.head, rows=rows).as_layer()
+
+        spent = time.monotonic() - self.begun if self.method == "auto" else 0.0
+        try:
+            return fine_tune(
+                model,
+                table.samples,
+                self.fine_tuning.settings,
+                folder=self.fine_tuning.folder,
+                device=model.device,
+                groundwork=Groundwork(fit_head_on, table.groups_of, spent, self.request),
+                resume=self.fine_tuning.resume,
+                on_epoch=self.fine_tuning.on_epoch,
+            )
+        except (DataError, TrainingError) as error:
+            # One of several processes that fail must not leave the others waiting for it.
+            if self.method != "auto" or accelerator_on(model.device).num_processes > 1:
+                raise
+            self.impossible = error
+            return None
+
+    def kept(self, frozen: Run, tuned: FineTuned | None) -> Run:
+        """The run of the classifier that is kept, with the comparison of both."""
+        model = frozen.classifier
+        if tuned is None:
+            assert self.impossible is not None  # noqa: S101 (there is no other way to have nothing)
+            say(given_up_sentence(self.impossible))
+            model.notes = {**model.notes, "asked_for": self.method}
+            return frozen
+        answered = self._judged(frozen, tuned)
+        if self.method == "auto":
+            say(choice_sentence(tuned.notes))
+        comparison = compare(frozen.predictions, answered.predictions)
+        say(verdict_sentence(comparison))
+        if self.method == "auto" and not prefers_fine_tuning(tuned.notes):
+            model.notes = {**model.notes, "asked_for": self.method, "fine_tuning": tuned.notes}
+            return replace(frozen, evaluation={**frozen.evaluation, "fine_tuning": comparison})
+        _take_over(model, tuned.classifier)
+        model.notes = {
+            **model.notes,
+            **tuned.notes,
+            "method": "fine-tune",
+            "asked_for": self.method,
+            "calibration": tuned.classifier.notes["calibration"],
+        }
+        return replace(answered, classifier=model, evaluation={**answered.evaluation, "fine_tuning": comparison})
+
+    def _judged(self, frozen: Run, tuned: FineTuned) -> Run:
+        """The run of the fine-tuned classifier: its own features, calibrated on photos that it has not learned from."""
+        classifier = tuned.classifier.to(frozen.classifier.device)
+        with one_first(frozen.classifier.device):
+            own = replace(self.features, views=0)
+            table = extract(frozen.samples, classifier.backbone, preprocess=classifier.preprocess, settings=own)
+        classifier.notes = {**classifier.notes, "calibration": "validation"}
+        learned, checked = divide(table.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        calibrate_fine_tuned(classifier, table, learned, checked)
+        return _finished(classifier, tuned.history, table, frozen.out_of_fold, fine_tuned=True)
+
+
+def _take_over(model: Classifier, tuned: Classifier) -> None:
+    """Make ``model`` what ``tuned`` is: weights, where they come from, calibration."""
+    model.load_state_dict(tuned.state_dict())
+    model.backbone.origin = tuned.backbone.origin
+    model.temperature, model.unknown = tuned.temperature, tuned.unknown

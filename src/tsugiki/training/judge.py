@@ -13,54 +13,78 @@ import torch
 from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.predict import predict_features, temperature_of
+from tsugiki.core.errors import DataError
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.duplicates import find_leaks
+from tsugiki.evaluation.metrics import softmax
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, threshold_at, training_distance
-from tsugiki.evaluation.predictions import Predictions, evaluate_rows
-from tsugiki.features.table import Evidence
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions, evaluate_rows
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import Floats
 from tsugiki.heads.linear import judged_rows
+from tsugiki.locale.messages import tr
 
 
-def calibrate(classifier: Classifier, evidence: Evidence, out_of_fold: Floats | None) -> None:
+def calibrate(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> None:
     """Set temperature and unknown threshold, both from training photos only; neither without out-of-fold answers.
 
     Args:
         classifier: Changed in place.
-        evidence: Features of the training photos.
+        table: Features of the training photos.
         out_of_fold: ``[N, K]`` logits of the training photos, NaN for photos that nobody could judge; ``None`` where
             cross-validation was impossible: too many photos belong together to tell how far apart two of them usually are.
     """
     if out_of_fold is None:
         classifier.temperature, classifier.unknown = 1.0, None
         return
-    labels = evidence.samples.labels[evidence.training]
+    rows = table.samples.train_rows
     judged = judged_rows(out_of_fold)
-    classifier.temperature = fit_temperature(out_of_fold[judged], labels[judged])
-    frames = evidence.training_frames
-    picked = np.arange(0, len(frames), max(1, -(-len(frames) // MOST_REFERENCES)))
-    reference = frames.take(picked)
-    groups = evidence.together(evidence.training)[picked]
-    known = evidence.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())
+    classifier.temperature = fit_temperature(out_of_fold[judged], table.samples.labels[rows][judged])
+    picked = np.arange(0, len(rows), max(1, -(-len(rows) // MOST_REFERENCES)))
+    reference = table.train_photos.take(picked)
+    groups = table.groups_of(rows)[picked]
+    known = table.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())
     threshold = threshold_at(np.array(known))
     classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
-def judge(classifier: Classifier, evidence: Evidence) -> tuple[Predictions, dict[str, Any]]:
-    """Rows and numbers of the held-out photos, copies of training photos among them counted."""
-    samples = evidence.samples.take(evidence.held_out)
-    predictions = Predictions(
-        samples.names,
-        samples.splits,
-        samples.labels,
-        predict_features(classifier, evidence.held_out_features).astype(np.float64),
-        classifier.classes,
-    )
+def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> tuple[Predictions, dict[str, Any]]:
+    """Rows and numbers of the held-out photos, copies of training photos among them counted.
+
+    Where nothing is held out, of the training photos: each is answered by a head that has not learned from it, and copies and
+    subjects were never separated.
+
+    Args:
+        classifier: Trained and calibrated.
+        table: Features of all photos.
+        out_of_fold: ``[N, K]`` logits of the training photos.
+
+    Raises:
+        DataError: When there is nothing to judge.
+    """
+    samples, held_out = table.samples, table.samples.held_out
+    if not held_out:
+        predictions = _out_of_fold(classifier, table, out_of_fold)
+        leaked: dict[str, str] | None = None if table.duplicates is None else {}
+        return predictions, evaluate_rows(predictions, split=OUT_OF_FOLD, temperature=temperature_of(classifier), leaked=leaked)
+    chosen = samples.take(samples.held_out_rows)
+    answers = predict_features(classifier, table.held_out).astype(np.float64)
+    predictions = Predictions(chosen.names, chosen.splits, chosen.labels, answers, classifier.classes)
     leaked = None
-    if evidence.copies is not None:
-        names = evidence.samples.names
-        leaks = find_leaks(evidence.copies, evidence.samples.splits, evidence.samples.held_out)
-        leaked = {names[row]: names[twin] for row, twin in leaks.items()}
-    held_out, temperature = evidence.samples.held_out, temperature_of(classifier)
-    document = evaluate_rows(predictions, split=held_out, temperature=temperature, leaked=leaked)
+    if table.duplicates is not None:
+        leaks = find_leaks(table.duplicates, samples.splits, held_out)
+        leaked = {samples.names[row]: samples.names[twin] for row, twin in leaks.items()}
+    document = evaluate_rows(predictions, split=held_out, temperature=temperature_of(classifier), leaked=leaked)
     return predictions, document
+
+
+def _out_of_fold(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> Predictions:
+    if out_of_fold is None:
+        raise DataError(
+            tr("Nothing is held out, and cross-validation is impossible: nothing could be scored."),
+            cure=tr("hold photos out, or add photos of other subjects"),
+        )
+    judged = judged_rows(out_of_fold)
+    chosen = table.samples.take([table.samples.train_rows[at] for at in judged.tolist()])
+    answers = softmax(out_of_fold[judged], classifier.temperature)
+    return Predictions(chosen.names, (OUT_OF_FOLD,) * len(chosen), chosen.labels, answers, classifier.classes)

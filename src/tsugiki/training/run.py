@@ -8,9 +8,9 @@ from typing import Any
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.predictions import Predictions
-from tsugiki.features.table import Evidence
+from tsugiki.features.table import FeatureTable
 from tsugiki.features.vectors import Floats
-from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
+from tsugiki.inspection.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,21 @@ class Run:
         history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``.
         evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.predictions.evaluate_rows`).
         predictions: One row per held-out photo.
-        evidence: Photos and features that it was made from.
+        table: Photos and features that it was made from.
         out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has learned its class, but not from it: NaN
             where there is no such head; ``None`` where there is none for any photo.
+        findings: What was found about the photos: label issues, duplicates, shortcuts, the learning curve.
     """
 
     classifier: Classifier
     history: list[dict[str, float]]
     evaluation: dict[str, Any]
     predictions: Predictions
-    evidence: Evidence
+    table: FeatureTable
     out_of_fold: Floats | None
+    findings: Findings
 
     @property
     def samples(self) -> Samples:
         """The photos that counted."""
-        return self.evidence.samples
-
-
-def find_in_run(run: Run) -> Findings:
-    """What the training photos of a run, and the copies among all its photos, tell."""
-    fine_tuned = run.classifier.notes.get("method") == "fine-tune"
-    probabilities = out_of_fold_probabilities(run.out_of_fold, run.samples.labels[run.evidence.training])
-    return find(run.evidence, run.evidence.training, probabilities, with_curve=not fine_tuned)
+        return self.table.samples

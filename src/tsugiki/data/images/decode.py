@@ -7,10 +7,12 @@ guessed or repaired: a file that is cut off is refused, not filled with grey.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -71,6 +73,53 @@ def open_photo(source: PhotoSource) -> Image.Image:
         content = read_content(source)
         with _identify(content) as photo:
             return _upright_rgb(photo)
+
+
+def content_digest(content: bytes) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_content(content: bytes) -> None:
+    """Make sure that a file's content is a photo that can be read, without decoding it where its bytes prove that.
+
+    A JPEG that ends with its end marker, a GIF that ends with its trailer, a PNG whose checksums are right to the last chunk
+    and a WebP of the length that it names are whole; anything in doubt is decoded.
+
+    Raises:
+        UnreadablePhoto: With the reason.
+    """
+    with strict_pillow(), _full_memory_told():
+        with _identify(content) as photo:
+            if photo.width * photo.height > MAX_PIXELS:
+                raise _too_many_pixels()
+        if not is_proven_whole(content):
+            open_photo(content)
+
+
+def is_proven_whole(content: bytes) -> bool:
+    """Whether the bytes of a file prove that nothing of the photo is missing; its pixels are not looked at."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return content.endswith(b"\xff\xd9")
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png_is_whole(content)
+    if content.startswith(b"GIF8"):
+        return content.endswith(b"\x00;")
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return len(content) >= 8 + int.from_bytes(content[4:8], "little")
+    return False
+
+
+def _png_is_whole(content: bytes) -> bool:
+    at = 8
+    while at + 12 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if end > len(content) or zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+            return False
+        if content[at + 4 : at + 8] == b"IEND":
+            return True
+        at = end
+    return False
 
 
 def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

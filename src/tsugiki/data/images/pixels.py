@@ -11,7 +11,6 @@ Letters: ``H`` x ``W`` the network's input, ``h`` x ``w`` a photo.
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import math
 import random
@@ -24,7 +23,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from tsugiki.data.images.decode import open_photo, strict_pillow
+from tsugiki.data.images.decode import content_digest, open_photo, strict_pillow
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import MOST_RESIZED, Preprocess
 
 _JPEG_START = b"\xff\xd8\xff"
@@ -72,33 +72,11 @@ FRAME = View()
 
 
 @dataclass(frozen=True)
-class PhotoFacts:
-    """What is remembered of a photo besides its features.
-
-    Attributes:
-        width: In pixels, upright.
-        height: Likewise.
-        colour: Mean red, green and blue, 0 to 255.
-        look: Perceptual hash, 64 bits as a signed integer: photos that look alike differ in few bits.
-    """
-
-    width: int
-    height: int
-    colour: tuple[float, float, float]
-    look: int
-
-
-@dataclass(frozen=True)
 class Pixels:
     """A photo as a network's input: ``values`` uint8 ``[3, H, W]``, and its facts."""
 
     values: torch.Tensor
     facts: PhotoFacts
-
-
-def content_digest(content: bytes) -> str:
-    """SHA-256 of a file's content, 64 hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: View = FRAME) -> Pixels:

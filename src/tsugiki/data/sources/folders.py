@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.samples import LeftOut, Listing
+from tsugiki.data.listing import LeftOut, Listing
 from tsugiki.data.sources.names import (
     PHOTO_SUFFIXES,
     is_never_meant,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.samples import LeftOut, Listing
+from tsugiki.data.listing import LeftOut, Listing
 from tsugiki.data.sources.names import one_spelling, split_of
 from tsugiki.locale.messages import tr
 

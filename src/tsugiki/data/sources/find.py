@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError, UnknownName
-from tsugiki.data.samples import Listing
+from tsugiki.data.listing import Listing
 from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, has_columns, list_manifest
