@@ -137,3 +137,32 @@ def test_importing_the_package_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_answering_from_features_needs_no_torch(dish_run, tmp_path):
+    """A run folder is described, its photos are listed and its features answered by a process that has no PyTorch."""
+    import json
+    import subprocess
+    import sys
+
+    import numpy as np
+
+    folder = dish_run.classifier.save(tmp_path / "run")
+    np.save(tmp_path / "features.npy", dish_run.table.held_out)
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import json, pathlib, numpy, tsugiki\n"
+        "from tsugiki.classifier.artefact import read_answer_head\n"
+        "from tsugiki.features.store import FeatureStore\n"
+        "from tsugiki.features.table import FeatureTable\n"
+        "run, photos, features = sys.argv[1:]\n"
+        "head = read_answer_head(pathlib.Path(run))\n"
+        "samples = tsugiki.load(photos)\n"
+        "answers = head.answer(numpy.load(features), [''] * len(samples.held_out_rows))\n"
+        "print(json.dumps([[one.label, one.known, one.distance, *one.probabilities] for one in answers]))"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(dish_run.samples.root), str(tmp_path / "features.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = dish_run.classifier.answer_head.answer(dish_run.table.held_out, [""] * 18)
+    assert json.loads(done.stdout) == [[one.label, one.known, one.distance, *one.probabilities] for one in expected]

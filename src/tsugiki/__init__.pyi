@@ -4,8 +4,8 @@ from .backbones.network_heads import replace_head as replace_head
 from .backbones.tables import parameter_table as parameter_table
 from .backbones.tables import summary as summary
 from .backbones.tinyvgg import TinyVGG as TinyVGG
+from .classifier.answer import Prediction as Prediction
 from .classifier.classifier import Classifier as Classifier
-from .classifier.prediction import Prediction as Prediction
 from .core.seeds import set_seeds as set_seeds
 from .data.augmentation.augment import Augmentation as Augmentation
 from .data.load import load as load

@@ -238,7 +238,7 @@ def test_weights_that_do_not_fit_are_refused_though_the_digest_is_right(saved, c
 
 
 def test_an_interrupted_save_leaves_no_half_written_file(saved, dish_run, monkeypatch):
-    from tsugiki.classifier import artefact
+    from tsugiki.classifier import classifier
 
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
 
@@ -246,7 +246,7 @@ def test_an_interrupted_save_leaves_no_half_written_file(saved, dish_run, monkey
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(artefact, "save_file", interrupted)
+    monkeypatch.setattr(classifier, "save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         dish_run.classifier.save(saved)
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
@@ -258,7 +258,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moment", range(4))
 def test_killed_at_any_moment_the_folder_holds_the_old_or_the_new_classifier(saved, nae, monkeypatch, moment):
-    from tsugiki.classifier import artefact
+    from tsugiki.classifier import artefact, classifier
 
     steps = ["save_file", "write_json", "_digest_in", "Path.replace"]
     old = tg.Classifier.load(saved)
@@ -266,7 +266,7 @@ def test_killed_at_any_moment_the_folder_holds_the_old_or_the_new_classifier(sav
     if moment == 3:
         monkeypatch.setattr(artefact.Path, "replace", _only_temporary_files(artefact.Path.replace))
     elif moment < 2:
-        monkeypatch.setattr(artefact, steps[moment], _kill)
+        monkeypatch.setattr((classifier, artefact)[moment], steps[moment], _kill)
     with pytest.raises(Killed):
         tg.Classifier(nae, classes=["猫", "犬"]).save(saved)
     monkeypatch.undo()

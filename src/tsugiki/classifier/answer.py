@@ -1,16 +1,27 @@
-"""Photos unlike anything seen in training: "not sure" instead of a confident wrong answer.
+"""The answer: feature vectors -> logits -> calibrated probabilities, and whether the photo is like any that was learned from.
+
+Everything here is NumPy: it is the same whoever computed the features, and reading and using it needs no PyTorch. Logits are
+added up in double precision and the probabilities rounded to float32, so that a photo has one answer, alone or among others.
 
 The distance of a photo is the cosine distance of its feature vector to the nearest training photo's (Sun et al., 2022, "Out-of-
-Distribution Detection with Deep Nearest Neighbors"). A photo farther away than the threshold is unknown.
+Distribution Detection with Deep Nearest Neighbors"). A photo farther away than the threshold is unknown: "not sure" instead of
+a confident wrong answer.
 
-Letters: ``B`` photos, ``D`` feature width, ``M`` reference photos.
+Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``M`` reference photos.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.evaluation.metrics import softmax, unit_rows
+
+Floats = npt.NDArray[np.float32]
 
 NOT_ESTIMATED = "not estimated"
 """What a run's notes say of its calibration where there were no photos to estimate it on."""
@@ -18,33 +29,127 @@ NOT_ESTIMATED = "not estimated"
 MOST_REFERENCES = 5_000
 """Training photos that "unlike anything seen" is measured against."""
 
+_BLOCK = 65_536  # reference photos that are compared at once
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier answers for one photo.
+
+    Attributes:
+        label: The most probable class, or ``""`` when the photo could not be read.
+        probability: Its probability, calibrated, in [0, 1].
+        top: The most probable classes with their probabilities, best first.
+        known: False when the photo is unlike every training photo: then ``label`` is a guess that should not be used.
+        name: The photo's path as it was given, or ``""`` for pictures that have none.
+        problem: Why the photo could not be read, or ``""``.
+        distance: How far the photo is from the nearest training photo (cosine distance), where that is known.
+        probabilities: One per class, in the order of the classifier's classes.
+    """
+
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...] = ()
+    known: bool = True
+    name: str = ""
+    problem: str = ""
+    distance: float | None = None
+    probabilities: tuple[float, ...] = field(default=(), repr=False)
+
+    def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Plain values, for JSON.
+
+        Args:
+            classes: The classifier's classes, the keys of ``probabilities``.
+        """
+        if self.problem:
+            return {"path": self.name, "problem": self.problem}
+        return {
+            "path": self.name,
+            "label": self.label,
+            "probability": self.probability,
+            "known": self.known,
+            "distance": self.distance,
+            "top": [{"label": label, "probability": probability} for label, probability in self.top],
+            "probabilities": dict(zip(classes, self.probabilities, strict=True)),
+        }
+
 
 @dataclass(frozen=True)
 class Unknown:
     """The training photos' features and the distance beyond which a photo is unknown.
 
     Attributes:
-        reference: ``[M, D]``, each row of length 1.
+        reference: ``[M, D]`` float16, each row of length 1.
         threshold: Cosine distance, in [0, 2].
         false_reject_rate: The share of photos like the training photos that is called unknown by mistake.
     """
 
-    reference: torch.Tensor
+    reference: npt.NDArray[np.float16]
     threshold: float
     false_reject_rate: float
 
     @classmethod
-    def from_features(cls, features: torch.Tensor, threshold: float, *, false_reject_rate: float = 0.05) -> Unknown:
+    def from_features(cls, features: npt.NDArray[Any], threshold: float, *, false_reject_rate: float = 0.05) -> Unknown:
         """Build the reference from training features ``[M, D]`` of any length."""
-        rows = torch.nn.functional.normalize(features.to(torch.float32), dim=1)
         # Half the bytes on disk; the distance moves by less than 0.001.
-        return cls(rows.to(torch.float16), threshold, false_reject_rate)
+        return cls(unit_rows(np.asarray(features)).astype(np.float16), threshold, false_reject_rate)
 
-    def distance(self, features: torch.Tensor) -> torch.Tensor:
+    def distance(self, features: npt.NDArray[Any]) -> Floats:
         """Cosine distance ``[B]`` of ``features`` ``[B, D]`` to the nearest reference photo."""
-        rows = torch.nn.functional.normalize(features.to(torch.float32), dim=1)
-        reference = self.reference.to(rows.device, torch.float32)
-        nearest = torch.full((len(rows),), -1.0, device=rows.device)
-        for block in torch.split(reference, 65_536):  # bounded memory with many references
-            nearest = torch.maximum(nearest, (rows @ block.T).amax(dim=1))
-        return 1 - nearest
+        rows = unit_rows(np.asarray(features))
+        nearest = np.full(len(rows), -1.0, np.float32)
+        for start in range(0, len(self.reference), _BLOCK):  # bounded memory with many references
+            block = self.reference[start : start + _BLOCK].astype(np.float32)
+            nearest = np.maximum(nearest, (rows @ block.T).max(axis=1))
+        return np.asarray(1 - nearest, np.float32)
+
+
+@dataclass(frozen=True)
+class AnswerHead:
+    """What turns features into answers.
+
+    Attributes:
+        classes: Names of the ``K`` classes, in the order of the logits.
+        weight: ``[K, D]`` float32.
+        bias: ``[K]`` float32.
+        temperature: Logits are divided by it before they become probabilities.
+        unknown: How far is too far from the training photos, or ``None`` where that is not known.
+    """
+
+    classes: tuple[str, ...]
+    weight: Floats
+    bias: Floats
+    temperature: float = 1.0
+    unknown: Unknown | None = None
+
+    def logits(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """``[B, K]`` of features ``[B, D]``."""
+        return np.asarray(features, np.float64) @ self.weight.T.astype(np.float64) + self.bias
+
+    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
+        """Calibrated probabilities ``[B, K]`` of features ``[B, D]``."""
+        return calibrated(self.logits(features), self.temperature)
+
+    def answer(self, features: npt.NDArray[Any], names: Sequence[str], *, top: int = 3) -> list[Prediction]:
+        """Answers for ``B`` photos whose features ``[B, D]`` are known, named as in ``names``; ``top`` classes are ranked."""
+        probabilities = self.probabilities(features)
+        distances = None if self.unknown is None else self.unknown.distance(features)
+        rows = []
+        for row, name in enumerate(names):
+            distance = None if distances is None else float(distances[row])
+            rows.append(self._prediction(probabilities[row], distance, name, top))
+        return rows
+
+    def _prediction(self, probabilities: Floats, distance: float | None, name: str, top: int) -> Prediction:
+        best = np.argsort(-probabilities, kind="stable")[: max(top, 1)].tolist()
+        ranked = tuple((self.classes[index], float(probabilities[index])) for index in best)
+        known = distance is None or self.unknown is None or distance <= self.unknown.threshold
+        label, probability = ranked[0]
+        every = tuple(probabilities.tolist())
+        return Prediction(label, probability, ranked, known=known, name=name, distance=distance, probabilities=every)
+
+
+def calibrated(logits: npt.NDArray[Any], temperature: float) -> Floats:
+    """Probabilities ``[B, K]`` of logits ``[B, K]``."""
+    return softmax(logits, temperature).astype(np.float32)

@@ -1,68 +1,75 @@
 """A classifier on disk: ``classifier.json`` says what it is, ``weights.safetensors`` holds every number.
 
 Nothing in a run folder is ever executed: JSON and safetensors hold plain values only, and the network is rebuilt from its name.
-No path and no device of the machine it was made on is inside.
+No path and no device of the machine it was made on is inside. Reading needs no PyTorch: tensors come as NumPy arrays, and
+:func:`read_answer_head` is all that answering from features takes.
+
+Letters: ``K`` classes, ``D`` feature width.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from tsugiki.backbones.backbone import BackboneSpec, WeightsOrigin
-from tsugiki.backbones.load import rebuild_backbone
-from tsugiki.classifier.answer import Unknown
+from tsugiki.classifier.answer import AnswerHead, Unknown
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
-from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
-
-if TYPE_CHECKING:
-    from tsugiki.classifier.classifier import Classifier
 
 FORMAT = "tsugiki-classifier"
 SCHEMA = 1
 DESCRIPTION = "classifier.json"
 WEIGHTS = "weights.safetensors"
 _NEW_WEIGHTS = f"{WEIGHTS}.new"
-_UNKNOWN_REFERENCE = "unknown.reference"
+UNKNOWN_REFERENCE = "unknown.reference"
+"""The name of the training photos' features among the weights."""
+
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
-def save_classifier(classifier: Classifier, folder: Path) -> Path:
+def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None]) -> Path:
     """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
 
     The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
     before, the new weights lie beside the old ones; after, they only have to be moved into their place. Killed in between, the
-    folder still holds one whole classifier, and :func:`load_classifier` finds it.
+    folder still holds one whole classifier, and :func:`read_weights` finds it.
+
+    Args:
+        folder: Made when it is not there.
+        description: What the classifier is; format, schema and library versions are added.
+        save_weights: Writes the weights to a path.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
-    if classifier.unknown is not None:
-        tensors[_UNKNOWN_REFERENCE] = classifier.unknown.reference.cpu().contiguous()
     new = folder / _NEW_WEIGHTS
     with atomic_path(new) as temporary:
-        save_file(_without_shared_memory(tensors), temporary, metadata={"format": "pt"})
+        save_weights(temporary)
     digest = sha256_of(new)
     try:
-        write_json(folder / DESCRIPTION, _describe(classifier, weights_sha256=digest))
+        write_json(folder / DESCRIPTION, _complete(description, digest))
     finally:  # an interruption too: the file on disk knows on which side of it we are
         if _digest_in(folder / DESCRIPTION) == digest:
             new.replace(folder / WEIGHTS)
         else:
             new.unlink()
     return folder
+
+
+def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    trained = {"trained": description["trained"]}
+    rest = {name: value for name, value in description.items() if name != "trained"}
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    return {"format": FORMAT, "schema": SCHEMA, **rest, "weights_sha256": digest, **trained, "versions": versions}
 
 
 def _digest_in(path: Path) -> str | None:
@@ -72,54 +79,6 @@ def _digest_in(path: Path) -> str | None:
     except (OSError, ValueError, RecursionError):
         return None
     return description.get("weights_sha256") if isinstance(description, dict) else None
-
-
-def load_classifier(folder: Path, make: type[Classifier]) -> Classifier:
-    """Read what :func:`save_classifier` wrote; ``make`` is the class of classifiers."""
-    description = read_description(folder)
-    try:
-        classifier = _rebuilt(description, make)
-        tensors = _read_tensors(_weights_file(folder, description))
-        classifier.unknown = _unknown(description["unknown"], tensors.pop(_UNKNOWN_REFERENCE, None), classifier)
-    except ArtefactError:
-        raise
-    except TsugikiError as error:
-        raise _damaged(folder / DESCRIPTION, error.what) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a value that is missing or of another kind
-        raise _damaged(folder / DESCRIPTION, repr(error)) from error
-    try:
-        classifier.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise _damaged(folder / WEIGHTS, textwrap.shorten(str(error), 300)) from error
-    return classifier
-
-
-def _rebuilt(description: dict[str, Any], make: type[Classifier]) -> Classifier:
-    """The classifier that is described, its numbers still random."""
-    preprocess = Preprocess.from_dict(description["preprocess"])
-    backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
-    # Where the root was grown stays known however often the classifier is saved and loaded.
-    backbone.origin = WeightsOrigin(**description["pretrained"])
-    classifier = make(backbone, classes=description["classes"], preprocess=preprocess)
-    classifier.temperature = _positive(description["calibration"]["temperature"])
-    classifier.notes = dict(description["trained"])
-    return classifier
-
-
-def _unknown(description: dict[str, Any] | None, reference: torch.Tensor | None, classifier: Classifier) -> Unknown | None:
-    if description is None or reference is None:
-        return None
-    if reference.ndim != 2 or reference.shape[1] != classifier.head.in_features:
-        raise ValueError(f"{_UNKNOWN_REFERENCE} {list(reference.shape)}")
-    found = Unknown(reference, **description)
-    return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
-
-
-def _positive(value: Any) -> float:
-    number = float(value)
-    if not 0 < number < math.inf:
-        raise ValueError(value)
-    return number
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -144,7 +103,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
     if description.get("schema") != SCHEMA:
@@ -157,55 +116,97 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _describe(classifier: Classifier, *, weights_sha256: str) -> dict[str, Any]:
-    unknown = classifier.unknown
-    return {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "classes": list(classifier.classes),
-        "backbone": classifier.backbone.spec.to_dict(),
-        "pretrained": dataclasses.asdict(classifier.backbone.origin),
-        "preprocess": classifier.preprocess.to_dict(),
-        "head": {"kind": "linear", "features": classifier.head.in_features},
-        "calibration": {"temperature": classifier.temperature},
-        "unknown": unknown and {"threshold": unknown.threshold, "false_reject_rate": unknown.false_reject_rate},
-        "weights_sha256": weights_sha256,
-        "trained": classifier.notes,
-        "versions": {name: metadata.version(name) for name in _LIBRARIES},
-    }
+def read_answer_head(folder: Path) -> AnswerHead:
+    """What answers from features ``[B, D]``, without the network that computes them.
+
+    Raises:
+        RequestError: When there is no such folder.
+        ArtefactError: When it is no classifier of this program, or a damaged one.
+    """
+    description = read_description(folder)
+    arrays = read_weights(folder, description, only=("head.weight", "head.bias", UNKNOWN_REFERENCE))
+    with damage_told(folder):
+        weight, bias = arrays["head.weight"], arrays["head.bias"]
+        unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+        temperature = read_temperature(description)
+        return AnswerHead(tuple(description["classes"]), weight, bias, temperature, unknown)
 
 
-def _weights_file(folder: Path, description: dict[str, Any]) -> Path:
+def read_temperature(description: Mapping[str, Any]) -> float:
+    """What logits are divided by.
+
+    Raises:
+        ValueError: When it is no positive number.
+    """
+    number = float(description["calibration"]["temperature"])
+    if not 0 < number < math.inf:
+        raise ValueError(number)
+    return number
+
+
+def read_unknown(description: dict[str, Any] | None, reference: npt.NDArray[Any] | None, width: int) -> Unknown | None:
+    """How far is too far, where that is known.
+
+    Args:
+        description: Threshold and rate.
+        reference: ``[M, D]``.
+        width: ``D``.
+
+    Raises:
+        ValueError: When the reference is of another width.
+    """
+    if description is None or reference is None:
+        return None
+    if reference.ndim != 2 or reference.shape[1] != width:
+        raise ValueError(f"{UNKNOWN_REFERENCE} {list(reference.shape)}")
+    found = Unknown(reference, **description)
+    return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
+
+
+def read_weights(
+    folder: Path, description: Mapping[str, Any], *, only: tuple[str, ...] = (), framework: str = "numpy"
+) -> dict[str, Any]:
+    """The arrays (or tensors of another framework) by name, ``only`` some where they are named.
+
+    Raises:
+        ArtefactError: When the file is missing, damaged, or not the one that is described.
+    """
+    path = _weights_file(folder, description)
+    try:
+        with safe_open(path, framework=framework) as stored:
+            names = [name for name in stored.keys() if not only or name in only]  # noqa: SIM118 (not a mapping)
+            return {name: stored.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise damaged(path, str(error)) from error
+
+
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """Within this block a value of the description that is missing or of another kind is told as damage."""
+    try:
+        yield
+    except ArtefactError:
+        raise
+    except TsugikiError as error:
+        raise damaged(folder / DESCRIPTION, error.what) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(folder / DESCRIPTION, repr(error)) from error
+
+
+def _weights_file(folder: Path, description: Mapping[str, Any]) -> Path:
     """The file whose content the description names; where a save was killed, it has not been moved into its place yet."""
     present = [path for path in (folder / WEIGHTS, folder / _NEW_WEIGHTS) if path.is_file()]
     for path in present:
         if sha256_of(path) == description.get("weights_sha256"):
             return path
-    raise _damaged(
+    raise damaged(
         folder / WEIGHTS,
         tr("its content is not what {name} says", name=DESCRIPTION) if present else tr("the file is missing"),
     )
 
 
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        with safe_open(path, framework="pt") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-    except SafetensorError as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Safetensors stores each tensor once; networks with tied weights get a copy per name."""
-    seen: set[int] = set()
-    separate = {}
-    for name, tensor in tensors.items():
-        separate[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
-        seen.add(tensor.data_ptr())
-    return separate
-
-
-def _damaged(path: Path, reason: str) -> ArtefactError:
+def damaged(path: Path, reason: str) -> ArtefactError:
+    """What to raise where a file of a run folder is not what it was."""
     return ArtefactError(
         tr("{path} is damaged or foreign.", path=path),
         got=reason,

@@ -5,24 +5,43 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``H`` and ``W`` heigh
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.freezing import freeze
-from tsugiki.backbones.load import load_backbone
-from tsugiki.classifier.answer import Unknown
-from tsugiki.classifier.prediction import Prediction
+from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.freezing import evaluating, freeze
+from tsugiki.backbones.load import load_backbone, rebuild_backbone
+from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
+from tsugiki.classifier.artefact import (
+    UNKNOWN_REFERENCE,
+    WEIGHTS,
+    damage_told,
+    damaged,
+    read_description,
+    read_temperature,
+    read_unknown,
+    read_weights,
+    write_artefact,
+)
+from tsugiki.classifier.predict import predict
+from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.features.extract import features_of_files
 from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "efficientnet_b0"
 """The backbone of the article that this project began with."""
+
+_BATCH = 32
 
 
 class Classifier(nn.Module):
@@ -77,9 +96,33 @@ class Classifier(nn.Module):
         """Where the parameters are."""
         return self.head.weight.device
 
+    @property
+    def answer_head(self) -> AnswerHead:
+        """What turns features into answers, as it is now."""
+        weight, bias = (tensor.detach().cpu().float().numpy() for tensor in (self.head.weight, self.head.bias))
+        return AnswerHead(self.classes, weight, bias, self.temperature, self.unknown)
+
+    @property
+    def estimated_temperature(self) -> float | None:
+        """The temperature, or ``None`` where none could be estimated in training."""
+        return None if self.notes.get("calibration") == NOT_ESTIMATED else self.temperature
+
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities ``[B, K]`` of logits ``[B, K]``."""
-        return torch.softmax(logits.to(torch.float32) / self.temperature, dim=1)
+        return torch.from_numpy(calibrated(logits.detach().cpu().numpy(), self.temperature)).to(logits.device)
+
+    def features_of_files(self, paths: Sequence[Path]) -> tuple[Floats, dict[int, str]]:
+        """Exact features ``[B, D]`` of files, and the problems, by position, of those that cannot be read."""
+        with evaluating(self):
+            return features_of_files(self.backbone, self.preprocess, paths)
+
+    def features_of_inputs(self, inputs: torch.Tensor | Sequence[torch.Tensor]) -> Floats:
+        """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""
+        batch = inputs if isinstance(inputs, torch.Tensor) else torch.stack([*inputs])
+        with evaluating(self), torch.inference_mode(), full_precision():
+            parts = [self.backbone.features(part.to(self.device)) for part in torch.split(batch, _BATCH)]
+            features: Floats = torch.cat(parts).float().cpu().numpy()
+        return features
 
     def predict(self, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
         """Answer for a photo, several, or a folder of them.
@@ -98,15 +141,31 @@ class Classifier(nn.Module):
             RequestError: When there is no such file or folder, or ``photos`` is something else.
             UnreadablePhoto: When the one photo that was given cannot be read.
         """
-        from tsugiki.classifier.predict import predict
-
         return predict(self, photos, top=top)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder."""
-        from tsugiki.classifier.artefact import save_classifier
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        if self.unknown is not None:
+            tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
 
-        return save_classifier(self, Path(folder))
+        def save_weights(path: Path) -> None:
+            save_file(_without_shared_memory(tensors), path, metadata={"format": "pt"})
+
+        return write_artefact(Path(folder), self._description(), save_weights)
+
+    def _description(self) -> dict[str, Any]:
+        unknown = self.unknown
+        return {
+            "classes": list(self.classes),
+            "backbone": self.backbone.spec.to_dict(),
+            "pretrained": dataclasses.asdict(self.backbone.origin),
+            "preprocess": self.preprocess.to_dict(),
+            "head": {"kind": "linear", "features": self.head.in_features},
+            "calibration": {"temperature": self.temperature},
+            "unknown": unknown and {"threshold": unknown.threshold, "false_reject_rate": unknown.false_reject_rate},
+            "trained": self.notes,
+        }
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -116,9 +175,41 @@ class Classifier(nn.Module):
             RequestError: When there is no such folder.
             ArtefactError: When the folder holds something else, is damaged, or was made by a newer program.
         """
-        from tsugiki.classifier.artefact import load_classifier
+        place = Path(folder)
+        description = read_description(place)
+        with damage_told(place):
+            classifier = cls._rebuilt(description)
+            tensors = read_weights(place, description, framework="pt")
+            reference = tensors.pop(UNKNOWN_REFERENCE, None)
+            known = None if reference is None else reference.numpy()
+            classifier.unknown = read_unknown(description["unknown"], known, classifier.head.in_features)
+        try:
+            classifier.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise damaged(place / WEIGHTS, textwrap.shorten(str(error), 300)) from error
+        return classifier
 
-        return load_classifier(Path(folder), cls)
+    @classmethod
+    def _rebuilt(cls, description: dict[str, Any]) -> Classifier:
+        """The classifier that is described, its numbers still random."""
+        preprocess = Preprocess.from_dict(description["preprocess"])
+        backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
+        # Where the root was grown stays known however often the classifier is saved and loaded.
+        backbone.origin = WeightsOrigin(**description["pretrained"])
+        classifier = cls(backbone, classes=description["classes"], preprocess=preprocess)
+        classifier.temperature = read_temperature(description)
+        classifier.notes = dict(description["trained"])
+        return classifier
+
+
+def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Safetensors stores each tensor once; networks with tied weights get a copy per name."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        separate[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return separate
 
 
 def _checked(classes: Sequence[str]) -> tuple[str, ...]:

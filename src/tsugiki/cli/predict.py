@@ -18,8 +18,8 @@ from tsugiki.locale.messages import tr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tsugiki.classifier.answer import Prediction
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.classifier.prediction import Prediction
     from tsugiki.data.listing import LeftOut
 
 

@@ -7,7 +7,6 @@ validation photos speak: they chose the epoch, and nothing was learned from them
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
@@ -27,12 +26,11 @@ def calibrate_fine_tuned(classifier: Classifier, table: FeatureTable, learned: l
         checked: Rows that it was validated on.
     """
     features = features_of(table, checked)
-    with torch.inference_mode():
-        logits = classifier.head(torch.from_numpy(features).to(classifier.device)).cpu().numpy()
+    logits = classifier.answer_head.logits(features)
     classifier.temperature = fit_temperature(logits, table.samples.labels[checked])
     reference = features_of(table, learned[:: -(-len(learned) // MOST_REFERENCES)])
     threshold = threshold_at(distance(features, reference))
-    classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
+    classifier.unknown = Unknown.from_features(reference, threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
 def features_of(table: FeatureTable, rows: list[int]) -> Floats:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.classifier.predict import predict_features, temperature_of
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.data.listing import LeftOut, Listing
@@ -62,9 +61,9 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
         raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in samples.left_out[:3]))
     table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))
     samples = table.samples
-    answers = predict_features(model, table.held_out).astype(np.float64)
+    answers = model.answer_head.probabilities(table.held_out).astype(np.float64)
     predictions = Predictions(samples.names, samples.splits, samples.labels, answers, model.classes)
-    document = evaluate_rows(predictions, split=samples.held_out, temperature=temperature_of(model))
+    document = evaluate_rows(predictions, split=samples.held_out, temperature=model.estimated_temperature)
     say(headline(document))
     return Evaluation(document, predictions, samples.left_out)
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.classifier.predict import predict_features, temperature_of
 from tsugiki.core.errors import DataError
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.duplicates import find_leaks
@@ -45,7 +43,7 @@ def calibrate(classifier: Classifier, table: FeatureTable, out_of_fold: Floats |
     groups = table.groups_of(rows)[picked]
     known = table.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())
     threshold = threshold_at(np.array(known))
-    classifier.unknown = Unknown.from_features(torch.from_numpy(reference), threshold, false_reject_rate=FALSE_REJECT_RATE)
+    classifier.unknown = Unknown.from_features(reference, threshold, false_reject_rate=FALSE_REJECT_RATE)
 
 
 def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> tuple[Predictions, dict[str, Any]]:
@@ -66,15 +64,17 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
     if not held_out:
         predictions = _out_of_fold(classifier, table, out_of_fold)
         leaked: dict[str, str] | None = None if table.duplicates is None else {}
-        return predictions, evaluate_rows(predictions, split=OUT_OF_FOLD, temperature=temperature_of(classifier), leaked=leaked)
+        return predictions, evaluate_rows(
+            predictions, split=OUT_OF_FOLD, temperature=classifier.estimated_temperature, leaked=leaked
+        )
     chosen = samples.take(samples.held_out_rows)
-    answers = predict_features(classifier, table.held_out).astype(np.float64)
+    answers = classifier.answer_head.probabilities(table.held_out).astype(np.float64)
     predictions = Predictions(chosen.names, chosen.splits, chosen.labels, answers, classifier.classes)
     leaked = None
     if table.duplicates is not None:
         leaks = find_leaks(table.duplicates, samples.splits, held_out)
         leaked = {samples.names[row]: samples.names[twin] for row, twin in leaks.items()}
-    document = evaluate_rows(predictions, split=held_out, temperature=temperature_of(classifier), leaked=leaked)
+    document = evaluate_rows(predictions, split=held_out, temperature=classifier.estimated_temperature, leaked=leaked)
     return predictions, document
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tsugiki.classifier.answer import Prediction
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.predict import predict_files
-from tsugiki.classifier.prediction import Prediction
 from tsugiki.core.errors import UnknownName
 from tsugiki.data.images.decode import open_photo
 from tsugiki.inspection.attribution import Attribution, attribute
