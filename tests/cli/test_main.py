@@ -82,12 +82,21 @@ def test_a_refusal_says_what_is_wrong_allowed_and_got(tsu, words, what, allowed,
     assert what not in japanese
 
 
-def test_a_help_page_is_whole_in_japanese(tsu, monkeypatch):
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_long_help_page_begins_with_the_basics_and_breaks_no_word(tsu, monkeypatch, language):
+    from rich.cells import cell_len
+
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = tsu("--lang", "ja", "fit", "--help")
-    assert "…" not in out
-    assert "オプション" in out
-    assert "このページを表示" in out
+    _, out, _ = tsu("--lang", language, "fit", "--help")
+    titles = [line for line in out.splitlines() if line and not line.startswith((" ", "Usage", "使い方"))][1:]
+    assert [title.split(" ")[0] for title in titles] == {
+        "en": ["Arguments", "Basics", "Fine-tuning", "Expert", "Examples"],
+        "ja": ["引数", "基本", "ファインチューニング", "詳細", "例"],
+    }[language]
+    assert max(map(cell_len, out.splitlines())) <= 80
+    assert {"--out", "--backbone", "--method"} <= set(out.partition(titles[2])[0].split())
+    for word in ("efficientnet_b0]", "auto|float32|bfloat16|float16", "--set"):
+        assert word in out.split()
 
 
 def test_a_language_that_is_not_spoken(tsu):
@@ -374,7 +383,7 @@ def test_runs_are_named_after_their_photos(tmp_path):
 def test_tables_are_aligned_whatever_the_width_of_letters(language):
     from rich.cells import cell_len
 
-    from tsugiki.cli.tables import aligned
+    from tsugiki.cli.output import aligned
 
     text = aligned(
         [("class", "photos"), ("猫と犬", "3"), ("é", "12345")] if language == "ja" else [("a", "b"), ("ccc", "d"), ("e", "f")]

@@ -58,12 +58,15 @@ def test_every_way_of_asking_draws_with_one_seed():
     import inspect
 
     import tsugiki as tg
-    from tsugiki.cli import audit, fit, lr
+    from tsugiki.cli.audit import audit
+    from tsugiki.cli.lr import TunedOptions
+    from tsugiki.cli.options import TrainingOptions
     from tsugiki.core.seeds import DEFAULT_SEED
     from tsugiki.data.load import settle
     from tsugiki.features.table import find_samples
     from tsugiki.fine_tuning.settings import FineTuneSettings
     from tsugiki.heads.linear import HeadSettings
 
-    ways = (tg.load, tg.audit, tg.set_seeds, settle, find_samples, fit.fit, audit.audit, lr.lr, HeadSettings, FineTuneSettings)
+    ways = (tg.load, tg.audit, tg.set_seeds, settle, find_samples, audit, TunedOptions, HeadSettings, FineTuneSettings)
     assert {inspect.signature(way).parameters["seed"].default for way in ways} == {DEFAULT_SEED}
+    assert TrainingOptions().seed_or_default() == DEFAULT_SEED

@@ -1,0 +1,130 @@
+"""What is typed becomes values, and back: ``NAME=VALUE`` of architectures and settings, lengths of time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.locale.messages import tr
+
+AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
+"""Settings that are parts of the augmentation."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
+
+
+def parse_model_args(pairs: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs as arguments; a value that reads as JSON (``192``, ``true``, ``[1, 2]``) is that, else text.
+
+    Raises:
+        RequestError: When a pair has no name or no equals sign, or a name stands there twice.
+    """
+    parsed: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name.isidentifier():
+            raise RequestError(
+                tr("This is no argument of an architecture."),
+                allowed="--model-arg NAME=VALUE",
+                got=repr(pair),
+                cure="--model-arg img_size=192",
+            )
+        if name in parsed:
+            raise _set_twice(name, f"{name}={json.dumps(parsed[name])}, {pair}")
+        parsed[name] = _model_arg_value(value)
+    return parsed
+
+
+def model_arg_words(arguments: Mapping[str, Any]) -> list[str]:
+    """The opposite of :func:`parse_model_args`: words for a command line."""
+    return [word for name, value in arguments.items() for word in ("--model-arg", f"{name}={_text(value)}")]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and _model_arg_value(value) == value else json.dumps(value)
+
+
+def _model_arg_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parse_settings(pairs: Iterable[str], typed: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs as settings of fine-tuning, or as parts of its augmentation.
+
+    Args:
+        pairs: After ``--set``.
+        typed: Settings that have options of their own and were given by these, each as it was typed.
+        renamed: Settings with another name on the command line than in Python.
+
+    Raises:
+        UnknownName: When there is no such setting.
+        RequestError: When a pair has no name or no equals sign, or something is set twice.
+    """
+    from tsugiki.fine_tuning.settings import FineTuneSettings
+
+    known = {*(each.name for each in fields(FineTuneSettings)), *AUGMENTATION, *renamed} - set(renamed.values())
+    typed, read = dict(typed), {}
+    for pair in pairs:
+        name, value = _setting(pair)
+        if name not in known:
+            cure = tr("these can be set: {names}", names=", ".join(sorted(known - {"augmentation"})))
+            raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known, cure=cure)
+        if name in typed:
+            raise _set_twice(name, f"{typed[name]}, --set {pair}")
+        read[name], typed[name] = value, f"--set {pair}"
+    return read
+
+
+def _set_twice(name: str, got: str) -> RequestError:
+    what = tr("{name} is set twice.", name=name)
+    return RequestError(what, allowed=tr("once"), got=got, cure=tr("leave one of them out"))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise RequestError(
+            tr("A setting is given as NAME=VALUE."), allowed="--set NAME=VALUE", got=repr(text), cure="--set ema_decay=0.99"
+        )
+    name, read = name.strip().replace("-", "_"), _value(value.strip())
+    return name, parse_time(read) if name == "budget" and isinstance(read, str) else read
+
+
+def _value(text: str) -> Any:
+    """A switch, a whole number, a number, numbers with commas between, or the text itself."""
+    if text.lower() in {"true", "yes", "false", "no"}:
+        return text.lower() in {"true", "yes"}
+    if "," in text:
+        return tuple(_value(part.strip()) for part in text.split(","))
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_time(text: str) -> float:
+    """Seconds of ``90s``, ``10m``, ``2h`` or ``600``.
+
+    Raises:
+        RequestError: When it is no such time, or less than a second.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if seconds < 1:
+        raise RequestError(
+            tr("This is no length of time."),
+            allowed=tr("a second or more, as 90s, 10m or 2h"),
+            got=repr(text),
+            cure="--budget 10m",
+        )
+    return seconds
