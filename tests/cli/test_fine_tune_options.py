@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tsugiki.cli.main import run
-from tsugiki.cli.options import FineTuneOptions, TrainingOptions
+from tsugiki.cli.options import FineTuneOptions, MethodOptions
 from tsugiki.cli.values import parse_time
 from tsugiki.core.errors import RequestError, UnknownName
 
 
 def asked(*, folder: Path = Path("runs/food.unfinished"), given: dict[str, Any] | None = None, **own: Any) -> Any:
-    return FineTuneOptions(**own).request(TrainingOptions("fine-tune", **(given or {})), folder)
+    return FineTuneOptions(**own).request(MethodOptions("fine-tune", **(given or {})), folder)
 
 
 def test_options_settings_and_presets_come_together():
@@ -67,7 +67,7 @@ def test_a_precision_has_one_name_and_classes_are_weighed_alike():
     settings = asked(precision="bfloat16", given={"class_weights": True}).settings
     assert asked(settings=["precision=bfloat16", "class_weights=yes"]).settings == settings
     assert asked().settings != settings
-    assert TrainingOptions("fine-tune", epochs=0, class_weights=True).head().class_weights
+    assert MethodOptions("fine-tune", epochs=0, class_weights=True).head().class_weights
 
 
 def test_times_are_read():

@@ -60,7 +60,7 @@ def test_every_way_of_asking_draws_with_one_seed():
     import tsugiki as tg
     from tsugiki.cli.audit import audit
     from tsugiki.cli.lr import TunedOptions
-    from tsugiki.cli.options import TrainingOptions
+    from tsugiki.cli.options import MethodOptions
     from tsugiki.core.seeds import DEFAULT_SEED
     from tsugiki.data.load import settle
     from tsugiki.features.table import find_samples
@@ -69,4 +69,4 @@ def test_every_way_of_asking_draws_with_one_seed():
 
     ways = (tg.load, tg.audit, tg.set_seeds, settle, find_samples, audit, TunedOptions, HeadSettings, FineTuneSettings)
     assert {inspect.signature(way).parameters["seed"].default for way in ways} == {DEFAULT_SEED}
-    assert TrainingOptions().seed_or_default() == DEFAULT_SEED
+    assert MethodOptions().seed_or_default() == DEFAULT_SEED

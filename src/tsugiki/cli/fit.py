@@ -7,15 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tsugiki.cli.options import (
-    ComputeOptions,
-    FineTuneOptions,
-    OutputOptions,
-    PhotoOptions,
-    TrainingOptions,
-    WeightOptions,
-    option,
-)
+from tsugiki.cli.options import DataOptions, EngineOptions, FineTuneOptions, MethodOptions, OutputOptions, WeightOptions, option
 from tsugiki.cli.output import emit_json
 from tsugiki.core.console import emit, say, typed
 from tsugiki.locale.messages import tr
@@ -32,10 +24,10 @@ def fit(
     out: Annotated[Path | None, option("RUN", tr("the run folder; runs/ and the name of DATA when left out"))] = None,
     backbone: Annotated[str, option("NAME", tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
     weights: WeightOptions,
-    training: TrainingOptions,
-    photos: PhotoOptions,
+    training: MethodOptions,
+    photos: DataOptions,
     fine_tuning: FineTuneOptions,
-    compute: ComputeOptions,
+    compute: EngineOptions,
     output: OutputOptions,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""

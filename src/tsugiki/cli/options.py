@@ -123,9 +123,7 @@ class WeightOptions:
         RequestError: When an argument of the architecture makes no sense.
     """
 
-    weights: Annotated[
-        str | None, option("NAME", tr("default, a named set, a local file, or none"), show_default="default")
-    ] = None
+    weights: Annotated[str | None, option("NAME", tr("default, a named set, a local file, or none"))] = None
     model_arg: Annotated[list[str] | None, model_arg_option()] = None
     zoo: Annotated[Path | None, zoo_option()] = None
 
@@ -147,7 +145,7 @@ class WeightOptions:
 
 
 @dataclass(frozen=True)
-class PhotoOptions:
+class DataOptions:
     """The photos to learn from."""
 
     data: Annotated[str, data_argument()]
@@ -157,22 +155,17 @@ class PhotoOptions:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class MethodOptions:
     """The method, and what both methods have; ``None`` where an option was left out."""
 
     method: Annotated[
         Method,
-        option(
-            _any_of(Method),
-            tr("transfer: the head learns; fine-tune: then all layers; auto: what validation prefers"),
-        ),
+        option(_any_of(Method), tr("transfer: the head learns; fine-tune: all layers; auto: what validation prefers")),
     ] = "transfer"
     epochs: Annotated[int | None, option("N", tr("passes over the photos; chosen for you when left out"))] = None
     lr: Annotated[float | None, _expert("X", tr("learning rate; chosen for you when left out"))] = None
     batch_size: Annotated[int | None, _expert("N", tr("photos per step; chosen for you when left out"))] = None
-    class_weights: Annotated[bool | None, _expert("", tr("rare classes count as much as frequent ones"), "--class-weights")] = (
-        None
-    )
+    class_weights: Annotated[bool | None, _expert("", tr("rare classes count as much as others"), "--class-weights")] = None
     seed: Annotated[int | None, seed_option()] = None
 
     def seed_or_default(self) -> int:
@@ -197,8 +190,10 @@ class TrainingOptions:
 
 
 _RENAMED = {"class_weights": "balance"}
+"""Names of settings on the command line, and what :class:`FineTuneSettings` calls them."""
+
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16"}
-"""Names and values of the command line that :class:`FineTuneSettings` calls otherwise."""
+"""Likewise for the values of ``precision``."""
 
 
 @dataclass(frozen=True)
@@ -206,25 +201,14 @@ class FineTuneOptions:
     """What only fine-tuning has; ``None`` where an option was left out."""
 
     preset: Annotated[str | None, _tuning("NAME", tr("default, gentle, thorough or plain"), show_default="default")] = None
-    budget: Annotated[
-        str | None, _tuning("TIME", tr("how long it may take, as 90s, 10m or 2h; the clock then sets the epochs"))
-    ] = None
-    resume: Annotated[
-        bool | None, _tuning("", tr("go on where it stopped (the default, if it can), or begin anew"), "--resume/--restart")
-    ] = None
-    unfreeze: Annotated[
-        str | None,
-        _tuning("GROUPS", tr("all, how many layer groups learn, or the lowest one's name"), show_default="all"),
-    ] = None
-    flip: Annotated[
-        bool | None, _tuning("", tr("mirror photos; off where left matters"), "--flip/--no-flip", show_default="flip")
-    ] = None
-    precision: Annotated[
-        Precision | None, _tuning(_any_of(Precision), tr("auto times what is fastest here"), show_default="auto")
-    ] = None
+    budget: Annotated[str | None, _tuning("TIME", tr("how long it may take: 90s, 10m, 2h; the clock sets the epochs"))] = None
+    resume: Annotated[bool | None, _tuning("", tr("go on where it stopped (default), or anew"), "--resume/--restart")] = None
+    unfreeze: Annotated[str | None, _tuning("GROUPS", tr("all, how many layer groups learn, or the lowest one's name"))] = None
+    flip: Annotated[bool | None, _tuning("", tr("mirror photos (default); off where left matters"), "--flip/--no-flip")] = None
+    precision: Annotated[Precision | None, _tuning(_any_of(Precision), tr("auto (default) times what is fastest here"))] = None
     settings: Annotated[list[str] | None, _tuning("NAME=VALUE", tr("any other setting; may be repeated"), "--set")] = None
 
-    def request(self, training: TrainingOptions, folder: Path) -> FineTuning | None:
+    def request(self, training: MethodOptions, folder: Path) -> FineTuning | None:
         """What the options ask for; ``None`` where only the head is to learn.
 
         Args:
@@ -252,7 +236,8 @@ class FineTuneOptions:
         settings = FineTuneSettings.preset(self.preset or "default", **changes)
         parts = {name: value for name, value in given.items() if name in AUGMENTATION}
         settings = replace(settings, augmentation=replace(settings.augmentation, **parts))
-        return FineTuning(settings, _checked(folder), {None: "auto", True: "must", False: "never"}[self.resume])  # type: ignore[arg-type]
+        resume: Literal["auto", "must", "never"] = "auto" if self.resume is None else "must" if self.resume else "never"
+        return FineTuning(settings, folder=_checked(folder), resume=resume)
 
     def _refuse_any(self) -> None:
         """Refuse options that would do nothing because only the head learns."""
@@ -287,7 +272,7 @@ def _as_typed(name: str, value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class ComputeOptions:
+class EngineOptions:
     """What computes, and how features are made."""
 
     device: Annotated[str | None, device_option()] = None

@@ -95,10 +95,7 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
     return {
         "fit": [
             ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
-            (
-                "tsugiki fit photos --backbone bundled:nae --exclude suspects.csv",
-                tr("offline, without photos you ruled out"),
-            ),
+            ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
             ("tsugiki fit photos --method auto --budget 10m", tr("fine-tunes too, and keeps what validates better")),
         ]
     }
@@ -111,10 +108,9 @@ def _width() -> int:
 def _rows(rows: Iterable[tuple[str, str]]) -> str:
     lines = []
     for term, text in rows:
-        first, *others = _wrapped(text, _width() - _TERM - 2) or [""]
-        indent = " " * (_TERM + 2)
-        lines += [f"  {term:{_TERM}}{first}"] if len(term) < _TERM - 1 else [f"  {term}", f"{indent}{first}"]
-        lines += [f"{indent}{line}" for line in others]
+        told = _wrapped(text, _width() - _TERM - 2)
+        lines += [f"  {term}"] if len(term) > _TERM - 2 else [f"  {term:{_TERM}}{told.pop(0)}"]
+        lines += [" " * (_TERM + 2) + line for line in told]
     return "\n".join(lines)
 
 

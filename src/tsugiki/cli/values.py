@@ -17,27 +17,27 @@ AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
 
-def parse_model_args(pairs: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` pairs as arguments; a value that reads as JSON (``192``, ``true``, ``[1, 2]``) is that, else text.
+def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as arguments; a value that reads as JSON (``192``, ``true``, ``[1, 2]``) is that, else text.
 
     Raises:
-        RequestError: When a pair has no name or no equals sign, or a name stands there twice.
+        RequestError: When a text has no name or no equals sign, or a name stands there twice.
     """
     parsed: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        name = name.strip()
-        if not equals or not name.isidentifier():
-            raise RequestError(
-                tr("This is no argument of an architecture."),
-                allowed="--model-arg NAME=VALUE",
-                got=repr(pair),
-                cure="--model-arg img_size=192",
-            )
+    for text in texts:
+        name, value = _split(text, "--model-arg", "img_size=192")
         if name in parsed:
-            raise _set_twice(name, f"{name}={json.dumps(parsed[name])}, {pair}")
+            raise _set_twice(name, f"{name}={json.dumps(parsed[name])}, {text}")
         parsed[name] = _model_arg_value(value)
     return parsed
+
+
+def _split(text: str, option: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip().replace("-", "_").isidentifier():
+        what = tr("A setting is given as NAME=VALUE.")
+        raise RequestError(what, allowed=f"{option} NAME=VALUE", got=repr(text), cure=f"{option} {example}")
+    return name.strip(), value
 
 
 def model_arg_words(arguments: Mapping[str, Any]) -> list[str]:
@@ -56,46 +56,39 @@ def _model_arg_value(text: str) -> Any:
         return text
 
 
-def parse_settings(pairs: Iterable[str], typed: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """``NAME=VALUE`` pairs as settings of fine-tuning, or as parts of its augmentation.
+def parse_settings(texts: Iterable[str], typed: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as settings of fine-tuning, or as parts of its augmentation.
 
     Args:
-        pairs: After ``--set``.
+        texts: After ``--set``.
         typed: Settings that have options of their own and were given by these, each as it was typed.
         renamed: Settings with another name on the command line than in Python.
 
     Raises:
         UnknownName: When there is no such setting.
-        RequestError: When a pair has no name or no equals sign, or something is set twice.
+        RequestError: When a text has no name or no equals sign, or something is set twice.
     """
     from tsugiki.fine_tuning.settings import FineTuneSettings
 
     known = {*(each.name for each in fields(FineTuneSettings)), *AUGMENTATION, *renamed} - set(renamed.values())
-    typed, read = dict(typed), {}
-    for pair in pairs:
-        name, value = _setting(pair)
+    typed, parsed = dict(typed), {}
+    for text in texts:
+        name, value = _split(text, "--set", "ema_decay=0.99")
+        name = name.replace("-", "_")
         if name not in known:
             cure = tr("these can be set: {names}", names=", ".join(sorted(known - {"augmentation"})))
             raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known, cure=cure)
         if name in typed:
-            raise _set_twice(name, f"{typed[name]}, --set {pair}")
-        read[name], typed[name] = value, f"--set {pair}"
-    return read
+            raise _set_twice(name, f"{typed[name]}, --set {text}")
+        parsed[name], typed[name] = _value(value.strip()), f"--set {text}"
+        if name == "budget" and isinstance(parsed[name], str):
+            parsed[name] = parse_time(parsed[name])
+    return parsed
 
 
 def _set_twice(name: str, got: str) -> RequestError:
     what = tr("{name} is set twice.", name=name)
     return RequestError(what, allowed=tr("once"), got=got, cure=tr("leave one of them out"))
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise RequestError(
-            tr("A setting is given as NAME=VALUE."), allowed="--set NAME=VALUE", got=repr(text), cure="--set ema_decay=0.99"
-        )
-    name, read = name.strip().replace("-", "_"), _value(value.strip())
-    return name, parse_time(read) if name == "budget" and isinstance(read, str) else read
 
 
 def _value(text: str) -> Any:
