@@ -34,10 +34,11 @@ def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
 
 def _split(text: str, option: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not name.strip().replace("-", "_").isidentifier():
+    name = name.strip().replace("-", "_")
+    if not equals or not name.isidentifier():
         what = tr("A setting is given as NAME=VALUE.")
         raise RequestError(what, allowed=f"{option} NAME=VALUE", got=repr(text), cure=f"{option} {example}")
-    return name.strip(), value
+    return name, value
 
 
 def model_arg_words(arguments: Mapping[str, Any]) -> list[str]:
@@ -74,7 +75,6 @@ def parse_settings(texts: Iterable[str], typed: Mapping[str, str], renamed: Mapp
     typed, parsed = dict(typed), {}
     for text in texts:
         name, value = _split(text, "--set", "ema_decay=0.99")
-        name = name.replace("-", "_")
         if name not in known:
             cure = tr("these can be set: {names}", names=", ".join(sorted(known - {"augmentation"})))
             raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known, cure=cure)
