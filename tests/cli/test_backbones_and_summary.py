@@ -1,78 +1,63 @@
-"""The verbs ``backbones`` and ``summary``, run in this process."""
+"""The verbs ``backbones`` and ``summary``, as typed."""
 
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from tsugiki.cli.backbones import backbones
-from tsugiki.cli.options import parse_model_args
-from tsugiki.cli.summary import summary
+from tsugiki.cli.values import parse_model_args
 from tsugiki.core.errors import RequestError
 
 
-@pytest.fixture
-def run():
-    app = typer.Typer()
-    app.command("backbones")(backbones)
-    app.command("summary")(summary)
-
-    def invoke(*words):
-        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-
-    return invoke
+def test_backbones_lists_what_is_known(tsu):
+    _, out, err = tsu("backbones", "torchvision", "EfficientNet_B0")
+    assert "torchvision:efficientnet_b0" in out
+    assert "5.3 M" in out
+    assert "77.7%" in out
+    assert "backbones found: 1" in err
 
 
-def test_backbones_lists_what_is_known(run):
-    done = run("backbones", "torchvision", "EfficientNet_B0")
-    assert "torchvision:efficientnet_b0" in done.stdout
-    assert "5.3 M" in done.stdout
-    assert "77.7%" in done.stdout
-    assert "backbones found: 1" in done.stderr
-
-
-def test_backbones_as_json_is_one_document(run):
-    (nae,) = json.loads(run("backbones", "nae", "--json").stdout)
+def test_backbones_as_json_is_one_document(tsu):
+    (nae,) = json.loads(tsu("backbones", "nae", "--json")[1])
     assert nae["name"] == "bundled:nae"
     assert nae["on_this_machine"] is True
-    assert json.loads(run("backbones", "no-such-thing", "--json").stdout) == []
+    assert json.loads(tsu("backbones", "no-such-thing", "--json")[1]) == []
 
 
-def test_summary_shows_before_and_after(run):
-    done = run("summary", "efficientnet_b0", "--classes", 3, "--batch-size", 2)
-    assert "Total params: 5,288,548" in done.stdout
-    assert "Non-trainable params: 4,007,548" in done.stdout
-    assert "[2, 3, 224, 224]" in done.stdout
-    assert "3,843 trainable + 4,007,548 frozen" in done.stderr
+def test_summary_shows_before_and_after(tsu):
+    _, out, err = tsu("summary", "efficientnet_b0", "--classes", 3, "--batch-size", 2)
+    assert "Total params: 5,288,548" in out
+    assert "Non-trainable params: 4,007,548" in out
+    assert "[2, 3, 224, 224]" in out
+    assert "3,843 trainable + 4,007,548 frozen" in err
 
 
-def test_summary_of_parameters_as_json(run):
-    before, after = json.loads(run("summary", "timm:test_resnet", "--json", "--model-arg", "num_classes=8").stdout)
+def test_summary_of_parameters_as_json(tsu):
+    before, after = json.loads(tsu("summary", "timm:test_resnet", "--json", "--model-arg", "num_classes=8")[1])
     assert before["frozen"] == 0
     assert {row["name"] for row in after["parameters"] if row["trainable"]} == {"fc.weight", "fc.bias"}
-    listing = run("summary", "resnet18", "--parameters").stdout
+    listing = tsu("summary", "resnet18", "--parameters")[1]
     assert "fc.weight" in listing
     assert "layer4.1.bn2.bias" in listing
 
 
-def test_summary_of_a_run(run, tmp_path):
+def test_summary_of_a_run(tsu, tmp_path):
     from tsugiki.classifier.classifier import Classifier
 
     Classifier("bundled:nae", classes=["a", "b"]).save(tmp_path / "run")
-    (only,) = json.loads(run("summary", tmp_path / "run", "--json").stdout)
+    (only,) = json.loads(tsu("summary", tmp_path / "run", "--json")[1])
     assert (only["trainable"], only["frozen"]) == (2 * 256 + 2, 2_814_976)
-    assert "Linear (head)" in run("summary", tmp_path / "run").stdout
+    assert "Linear (head)" in tsu("summary", tmp_path / "run")[1]
 
 
-def test_summary_of_something_else(run, tmp_path):
-    with pytest.raises(RequestError, match="no run folder"):
-        run("summary", tmp_path)
+def test_summary_of_something_else(tsu, tmp_path):
+    status, _, err = tsu("summary", tmp_path)
+    assert status == 2
+    assert "no run folder" in err
 
 
 def test_model_args_as_typed():
     pairs = ["pad_type=same", "img_size=192", "flag=true", "channels=[1, 2]", "text=a=b"]
     assert parse_model_args(pairs) == {"pad_type": "same", "img_size": 192, "flag": True, "channels": [1, 2], "text": "a=b"}
     for wrong in ("pad_type", "=3", "a b=3"):
-        with pytest.raises(RequestError, match="no argument"):
+        with pytest.raises(RequestError, match="NAME=VALUE"):
             parse_model_args([wrong])

@@ -15,7 +15,7 @@ WORDS = ("--backbone", "bundled:nae", "--method", "fine-tune", "--epochs", "4", 
 def test_a_killed_fit_goes_on_and_is_judged(tmp_path, run_cli):
     photos, run = tmp_path / "写真", tmp_path / "runs" / "food"
     draw_photos(photos, train=8, test=3)
-    words = ["fit", photos, "--out", run, *WORDS, "--knob", "checkpoint_steps=1", "--no-flip", "--json"]
+    words = ["fit", photos, "--out", run, *WORDS, "--set", "checkpoint_steps=1", "--no-flip", "--json"]
     state = _killed_after_a_checkpoint(words, tmp_path / "runs" / "food.unfinished")
     assert not run.exists()
     assert state

@@ -9,7 +9,7 @@ import pytest
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.cli.lr import _no_suggestion, _tell
 from tsugiki.cli.main import run
-from tsugiki.cli.options import model_arg_words, parse_model_args
+from tsugiki.cli.values import model_arg_words, parse_model_args
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.fine_tuning.lr_range import RateTest
 

@@ -82,12 +82,21 @@ def test_a_refusal_says_what_is_wrong_allowed_and_got(tsu, words, what, allowed,
     assert what not in japanese
 
 
-def test_a_help_page_is_whole_in_japanese(tsu, monkeypatch):
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_long_help_page_begins_with_the_basics_and_breaks_no_word(tsu, monkeypatch, language):
+    from rich.cells import cell_len
+
     monkeypatch.setenv("COLUMNS", "80")
-    _, out, _ = tsu("--lang", "ja", "fit", "--help")
-    assert "…" not in out
-    assert "オプション" in out
-    assert "このページを表示" in out
+    _, out, _ = tsu("--lang", language, "fit", "--help")
+    titles = [line for line in out.splitlines() if line and not line.startswith((" ", "Usage", "使い方"))][1:]
+    assert [title.split(" ")[0] for title in titles] == {
+        "en": ["Arguments", "Basics", "Fine-tuning", "Expert", "Examples"],
+        "ja": ["引数", "基本", "ファインチューニング", "詳細", "例"],
+    }[language]
+    assert max(map(cell_len, out.splitlines())) <= 80
+    assert {"--out", "--backbone", "--method"} <= set(out.partition(titles[2])[0].split())
+    for word in ("efficientnet_b0]", "auto|float32|bfloat16|float16", "--set"):
+        assert word in out.split()
 
 
 def test_a_language_that_is_not_spoken(tsu):
@@ -132,8 +141,8 @@ class Harm:
         return open, ("harm-was-done", "w")
 
 
-def _bad_requests(folder):
-    """Words that make no sense, and what the answer must name."""
+def _lay_out(folder):
+    """What the words of the bad requests name."""
     for name in ("a", "b"):
         for split in ("train", "val"):
             path = folder / "other" / split / (name if split == "train" else f"{name}{name}") / "1.png"
@@ -150,81 +159,52 @@ def _bad_requests(folder):
     (folder / "nonsense.safetensors").write_bytes(b"no weights")
     (folder / "full").mkdir()
     (folder / "full" / "diary.txt").touch()
-    fit = ["fit", "GOOD", "--out", "new", "--backbone"]
-    return {
-        "no such folder": (["fit", "no/such", "--out", "new"], 2, "no/such"),
-        "no such folder, but one like it": (["fit", "onyl", "--out", "new"], 2, "only"),
-        "one class only": (["fit", "only", "--out", "new"], 1, "cat"),
-        "unknown backbone": ([*fit, "efficentnet_b0"], 2, "efficientnet_b0"),
-        "unknown source": ([*fit, "tensorflow:x"], 2, "torchvision:"),
-        "texts named .jpg": (["fit", "text", "--backbone", "bundled:nae", "--out", "new"], 1, "a/0.jpg"),
-        "held-out folder of other classes": (["fit", "other", "--out", "new"], 1, "aa"),
-        "weights that would run code": ([*fit, "mobilenet_v2", "--weights", "evil.pth"], 1, "evil.pth"),
-        "weights that are none": ([*fit, "mobilenet_v2", "--weights", "nonsense.safetensors"], 1, "nonsense.safetensors"),
-        "no such weights file": ([*fit, "mobilenet_v2", "--weights", "gone.pth"], 1, "gone.pth"),
-        "no such set of weights": ([*fit, "mobilenet_v2", "--weights", "IMAGENET21K"], 2, "IMAGENET1K_V1"),
-        "no argument of an architecture": (
-            [*fit, "timm:test_vit", "--weights", "none", "--model-arg", "depth"],
-            2,
-            "NAME=VALUE",
-        ),
-        "an argument nobody takes": ([*fit, "timm:test_vit", "--weights", "none", "--model-arg", "dpeth=3"], 2, "dpeth"),
-        "no such device": ([*fit, "bundled:nae", "--device", "tpu"], 2, "cpu"),
-        "no such engine": ([*fit, "bundled:nae", "--engine", "onnx"], 2, "openvino"),
-        "no seed": ([*fit, "bundled:nae", "--seed", "-1"], 2, "-1"),
-        "no epochs": ([*fit, "bundled:nae", "--epochs", "0"], 2, "epochs=0"),
-        "held out too much": ([*fit, "bundled:nae", "--held-out", "1.5"], 2, "held_out"),
-        "a folder that is no run": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "full"], 2, "full-run"),
-        "a file in the way": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "photo.jpg/run"], 2, "photo.jpg"),
-        "the folder one stands in": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "."], 2, "."),
-        "no such zoo": ([*fit, "bundled:nae", "--zoo", "zoo.toml"], 2, "zoo.toml"),
-        "a run that is none": (["predict", "full", "photo.jpg"], 1, "diary.txt"),
-        "no run": (["evaluate", "gone", "GOOD"], 2, "tsugiki fit"),
-        "no photo": (["predict", "RUN", "gone.jpg"], 2, "gone.jpg"),
-        "a folder without photos": (["predict", "RUN", "full"], 2, "full"),
-        "nothing but unreadable photos": (["predict", "RUN", "text", "--format", "json"], 1, "text"),
-    }
 
 
-REQUESTS = [
-    "no such folder",
-    "no such folder, but one like it",
-    "one class only",
-    "unknown backbone",
-    "unknown source",
-    "texts named .jpg",
-    "held-out folder of other classes",
-    "weights that would run code",
-    "weights that are none",
-    "no such weights file",
-    "no such set of weights",
-    "no argument of an architecture",
-    "an argument nobody takes",
-    "no such device",
-    "no such engine",
-    "no seed",
-    "no epochs",
-    "held out too much",
-    "a folder that is no run",
-    "a file in the way",
-    "the folder one stands in",
-    "no such zoo",
-    "a run that is none",
-    "no run",
-    "no photo",
-    "a folder without photos",
-    "nothing but unreadable photos",
-]
+FIT = ["fit", "GOOD", "--out", "new", "--backbone"]
+BAD_REQUESTS = {
+    "no such folder": (["fit", "no/such", "--out", "new"], 2, "no/such"),
+    "no such folder, but one like it": (["fit", "onyl", "--out", "new"], 2, "only"),
+    "one class only": (["fit", "only", "--out", "new"], 1, "cat"),
+    "unknown backbone": ([*FIT, "efficentnet_b0"], 2, "efficientnet_b0"),
+    "unknown source": ([*FIT, "tensorflow:x"], 2, "torchvision:"),
+    "texts named .jpg": (["fit", "text", "--backbone", "bundled:nae", "--out", "new"], 1, "a/0.jpg"),
+    "held-out folder of other classes": (["fit", "other", "--out", "new"], 1, "aa"),
+    "weights that would run code": ([*FIT, "mobilenet_v2", "--weights", "evil.pth"], 1, "evil.pth"),
+    "weights that are none": ([*FIT, "mobilenet_v2", "--weights", "nonsense.safetensors"], 1, "nonsense.safetensors"),
+    "no such weights file": ([*FIT, "mobilenet_v2", "--weights", "gone.pth"], 1, "gone.pth"),
+    "no such set of weights": ([*FIT, "mobilenet_v2", "--weights", "IMAGENET21K"], 2, "IMAGENET1K_V1"),
+    "no argument of an architecture": (
+        [*FIT, "timm:test_vit", "--weights", "none", "--model-arg", "depth"],
+        2,
+        "NAME=VALUE",
+    ),
+    "an argument nobody takes": ([*FIT, "timm:test_vit", "--weights", "none", "--model-arg", "dpeth=3"], 2, "dpeth"),
+    "no such device": ([*FIT, "bundled:nae", "--device", "tpu"], 2, "cpu"),
+    "no such engine": ([*FIT, "bundled:nae", "--engine", "onnx"], 2, "openvino"),
+    "no seed": ([*FIT, "bundled:nae", "--seed", "-1"], 2, "-1"),
+    "no epochs": ([*FIT, "bundled:nae", "--epochs", "0"], 2, "epochs=0"),
+    "held out too much": ([*FIT, "bundled:nae", "--held-out", "1.5"], 2, "held_out"),
+    "a folder that is no run": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "full"], 2, "full-run"),
+    "a file in the way": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "photo.jpg/run"], 2, "photo.jpg"),
+    "the folder one stands in": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "."], 2, "."),
+    "no such zoo": ([*FIT, "bundled:nae", "--zoo", "zoo.toml"], 2, "zoo.toml"),
+    "a run that is none": (["predict", "full", "photo.jpg"], 1, "diary.txt"),
+    "no run": (["evaluate", "gone", "GOOD"], 2, "tsugiki fit"),
+    "no photo": (["predict", "RUN", "gone.jpg"], 2, "gone.jpg"),
+    "a folder without photos": (["predict", "RUN", "full"], 2, "full"),
+    "nothing but unreadable photos": (["predict", "RUN", "text", "--format", "json"], 1, "text"),
+}
+"""Words that make no sense, the exit status, and what the answer must name; GOOD are photos, RUN is a run."""
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, dish_run, monkeypatch, name, language):
     shutil.copyfile(next((dishes / "train" / "pizza").iterdir()), tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    requests = _bad_requests(tmp_path)
-    assert list(requests) == REQUESTS
-    words, expected, named = requests[name]
+    _lay_out(tmp_path)
+    words, expected, named = BAD_REQUESTS[name]
     if "RUN" in words:
         dish_run.classifier.save(tmp_path / "RUN")
     status, out, err = tsu("--lang", language, *[str(dishes) if word == "GOOD" else word for word in words])
@@ -374,7 +354,7 @@ def test_runs_are_named_after_their_photos(tmp_path):
 def test_tables_are_aligned_whatever_the_width_of_letters(language):
     from rich.cells import cell_len
 
-    from tsugiki.cli.tables import aligned
+    from tsugiki.cli.output import aligned
 
     text = aligned(
         [("class", "photos"), ("猫と犬", "3"), ("é", "12345")] if language == "ja" else [("a", "b"), ("ccc", "d"), ("e", "f")]

@@ -4,11 +4,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tsugiki.cli.predict import predict
-
 
 @pytest.mark.parametrize(("threshold", "unsure"), [(-1.0, True), (2.0, False)])
-def test_not_sure_is_explained_where_it_is_said(tmp_path, capsys, threshold, unsure):
+def test_not_sure_is_explained_where_it_is_said(tsu, tmp_path, threshold, unsure):
     from tsugiki.backbones.load import load_backbone
     from tsugiki.classifier.answer import Unknown
     from tsugiki.classifier.classifier import Classifier
@@ -17,7 +15,6 @@ def test_not_sure_is_explained_where_it_is_said(tmp_path, capsys, threshold, uns
     classifier.unknown = Unknown.from_features(torch.ones(2, classifier.backbone.num_features), threshold)
     classifier.save(tmp_path)
     Image.new("RGB", (30, 20), (250, 0, 0)).save(tmp_path / "red.png")
-    predict(tmp_path, [tmp_path / "red.png"])
-    said = capsys.readouterr()
-    assert ("not sure (" in said.out) == unsure
-    assert said.err.count("not sure: unlike every training photo, however high the probability") == unsure
+    _, out, err = tsu("predict", tmp_path, tmp_path / "red.png")
+    assert ("not sure (" in out) == unsure
+    assert err.count("not sure: unlike every training photo, however high the probability") == unsure

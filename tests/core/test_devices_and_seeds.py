@@ -58,23 +58,24 @@ def test_every_way_of_asking_draws_with_one_seed():
     import inspect
 
     import tsugiki as tg
-    from tsugiki.cli import audit, fit, lr
+    from tsugiki.cli.audit import audit
+    from tsugiki.cli.lr import TunedOptions
+    from tsugiki.cli.options import MethodOptions
     from tsugiki.core.seeds import DEFAULT_SEED
     from tsugiki.data.samples import Samples
     from tsugiki.fine_tuning.settings import FineTuneSettings
     from tsugiki.heads.linear import HeadSettings
 
-    lists = Samples.from_lists
     ways = (
         tg.load,
         tg.audit,
         tg.set_seeds,
         Samples.from_listing,
-        lists,
-        fit.fit,
-        audit.audit,
-        lr.lr,
+        Samples.from_lists,
+        audit,
+        TunedOptions,
         HeadSettings,
         FineTuneSettings,
     )
     assert {inspect.signature(way).parameters["seed"].default for way in ways} == {DEFAULT_SEED}
+    assert MethodOptions().seed_or_default() == DEFAULT_SEED

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.cli.tables import aligned
+from tsugiki.cli.options import json_option, zoo_option
+from tsugiki.cli.output import aligned, emit_json
 from tsugiki.core.console import emit, say
 from tsugiki.locale.messages import tr
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def backbones(
-    text: Annotated[list[str] | None, typer.Argument(help=tr("words that the name must hold"))] = None,
-    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    text: Annotated[list[str] | None, typer.Argument(metavar="[WORD...]", help=tr("words that the name must hold"))] = None,
+    zoo: Annotated[Path | None, zoo_option()] = None,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """List backbones: source, parameters, input size, ImageNet accuracy, licence, and whether the weights are here."""
     from tsugiki.backbones.catalog import list_backbones
@@ -28,7 +28,7 @@ def backbones(
     words = " ".join(text or [])
     found = list_backbones(words, zoo=zoo)
     if as_json:
-        emit(json.dumps([dataclasses.asdict(info) for info in found], ensure_ascii=False, indent=2))
+        emit_json([dataclasses.asdict(info) for info in found])
         return
     if found:
         emit(_table(found))

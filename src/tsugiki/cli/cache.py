@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
+from tsugiki.cli.options import json_option, option
 from tsugiki.core.console import emit
 from tsugiki.locale.messages import tr
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help=tr("throw all stored features away"))] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    clear: Annotated[bool, option("", tr("throw all stored features away"), "--clear")] = False,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show, or clear, the feature store."""
     from tsugiki.features.store import FeatureStore

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from tsugiki.cli.options import option
 from tsugiki.core.console import emit, say
 from tsugiki.locale.messages import tr
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help=tr("the run folder"))] = Path("runs/demo"),
+    out: Annotated[Path, option("RUN", tr("the run folder"))] = Path("runs/demo"),
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
     from tsugiki.backbones.load import load_backbone

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from tsugiki.cli.options import data_argument, device_option, json_option, option, run_argument
+from tsugiki.cli.output import aligned, emit_json
 from tsugiki.core.console import emit, say
 from tsugiki.locale.messages import tr
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
-    data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
-    out: Annotated[Path | None, typer.Option(help=tr("a folder for evaluation.json and predictions.csv"))] = None,
-    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    run: Annotated[Path, run_argument()],
+    data: Annotated[str, data_argument()],
+    out: Annotated[Path | None, option("FOLDER", tr("a folder for evaluation.json and predictions.csv"))] = None,
+    device: Annotated[str | None, device_option()] = None,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Judge a trained classifier on labelled photos."""
     from tsugiki.classifier.classifier import Classifier
@@ -31,12 +30,13 @@ def evaluate(
         write_json(out / "evaluation.json", result.document)
         result.predictions.to_csv(out / "predictions.csv")
         say(tr("Written: {path}", path=out))
-    emit(json.dumps(result.document, ensure_ascii=False, indent=2) if as_json else _table(result.document))
+    if as_json:
+        emit_json(result.document)
+    else:
+        emit(_table(result.document))
 
 
 def _table(document: dict[str, object]) -> str:
-    from tsugiki.cli.tables import aligned
-
     rows = [(tr("class"), tr("photos"), tr("precision"), tr("recall"), "F1")]
     for row in document["per_class"]:  # type: ignore[attr-defined]
         shares = (_percent(row[name]) for name in ("precision", "recall", "f1"))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tsugiki.cli.options import device_option, json_option, option, run_argument
+from tsugiki.cli.output import emit_json
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
+    run: Annotated[Path, run_argument()],
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help=tr("a photo"))],
-    out: Annotated[Path | None, typer.Option(help=tr("the picture to write; PHOTO-why.png here when left out"))] = None,
-    data: Annotated[str | None, typer.Option(help=tr("the photos of the run: shows the training photos most like it"))] = None,
-    label: Annotated[str | None, typer.Option("--class", help=tr("explain this class instead of the answer"))] = None,
-    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    out: Annotated[Path | None, option("FILE", tr("the picture to write; PHOTO-why.png here when left out"))] = None,
+    data: Annotated[str | None, option("DATA", tr("the photos of the run: shows the training photos most like it"))] = None,
+    label: Annotated[str | None, option("CLASS", tr("explain this class instead of the answer"), "--class")] = None,
+    device: Annotated[str | None, device_option()] = None,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Draw what the model sees of a photo, which parts speak for its answer, and what it has seen that is like it."""
     from tsugiki.classifier.classifier import Classifier
@@ -38,7 +39,7 @@ def explain(
     target = out or Path(f"{photo.stem}-why.png")
     save_picture(draw_explanation(found), target)
     if as_json:
-        emit(json.dumps({"picture": target.as_posix(), **found.to_dict(classifier.classes)}, ensure_ascii=False, indent=2))
+        emit_json({"picture": target.as_posix(), **found.to_dict(classifier.classes)})
         return
     answer = found.prediction
     say(

@@ -5,26 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from tsugiki.cli.options import (
-    BudgetOption,
-    FlipOption,
-    KnobOption,
-    MethodOption,
-    PrecisionOption,
-    PresetOption,
-    ResumeOption,
-    UnfreezeOption,
-    fine_tuning_of,
-    forget,
-    options_typed,
-    refuse_without_fine_tuning,
-)
+from tsugiki.cli.options import DataOptions, EngineOptions, FineTuneOptions, MethodOptions, OutputOptions, WeightOptions, option
+from tsugiki.cli.output import emit_json
 from tsugiki.core.console import emit, say, typed
-from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -33,90 +18,50 @@ if TYPE_CHECKING:
     from tsugiki.data.samples import Samples
     from tsugiki.training.run import Run
 
-EngineName = Literal["auto", "openvino", "torch"]
-
 
 def fit(
-    context: typer.Context,
-    data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
-    out: Annotated[Path | None, typer.Option(help=tr("the run folder; runs/ and the name of DATA when left out"))] = None,
-    backbone: Annotated[str, typer.Option(help=tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
-    weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
-    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
-    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
-    epochs: Annotated[int | None, typer.Option(help=tr("passes over the photos; chosen for you when left out"))] = None,
-    lr: Annotated[float | None, typer.Option(help=tr("learning rate; chosen for you when left out"))] = None,
-    batch_size: Annotated[int | None, typer.Option(help=tr("photos per step; chosen for you when left out"))] = None,
-    class_weights: Annotated[
-        bool, typer.Option("--class-weights", help=tr("rare classes count as much as frequent ones"))
-    ] = False,
-    views: Annotated[int, typer.Option(help=tr("augmented views per training photo"), min=0)] = 0,
-    held_out: Annotated[float, typer.Option(help=tr("share to hold out where the data set has no splits"))] = 0.2,
-    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
-    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
-    engine: Annotated[EngineName, typer.Option(help=tr("what computes features: auto, openvino or torch"))] = "auto",
-    method: MethodOption = "transfer",
-    preset: PresetOption = "default",
-    unfreeze: UnfreezeOption = None,
-    flip: FlipOption = True,
-    precision: PrecisionOption = "auto",
-    budget: BudgetOption = None,
-    knob: KnobOption = None,
-    resume: ResumeOption = None,
-    exclude: Annotated[
-        Path | None, typer.Option(help=tr("a list (suspects.csv) whose rows marked exclude are left out"))
-    ] = None,
-    relabel: Annotated[
-        Path | None, typer.Option(help=tr("a list (suspects.csv) whose rows marked relabel change class"))
-    ] = None,
-    log: Annotated[str | None, typer.Option(help=tr("also send the curves to: tensorboard, mlflow or wandb"))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    *,
+    out: Annotated[Path | None, option("RUN", tr("the run folder; runs/ and the name of DATA when left out"))] = None,
+    backbone: Annotated[str, option("NAME", tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
+    weights: WeightOptions,
+    training: MethodOptions,
+    photos: DataOptions,
+    fine_tuning: FineTuneOptions,
+    compute: EngineOptions,
+    output: OutputOptions,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
-    from tsugiki.backbones.load import load_backbone
-    from tsugiki.cli.options import parse_model_args
     from tsugiki.core.console import quiet
     from tsugiki.core.devices import pick_device
     from tsugiki.data.describe import describe_samples
     from tsugiki.data.load import load
-    from tsugiki.features.extract import FeatureSettings
-    from tsugiki.heads.linear import HeadSettings
     from tsugiki.reporting.run_folder import check_target
     from tsugiki.training.corrections import apply_decisions, choose
     from tsugiki.training.fit import fit as train
     from tsugiki.training.trackers import require_tracker, tracking
 
-    require_tracker(log)
-    target = check_target(out or default_target(data))
-    asked = options_typed(context)
-    arguments = parse_model_args(model_arg or [])
-    given = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
-    fine_tuning = None
-    if method == "transfer":
-        refuse_without_fine_tuning(asked)
-    else:
-        own = {"unfreeze": unfreeze, "precision": precision, "flip": flip, "seed": seed}
-        chosen = {**given, **{name: own[name] for name in own if name in asked}, "balance": class_weights or None}
-        fine_tuning = fine_tuning_of(preset=preset, knobs=knob or [], given=chosen, budget=budget, resume=resume, target=target)
-    # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
-    of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}
-    settings = HeadSettings(seed=seed, class_weights=class_weights, **of_head)  # type: ignore[arg-type]
-    decided = choose(exclude, relabel)
-    with quiet():  # the table is told once, when it is true
-        samples = apply_decisions(load(data, seed=seed, held_out=held_out), decided)
+    # What cannot work is refused before the first photo is opened.
+    require_tracker(output.log)
+    target = check_target(out or default_target(photos.data))
+    tuning = fine_tuning.request(training, unfinished(target))
+    head, features = training.head(), compute.features()
+    decided = choose(photos.exclude, photos.relabel)
+
+    with quiet():  # the table is told once, as it is after what a person has decided
+        samples = apply_decisions(load(photos.data, seed=training.seed_or_default(), held_out=photos.held_out), decided)
     say(describe_samples(samples))
-    root = load_backbone(backbone, weights=weights, model_args=arguments, zoo=zoo)
-    model = classifier_of(root, samples).to(pick_device(device))
-    features = FeatureSettings(engine=engine, views=views)
-    with tracking(log, target.with_name(f"{target.name}.log"), {"backbone": str(root.spec), "method": method}) as tracker:
-        if tracker is not None and fine_tuning is not None:
-            fine_tuning = replace(fine_tuning, on_epoch=tracker.add_row)
-        run = train(model, samples, method=method, settings=settings, features=features, fine_tuning=fine_tuning)
+    root = weights.load(backbone)
+    model = classifier_of(root, samples).to(pick_device(compute.device))
+    about = {"backbone": str(root.spec), "method": training.method}
+    with tracking(output.log, target.with_name(f"{target.name}.log"), about) as tracker:
+        if tracker is not None and tuning is not None:
+            tuning = replace(tuning, on_epoch=tracker.add_row)
+        run = train(model, samples, method=training.method, settings=head, features=features, fine_tuning=tuning)
         # The head is trained in one go, so its curves come afterwards; those of fine-tuning came epoch by epoch.
         if tracker is not None and run.classifier.notes["method"] == "transfer":
             for row in run.history:
                 tracker.add_row(row)
-    finish(run, target, as_json=as_json)
+    finish(run, target, as_json=output.as_json)
 
 
 def classifier_of(root: Backbone, samples: Samples) -> Classifier:
@@ -145,14 +90,21 @@ def default_target(data: str) -> Path:
     return Path("runs") / (name or "run")
 
 
+def unfinished(target: Path) -> Path:
+    """Where the checkpoints of a run lie until it is whole."""
+    return target.with_name(f"{target.name}.unfinished")
+
+
 def finish(run: Run, target: Path, *, as_json: bool) -> None:
     """Save the run and say where, and what to do with it; of several processes the main one does, the others wait for it."""
     from tsugiki.core.devices import is_main_process
     from tsugiki.core.processes import wait_for_all
+    from tsugiki.fine_tuning.run import forget
 
     if is_main_process():
         _save(run, target, as_json=as_json)
-        forget(target)  # the checkpoints belong to all processes: they may go once the run is there
+        if unfinished(target).is_dir():
+            forget(unfinished(target))  # checkpoints belong to all processes: they may go once the run is there
     wait_for_all(run.classifier.device)
 
 
@@ -162,7 +114,7 @@ def _save(run: Run, target: Path, *, as_json: bool) -> None:
     save_run(run, target)
     if as_json:
         evaluation = json.loads((target / EVALUATION).read_text(encoding="utf-8"))  # with what saving has found out
-        emit(json.dumps({"run": target.as_posix(), "evaluation": evaluation}, ensure_ascii=False, indent=2))
+        emit_json({"run": target.as_posix(), "evaluation": evaluation})
         return
     emit(str(target))
     say(tr("next: tsugiki predict {run} PHOTO", run=typed(target)))

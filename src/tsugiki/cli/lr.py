@@ -4,60 +4,76 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.cli.options import options_typed
+from tsugiki.cli.options import WeightOptions, data_argument, device_option, json_option, option, seed_option
+from tsugiki.cli.values import model_arg_words
 from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import BackboneSpec
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.samples import Samples
     from tsugiki.fine_tuning.lr_range import RateTest
     from tsugiki.fine_tuning.settings import FineTuneSettings
 
 
+@dataclass(frozen=True)
+class TunedOptions:
+    """What is to be fine-tuned, and how: as it would be by ``fit``."""
+
+    unfreeze: Annotated[str, option("GROUPS", tr("all, how many layer groups learn, or the lowest one's name"))] = "all"
+    batch_size: Annotated[int, option("N", tr("photos per step"))] = 32
+    seed: Annotated[int, seed_option()] = DEFAULT_SEED
+
+    def words(self) -> list[str]:
+        """Those that are not as usual, as they are typed."""
+        changed = {each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default}
+        return [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@dataclass(frozen=True)
+class RateOptions:
+    """The learning rates to try."""
+
+    steps: Annotated[int, option("N", tr("how many learning rates to try"))] = 60
+    lowest: Annotated[float, option("X", tr("the smallest learning rate"))] = 1e-6
+    highest: Annotated[float, option("X", tr("the largest learning rate"))] = 1.0
+
+
 def lr(
-    context: typer.Context,
+    *,
     network: Annotated[str, typer.Argument(metavar="RUN_OR_BACKBONE", help=tr("a run folder, or the name of a backbone"))],
-    data: Annotated[str, typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))],
-    weights: Annotated[str, typer.Option(help=tr("default, a named set, a local file, or none"))] = "default",
-    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
-    unfreeze: Annotated[str, typer.Option(help=tr("all, how many layer groups learn, or the lowest one's name"))] = "all",
-    batch_size: Annotated[int, typer.Option(help=tr("photos per step"))] = 32,
-    steps: Annotated[int, typer.Option(help=tr("how many learning rates to try"))] = 60,
-    lowest: Annotated[float, typer.Option(help=tr("the smallest learning rate"))] = 1e-6,
-    highest: Annotated[float, typer.Option(help=tr("the largest learning rate"))] = 1.0,
-    plot: Annotated[Path | None, typer.Option(help=tr("draw the curve into this PNG file"))] = None,
-    seed: Annotated[int, typer.Option(help=tr("the same seed gives the same result"))] = DEFAULT_SEED,
-    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    data: Annotated[str, data_argument()],
+    weights: WeightOptions,
+    tuned: TunedOptions,
+    rates: RateOptions,
+    plot: Annotated[Path | None, option("FILE", tr("draw the curve into this PNG file"))] = None,
+    device: Annotated[str | None, device_option()] = None,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Try learning rates for fine-tuning and suggest one; no weight is changed."""
-    from tsugiki.cli.options import parse_model_args
     from tsugiki.core.devices import pick_device
     from tsugiki.fine_tuning.lr_range import find_rate, rates_between
     from tsugiki.fine_tuning.settings import FineTuneSettings
 
-    settings = FineTuneSettings(unfreeze=unfreeze, batch_size=batch_size, seed=seed)
-    rates_between(lowest, highest, steps)
+    settings = FineTuneSettings(**vars(tuned))
+    rates_between(rates.lowest, rates.highest, rates.steps)
     _check_picture(plot)
-    arguments = parse_model_args(model_arg or [])
     if _is_run(network):
-        _refuse_for_run(network, options_typed(context))
-    classifier, samples, words = _start(network, data, settings, weights=weights, arguments=arguments)
-    found = find_rate(classifier.to(pick_device(device)), samples, settings, steps=steps, lowest=lowest, highest=highest)
+        _refuse_for_run(network, weights)
+    classifier, samples, words = _start(network, data, settings, weights)
+    found = find_rate(classifier.to(pick_device(device)), samples, settings, **vars(rates))
     _tell(found, plot, as_json=as_json)
     if found.suggestion is not None and not as_json:
-        others = [("--unfreeze", unfreeze, "all"), ("--batch-size", batch_size, 32), ("--seed", seed, DEFAULT_SEED)]
-        words += [word for option, value, usual in others if value != usual for word in (option, str(value))]
-        words = [*words, "--method", "fine-tune", "--lr", f"{found.suggestion:.1e}"]
+        words += [*tuned.words(), "--method", "fine-tune", "--lr", f"{found.suggestion:.1e}"]
         say(tr("next: {command}", command=shlex.join(["tsugiki", "fit", data, *words])))
 
 
@@ -65,13 +81,13 @@ def _is_run(network: str) -> bool:
     return (Path(network) / "classifier.json").is_file()
 
 
-def _refuse_for_run(network: str, asked: Mapping[str, str]) -> None:
-    idle = [asked[name] for name in ("weights", "model_arg") if name in asked]
+def _refuse_for_run(network: str, weights: WeightOptions) -> None:
+    idle = ", ".join(f"--{name.replace('_', '-')}" for name, value in vars(weights).items() if value not in (None, []))
     if idle:
         raise RequestError(
             tr("{folder} is a run: its own weights are tried.", folder=network),
-            allowed=tr("{names} with the name of a backbone", names=", ".join(idle)),
-            got=", ".join(idle),
+            allowed=tr("{names} with the name of a backbone", names=idle),
+            got=idle,
             cure=tr("leave these options out, or name a backbone instead of the run"),
         )
 
@@ -88,17 +104,14 @@ def _check_picture(path: Path | None) -> None:
 
 
 def _start(
-    network: str, data: str, settings: FineTuneSettings, *, weights: str, arguments: dict[str, Any]
+    network: str, data: str, settings: FineTuneSettings, weights: WeightOptions
 ) -> tuple[Classifier, Samples, list[str]]:
     """The classifier that fine-tuning would start from, the photos, and the words that make ``fit`` start there, too.
 
     A run's own classifier, or a backbone with its head fitted on stored features. Held-out photos are not judged, and what
     cannot work is refused before any feature is computed.
     """
-    from tsugiki.backbones.load import arguments_given, load_backbone
-    from tsugiki.backbones.sources.base import names_a_file
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.cli.options import model_arg_words
     from tsugiki.data.load import load
     from tsugiki.features.extract import extract
     from tsugiki.fine_tuning.dividing import divide
@@ -106,25 +119,27 @@ def _start(
     from tsugiki.heads.linear import HeadSettings, fit_head
 
     run = Classifier.load(network) if _is_run(network) else None
-    root = run.backbone if run else load_backbone(network, weights=weights, model_args=arguments)
+    root = run.backbone if run else weights.load(network)
     chosen_groups(root, settings.unfreeze)
     samples = load(data, seed=settings.seed)
     divide(samples, settings)
-    if run is None:
-        words = ["--backbone", network, *_weights_words(weights), *model_arg_words(arguments)]
-        classifier = Classifier(root, classes=samples.classes)
-        table = extract(samples, root)
-        head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))
-        classifier.head.load_state_dict(head.as_layer().state_dict())
-        return classifier, table.samples, words
+    if run is not None:
+        return run, samples.with_classes(run.classes), _words_of(root.spec)
+    classifier = Classifier(root, classes=samples.classes)
+    table = extract(samples, root)
+    head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))
+    classifier.head.load_state_dict(head.as_layer().state_dict())
+    return classifier, table.samples, ["--backbone", network, *weights.words()]
+
+
+def _words_of(spec: BackboneSpec) -> list[str]:
+    """The words that make ``fit`` take a run's backbone."""
+    from tsugiki.backbones.load import arguments_given
+    from tsugiki.backbones.sources.base import names_a_file
+
     # A run knows the name of a file of weights, not where it lies.
-    weights = f"FOLDER/{root.spec.weights}" if names_a_file(root.spec.weights) else root.spec.weights
-    words = ["--backbone", str(root.spec), *_weights_words(weights), *model_arg_words(arguments_given(root.spec))]
-    return run, samples.with_classes(run.classes), words
-
-
-def _weights_words(weights: str) -> list[str]:
-    return [] if weights == "default" else ["--weights", weights]
+    weights = f"FOLDER/{spec.weights}" if names_a_file(spec.weights) else spec.weights
+    return ["--backbone", str(spec), *WeightOptions(weights).words(), *model_arg_words(arguments_given(spec))]
 
 
 def _tell(found: RateTest, plot: Path | None, *, as_json: bool) -> None:

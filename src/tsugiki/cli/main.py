@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 
 from tsugiki import __version__
-from tsugiki.cli.help_pages import Command, Group, prepare_help
-from tsugiki.cli.usage import refusal
+from tsugiki.cli.options import spread
+from tsugiki.cli.usage import Command, Group, refusal
 from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.locale.messages import LANGUAGES, tr, use_language
@@ -57,8 +57,6 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
-        if words in ([], ["data"]) or {"-h", "--help"} & set(words):
-            prepare_help()
         sys.exit(_application()(words, standalone_mode=False))
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
@@ -70,7 +68,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 def _told(error: Exception, words: Sequence[str]) -> int:
     """Say an error as a sentence; returns the exit status."""
-    if type(error).__name__ == "NoArgsIsHelpError":  # the page has been shown already
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error), err=True)
         return RequestError.exit_status
     error = refusal(error, words) or error
     if isinstance(error, TsugikiError):
@@ -97,8 +96,8 @@ def _application() -> typer.Typer:
     application.callback()(_everywhere)
     for verb in VERBS:
         function = getattr(importlib.import_module(f"tsugiki.cli.{verb}"), verb)
-        application.command(verb, cls=Command, help=_helps()[verb])(function)
-    application.add_typer(importlib.import_module("tsugiki.cli.data").app, name="data")
+        application.command(verb, cls=Command, help=_helps()[verb])(spread(function))
+    application.add_typer(importlib.import_module("tsugiki.cli.data").application(), name="data")
     return application
 
 

@@ -1,186 +1,255 @@
-"""Arguments of an architecture, as typed: ``--model-arg pad_type=same --model-arg img_size=192``."""
+"""The options that verbs share: each one is written down once, and those that belong together are a group.
+
+A verb takes a group as one parameter; :func:`spread` gives typer the group's options instead. What belongs to an option stands
+inside its annotation, which is read when the command line is: by then the language is known.
+"""
 
 from __future__ import annotations
 
-import json
+import inspect
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
-from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.cli.usage import EXPERT, FINE_TUNING
+from tsugiki.cli.values import AUGMENTATION, model_arg_words, parse_model_args, parse_settings, parse_time
+from tsugiki.core.errors import RequestError
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
+    from tsugiki.features.extract import FeatureSettings
+    from tsugiki.heads.linear import HeadSettings
     from tsugiki.training.fit import FineTuning
 
-
-def parse_model_args(pairs: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` pairs as arguments; a value that reads as JSON (``192``, ``true``, ``[1, 2]``) is that, else text.
-
-    Raises:
-        RequestError: When a pair has no name or no equals sign.
-    """
-    parsed: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise RequestError(
-                tr("This is no argument of an architecture."),
-                allowed="--model-arg NAME=VALUE",
-                got=repr(pair),
-                cure="--model-arg img_size=192",
-            )
-        if name.strip() in parsed:
-            got = f"{name.strip()}={json.dumps(parsed[name.strip()])}, {pair}"
-            raise RequestError(
-                tr("{name} is set twice.", name=name.strip()), allowed=tr("once"), got=got, cure=tr("leave one of them out")
-            )
-        parsed[name.strip()] = _model_arg_value(value)
-    return parsed
+Method = Literal["transfer", "fine-tune", "auto"]
+Engine = Literal["auto", "openvino", "torch"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
-def model_arg_words(arguments: Mapping[str, Any]) -> list[str]:
-    """The opposite of :func:`parse_model_args`: words for a command line."""
-    return [word for name, value in arguments.items() for word in ("--model-arg", f"{name}={_text(value)}")]
+def _any_of(choices: Any) -> str:
+    return "|".join(get_args(choices))
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) and _model_arg_value(value) == value else json.dumps(value)
+def spread(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb as typer takes it: the options of its groups stand in the groups' places, which are put together at the call."""
+    hints = get_type_hints(verb, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    single = inspect.Parameter.KEYWORD_ONLY
+    flat = []
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if name not in groups:
+            flat.append(parameter.replace(kind=single, annotation=hints[name]))
+            continue
+        inner = get_type_hints(groups[name], include_extras=True)
+        for each in fields(groups[name]):
+            default = inspect.Parameter.empty if each.default is MISSING else each.default
+            flat.append(inspect.Parameter(each.name, single, default=default, annotation=inner[each.name]))
+
+    def call(**values: Any) -> None:
+        made = {name: kind(**{each.name: values.pop(each.name) for each in fields(kind)}) for name, kind in groups.items()}
+        verb(**values, **made)
+
+    vars(call)["__signature__"] = inspect.Signature(flat)
+    call.__annotations__ = {each.name: each.annotation for each in flat}
+    return call
 
 
-def _model_arg_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-MethodOption = Annotated[
-    Literal["transfer", "fine-tune", "auto"],
-    typer.Option(help=tr("transfer: the head learns; fine-tune: then all layers; auto: what validation prefers")),
-]
-PresetOption = Annotated[str, typer.Option(help=tr("fine-tuning: default, gentle, thorough or plain"))]
-UnfreezeOption = Annotated[
-    str | None, typer.Option(help=tr("fine-tuning: all, how many layer groups learn, or the lowest one's name"))
-]
-FlipOption = Annotated[bool, typer.Option("--flip/--no-flip", help=tr("fine-tuning: mirror photos; off where left matters"))]
-PrecisionOption = Annotated[
-    Literal["auto", "float32", "bf16", "fp16"], typer.Option(help=tr("fine-tuning: auto times what is fastest here"))
-]
-BudgetOption = Annotated[
-    str | None, typer.Option(help=tr("fine-tuning: how long it may take, as 90s, 10m or 2h; the clock then sets the epochs"))
-]
-KnobOption = Annotated[
-    list[str] | None, typer.Option("--knob", help=tr("fine-tuning: any other setting, as NAME=VALUE"), metavar="NAME=VALUE")
-]
-ResumeOption = Annotated[
-    bool | None,
-    typer.Option("--resume/--restart", help=tr("fine-tuning: go on where it stopped (the default, if it can), or anew")),
-]
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
-_OF_AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
-
-_OWN = ("preset", "unfreeze", "flip", "precision", "budget", "knob", "resume")
-"""Parameters that only fine-tuning has."""
-
-
-def options_typed(context: typer.Context) -> dict[str, str]:
-    """The options on the command line, whatever their values: each parameter's name and how it is typed."""
-    names: dict[str, str] = {}
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name and source is not None and source.name == "COMMANDLINE":
-            spellings = parameter.opts if context.params.get(parameter.name) is not False else parameter.secondary_opts
-            names[parameter.name] = max(spellings or parameter.opts, key=len)
-    return names
-
-
-def refuse_without_fine_tuning(typed: Mapping[str, str]) -> None:
-    """Refuse options that would do nothing because only the head learns.
+def option(value: str, text: str, *names: str, **details: Any) -> Any:
+    """An option as typer takes it.
 
     Args:
-        typed: From :func:`options_typed`.
+        value: What its value is called on the help page; empty for a switch.
+        text: What the help page says.
+        names: As it is typed, where that does not follow from the parameter's name.
+        details: For typer.
+    """
+    return typer.Option(*names, metavar=value or None, help=text, **details)
+
+
+def _expert(value: str, text: str, *names: str, **details: Any) -> Any:
+    return option(value, text, *names, rich_help_panel=EXPERT, **details)
+
+
+def _tuning(value: str, text: str, *names: str, **details: Any) -> Any:
+    return option(value, text, *names, rich_help_panel=FINE_TUNING, **details)
+
+
+def data_argument() -> Any:
+    """``DATA``: whatever holds labelled photos."""
+    return typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))
+
+
+def run_argument() -> Any:
+    """``RUN``: a run folder."""
+    return typer.Argument(metavar="RUN", help=tr("a run folder"))
+
+
+def json_option() -> Any:
+    """``--json``."""
+    return _expert("", tr("one JSON document on standard output"), "--json")
+
+
+def device_option() -> Any:
+    """``--device``."""
+    return _expert("NAME", tr("cpu, cuda or mps; the best one when left out"))
+
+
+def seed_option() -> Any:
+    """``--seed``."""
+    return _expert("N", tr("the same seed gives the same result"), show_default=str(DEFAULT_SEED))
+
+
+def model_arg_option() -> Any:
+    """``--model-arg``."""
+    return _expert("NAME=VALUE", tr("a setting of the architecture; may be repeated"))
+
+
+def zoo_option() -> Any:
+    """``--zoo``."""
+    return _expert("FILE", tr("a zoo file with names of your own"))
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """Where a backbone's weights come from, and how it is built.
 
     Raises:
-        RequestError: With the options that fine-tuning needs.
+        RequestError: When an argument of the architecture makes no sense.
     """
-    idle = [typed[name] for name in _OWN if name in typed]
-    if idle:
-        raise RequestError(
-            tr("These options are for fine-tuning, but only the head is to learn: {names}", names=", ".join(idle)),
-            allowed=tr("{names} with --method fine-tune or --method auto", names=", ".join(idle)),
-            got="--method transfer",
-            cure=tr("add --method fine-tune or --method auto, or leave these options out"),
-        )
+
+    weights: Annotated[str | None, option("NAME", tr("default, a named set, a local file, or none"))] = None
+    model_arg: Annotated[list[str] | None, model_arg_option()] = None
+    zoo: Annotated[Path | None, zoo_option()] = None
+
+    def __post_init__(self) -> None:
+        parse_model_args(self.model_arg or [])
+
+    def load(self, name: str) -> Backbone:
+        """The backbone called ``name``, with these weights."""
+        from tsugiki.backbones.load import load_backbone
+
+        arguments = parse_model_args(self.model_arg or [])
+        return load_backbone(name, weights=self.weights or "default", model_args=arguments, zoo=self.zoo)
+
+    def words(self) -> list[str]:
+        """These options as they are typed."""
+        weights = [] if self.weights in {None, "default"} else ["--weights", str(self.weights)]
+        zoo = [] if self.zoo is None else ["--zoo", str(self.zoo)]
+        return [*weights, *model_arg_words(parse_model_args(self.model_arg or [])), *zoo]
 
 
-def fine_tuning_of(
-    *,
-    preset: str = "default",
-    knobs: Sequence[str] = (),
-    given: Mapping[str, Any] | None = None,
-    budget: str | None = None,
-    resume: bool | None = None,
-    target: Path,
-) -> FineTuning:
-    """What the options ask for.
+@dataclass(frozen=True)
+class DataOptions:
+    """The photos to learn from."""
 
-    Args:
-        preset: Name of a preset.
-        knobs: ``NAME=VALUE`` for any field of the settings, or of their augmentation.
-        given: Fields that have options of their own; ``None`` where the option was left out.
-        budget: A time such as ``10m``.
-        resume: Go on, begin anew, or (``None``) go on if possible.
-        target: The run folder; checkpoints lie beside it until it is there.
-
-    Raises:
-        RequestError: When a value makes no sense, is given twice, or checkpoints cannot lie there.
-    """
-    from tsugiki.fine_tuning.settings import FineTuneSettings
-    from tsugiki.training.fit import FineTuning
-
-    chosen = {name: value for name, value in (given or {}).items() if value is not None}
-    if budget is not None:
-        chosen["budget"] = parse_budget(budget)
-    chosen |= _knobs(knobs, {name: _spelled(name, value, budget) for name, value in chosen.items()})
-    settings = FineTuneSettings.preset(preset, **{name: chosen[name] for name in chosen if name not in _OF_AUGMENTATION})
-    parts = {name: chosen[name] for name in _OF_AUGMENTATION if name in chosen}
-    settings = replace(settings, augmentation=replace(settings.augmentation, **parts))
-    how: Literal["auto", "must", "never"] = "auto" if resume is None else "must" if resume else "never"
-    return FineTuning(settings, folder=_checked(unfinished(target)), resume=how)
+    data: Annotated[str, data_argument()]
+    exclude: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked exclude are left out"))] = None
+    relabel: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked relabel change class"))] = None
+    held_out: Annotated[float, _expert("X", tr("share to hold out where the data set has no splits"))] = 0.2
 
 
-def _spelled(name: str, value: Any, budget: str | None) -> str:
-    """A field that has an option of its own, as it is typed."""
-    switches = {("flip", True): "--flip", ("flip", False): "--no-flip", ("balance", True): "--class-weights"}
-    option = f"--{name.replace('_', '-')} {budget if name == 'budget' else value}"
-    return switches.get((name, value), option) if isinstance(value, bool) else option
+@dataclass(frozen=True)
+class MethodOptions:
+    """The method, and what both methods have; ``None`` where an option was left out."""
+
+    method: Annotated[
+        Method,
+        option(_any_of(Method), tr("transfer: the head learns; fine-tune: all layers; auto: what validation prefers")),
+    ] = "transfer"
+    epochs: Annotated[int | None, option("N", tr("passes over the photos; chosen for you when left out"))] = None
+    lr: Annotated[float | None, _expert("X", tr("learning rate; chosen for you when left out"))] = None
+    batch_size: Annotated[int | None, _expert("N", tr("photos per step; chosen for you when left out"))] = None
+    class_weights: Annotated[bool | None, _expert("", tr("rare classes count as much as others"), "--class-weights")] = None
+    seed: Annotated[int | None, seed_option()] = None
+
+    def seed_or_default(self) -> int:
+        """The seed that was typed, or the usual one."""
+        return DEFAULT_SEED if self.seed is None else self.seed
+
+    def given(self) -> dict[str, Any]:
+        """The options that were typed, but for the method."""
+        return {name: value for name, value in vars(self).items() if name != "method" and value is not None}
+
+    def head(self) -> HeadSettings:
+        """Settings of the head.
+
+        Raises:
+            RequestError: When a value is impossible.
+        """
+        from tsugiki.heads.linear import HeadSettings
+
+        # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
+        of_both = {"seed", "class_weights"} if self.method != "transfer" else self.given().keys()
+        return HeadSettings(**{name: value for name, value in self.given().items() if name in of_both})
 
 
-def _knobs(texts: Sequence[str], typed: dict[str, str]) -> dict[str, Any]:
-    """The fields that ``--knob`` sets; ``typed`` are those that other options set, as they are typed."""
-    from tsugiki.fine_tuning.settings import FineTuneSettings
+_RENAMED = {"class_weights": "balance"}
+"""Names of settings on the command line, and what :class:`FineTuneSettings` calls them."""
 
-    known = [*(each.name for each in fields(FineTuneSettings)), *_OF_AUGMENTATION]
-    read: dict[str, Any] = {}
-    for text in texts:
-        name, value = _knob(text)
-        if name not in known:
-            cure = tr("these can be set: {names}", names=", ".join(sorted(set(known) - {"augmentation"})))
-            raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(name)), name=name, known=known, cure=cure)
-        if name in typed:
-            got = f"{typed[name]}, --knob {text}"
+_PRECISIONS = {"bfloat16": "bf16", "float16": "fp16"}
+"""Likewise for the values of ``precision``."""
+
+
+@dataclass(frozen=True)
+class FineTuneOptions:
+    """What only fine-tuning has; ``None`` where an option was left out."""
+
+    preset: Annotated[str | None, _tuning("NAME", tr("default, gentle, thorough or plain"), show_default="default")] = None
+    budget: Annotated[str | None, _tuning("TIME", tr("how long it may take: 90s, 10m, 2h; the clock sets the epochs"))] = None
+    resume: Annotated[bool | None, _tuning("", tr("go on where it stopped (default), or anew"), "--resume/--restart")] = None
+    unfreeze: Annotated[str | None, _tuning("GROUPS", tr("all, how many layer groups learn, or the lowest one's name"))] = None
+    flip: Annotated[bool | None, _tuning("", tr("mirror photos (default); off where left matters"), "--flip/--no-flip")] = None
+    precision: Annotated[Precision | None, _tuning(_any_of(Precision), tr("auto (default) times what is fastest here"))] = None
+    settings: Annotated[list[str] | None, _tuning("NAME=VALUE", tr("any other setting; may be repeated"), "--set")] = None
+
+    def request(self, training: MethodOptions, folder: Path) -> FineTuning | None:
+        """What the options ask for; ``None`` where only the head is to learn.
+
+        Args:
+            training: The method, and what both methods have.
+            folder: For checkpoints.
+
+        Raises:
+            RequestError: When a value makes no sense or is given twice, an option would do nothing, or checkpoints cannot lie
+                in ``folder``.
+        """
+        from tsugiki.fine_tuning.settings import FineTuneSettings
+        from tsugiki.training.fit import FineTuning
+
+        if training.method == "transfer":
+            self._refuse_any()
+            return None
+        own = {name: getattr(self, name) for name in ("unfreeze", "flip", "precision", "budget")}
+        given = training.given() | {name: value for name, value in own.items() if value is not None}
+        given |= parse_settings(self.settings or [], {name: _as_typed(name, value) for name, value in given.items()}, _RENAMED)
+        if self.budget is not None:
+            given["budget"] = parse_time(self.budget)
+        if "precision" in given:
+            given["precision"] = _PRECISIONS.get(given["precision"], given["precision"])
+        changes = {_RENAMED.get(name, name): value for name, value in given.items() if name not in AUGMENTATION}
+        settings = FineTuneSettings.preset(self.preset or "default", **changes)
+        parts = {name: value for name, value in given.items() if name in AUGMENTATION}
+        settings = replace(settings, augmentation=replace(settings.augmentation, **parts))
+        resume: Literal["auto", "must", "never"] = "auto" if self.resume is None else "must" if self.resume else "never"
+        return FineTuning(settings, folder=_checked(folder), resume=resume)
+
+    def _refuse_any(self) -> None:
+        """Refuse options that would do nothing because only the head learns."""
+        idle = [_as_typed(name, value).split()[0] for name, value in vars(self).items() if value not in (None, [])]
+        if idle:
+            names = ", ".join(idle)
             raise RequestError(
-                tr("{name} is set twice.", name=name), allowed=tr("once"), got=got, cure=tr("leave one of them out")
+                tr("These options are for fine-tuning, but only the head is to learn: {names}", names=names),
+                allowed=tr("{names} with --method fine-tune or --method auto", names=names),
+                got="--method transfer",
+                cure=tr("add --method fine-tune or --method auto, or leave these options out"),
             )
-        read[name], typed[name] = value, f"--knob {text}"
-    return read
 
 
 def _checked(folder: Path) -> Path:
@@ -194,56 +263,32 @@ def _checked(folder: Path) -> Path:
     )
 
 
-def unfinished(target: Path) -> Path:
-    """Where the checkpoints of a run lie until it is whole."""
-    return target.with_name(f"{target.name}.unfinished")
+def _as_typed(name: str, value: Any) -> str:
+    """An option with its value as it is typed."""
+    option = "--set" if name == "settings" else f"--{name.replace('_', '-')}"
+    if value is False:
+        return "--restart" if name == "resume" else f"--no-{name}"
+    return option if value is True else f"{option} {value}"
 
 
-def forget(target: Path) -> None:
-    """Delete the checkpoints of a run that is whole now."""
-    if unfinished(target).is_dir():
-        from tsugiki.fine_tuning.run import forget as delete
+@dataclass(frozen=True)
+class EngineOptions:
+    """What computes, and how features are made."""
 
-        delete(unfinished(target))
+    device: Annotated[str | None, device_option()] = None
+    engine: Annotated[Engine, _expert(_any_of(Engine), tr("what computes features"))] = "auto"
+    views: Annotated[int, _expert("N", tr("augmented views per training photo"), min=0)] = 0
 
+    def features(self) -> FeatureSettings:
+        """How features are to be made."""
+        from tsugiki.features.extract import FeatureSettings
 
-def parse_budget(text: str) -> float:
-    """Seconds of ``90s``, ``10m``, ``2h`` or ``600``.
-
-    Raises:
-        RequestError: When it is no such time, or less than a second.
-    """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if seconds < 1:
-        raise RequestError(
-            tr("This is no length of time."),
-            allowed=tr("a second or more, as 90s, 10m or 2h"),
-            got=repr(text),
-            cure="--budget 10m",
-        )
-    return seconds
+        return FeatureSettings(engine=self.engine, views=self.views)
 
 
-def _knob(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise RequestError(
-            tr("A setting is given as NAME=VALUE."), allowed="--knob NAME=VALUE", got=repr(text), cure="--knob ema_decay=0.99"
-        )
-    name, read = name.strip().replace("-", "_"), _value(value.strip())
-    return name, parse_budget(read) if name == "budget" and isinstance(read, str) else read
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is told, and to whom."""
 
-
-def _value(text: str) -> Any:
-    """A switch, a whole number, a number, numbers with commas between, or the text itself."""
-    if text.lower() in {"true", "yes", "false", "no"}:
-        return text.lower() in {"true", "yes"}
-    if "," in text:
-        return tuple(_value(part.strip()) for part in text.split(","))
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    log: Annotated[str | None, _expert("NAME", tr("also send the curves to: tensorboard, mlflow or wandb"))] = None
+    as_json: Annotated[bool, json_option()] = False

@@ -7,8 +7,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from tsugiki.cli.options import option, run_argument
 from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.locale.messages import tr
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def plot(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
-    out: Annotated[Path | None, typer.Option(help=tr("where the pictures go; beside the run when left out"))] = None,
-    data: Annotated[str | None, typer.Option(help=tr("the photos of the run: draws predictions on held-out ones"))] = None,
-    batch: Annotated[bool, typer.Option("--batch", help=tr("with --data: also photos as the network sees them"))] = False,
-    count: Annotated[int, typer.Option(help=tr("photos per picture"), min=1, max=60)] = 9,
-    seed: Annotated[int, typer.Option(help=tr("which photos are picked"))] = 0,
+    run: Annotated[Path, run_argument()],
+    out: Annotated[Path | None, option("FOLDER", tr("where the pictures go; beside the run when left out"))] = None,
+    data: Annotated[str | None, option("DATA", tr("the photos of the run: draws predictions on held-out ones"))] = None,
+    batch: Annotated[bool, option("", tr("with --data: also photos as the network sees them"), "--batch")] = False,
+    count: Annotated[int, option("N", tr("photos per picture"), min=1, max=60)] = 9,
+    seed: Annotated[int, option("N", tr("which photos are picked"))] = 0,
 ) -> None:
     """Draw the curves of a run and, with --data, its predictions; each picture's path is a line of the answer."""
     from tsugiki.reporting.plots.curves_plot import draw_loss_curves

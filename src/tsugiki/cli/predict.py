@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsugiki.cli.options import device_option, option, run_argument
+from tsugiki.cli.output import aligned
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.locale.messages import tr
@@ -32,12 +34,12 @@ class Format(StrEnum):
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=tr("a run folder"))],
+    run: Annotated[Path, run_argument()],
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help=tr("photos, or folders of them"))],
-    top: Annotated[int, typer.Option(help=tr("how many classes are named per photo"), min=1)] = 3,
-    plot: Annotated[Path | None, typer.Option(help=tr("draw the photos with their answers into this file"))] = None,
-    format_: Annotated[Format, typer.Option("--format", help=tr("how answers are printed"))] = Format.table,
-    device: Annotated[str | None, typer.Option(help=tr("cpu, cuda or mps; the best one when left out"))] = None,
+    top: Annotated[int, option("N", tr("how many classes are named per photo"), min=1)] = 3,
+    plot: Annotated[Path | None, option("FILE", tr("draw the photos with their answers into this file"))] = None,
+    format_: Annotated[Format, option("table|json|csv", tr("how answers are printed"), "--format")] = Format.table,
+    device: Annotated[str | None, device_option()] = None,
 ) -> None:
     """Ask a trained classifier about photos."""
     from tsugiki.classifier.classifier import Classifier
@@ -52,11 +54,7 @@ def predict(
         raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
     emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
     if not all(answer.known or answer.problem for answer in answers):
-        say(
-            tr(
-                "not sure: unlike every training photo, however high the probability; `tsugiki explain` shows why",
-            )
-        )
+        say(tr("not sure: unlike every training photo, however high the probability; `tsugiki explain` shows why"))
     for answer in problems:
         say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
     if plot is not None:
@@ -78,8 +76,6 @@ def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
 
 
 def _table(answers: Sequence[Prediction], model: Classifier) -> str:
-    from tsugiki.cli.tables import aligned
-
     del model
     rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
     for answer in answers:

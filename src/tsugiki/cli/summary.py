@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsugiki.cli.options import json_option, model_arg_option, option, zoo_option
+from tsugiki.cli.output import emit_json
+from tsugiki.cli.values import parse_model_args
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 
 def summary(
     target: Annotated[str, typer.Argument(metavar="BACKBONE|RUN", help=tr("the name of a backbone, or a run folder"))],
-    classes: Annotated[int, typer.Option(help=tr("classes of the new head"), min=1)] = 3,
-    batch_size: Annotated[int, typer.Option(help=tr("photos in the batch that the shapes are shown for"), min=1)] = 32,
-    model_arg: Annotated[list[str] | None, typer.Option(help=tr("NAME=VALUE for the architecture"))] = None,
-    zoo: Annotated[Path | None, typer.Option(help=tr("a zoo file with names of your own"))] = None,
-    parameters: Annotated[bool, typer.Option("--parameters", help=tr("list every parameter instead of every layer"))] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=tr("one JSON document on standard output"))] = False,
+    classes: Annotated[int, option("N", tr("classes of the new head"), min=1)] = 3,
+    batch_size: Annotated[int, option("N", tr("photos in the batch that the shapes are shown for"), min=1)] = 32,
+    model_arg: Annotated[list[str] | None, model_arg_option()] = None,
+    zoo: Annotated[Path | None, zoo_option()] = None,
+    parameters: Annotated[bool, option("", tr("list every parameter instead of every layer"), "--parameters")] = False,
+    as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show a network's layers, shapes and parameters, and which of them learn. No weights are needed."""
     if _is_run(target):
@@ -34,7 +36,7 @@ def summary(
         stages, size = _stages_of_backbone(target, classes, model_arg or [], zoo)
     report = [_described(title, network, (batch_size, 3, *size), parameters) for title, network in stages]
     if as_json:
-        emit(json.dumps([_plain(title, table) for title, _, table in report], ensure_ascii=False, indent=2))
+        emit_json([_plain(title, table) for title, _, table in report])
         return
     for title, text, table in report:
         say(f"\n{title}")
@@ -67,7 +69,6 @@ def _stages_of_backbone(
     from tsugiki.backbones.freezing import freeze
     from tsugiki.backbones.load import build_network
     from tsugiki.backbones.network_heads import replace_head
-    from tsugiki.cli.options import parse_model_args
 
     args = parse_model_args(model_arg)
     before, preprocess = build_network(name, model_args=args, zoo=zoo)

@@ -1,13 +1,129 @@
-"""A command line that was not understood, in the program's own sentences: typer's are English, without what is allowed."""
+"""How the program answers ``--help`` and a command line that was not understood, in the language in use.
+
+typer's own pages cut words short in narrow columns, and find no place to break a Japanese line; its refusals are English and do
+not say what is allowed.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from typer import style
+from typer.core import TyperCommand, TyperGroup
 
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
+
+FINE_TUNING, EXPERT = "fine-tuning", "expert"
+"""Panels of a long page of options; what is in none of them comes first."""
+
+_TERM = 24
+"""Columns for an option and the space behind it; what is longer has a line of its own."""
+
+_UNIT = re.compile(r" +|\[[^]]*\]|[(「]*(?:[!-~]+|[ァ-ヺー・]+|[一-龯々]+|.)[ぁ-ん]*[、。:」)]*")
+"""What a line never breaks: a word, something in brackets, in Japanese a run of one kind of letter with its ending."""
+
+
+class _Page:
+    """``--help`` in the language in use, without a broken word."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option ``--help``."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option.help = tr("show this page")
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page."""
+        formatter.write(_page(ctx))
+
+
+class Command(_Page, TyperCommand):
+    """A command with a page of this program's own."""
+
+
+class Group(_Page, TyperGroup):
+    """A group of commands with a page of this program's own."""
+
+
+def _page(context: Any) -> str:
+    command, path = context.command, _path(context)
+    parameters = command.get_params(context)
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    options = [each for each in parameters if each.param_type_name == "option"]
+    commands = getattr(command, "commands", {})
+    words = ["tsugiki", *path, *(each.metavar for each in arguments), "[OPTIONS]", *(["COMMAND"] if commands else [])]
+    blocks = [" ".join([tr("Usage:"), *words]), "\n".join(_wrapped(command.help or "", _width()))]
+    sections = [
+        (tr("Arguments"), [(each.metavar, each.help or "") for each in arguments]),
+        (tr("Commands"), [(name, each.help or "") for name, each in commands.items()]),
+        *_panels(options),
+        (tr("Examples"), _examples().get(" ".join(path), [])),
+    ]
+    blocks += [f"{style(title, bold=True)}\n{_rows(rows)}" for title, rows in sections if rows]
+    if command.epilog:
+        blocks.append("\n".join(_wrapped(command.epilog, _width())))
+    return "\n\n".join(blocks)
+
+
+def _panels(options: Sequence[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Titles and rows; a page that has nothing for fine-tuning is short and has one panel."""
+    panels = [each.rich_help_panel for each in options]
+    if FINE_TUNING not in panels:
+        return [(tr("Options"), [_row(each) for each in options])]
+    titles = {
+        None: tr("Basics"),
+        FINE_TUNING: tr("Fine-tuning (with --method fine-tune or --method auto)"),
+        EXPERT: tr("Expert"),
+    }
+    return [(title, [_row(each) for each in options if each.rich_help_panel == name]) for name, title in titles.items()]
+
+
+def _row(option: Any) -> tuple[str, str]:
+    """How an option is typed, and what it says."""
+    term = " / ".join(", ".join(sorted(names, key=len)) for names in (option.opts, option.secondary_opts) if names)
+    value = option.metavar or ""
+    usual = option.show_default if isinstance(option.show_default, str) else option.default
+    shown = "" if usual is None or usual is False else tr("[default: {value}]", value=getattr(usual, "value", usual))
+    return f"{term} {value}".rstrip(), f"{option.help} {shown}".rstrip()
+
+
+def _examples() -> dict[str, list[tuple[str, str]]]:
+    return {
+        "fit": [
+            ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
+            ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
+            ("tsugiki fit photos --method auto --budget 10m", tr("fine-tunes too, and keeps what validates better")),
+        ]
+    }
+
+
+def _width() -> int:
+    return min(100, shutil.get_terminal_size().columns)
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    lines = []
+    for term, text in rows:
+        told = _wrapped(text, _width() - _TERM - 2)
+        lines += [f"  {term}"] if len(term) > _TERM - 2 else [f"  {term:{_TERM}}{told.pop(0)}"]
+        lines += [" " * (_TERM + 2) + line for line in told]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text as lines that a terminal shows in ``width`` columns (a Japanese letter takes two)."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for unit in _UNIT.findall(text):
+        if lines[-1] and cell_len(lines[-1] + unit.rstrip()) > width:
+            lines.append("")
+        lines[-1] += unit if lines[-1] else unit.lstrip()
+    return [line.rstrip() for line in lines]
 
 
 def refusal(error: Exception, words: Sequence[str]) -> RequestError | None:

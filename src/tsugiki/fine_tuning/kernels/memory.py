@@ -18,7 +18,7 @@ def not_enough(photos: int) -> TrainingError:
     """What to raise where even ``photos`` at once are too many."""
     return TrainingError(
         tr("There is not enough memory to train with {count} photos at once.", count=photos),
-        cure=tr("--knob micro_batch={count}, or a smaller backbone", count=max(1, photos // 2)),
+        cure=tr("--set micro_batch={count}, or a smaller backbone", count=max(1, photos // 2)),
     )
 
 

@@ -1,8 +1,16 @@
-"""Plain tables for people, aligned whatever the width of the letters."""
+"""What a verb prints: one JSON document, or a table for people."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+
+from tsugiki.core.console import emit
+
+
+def emit_json(document: object) -> None:
+    """One JSON document on standard output, and nothing else."""
+    emit(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
