@@ -26,8 +26,7 @@ from tsugiki.features.engines.engine import mean_cosine, reference_features
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
 from tsugiki.features.executor import EXACT, FAST
 from tsugiki.features.extract import Extractor, FeatureSettings
-from tsugiki.features.store import FeatureStore
-from tsugiki.features.vectors import FeatureRows
+from tsugiki.features.store import FeatureRows, FeatureStore
 from tsugiki.heads.linear import Labelled, fit_linear_head
 
 

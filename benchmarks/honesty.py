@@ -34,7 +34,7 @@ from tsugiki.evaluation.out_of_distribution import Rejection, distance, energy, 
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
 from tsugiki.features.executor import FAST
 from tsugiki.features.extract import Extractor
-from tsugiki.features.vectors import FeatureRows
+from tsugiki.features.store import FeatureRows
 from tsugiki.heads.linear import HeadFit, HeadSettings, Labelled, fit_linear_head
 
 Labels = npt.NDArray[np.int64]

@@ -65,8 +65,7 @@ def peak() -> float:
 def one_vectors(count: int) -> str:
     """Put vectors into a store, train a head on them from disk."""
     from tsugiki.core.console import quiet
-    from tsugiki.features.store import FeatureStore
-    from tsugiki.features.vectors import FeatureRows
+    from tsugiki.features.store import FeatureRows, FeatureStore
     from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head
 
     dice = np.random.default_rng(0)

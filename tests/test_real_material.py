@@ -13,8 +13,7 @@ from tsugiki.data.load import load
 from tsugiki.features.engines.engine import mean_cosine, worst_difference
 from tsugiki.features.executor import EXACT, FAST
 from tsugiki.features.extract import Extractor, FeatureSettings
-from tsugiki.features.store import FeatureStore
-from tsugiki.features.vectors import FeatureRows
+from tsugiki.features.store import FeatureRows, FeatureStore
 from tsugiki.heads.linear import Labelled, fit_linear_head
 from tsugiki.heads.solver import Scaling
 

@@ -12,8 +12,8 @@ import pytest
 
 from tsugiki.core.errors import DataError, RequestError, UnsafeArchive
 from tsugiki.core.files import cache_folder
+from tsugiki.data.load import list_photos
 from tsugiki.data.sources.archive import Limits, unpack
-from tsugiki.data.sources.find import list_photos
 
 
 @pytest.fixture

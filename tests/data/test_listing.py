@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.listing import LeftOut
-from tsugiki.data.sources.find import list_photos
-from tsugiki.data.sources.names import natural
+from tsugiki.data.load import list_photos
+from tsugiki.data.sources.listing import LeftOut, natural
 
 
 def table(listing):

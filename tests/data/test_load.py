@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.describe import describe_samples
-from tsugiki.data.listing import LeftOut, Listing
-from tsugiki.data.load import load
+from tsugiki.data.load import describe_samples, list_photos, load
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.sources.listing import LeftOut, Listing
 
 
 def settled(root, **options):

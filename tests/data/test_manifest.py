@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.listing import LeftOut
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.load import list_photos
+from tsugiki.data.sources.listing import LeftOut
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def food(material, looker):
 
 def fit(features, labels):
     """The program's own head."""
-    from tsugiki.features.vectors import FeatureRows
+    from tsugiki.features.store import FeatureRows
     from tsugiki.heads.linear import Labelled, fit_linear_head
 
     return fit_linear_head(Labelled(FeatureRows(features, np.arange(len(labels))), labels), int(labels.max()) + 1)

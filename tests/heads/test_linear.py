@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tsugiki.core.errors import RequestError
-from tsugiki.features import vectors as vector_files
-from tsugiki.features.vectors import FeatureRows
+from tsugiki.features import store as vector_files
+from tsugiki.features.store import FeatureRows
 from tsugiki.heads import linear as head_module
 from tsugiki.heads import solver as heads_module
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head

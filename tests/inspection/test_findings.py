@@ -8,10 +8,10 @@ import pytest
 
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
+from tsugiki.evaluation.learning_curve import fit_discriminant, narrowed
 from tsugiki.evaluation.metrics import softmax
+from tsugiki.features.store import FeatureRows
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import FeatureRows
-from tsugiki.heads.discriminant import fit_quick_head, narrowed
 from tsugiki.heads.linear import Labelled, fit_linear_head
 from tsugiki.inspection.findings import find
 
@@ -131,7 +131,7 @@ def test_the_quick_head_answers_like_the_textbook():
     features = rng.normal(0, 1, (90, 7)) + labels[:, None] * 0.4
     asked = rng.normal(1, 1, (200, 7))
     book = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5).fit(features, labels)
-    assert np.array_equal(fit_quick_head(features, labels)(asked), book.predict(asked))
+    assert np.array_equal(fit_discriminant(features, labels)(asked), book.predict(asked))
 
 
 @pytest.mark.parametrize("count", [20, 300])

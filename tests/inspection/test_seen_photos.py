@@ -8,8 +8,7 @@ import pytest
 
 import tsugiki as tg
 from tsugiki.core.errors import DataError
-from tsugiki.data.load import load
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.load import list_photos, load
 from tsugiki.evaluation.label_issues import Decisions
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore

@@ -7,14 +7,14 @@ from PIL import Image
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.data.listing import LeftOut
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
+from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
+from tsugiki.features.store import FeatureRows
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import FeatureRows
 from tsugiki.inspection.findings import inspect
 from tsugiki.training.run import Run
 

@@ -13,8 +13,7 @@ from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.inspection.findings import inspect
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.card import write_card
-from tsugiki.reporting.pages.photo_sentences import leak_words, suspect_words
-from tsugiki.reporting.pages.run_sentences import trust_words, unknown_words
+from tsugiki.reporting.pages.sentences import leak_words, suspect_words, trust_words, unknown_words
 from tsugiki.reporting.pages.training_sentences import training_words
 from tsugiki.reporting.report import write_report
 

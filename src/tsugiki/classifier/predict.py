@@ -20,9 +20,9 @@ from PIL import Image
 from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
-from tsugiki.data.listing import LeftOut
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.sources.folders import photos_in
+from tsugiki.data.sources.listing import LeftOut
 from tsugiki.locale.messages import tr
 
 _BATCH = 32

@@ -33,8 +33,7 @@ def fit(
     """Train a classifier on a folder of labelled photos."""
     from tsugiki.core.console import quiet
     from tsugiki.core.devices import pick_device
-    from tsugiki.data.describe import describe_samples
-    from tsugiki.data.load import load
+    from tsugiki.data.load import describe_samples, load
     from tsugiki.reporting.run_folder import check_target
     from tsugiki.training.corrections import apply_decisions, choose
     from tsugiki.training.fit import fit as train

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from tsugiki.data.listing import Listing
+    from tsugiki.data.sources.listing import Listing
 
 
 def plot(
@@ -126,7 +126,7 @@ def _readable(path: Path, name: str) -> Image | None:
 
 
 def _listed(data: str) -> Listing:
-    from tsugiki.data.sources.find import list_photos
+    from tsugiki.data.load import list_photos
 
     return list_photos(data)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tsugiki.classifier.answer import Prediction
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.data.listing import LeftOut
+    from tsugiki.data.sources.listing import LeftOut
 
 
 class Format(StrEnum):

@@ -1,15 +1,25 @@
-"""Whatever a person names as their photos -> :class:`~tsugiki.data.samples.Samples`."""
+"""Whatever a person names as their photos -> :class:`~tsugiki.data.samples.Samples`, and what the person reads about them."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.console import say
+from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.describe import describe_samples
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack
+from tsugiki.data.sources.folders import list_folder
+from tsugiki.data.sources.listing import Listing, is_never_meant, split_of
+from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, has_columns, list_manifest
+from tsugiki.locale.messages import tr
+
+_CLASSES_SHOWN = 30
+_LEFT_OUT_SHOWN = 10
 
 
 def load(
@@ -34,3 +44,138 @@ def load(
     samples = Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
     say(describe_samples(samples))
     return samples
+
+
+def list_photos(source: str | Path) -> Listing:
+    """The candidate photos behind ``source``; no photo is opened.
+
+    Args:
+        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), a ``.csv`` or ``.parquet`` manifest,
+            a zip or tar archive of one of these, or ``sample:NAME``.
+
+    Raises:
+        RequestError: When there is nothing there, or it is laid out in another way.
+        DataError: When an archive is damaged or unsafe.
+    """
+    if isinstance(source, str) and source.startswith(SAMPLE_MARK):
+        from tsugiki.data.synthetic.sample import sample_folder
+
+        return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return list_folder(path)
+    if not path.exists():
+        raise _nothing_there(path)
+    if path.suffix.lower() in MANIFEST_SUFFIXES:
+        return list_manifest(path)
+    if is_archive(path):
+        return _list_archive(path)
+    raise RequestError(
+        tr("{path} is no data set.", path=path),
+        allowed=tr(
+            "a folder of class folders, a manifest ({manifests}), an archive ({archives}) or sample:NAME",
+            manifests=", ".join(sorted(MANIFEST_SUFFIXES)),
+            archives=", ".join(ARCHIVE_SUFFIXES),
+        ),
+    )
+
+
+def _nothing_there(path: Path) -> RequestError:
+    parent = path.absolute().parent
+    siblings = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    return UnknownName(
+        tr("There is no {path}.", path=path),
+        name=path.name,
+        known=siblings,
+        cure=tr("name a folder with one folder of photos per class, or try sample:foodvision"),
+    )
+
+
+def _list_archive(path: Path) -> Listing:
+    folder = unwrapped(unpack(path))
+    listing = list_unpacked(folder, path)
+    sentence = tr("{archive} was unpacked to {folder}.", archive=path.name, folder=folder)
+    return replace(listing, decisions=(sentence, *listing.decisions))
+
+
+def list_unpacked(folder: Path, archive: Path) -> Listing:
+    """The candidate photos of ``folder``, which came out of ``archive``.
+
+    Raises:
+        RequestError: When it is laid out in another way, or names files outside of it.
+    """
+    manifest = _only_manifest(folder)
+    listing = list_manifest(manifest) if manifest else list_folder(folder)
+    _refuse_paths_outside(listing, archive)
+    return listing
+
+
+def unwrapped(folder: Path) -> Path:
+    """The folder inside a single folder that only wraps everything, as most archives have one."""
+    while True:
+        entries = [entry for entry in folder.iterdir() if not is_never_meant(entry.name)]
+        if len(entries) != 1 or not entries[0].is_dir() or split_of(entries[0].name):
+            return folder
+        if not any(entry.is_dir() or entry.suffix.lower() in MANIFEST_SUFFIXES for entry in entries[0].iterdir()):
+            return folder
+        folder = entries[0]
+
+
+def _only_manifest(folder: Path) -> Path | None:
+    tables = [entry for entry in folder.iterdir() if entry.suffix.lower() in MANIFEST_SUFFIXES and has_columns(entry)]
+    return tables[0] if len(tables) == 1 else None
+
+
+def _refuse_paths_outside(listing: Listing, path: Path) -> None:
+    """A manifest from somewhere else must not make the program read the person's own files."""
+    outside = [name for name in listing.names if name.startswith("../")]
+    if outside:
+        raise RequestError(
+            tr("The manifest in {archive} names files outside of it.", archive=path.name), got=", ".join(outside[:3])
+        )
+
+
+def describe_samples(samples: Samples) -> str:
+    """A short text of several lines: a table of classes, the decisions, and the files left out with their reasons."""
+    lines = [tr("{photos} photos, {classes} classes", photos=len(samples), classes=len(samples.classes))]
+    lines += _table(samples)
+    lines += [f"- {sentence}" for sentence in (*samples.decisions, *samples.warnings)]
+    lines += _left_out(samples)
+    return "\n".join(lines)
+
+
+def _table(samples: Samples) -> Iterator[str]:
+    counts = samples.counts()
+    rows = [("", *counts)]
+    rows += [(name, *(str(counts[split][name]) for split in counts)) for name in samples.classes[:_CLASSES_SHOWN]]
+    if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
+        rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
+    rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for name, *numbers in rows:
+        cells = [" " * (width - _width(number)) + number for number, width in zip(numbers, widths[1:], strict=True)]
+        yield "  ".join(["", name + " " * (widths[0] - _width(name)), *cells]).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: a Japanese letter takes two, a combining mark none."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text
+    )
+
+
+def _left_out(samples: Samples) -> Iterator[str]:
+    if not samples.left_out:
+        return
+    yield tr("Left out: {count}", count=len(samples.left_out))
+    for photo in samples.left_out[:_LEFT_OUT_SHOWN]:
+        yield f"  {photo.name}: {photo.reason}"
+    if (more := len(samples.left_out) - _LEFT_OUT_SHOWN) > 0:
+        yield "  " + tr("... and {count} more", count=more)
+
+
+SAMPLE_MARK = "sample:"

@@ -32,12 +32,11 @@ from tsugiki.core.console import say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.describe import describe_samples
 from tsugiki.data.images.decode import open_photo
-from tsugiki.data.listing import Listing
+from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.sources.listing import Listing
 from tsugiki.locale.messages import tr
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]

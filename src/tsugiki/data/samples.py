@@ -1,6 +1,6 @@
 """Photos that count: each can be read, and has a class and a split.
 
-A :class:`~tsugiki.data.listing.Listing` says what was found; :class:`Samples` says what counts. Splits are drawn over photos
+A ``Listing`` says what was found; :class:`Samples` says what counts. Splits are drawn over photos
 that can be read, and the samples know which rows play which role in a training, so that nobody else has to.
 
 Letters: ``N`` photos, ``K`` classes.
@@ -19,11 +19,9 @@ import numpy.typing as npt
 
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.checks import SPLITS, Columns, warnings_about
-from tsugiki.data.listing import LeftOut, Listing
 from tsugiki.data.photo_index import Content, PhotoIndex
-from tsugiki.data.sources.names import natural, one_spelling
-from tsugiki.data.splits import Draw, draw_splits
+from tsugiki.data.sources.listing import LeftOut, Listing, natural, one_spelling
+from tsugiki.data.splits import SPLITS, Columns, Draw, draw_splits, warnings_about
 from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1

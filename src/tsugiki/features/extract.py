@@ -19,16 +19,15 @@ import torch
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet, say
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.describe import describe_samples
 from tsugiki.data.images.pixels import View
+from tsugiki.data.load import describe_samples
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
 from tsugiki.features.engines.engine import FeatureBatch
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
-from tsugiki.features.store import FeatureStore, Space
+from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
-from tsugiki.features.vectors import FeatureRows, Floats
 from tsugiki.locale.messages import tr
 
 _PIXELS = 1

@@ -17,8 +17,7 @@ from tsugiki.core.union_find import Linked
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.duplicates import Pair, Prints, find_duplicates
-from tsugiki.features.store import FeatureStore
-from tsugiki.features.vectors import FeatureRows, Floats, Ints
+from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Ints
 
 _MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
 

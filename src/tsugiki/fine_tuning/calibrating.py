@@ -12,8 +12,8 @@ from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, distance, threshold_at
+from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import Floats
 
 
 def calibrate_fine_tuned(classifier: Classifier, table: FeatureTable, learned: list[int], checked: list[int]) -> None:

@@ -19,8 +19,8 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.validation import Checks
 from tsugiki.evaluation.folds import IN_NO_FOLD, Groups, deal_folds
 from tsugiki.evaluation.metrics import class_weights
+from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import FeatureRows, Floats, Ints
 from tsugiki.heads.solver import Heads, Plan, Scaling, train_heads
 from tsugiki.locale.messages import tr
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tsugiki.core.devices import one_thread
-from tsugiki.features.vectors import STREAMED_BLOCK, FeatureRows, Floats, Ints
+from tsugiki.features.store import STREAMED_BLOCK, FeatureRows, Floats, Ints
 
 _WORTH_THREADS = 50_000_000  # multiplications in a step, from where dividing them among threads is faster than not
 

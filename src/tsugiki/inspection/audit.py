@@ -18,8 +18,8 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.features.extract import FeatureSettings, extract
+from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import FeatureRows, Floats, Ints
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
 

@@ -12,10 +12,10 @@ import numpy as np
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
-from tsugiki.data.listing import LeftOut, Listing
+from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
-from tsugiki.data.sources.find import list_photos
+from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows, headline
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore

@@ -16,12 +16,11 @@ import numpy.typing as npt
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups, find_leaks
 from tsugiki.evaluation.label_issues import Suspect, find_suspects
-from tsugiki.evaluation.learning_curve import LearningCurve, learning_curve
+from tsugiki.evaluation.learning_curve import LearningCurve, fit_discriminant, learning_curve, narrowed
 from tsugiki.evaluation.metrics import Floats, Ints, softmax
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
 from tsugiki.features.table import FeatureTable
-from tsugiki.heads.discriminant import fit_quick_head, narrowed
 from tsugiki.heads.linear import judged_rows
 
 _MOST_FOR_A_CURVE = 20_000  # photos: ninety heads on more of them take too long
@@ -174,4 +173,4 @@ def _curve(table: FeatureTable, rows: Ints) -> LearningCurve | None:
         return None
     features = narrowed(table.every[rows])
     groups = table.groups_of(rows.tolist())
-    return learning_curve(features, table.samples.labels[rows], fit_quick_head, groups=groups)
+    return learning_curve(features, table.samples.labels[rows], fit_discriminant, groups=groups)

@@ -9,9 +9,9 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
+from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
-from tsugiki.data.sources.find import list_photos
 from tsugiki.evaluation.out_of_distribution import nearest
 from tsugiki.features.extract import FeatureSettings, extract, features_of_files
 from tsugiki.features.store import FeatureStore

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.listing import Listing
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples
+from tsugiki.data.sources.listing import Listing
 
 LEARNED = "learned"
 VALIDATION = "validation"

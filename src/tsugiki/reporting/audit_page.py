@@ -12,10 +12,10 @@ from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import charts
-from tsugiki.reporting.pages import photo_sentences as photo_words
-from tsugiki.reporting.pages import run_sentences as report_words
+from tsugiki.reporting.pages import sentences as photo_words
+from tsugiki.reporting.pages import sentences as report_words
 from tsugiki.reporting.pages.page import Both, in_both, render_page
-from tsugiki.reporting.pages.photo_sentences import Words
+from tsugiki.reporting.pages.training_sentences import Words
 from tsugiki.reporting.report import add_images, count_table, pick_photos
 from tsugiki.reporting.run_folder import AUDIT, check_target
 

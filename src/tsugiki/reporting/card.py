@@ -14,8 +14,8 @@ from tsugiki.core.console import typed
 from tsugiki.evaluation.predictions import Document
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import speaking
-from tsugiki.reporting.pages import photo_sentences as photo_words
-from tsugiki.reporting.pages import run_sentences as report_words
+from tsugiki.reporting.pages import sentences as photo_words
+from tsugiki.reporting.pages import sentences as report_words
 from tsugiki.reporting.pages.page import fill_text
 from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, training_words
 from tsugiki.training.run import Run

@@ -17,10 +17,9 @@ from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
 from tsugiki.inspection.findings import Findings
 from tsugiki.reporting.pages import charts
-from tsugiki.reporting.pages import photo_sentences as photo_words
-from tsugiki.reporting.pages import run_sentences as words
-from tsugiki.reporting.pages.page import Both, in_both, render_page
-from tsugiki.reporting.pages.thumbnails import thumbnails
+from tsugiki.reporting.pages import sentences as photo_words
+from tsugiki.reporting.pages import sentences as words
+from tsugiki.reporting.pages.page import Both, in_both, render_page, thumbnails
 from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_words
 from tsugiki.training.run import Run
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.listing import LeftOut
 from tsugiki.data.samples import Correction, Samples
+from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
 from tsugiki.locale.messages import tr
 

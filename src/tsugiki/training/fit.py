@@ -24,8 +24,8 @@ from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.predictions import headline
 from tsugiki.features.extract import FeatureSettings, extract
+from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import Floats
 from tsugiki.fine_tuning.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
 from tsugiki.fine_tuning.calibrating import calibrate_fine_tuned
 from tsugiki.fine_tuning.comparison import compare, verdict_sentence

@@ -17,8 +17,8 @@ from tsugiki.evaluation.duplicates import find_leaks
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, threshold_at, training_distance
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions, evaluate_rows
+from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import Floats
 from tsugiki.heads.linear import judged_rows
 from tsugiki.locale.messages import tr
 

@@ -8,8 +8,8 @@ from typing import Any
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.predictions import Predictions
+from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
-from tsugiki.features.vectors import Floats
 from tsugiki.inspection.findings import Findings
 
 

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
-from tsugiki.data.sources.names import is_never_meant, is_writable_text, shown
+from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
 from tsugiki.locale.messages import tr
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

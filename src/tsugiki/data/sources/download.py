@@ -15,8 +15,8 @@ from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
+from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
 from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, extract_archive
-from tsugiki.data.sources.find import SAMPLE_MARK, list_unpacked, unwrapped
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
 

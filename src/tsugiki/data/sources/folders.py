@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.listing import LeftOut, Listing
-from tsugiki.data.sources.names import (
+from tsugiki.data.sources.listing import (
     PHOTO_SUFFIXES,
+    LeftOut,
+    Listing,
     is_never_meant,
     is_writable_text,
     natural,

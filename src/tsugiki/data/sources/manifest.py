@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.listing import LeftOut, Listing
-from tsugiki.data.sources.names import one_spelling, split_of
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, split_of
 from tsugiki.locale.messages import tr
 
 COLUMNS = ("path", "label", "split", "group")

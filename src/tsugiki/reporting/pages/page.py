@@ -1,6 +1,7 @@
-"""Sentences in English and Japanese at once: a page carries both, and its reader chooses.
+"""From a template to one self-contained HTML file: style, script, pictures inside, all text escaped, nothing fetched, ever.
 
-Sentences are made by ordinary functions that speak the language in use; :func:`in_both` calls such a function twice.
+The page's own policy forbids the browser any request and any script but ours, so that not even a file name that looks like
+HTML could do anything. A page carries its sentences in English and Japanese, and its reader chooses.
 """
 
 from __future__ import annotations
@@ -8,15 +9,64 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
+from PIL import Image
 
+from tsugiki.core.devices import usable_cores
+from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images.decode import open_photo, strict_pillow
 from tsugiki.locale.messages import in_a_row, language, speaking
+
+_SIDE = 208
+_QUALITY = 72
+
+
+def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
+    """A data address per photo; photos that cannot be read any more are not in it."""
+    wanted = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(usable_cores()) as pool, strict_pillow():
+        made = pool.map(thumbnail, wanted)
+        return {path: address for path, address in zip(wanted, made, strict=True) if address}
+
+
+def thumbnail(path: Path, *, side: int = _SIDE) -> str:
+    """The photo's middle square as a data address, or ``""`` when it cannot be read any more."""
+    try:
+        return data_address(_square(path, side))
+    except (OSError, UnreadablePhoto, Image.DecompressionBombError):
+        return ""
+
+
+def data_address(photo: Image.Image) -> str:
+    """A picture as ``data:image/jpeg``."""
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _square(path: Path, side: int) -> Image.Image:
+    upright = _opened(path.read_bytes(), 2 * side)
+    edge = min(upright.size)
+    left, top = (upright.width - edge) // 2, (upright.height - edge) // 2
+    return upright.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge), reducing_gap=2.0)
+
+
+def _opened(content: bytes, least: int) -> Image.Image:
+    """The photo, upright; a large JPEG is decoded at a fraction of its size."""
+    if not content.startswith(b"\xff\xd8\xff"):
+        return open_photo(content)
+    with Image.open(io.BytesIO(content), formats=("JPEG",)) as photo:
+        photo.draft("RGB", (least, least))
+        return open_photo(photo)
 
 
 @dataclass(frozen=True)

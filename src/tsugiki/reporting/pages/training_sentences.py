@@ -13,9 +13,9 @@ from tsugiki.fine_tuning.auto import choice_sentence
 from tsugiki.fine_tuning.kernels.step_engine import Way
 from tsugiki.fine_tuning.layers import norms_of
 from tsugiki.locale.messages import in_a_row, listed, tr
-from tsugiki.reporting.pages.photo_sentences import Words
 from tsugiki.training.run import Run
 
+Words = dict[str, str]
 Notes = Mapping[str, Any]
 """How a classifier was trained: ``classifier.notes``, or a part of it."""
 
