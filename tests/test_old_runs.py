@@ -1,8 +1,8 @@
 """Runs that version 0.1.0 saved, before the house was rebuilt, still load and still answer as they did.
 
-``fixtures/run-0.1`` holds a classifier per method on timm's ``test_efficientnet`` with random weights, learned from 36 drawn
-photos by ``fit --backbone timm:test_efficientnet --weights none``, with a temperature of 1.25 set by hand where only the head had
-learned. ``answers.json`` is what that version answered. These files are never written again: a later format gets its own folder.
+``fixtures/run-0.1`` holds one classifier per method, on timm's ``test_efficientnet`` with random weights, learned from 36 drawn
+photos by ``fit --backbone timm:test_efficientnet --weights none``; the one whose head alone learned has a temperature of 1.25,
+set by hand. ``answers.json`` is what that version answered. These files stay as they are: a later format gets its own folder.
 """
 
 import json
