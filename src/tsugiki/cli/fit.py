@@ -94,7 +94,7 @@ def fit(
         refuse_without_fine_tuning(asked)
     else:
         own = {"unfreeze": unfreeze, "precision": precision, "flip": flip, "seed": seed}
-        chosen = {**given, **{name: own[name] for name in own if name in asked}, "balance": class_weights or None}
+        chosen = {**given, **{name: own[name] for name in own if name in asked}, "class_weights": class_weights or None}
         fine_tuning = fine_tuning_of(preset=preset, knobs=knob or [], given=chosen, budget=budget, resume=resume, target=target)
     # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
     of_head = {name: value for name, value in given.items() if value is not None and method == "transfer"}

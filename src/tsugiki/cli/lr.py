@@ -100,8 +100,8 @@ def _start(
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.cli.options import model_arg_words
     from tsugiki.features.table import Looking, find_samples
-    from tsugiki.fine_tuning.dividing import divide
     from tsugiki.fine_tuning.layers import chosen_groups
+    from tsugiki.fine_tuning.training_data import split_for_validation
     from tsugiki.heads.linear import HeadSettings
     from tsugiki.training.fit import learn
 
@@ -109,7 +109,7 @@ def _start(
     root = run.backbone if run else load_backbone(network, weights=weights, model_args=arguments)
     chosen_groups(root, settings.unfreeze)
     samples = find_samples(data, seed=settings.seed)
-    divide(samples, settings)
+    split_for_validation(samples, settings)
     if run is None:
         words = ["--backbone", network, *_weights_words(weights), *model_arg_words(arguments)]
         classifier = Classifier(root, classes=samples.classes)

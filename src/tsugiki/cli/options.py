@@ -70,7 +70,7 @@ UnfreezeOption = Annotated[
 ]
 FlipOption = Annotated[bool, typer.Option("--flip/--no-flip", help=tr("fine-tuning: mirror photos; off where left matters"))]
 PrecisionOption = Annotated[
-    Literal["auto", "float32", "bf16", "fp16"], typer.Option(help=tr("fine-tuning: auto times what is fastest here"))
+    Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help=tr("fine-tuning: auto times what is fastest here"))
 ]
 BudgetOption = Annotated[
     str | None, typer.Option(help=tr("fine-tuning: how long it may take, as 90s, 10m or 2h; the clock then sets the epochs"))
@@ -158,7 +158,7 @@ def fine_tuning_of(
 
 def _spelled(name: str, value: Any, budget: str | None) -> str:
     """A field that has an option of its own, as it is typed."""
-    switches = {("flip", True): "--flip", ("flip", False): "--no-flip", ("balance", True): "--class-weights"}
+    switches = {("flip", True): "--flip", ("flip", False): "--no-flip", ("class_weights", True): "--class-weights"}
     option = f"--{name.replace('_', '-')} {budget if name == 'budget' else value}"
     return switches.get((name, value), option) if isinstance(value, bool) else option
 
@@ -202,7 +202,7 @@ def unfinished(target: Path) -> Path:
 def forget(target: Path) -> None:
     """Delete the checkpoints of a run that is whole now."""
     if unfinished(target).is_dir():
-        from tsugiki.fine_tuning.run import forget as delete
+        from tsugiki.fine_tuning.checkpoints import forget as delete
 
         delete(unfinished(target))
 

@@ -301,3 +301,10 @@ def log_loss(labels: Ints, probabilities: Floats) -> float:
 def majority_class(labels: Ints, num_classes: int) -> int:
     """The class with the most photos; the first of them where several have as many."""
     return int(np.bincount(labels, minlength=num_classes).argmax())
+
+
+def class_weights(labels: Ints, num_classes: int) -> npt.NDArray[np.float64]:
+    """``[K]`` a weight per class, so that every class that has photos counts the same and the mean over the photos is 1."""
+    counts = np.bincount(labels, minlength=num_classes)
+    weights: npt.NDArray[np.float64] = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return weights

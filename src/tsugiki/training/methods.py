@@ -20,13 +20,17 @@ from tsugiki.data.samples import Samples
 from tsugiki.evaluation.predictions import Predictions, headline
 from tsugiki.features.table import Evidence, Looking, find_samples, gather
 from tsugiki.features.vectors import FeatureRows
-from tsugiki.fine_tuning.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
-from tsugiki.fine_tuning.calibrating import calibrate_fine_tuned
-from tsugiki.fine_tuning.comparison import compare, verdict_sentence
-from tsugiki.fine_tuning.dividing import divide
-from tsugiki.fine_tuning.request import Groundwork, Resume, check_request, check_resume
-from tsugiki.fine_tuning.run import FineTuned, fine_tune
-from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.fine_tune import FineTuned, calibrate_fine_tuned, fine_tune
+from tsugiki.fine_tuning.model_selection import (
+    choice_sentence,
+    compare,
+    given_up_sentence,
+    prefers_fine_tuning,
+    verdict_sentence,
+)
+from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, check_resume
+from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
+from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_head
 from tsugiki.locale.messages import tr
 from tsugiki.training.fit import Learned, learn
@@ -184,7 +188,7 @@ def _fine_tuned(frozen: Learned, plan: _Plan, request: str) -> FineTuned:
         plan.fine_tuning.settings,
         folder=plan.fine_tuning.folder,
         device=frozen.classifier.device,
-        groundwork=Groundwork(fit_head_on, frozen.evidence.together, spent, request),
+        starting_point=StartingPoint(fit_head_on, frozen.evidence.together, spent, request),
         resume=plan.fine_tuning.resume,
         on_epoch=plan.fine_tuning.on_epoch,
     )
@@ -220,7 +224,7 @@ class _Answers:
         with one_first(frozen.classifier.device):
             evidence = gather(classifier.backbone, classifier.preprocess, frozen.evidence.samples, replace(looking, views=0))
         classifier.notes = {**classifier.notes, "calibration": "validation"}
-        calibrate_fine_tuned(classifier, evidence, *divide(evidence.samples, settings, frozen.evidence.together))
+        calibrate_fine_tuned(classifier, evidence, *split_for_validation(evidence.samples, settings, frozen.evidence.together))
         return cls(evidence, *judge(classifier, evidence))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import Document, headline
-from tsugiki.fine_tuning.comparison import verdict_sentence
+from tsugiki.fine_tuning.model_selection import verdict_sentence
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.reporting.pages.photo_sentences import Words
 from tsugiki.reporting.pages.training_sentences import Notes, is_fine_tuned
