@@ -12,8 +12,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.sections import table, write_section
-from tsugiki.fine_tuning.cross_fitting import cross_fit
-from tsugiki.fine_tuning.scores import Answers, best_of
+from tsugiki.fine_tuning.model_selection import ValidationAnswers, best_of, cross_fit
 
 EPOCHS = 20
 BLENDS = (0.25, 0.5, 0.75)
@@ -74,10 +73,10 @@ def a_candidate(start: Right, random: np.random.Generator, *, better: float) -> 
     return np.asarray(np.where(start, ~lost, won))
 
 
-def answers(right: Right, losses: npt.NDArray[np.float64] | None = None) -> Answers:
+def answers(right: Right, losses: npt.NDArray[np.float64] | None = None) -> ValidationAnswers:
     """Of one candidate; where no losses are given they are all the same."""
     given = np.zeros(len(right)) if losses is None else losses
-    return Answers(torch.from_numpy(given.astype(np.float32)), torch.from_numpy(right.astype(bool)))
+    return ValidationAnswers(torch.from_numpy(given.astype(np.float32)), torch.from_numpy(right.astype(bool)))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,16 @@ from benchmarks.fine_tune_step import CLASSES, NETWORKS, in_turn, own_step
 from benchmarks.sections import table, write_section
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.fine_tuning.kernels.depthwise import depthwise, is_depthwise
-from tsugiki.fine_tuning.kernels.fast_layers import slow_parts
-from tsugiki.fine_tuning.kernels.relu6 import Clipped
-from tsugiki.fine_tuning.kernels.squeeze_excitation import Gated
-from tsugiki.fine_tuning.kernels.step_engine import Way
-from tsugiki.fine_tuning.kernels.substitute import proven
+from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
+from tsugiki.fine_tuning.kernels.relu6 import FastReLU6
+from tsugiki.fine_tuning.kernels.replace_modules import replace_if_equal
+from tsugiki.fine_tuning.kernels.slow_layers import slow_layers
+from tsugiki.fine_tuning.kernels.squeeze_excitation import FastSqueezeExcitation
 from tsugiki.fine_tuning.settings import FineTuneSettings
 
-WAY = Way("bf16", channels_last=True, folded=True)
-COMPUTING = "tsugiki.training.fine_tune.computing"
-ACTIVATIONS = (Clipped, nn.SiLU, nn.Hardswish, nn.Mish)
+COMPUTE = ComputeSettings("bfloat16", channels_last=True, folded=True)
+KERNELS = "tsugiki.fine_tuning.kernels"
+ACTIVATIONS = (FastReLU6, nn.SiLU, nn.Hardswish, nn.Mish)
 LAYERS = {  # channels, side, kernel, stride
     "MobileNetV2, 96 x 112 x 112, 3 x 3, stride 2": (96, 112, 3, 2),
     "EfficientNet-B0, 240 x 28 x 28, 5 x 5": (240, 28, 5, 1),
@@ -47,29 +47,34 @@ def main() -> None:
     layers = [layer_row(name, options.batch_size, options.rounds) for name in LAYERS]
     body = f"""`python -m benchmarks.fine_tune_parts --rounds {options.rounds} --batch-size {options.batch_size}`
 
-Milliseconds per step in {WAY.describe()}: with every part exchanged, and with all but one kind. Median of
+Milliseconds per step in {COMPUTE.describe()}: with every part exchanged, and with all but one kind. Median of
 {options.rounds} steps taken in turn.
 
 {table(("network", "all", "PyTorch's depthwise", "PyTorch's squeeze-and-excitation", "activations in place"), steps)}
 
 Milliseconds of a depthwise convolution's backward pass (all three gradients), {options.batch_size} photos, channels_last:
 
-{table(("layer", "bf16, PyTorch", "bf16, here", "float32, PyTorch", "float32, here"), layers)}"""
+{table(("layer", "bfloat16, PyTorch", "bfloat16, here", "float32, PyTorch", "float32, here"), layers)}"""
     write_section("fine_tune_parts", "Parts exchanged for fine-tuning", body)
 
 
 def step_row(name: str, batch_size: int, rounds: int) -> list[str]:
     """Milliseconds per step, with all parts and without one kind."""
-    kinds: dict[str, tuple[type[nn.Module], ...]] = {"all": (), "depthwise": (), "gates": (Gated,), "activations": ACTIVATIONS}
+    kinds: dict[str, tuple[type[nn.Module], ...]] = {
+        "all": (),
+        "depthwise": (),
+        "gates": (FastSqueezeExcitation,),
+        "activations": ACTIVATIONS,
+    }
     classifier = Classifier(NETWORKS[name], classes=CLASSES, weights="none")
     contenders = {}
     for kind, left_out in kinds.items():
         own = kind != "depthwise"
         with (
-            unittest.mock.patch(f"{COMPUTING}.engine.quickened", quickened_but(left_out)),
-            unittest.mock.patch(f"{COMPUTING}.folding.is_depthwise", is_depthwise if own else never),
+            unittest.mock.patch(f"{KERNELS}.prepared_model.replace_slow_layers", replace_all_but(left_out)),
+            unittest.mock.patch(f"{KERNELS}.folding.is_depthwise", is_depthwise if own else never),
         ):
-            contenders[kind] = own_step(classifier, batch_size, FineTuneSettings(compile="off"), WAY)
+            contenders[kind] = own_step(classifier, batch_size, FineTuneSettings(compile="off"), COMPUTE)
     seconds = in_turn(contenders, rounds)
     medians = {kind: 1000 * statistics.median(times) for kind, times in seconds.items()}
     return [name, *(f"{value:.0f} ({value / medians['all']:.2f}x)" for value in medians.values())]
@@ -80,13 +85,15 @@ def never(_conv: nn.Conv2d) -> bool:
     return False
 
 
-def quickened_but(kinds: tuple[type[nn.Module], ...]) -> Callable[[nn.Module, torch.Tensor], nn.Module]:
-    """What exchanges all slow parts but some."""
+def replace_all_but(kinds: tuple[type[nn.Module], ...]) -> Callable[[nn.Module, torch.Tensor], nn.Module]:
+    """What replaces all slow layers but some."""
 
-    def exchange(body: nn.Module, example: torch.Tensor) -> nn.Module:
-        return proven({path: part for path, part in slow_parts(body).items() if not isinstance(part, kinds)}, body, example)
+    def replace(body: nn.Module, example: torch.Tensor) -> nn.Module:
+        return replace_if_equal(
+            {path: part for path, part in slow_layers(body).items() if not isinstance(part, kinds)}, body, example
+        )
 
-    return exchange
+    return replace
 
 
 def layer_row(name: str, batch_size: int, rounds: int) -> list[str]:

@@ -25,10 +25,10 @@ from benchmarks.sections import table, write_section
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet, say
 from tsugiki.data.load import load
-from tsugiki.fine_tuning.kernels.choose_way import Workload, choose_way
-from tsugiki.fine_tuning.kernels.step_engine import Way, build_engine
+from tsugiki.fine_tuning.fine_tune import fine_tune
+from tsugiki.fine_tuning.kernels.autotune import Workload, autotune
+from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, parameter_groups, set_learning, set_modes
-from tsugiki.fine_tuning.run import fine_tune
 from tsugiki.fine_tuning.settings import FineTuneSettings
 
 NETWORKS = {
@@ -73,17 +73,17 @@ def throughput_row(name: str, batch_size: int, rounds: int) -> list[str]:
     settings = FineTuneSettings(compile="off")
     groups = len(classifier.backbone.layer_groups())
     workload = Workload(batch_size, (SIZE, SIZE), steps=1000, learning=groups, stored=False)
-    way = choose_way(classifier, settings, workload).way
+    compute = autotune(classifier, settings, workload).compute
     contenders = {
         "plain": plain_step(classifier, batch_size, frozen=False),
         "frozen": plain_step(classifier, batch_size, frozen=True),
-        "here": own_step(classifier, batch_size, settings, way),
+        "here": own_step(classifier, batch_size, settings, compute),
     }
     seconds = in_turn(contenders, rounds)
     rates = {key: batch_size / statistics.median(times) for key, times in seconds.items()}
     numbers = [f"{rates[key]:.1f}" for key in ("plain", "frozen", "here")]
     ratios = [f"{rates['here'] / rates[key]:.2f}x" for key in ("plain", "frozen")]
-    return [name, *numbers, *ratios, way.describe()]
+    return [name, *numbers, *ratios, compute.describe()]
 
 
 def in_turn(contenders: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
@@ -119,20 +119,22 @@ def plain_step(classifier: Classifier, batch_size: int, *, frozen: bool) -> Call
     return step
 
 
-def own_step(classifier: Classifier, batch_size: int, settings: FineTuneSettings, way: Way) -> Callable[[], None]:
+def own_step(
+    classifier: Classifier, batch_size: int, settings: FineTuneSettings, compute: ComputeSettings
+) -> Callable[[], None]:
     """A step as the program computes it."""
     model = copy.deepcopy(classifier)
     groups = chosen_groups(model.backbone, "all")
     set_learning(model, groups)
     photos, labels = torch.randn(batch_size, 3, SIZE, SIZE), torch.zeros(batch_size, dtype=torch.int64)
-    engine = build_engine(model, groups, way, example=photos[:2], stored=False)
-    set_modes(engine.network, batch_norm=settings.batch_norm)
+    prepared = prepare_model(model, groups, compute, example=photos[:2], stored=False)
+    set_modes(prepared.network, batch_norm=settings.batch_norm)
     optimizer = torch.optim.AdamW(parameter_groups(model.head, groups, settings), lr=1e-5, fused=True)
     loss_fn = nn.CrossEntropyLoss()
 
     def step() -> None:
-        with way.autocast(photos.device):
-            logits = engine.call(engine.ready(photos))
+        with compute.autocast(photos.device):
+            logits = prepared.call(prepared.ready(photos))
         loss_fn(logits.float(), labels).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -93,3 +93,12 @@ def test_a_class_without_photos_or_answers_has_no_score():
 
 def test_majority_class():
     assert metrics.majority_class(np.array([2, 2, 1, 1, 0]), 3) == 1
+
+
+def test_classes_that_have_photos_weigh_the_same():
+    labels = np.array([0, 0, 0, 2])
+    weights = metrics.class_weights(labels, 4)
+    assert weights.dtype == np.float64
+    assert weights[[0, 2]] == pytest.approx([4 / (2 * 3), 4 / 2])
+    assert weights[labels].mean() == pytest.approx(1)
+    assert np.isfinite(weights).all()

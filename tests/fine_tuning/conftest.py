@@ -1,5 +1,7 @@
 """A few drawn photos and a tiny network with depthwise convolutions and BatchNorm."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.load import load
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
+from tsugiki.fine_tuning.layers import Phase
+from tsugiki.fine_tuning.trainer import Trainer
 
 SIZE = 32
 
@@ -51,6 +55,21 @@ def state_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@contextmanager
+def watching_weights() -> Iterator[dict[str, torch.Tensor]]:
+    """Filled with the weights after the last step of a training in this block, whether or not they are the best."""
+    found: dict[str, torch.Tensor] = {}
+    fit = Trainer.fit
+
+    def watched(trainer: Trainer, phases: list[Phase]) -> None:
+        fit(trainer, phases)
+        found.update({name: tensor.detach().clone() for name, tensor in trainer.state.weights.items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "fit", watched)
+        yield found
 
 
 @pytest.fixture(scope="session")

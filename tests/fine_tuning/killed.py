@@ -24,7 +24,7 @@ from tsugiki.core import files
 from tsugiki.core.console import quiet
 from tsugiki.data.augmentation.augment import Augmentation
 from tsugiki.data.load import load
-from tsugiki.fine_tuning.run import fine_tune
+from tsugiki.fine_tuning.fine_tune import fine_tune
 from tsugiki.fine_tuning.settings import FineTuneSettings
 
 SETTINGS = FineTuneSettings(

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from tsugiki.evaluation.predictions import Predictions
-from tsugiki.fine_tuning.auto import choice_sentence, prefers_fine_tuning, what_is_left, with_budget
-from tsugiki.fine_tuning.comparison import compare, verdict_sentence
-from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.model_selection import choice_sentence, compare, prefers_fine_tuning, verdict_sentence
+from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.locale.messages import use_language
 
 
@@ -60,9 +59,6 @@ def test_auto_keeps_the_simpler_one_where_nothing_can_be_judged():
     assert "too few validation photos" in choice_sentence(notes)
 
 
-def test_the_budget_is_what_is_left():
-    assert what_is_left(100, 30) == 70
-    assert what_is_left(100, 300) == 10
-    assert what_is_left(0, 300) == 0  # no limit
+def test_auto_has_a_budget():
     assert with_budget(FineTuneSettings()).budget == 600
     assert with_budget(FineTuneSettings(budget=100)).budget == 100

@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from benchmarks.cross_fitting import answers, how_often_kept
-from tsugiki.fine_tuning.cross_fitting import cross_fit, deal_halves
-from tsugiki.fine_tuning.dividing import divide
-from tsugiki.fine_tuning.scores import Score, best_of
+from tsugiki.fine_tuning.model_selection import Score, best_of, cross_fit
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.training_data import deal_halves, split_for_validation
 
 
 def test_chance_alone_is_kept_in_less_than_half_of_the_cases():
@@ -98,10 +97,10 @@ def test_what_is_known_to_belong_together_is_never_parted(samples):
 
     rows = [int(row) for row in samples.rows_of("train")]
     settings = FineTuneSettings()
-    learned, checked = divide(samples, settings, in_threes)
-    assert sorted((*learned, *checked)) == rows
-    assert not set(in_threes(learned)) & set(in_threes(checked))
-    assert divide(samples, settings, np.array) == divide(samples, settings)  # each photo for itself
-    half = deal_halves(samples, rows, seed=42, together=in_threes).numpy()
+    training, val = split_for_validation(samples, settings, in_threes)
+    assert sorted((*training, *val)) == rows
+    assert not set(in_threes(training)) & set(in_threes(val))
+    assert split_for_validation(samples, settings, np.array) == split_for_validation(samples, settings)  # each photo for itself
+    half = deal_halves(samples, rows, seed=42, groups_of=in_threes).numpy()
     assert all(len(set(half[in_threes(rows) == mark])) == 1 for mark in in_threes(rows))
     assert 0 < half.sum() < len(rows)

@@ -9,12 +9,12 @@ from torch.nn import functional
 
 from tsugiki.backbones.load import load_backbone
 from tsugiki.fine_tuning.kernels.depthwise import DepthwiseConvolution, depthwise, is_depthwise
-from tsugiki.fine_tuning.kernels.fast_layers import quickened
-from tsugiki.fine_tuning.kernels.folding import FoldedConvolution, folded
+from tsugiki.fine_tuning.kernels.folding import FoldedConvolution, fold_batch_norm
 from tsugiki.fine_tuning.kernels.frozen_prefix import ActivationStore, cut
-from tsugiki.fine_tuning.kernels.relu6 import Clipped
-from tsugiki.fine_tuning.kernels.squeeze_excitation import Gated
-from tsugiki.fine_tuning.kernels.substitute import rewired
+from tsugiki.fine_tuning.kernels.relu6 import FastReLU6
+from tsugiki.fine_tuning.kernels.replace_modules import replace_modules
+from tsugiki.fine_tuning.kernels.slow_layers import replace_slow_layers
+from tsugiki.fine_tuning.kernels.squeeze_excitation import FastSqueezeExcitation
 
 NETWORKS = {
     "timm:mobilenetv2_035": 64,
@@ -53,12 +53,12 @@ def snapshot(network: nn.Module) -> dict[str, torch.Tensor]:
 def test_rewiring_leaves_the_original_whole():
     network = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Linear(2, 2))
     inner = network.get_submodule("0.0")
-    other = rewired(network, {"0.1": nn.Tanh()})
+    other = replace_modules(network, {"0.1": nn.Tanh()})
     assert isinstance(network.get_submodule("0.1"), nn.ReLU)
     assert isinstance(other.get_submodule("0.1"), nn.Tanh)
     assert other.get_submodule("0.0") is inner
     assert other.get_submodule("1") is network.get_submodule("1")
-    assert rewired(network, {"": inner}) is inner
+    assert replace_modules(network, {"": inner}) is inner
 
 
 def assert_same_answers_and_gradients(plain: nn.Module, other: nn.Module, fast: nn.Module) -> None:
@@ -83,7 +83,7 @@ def assert_same_answers_and_gradients(plain: nn.Module, other: nn.Module, fast: 
 def test_folding_keeps_output_and_every_gradient(name):
     plain = body_of(name)
     other = copy.deepcopy(plain)
-    fast = folded(other, photos(64))
+    fast = fold_batch_norm(other, photos(64))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in plain.modules())
     assert sum(isinstance(module, FoldedConvolution) for module in fast.modules()) == norms
     assert_same_answers_and_gradients(plain, other, fast)
@@ -92,26 +92,28 @@ def test_folding_keeps_output_and_every_gradient(name):
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("timm:mobilenetv2_035", {DepthwiseConvolution, Clipped}),
-        ("timm:mobilenetv3_small_050", {DepthwiseConvolution, Gated, nn.Hardswish}),
-        ("torchvision:efficientnet_b0", {DepthwiseConvolution, Gated, nn.SiLU}),
-        ("timm:regnety_002", {Gated}),
+        ("timm:mobilenetv2_035", {DepthwiseConvolution, FastReLU6}),
+        ("timm:mobilenetv3_small_050", {DepthwiseConvolution, FastSqueezeExcitation, nn.Hardswish}),
+        ("torchvision:efficientnet_b0", {DepthwiseConvolution, FastSqueezeExcitation, nn.SiLU}),
+        ("timm:regnety_002", {FastSqueezeExcitation}),
         ("timm:convnext_atto", {DepthwiseConvolution}),
     ],
 )
 def test_quickening_keeps_output_and_every_gradient(name, kinds):
     plain = body_of(name)
     other = copy.deepcopy(plain)
-    fast = quickened(other, photos(64))
+    fast = replace_slow_layers(other, photos(64))
     assert kinds <= {type(module) for module in fast.modules()}
-    inside = {part for module in fast.modules() if isinstance(module, Gated) for part in module.modules()}  # tiny there
+    inside = {
+        part for module in fast.modules() if isinstance(module, FastSqueezeExcitation) for part in module.modules()
+    }  # tiny there
     assert not any(type(module) in kinds and getattr(module, "inplace", False) for module in set(fast.modules()) - inside)
     assert_same_answers_and_gradients(plain, other, fast)
 
 
 def test_nothing_to_quicken_is_said_by_giving_the_body_back():
     body = body_of("torchvision:resnet18")
-    assert quickened(body, photos(64)) is body
+    assert replace_slow_layers(body, photos(64)) is body
 
 
 def test_what_a_network_does_otherwise_than_its_kind_is_left_alone():
@@ -128,7 +130,7 @@ def test_what_a_network_does_otherwise_than_its_kind_is_left_alone():
             return x * scale
 
     body = nn.Sequential(SEModule(), nn.Flatten())
-    assert quickened(body, photos(8)) is body
+    assert replace_slow_layers(body, photos(8)) is body
 
 
 def test_a_convolution_that_something_else_reads_too_is_not_folded():
@@ -144,14 +146,14 @@ def test_a_convolution_that_something_else_reads_too_is_not_folded():
 
     body = Reused()
     body.train()
-    assert folded(body, photos(8)) is body
+    assert fold_batch_norm(body, photos(8)) is body
     assert body.training
     assert body.norm.training
 
 
 def test_nothing_to_fold_is_said_by_giving_the_body_back():
     body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
-    assert folded(body, photos(8)) is body
+    assert fold_batch_norm(body, photos(8)) is body
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -188,7 +190,7 @@ def test_only_plain_depthwise_convolutions_count():
 
 def test_the_fast_network_in_bf16_is_near_float32():
     body = body_of("timm:mobilenetv2_035")
-    fast = quickened(folded(body, photos(64)), photos(64)).eval()
+    fast = replace_slow_layers(fold_batch_norm(body, photos(64)), photos(64)).eval()
     with torch.no_grad():
         expected = body(photos(64, 3))
         with torch.autocast("cpu", torch.bfloat16):
@@ -234,7 +236,7 @@ def test_a_suffix_can_be_folded():
     assert parts is not None
     prefix, suffix = parts
     activations = prefix(photos(64, 3))
-    fast = folded(suffix, activations[:2])
+    fast = fold_batch_norm(suffix, activations[:2])
     assert any(isinstance(module, FoldedConvolution) for module in fast.modules())
     torch.testing.assert_close(fast.eval()(activations), suffix(activations), rtol=1e-3, atol=1e-4)
 

@@ -13,11 +13,10 @@ import torch
 from tests.fine_tuning.conftest import same, state_of, tiny_classifier
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.core.errors import RequestError
-from tsugiki.fine_tuning import run
-from tsugiki.fine_tuning.course import Course
+from tsugiki.fine_tuning.fine_tune import fine_tune
 from tsugiki.fine_tuning.request import check_request
-from tsugiki.fine_tuning.run import fine_tune
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.trainer import Trainer
 
 SETTINGS = FineTuneSettings(epochs=3, batch_size=8, precision="float32", patience=0, checkpoint_steps=1)
 
@@ -28,17 +27,15 @@ class Interrupted(BaseException):
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Break the training off right after its ``number``-th checkpoint."""
-    from tsugiki.fine_tuning import loop
+    write, count = Trainer.checkpoint, [0]
 
-    write, count = loop._checkpoint, [0]
-
-    def counted(course: Course, state: object) -> None:
-        write(course, state)  # type: ignore[arg-type]
+    def counted(trainer: Trainer) -> None:
+        write(trainer)
         count[0] += 1
         if count[0] == number:
             raise Interrupted
 
-    monkeypatch.setattr(loop, "_checkpoint", counted)
+    monkeypatch.setattr(Trainer, "checkpoint", counted)
 
 
 def test_the_network_of_these_tests_draws_random_numbers():
@@ -123,14 +120,15 @@ def test_who_interrupts_is_told_that_it_goes_on(samples, tmp_path, capsys):
 
 
 def test_smaller_parts_may_be_asked_for_on_the_way(samples, tmp_path, monkeypatch):
-    from tsugiki.fine_tuning import loop
-
-    fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
-    found: list[int] = []
-    train = loop.train
-    monkeypatch.setattr(run, "train", lambda course, state, phases: (found.append(state.micro), train(course, state, phases)))
+    interrupt_at(monkeypatch, 3)
+    with pytest.raises(Interrupted):
+        fine_tune(tiny_classifier(), samples, SETTINGS, device="cpu", folder=tmp_path)
+    monkeypatch.undo()
+    sizes: list[int] = []
+    part = Trainer.part
+    monkeypatch.setattr(Trainer, "part", lambda self, batch, *rest: (sizes.append(len(batch)), part(self, batch, *rest)))
     fine_tune(tiny_classifier(), samples, replace(SETTINGS, micro_batch=3), device="cpu", folder=tmp_path, resume="must")
-    assert found == [3]
+    assert max(sizes) == 3
 
 
 def test_how_often_checkpoints_are_written_does_not_matter(samples, tmp_path, capsys):

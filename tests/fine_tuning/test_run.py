@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fine_tuning.conftest import same, state_of, tiny_classifier
+from tests.fine_tuning.conftest import same, state_of, tiny_classifier, watching_weights
 from tsugiki.backbones.freezing import freeze
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.data.augmentation.augment import NO_AUGMENTATION, Augmentation
 from tsugiki.data.augmentation.views import Views
 from tsugiki.data.samples import Samples
-from tsugiki.fine_tuning import loop
-from tsugiki.fine_tuning.dividing import divide
-from tsugiki.fine_tuning.kernels import choose_way as tuning
-from tsugiki.fine_tuning.request import Groundwork
-from tsugiki.fine_tuning.run import FineTuned, fine_tune
+from tsugiki.fine_tuning import state
+from tsugiki.fine_tuning.checkpoints import forget
+from tsugiki.fine_tuning.fine_tune import FineTuned, fine_tune
+from tsugiki.fine_tuning.kernels import autotune as tuning
+from tsugiki.fine_tuning.request import StartingPoint
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.trainer import Trainer
+from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.locale.messages import use_language
 
 QUICK = FineTuneSettings(epochs=2, batch_size=8, precision="float32", patience=0)
@@ -36,15 +38,7 @@ def tuned(samples: Samples, settings: FineTuneSettings = QUICK, **options: Any) 
 
 def last_weights(samples: Samples, settings: FineTuneSettings, **options: Any) -> dict[str, torch.Tensor]:
     """The weights after the last step, whether or not they are the best."""
-    found: dict[str, torch.Tensor] = {}
-    keep = loop._finish_epoch
-
-    def spying(course, state, running, clock):
-        found.update({name: tensor.detach().clone() for name, tensor in state.weights.items()})
-        keep(course, state, running, clock)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_finish_epoch", spying)
+    with watching_weights() as found:
         tuned(samples, settings, **options)
     return found
 
@@ -97,12 +91,12 @@ def test_held_out_photos_are_not_even_opened(folder, samples, tmp_path):
 
 
 def test_validation_is_a_part_of_the_training_photos(samples):
-    learned, checked = divide(samples, QUICK)
-    assert not set(learned) & set(checked)
-    assert {samples.splits[row] for row in (*learned, *checked)} == {"train"}
-    assert [sum(samples.labels[row] == label for row in checked) for label in range(3)] == [2, 2, 2]
+    training, val = split_for_validation(samples, QUICK)
+    assert not set(training) & set(val)
+    assert {samples.splits[row] for row in (*training, *val)} == {"train"}
+    assert [sum(samples.labels[row] == label for row in val) for label in range(3)] == [2, 2, 2]
     own = replace(samples, splits=tuple("val" if row in {0, 20, 30} else split for row, split in enumerate(samples.splits)))
-    assert divide(own, QUICK)[1] == [row for row, split in enumerate(own.splits) if split == "val"]
+    assert split_for_validation(own, QUICK)[1] == [row for row, split in enumerate(own.splits) if split == "val"]
 
 
 def test_the_epoch_that_validation_likes_best_is_kept(samples):
@@ -147,19 +141,19 @@ def test_a_batch_in_parts_is_the_same_step(samples, augmentation):
 def test_memory_that_runs_out_halves_the_part_and_keeps_the_step(samples, monkeypatch, capsys):
     settings = replace(QUICK, epochs=1, lr=1e-4)
     whole = last_weights(samples, settings)
-    compute, sizes = loop._part, []
+    compute, sizes = Trainer.part, []
 
-    def small_machine(course, state, running, part, photos, tally):
+    def small_machine(trainer, part, photos, means):
         if len(part) > 3:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte.")
         sizes.append(len(part))
-        compute(course, state, running, part, photos, tally)
+        compute(trainer, part, photos, means)
 
-    monkeypatch.setattr(loop, "_part", small_machine)
+    monkeypatch.setattr(Trainer, "part", small_machine)
     assert farthest(whole, last_weights(samples, settings)) < 2e-5
     assert max(sizes) == 2
     assert "learns from all of its photos at once" in capsys.readouterr().err
-    monkeypatch.setattr(loop, "_part", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory. Tried")))
+    monkeypatch.setattr(Trainer, "part", lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory. Tried")))
     with pytest.raises(TrainingError, match="memory"):
         tuned(samples, settings)
 
@@ -168,15 +162,15 @@ def test_a_repeated_step_begins_as_the_first_attempt_did(samples, monkeypatch):
     settings = replace(QUICK, epochs=1, lr=1e-3, batch_norm="update", augmentation=Augmentation(mixup=0.5))
     classifier = tiny_classifier(dropout=0.5)
     straight = last_weights(samples, replace(settings, micro_batch=4), classifier=classifier)
-    compute, failed = loop._part, []
+    compute, failed = Trainer.part, []
 
-    def small_machine(course, state, running, part, photos, tally):
-        compute(course, state, running, part, photos, tally)  # dropout has drawn, statistics have moved, losses are counted
+    def small_machine(trainer, part, photos, means):
+        compute(trainer, part, photos, means)  # dropout has drawn, statistics have moved, losses are counted
         if len(part) > 4:
             failed.append(len(part))
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 byte.")
 
-    monkeypatch.setattr(loop, "_part", small_machine)
+    monkeypatch.setattr(Trainer, "part", small_machine)
     assert same(straight, last_weights(samples, settings, classifier=classifier))
     assert failed == [8]
 
@@ -187,8 +181,8 @@ def test_a_last_batch_of_one_is_learned_from(samples, batch_norm):
     three = samples.take(
         [row for label in range(3) for row in [k for k in samples.rows_of("train") if samples.labels[k] == label][:2]]
     )
-    learned, _ = divide(three, settings)
-    assert len(learned) == 3  # batches of two and of one
+    training, _ = split_for_validation(three, settings)
+    assert len(training) == 3  # batches of two and of one
     assert len(tuned(three, settings).history) == 1
 
 
@@ -227,7 +221,7 @@ def test_training_stops_when_validation_stops_getting_better(samples):
 
 def test_a_budget_ends_the_training(samples, monkeypatch, capsys):
     seconds = itertools.count()
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))  # one per look at the clock
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))  # one per look at the clock
     monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1e-6)
     result = tuned(samples, replace(QUICK, epochs=1000, budget=60.0))
     said = capsys.readouterr().err
@@ -241,7 +235,7 @@ def test_epochs_that_a_budget_leaves_no_time_for_are_told(samples, monkeypatch, 
     monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1.0)  # 4 steps an epoch and a third on top: 5.2 s
     assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0)).history) == 2
     assert "The budget of 11 s leaves time for 2 of 9 epochs." in capsys.readouterr().err
-    assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0), groundwork=Groundwork(spent=9.0)).history) == 1
+    assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0), starting_point=StartingPoint(spent=9.0)).history) == 1
     assert "longer than the budget of 2 s" in capsys.readouterr().err
 
 
@@ -274,8 +268,8 @@ def test_the_head_is_fitted_without_the_validation_photos(samples):
         asked.append(rows)
         return copy.deepcopy(tiny_classifier().head)
 
-    tuned(samples, groundwork=Groundwork(fit_head))
-    assert asked == [divide(samples, QUICK)[0]]
+    tuned(samples, starting_point=StartingPoint(fit_head))
+    assert asked == [split_for_validation(samples, QUICK)[0]]
 
 
 def test_weights_get_a_new_origin(samples):
@@ -292,9 +286,9 @@ def test_notes_are_plain_in_every_language(samples):
     english = tuned(samples).notes
     use_language("ja")
     assert tuned(samples).notes == english
-    assert english["way"] == {"precision": "float32", "channels_last": True, "folded": True, "compiled": False}
+    assert english["compute"] == {"precision": "float32", "channels_last": True, "folded": True, "compiled": False}
     assert english["batch_norm"] == "frozen"
-    assert json.loads(json.dumps(english["way"])) == english["way"]
+    assert json.loads(json.dumps(english["compute"])) == english["compute"]
 
 
 def test_a_broken_loss_is_said(samples):
@@ -311,8 +305,6 @@ def test_there_must_be_something_to_continue(samples, tmp_path):
 
 
 def test_nothing_is_left_behind(samples, tmp_path: Path):
-    from tsugiki.fine_tuning.run import forget
-
     tuned(samples, folder=tmp_path / "c")
     (request,) = (tmp_path / "c").iterdir()
     assert {path.suffix for path in request.iterdir()} == {".pt", ".json"}

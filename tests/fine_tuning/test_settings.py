@@ -1,4 +1,4 @@
-"""Knobs check themselves; schedules, groups and averages are plain arithmetic."""
+"""Settings check themselves; schedules, groups and averages are plain arithmetic."""
 
 import json
 import math
@@ -9,10 +9,9 @@ import torch
 
 from tests.fine_tuning.conftest import state_of, tiny_classifier
 from tsugiki.core.errors import RequestError, UnknownName
-from tsugiki.fine_tuning.ema import Ema
-from tsugiki.fine_tuning.layers import chosen_groups, parameter_groups, phases_of, set_learning, set_modes
-from tsugiki.fine_tuning.schedule import factor
+from tsugiki.fine_tuning.layers import chosen_groups, lr_factor, parameter_groups, phases_of, set_learning, set_modes
 from tsugiki.fine_tuning.settings import PRESETS, FineTuneSettings
+from tsugiki.fine_tuning.state import Ema
 
 
 def test_all_faults_are_reported_at_once():
@@ -40,14 +39,14 @@ def test_presets_are_valid_and_can_be_changed():
 
 
 def test_the_rate_rises_straight_and_falls_along_a_cosine():
-    rates = [factor(step, 100, 0.1) for step in range(100)]
+    rates = [lr_factor(step, 100, 0.1) for step in range(100)]
     assert rates[:3] == [pytest.approx((step + 1) / 11) for step in range(3)]
     assert rates[10] == 1
     assert rates[55] == pytest.approx(0.5)
     assert rates[10:] == sorted(set(rates[10:]), reverse=True)
     assert 0 < rates[-1] < 0.01
-    assert factor(0, 1, 0.0) == 1
-    assert factor(0, 1, 1.0) == 0.5  # a single step of warm-up
+    assert lr_factor(0, 1, 0.0) == 1
+    assert lr_factor(0, 1, 1.0) == 0.5  # a single step of warm-up
 
 
 def test_groups_are_chosen_by_number_and_name():
@@ -136,7 +135,14 @@ def test_what_may_learn(value):
 @pytest.mark.parametrize(
     "changes",
     [{"unfreeze": value} for value in ("²", "--5", "-1", "", " ", -1, True, None, 1.5, (1, 2))]
-    + [{"blend": "x"}, {"balance": 7}, {"augmentation": None}, {"augmentation": "none"}, {"lr": math.inf}, {"lr": math.nan}]
+    + [
+        {"blend": "x"},
+        {"class_weights": 7},
+        {"augmentation": None},
+        {"augmentation": "none"},
+        {"lr": math.inf},
+        {"lr": math.nan},
+    ]
     + [{"lr": 10**400}, {"precision": ["auto"]}],
 )
 def test_values_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):

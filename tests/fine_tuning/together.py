@@ -6,7 +6,6 @@ python together.py PHOTOS RESULT
 import copy
 import os
 import sys
-import unittest.mock
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from torch import nn
 
-from tests.fine_tuning.conftest import tiny_classifier
+from tests.fine_tuning.conftest import tiny_classifier, watching_weights
 from tsugiki.data.augmentation.augment import Augmentation
 from tsugiki.data.load import load
-from tsugiki.fine_tuning import loop, run
-from tsugiki.fine_tuning.course import Course
-from tsugiki.fine_tuning.layers import Phase
-from tsugiki.fine_tuning.request import Groundwork
+from tsugiki.fine_tuning.fine_tune import fine_tune
+from tsugiki.fine_tuning.request import StartingPoint
 from tsugiki.fine_tuning.settings import FineTuneSettings
-from tsugiki.fine_tuning.state import State
 
 SETTINGS = FineTuneSettings(
     epochs=2,
@@ -38,26 +34,20 @@ SETTINGS = FineTuneSettings(
 
 def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, Any]:
     """Last weights, history, what validation found; every process fits its own head and has a disk of its own."""
-    last: dict[str, torch.Tensor] = {}
-    train = loop.train
-
-    def keeping(course: Course, state: State, phases: list[Phase]) -> None:
-        train(course, state, phases)
-        last.update({name: tensor.detach().clone() for name, tensor in state.weights.items()})
 
     def fit_head(_rows: list[int]) -> nn.Linear:
         head = copy.deepcopy(tiny_classifier().head)
         torch.nn.init.constant_(head.bias, rank)
         return head
 
-    with unittest.mock.patch.object(run, "train", keeping):
-        tuned = run.fine_tune(
+    with watching_weights() as last:
+        tuned = fine_tune(
             tiny_classifier(),
             load(photos),
             SETTINGS,
             device="cpu",
             folder=checkpoints / str(rank),
-            groundwork=Groundwork(fit_head),
+            starting_point=StartingPoint(fit_head),
         )
     return {"weights": last, "history": tuned.history, "validated": tuned.notes["validated"]}
 

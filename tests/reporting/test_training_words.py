@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.reporting.runs import D, small_run
 from tsugiki.backbones.layer_groups import LayerGroup
-from tsugiki.fine_tuning.comparison import compare
+from tsugiki.fine_tuning.model_selection import compare
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.inspection.findings import inspect
 from tsugiki.locale.messages import speaking
@@ -107,9 +107,9 @@ def test_batch_norm_is_named_where_there_is_one(tuned, setting, said):
 
 
 def test_the_way_of_computing_is_told_in_the_language_in_use(tuned):
-    tuned.classifier.notes["way"] = {"precision": "bf16", "channels_last": True, "folded": True, "compiled": False}
-    assert "Computed in bf16, channels_last, folded BatchNorm." in training_words(tuned)["trained_settings"]
-    tuned.classifier.notes["way"] = "float32, 畳み込み"  # as older runs hold it
+    tuned.classifier.notes["compute"] = {"precision": "bfloat16", "channels_last": True, "folded": True, "compiled": False}
+    assert "Computed in bfloat16, channels_last, folded BatchNorm." in training_words(tuned)["trained_settings"]
+    tuned.classifier.notes["compute"] = "float32, 畳み込み"  # as older runs hold it
     assert "Computed" not in training_words(tuned)["trained_settings"]
 
 

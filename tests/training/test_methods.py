@@ -16,8 +16,8 @@ from tsugiki.core.errors import DataError, RequestError, TrainingError
 from tsugiki.data.augmentation.augment import NO_AUGMENTATION
 from tsugiki.data.load import load
 from tsugiki.features.extract import FeatureSettings
-from tsugiki.fine_tuning.dividing import divide
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads import linear
 from tsugiki.training import fit as fitting
 from tsugiki.training.fit import FineTuning, fit
@@ -168,13 +168,13 @@ def test_the_head_under_fine_tuning_learns_from_views_and_near_copies_stay_toget
         Image.open(path).save(path.with_suffix(".tiff"))
     seen: dict[str, Any] = {}
 
-    def stopped(_classifier, samples, settings, *, groundwork, **_):
-        learned, checked = divide(samples, settings, groundwork.together)
+    def stopped(_classifier, samples, settings, *, starting_point, **_):
+        learned, checked = split_for_validation(samples, settings, starting_point.groups)
         seen.update(learned={samples.paths[row].with_suffix("") for row in learned}, rows=len(learned))
         seen.update(checked={samples.paths[row].with_suffix("") for row in checked})
-        apart = divide(samples, settings)
+        apart = split_for_validation(samples, settings)
         seen["apart"] = [{samples.paths[row].with_suffix("") for row in rows} for rows in apart]
-        groundwork.fit_head(learned)
+        starting_point.fit_head(learned)
         raise TrainingError("Enough is known.")
 
     fitted: list[int] = []

@@ -98,7 +98,7 @@ def finish(run: Run, target: Path, *, as_json: bool) -> None:
     """Save the run and say where, and what to do with it; of several processes the main one does, the others wait for it."""
     from tsugiki.core.devices import is_main_process
     from tsugiki.core.processes import wait_for_all
-    from tsugiki.fine_tuning.run import forget
+    from tsugiki.fine_tuning.checkpoints import forget
 
     if is_main_process():
         _save(run, target, as_json=as_json)

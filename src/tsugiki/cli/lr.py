@@ -114,15 +114,15 @@ def _start(
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.load import load
     from tsugiki.features.extract import extract
-    from tsugiki.fine_tuning.dividing import divide
     from tsugiki.fine_tuning.layers import chosen_groups
+    from tsugiki.fine_tuning.training_data import split_for_validation
     from tsugiki.heads.linear import HeadSettings, fit_head
 
     run = Classifier.load(network) if _is_run(network) else None
     root = run.backbone if run else weights.load(network)
     chosen_groups(root, settings.unfreeze)
     samples = load(data, seed=settings.seed)
-    divide(samples, settings)
+    split_for_validation(samples, settings)
     if run is not None:
         return run, samples.with_classes(run.classes), _words_of(root.spec)
     classifier = Classifier(root, classes=samples.classes)

@@ -189,13 +189,6 @@ class MethodOptions:
         return HeadSettings(**{name: value for name, value in self.given().items() if name in of_both})
 
 
-_RENAMED = {"class_weights": "balance"}
-"""Names of settings on the command line, and what :class:`FineTuneSettings` calls them."""
-
-_PRECISIONS = {"bfloat16": "bf16", "float16": "fp16"}
-"""Likewise for the values of ``precision``."""
-
-
 @dataclass(frozen=True)
 class FineTuneOptions:
     """What only fine-tuning has; ``None`` where an option was left out."""
@@ -227,12 +220,10 @@ class FineTuneOptions:
             return None
         own = {name: getattr(self, name) for name in ("unfreeze", "flip", "precision", "budget")}
         given = training.given() | {name: value for name, value in own.items() if value is not None}
-        given |= parse_settings(self.settings or [], {name: _as_typed(name, value) for name, value in given.items()}, _RENAMED)
+        given |= parse_settings(self.settings or [], {name: _as_typed(name, value) for name, value in given.items()})
         if self.budget is not None:
             given["budget"] = parse_time(self.budget)
-        if "precision" in given:
-            given["precision"] = _PRECISIONS.get(given["precision"], given["precision"])
-        changes = {_RENAMED.get(name, name): value for name, value in given.items() if name not in AUGMENTATION}
+        changes = {name: value for name, value in given.items() if name not in AUGMENTATION}
         settings = FineTuneSettings.preset(self.preset or "default", **changes)
         parts = {name: value for name, value in given.items() if name in AUGMENTATION}
         settings = replace(settings, augmentation=replace(settings.augmentation, **parts))

@@ -57,13 +57,12 @@ def _model_arg_value(text: str) -> Any:
         return text
 
 
-def parse_settings(texts: Iterable[str], typed: Mapping[str, str], renamed: Mapping[str, str]) -> dict[str, Any]:
+def parse_settings(texts: Iterable[str], typed: Mapping[str, str]) -> dict[str, Any]:
     """``NAME=VALUE`` texts as settings of fine-tuning, or as parts of its augmentation.
 
     Args:
         texts: After ``--set``.
         typed: Settings that have options of their own and were given by these, each as it was typed.
-        renamed: Settings with another name on the command line than in Python.
 
     Raises:
         UnknownName: When there is no such setting.
@@ -71,7 +70,7 @@ def parse_settings(texts: Iterable[str], typed: Mapping[str, str], renamed: Mapp
     """
     from tsugiki.fine_tuning.settings import FineTuneSettings
 
-    known = {*(each.name for each in fields(FineTuneSettings)), *AUGMENTATION, *renamed} - set(renamed.values())
+    known = {*(each.name for each in fields(FineTuneSettings)), *AUGMENTATION}
     typed, parsed = dict(typed), {}
     for text in texts:
         name, value = _split(text, "--set", "ema_decay=0.99")

@@ -14,7 +14,9 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +29,7 @@ from tsugiki.locale.messages import tr
 _KEPT = 2
 _INDEX = "checkpoint.json"
 _PREFIX = "request-"
-WORK = "work-"
-"""What the names of folders for large files begin with, which a process needs while it trains."""
+_WORK = "work-"  # begins the names of folders for large files, which a process needs while it trains
 
 Found = Literal["whole", "damaged", "others", "nothing"]
 """A whole state of this request; only damaged ones of it; only states of other requests; nothing at all."""
@@ -110,19 +111,41 @@ class Checkpoints:
         if self.folder.is_dir():
             (self.folder / _INDEX).unlink(missing_ok=True)
             self._tidy(set())
-            remove_empty(self.folder)
+            _remove_empty(self.folder)
 
 
 def forget(root: Path) -> None:
     """Delete the checkpoints of every request in ``root``, and what killed trainings left there, but nothing of others."""
     for folder in root.glob(f"{_PREFIX}*"):
         Checkpoints(root, folder.name.removeprefix(_PREFIX)).clear()
-    for work in root.glob(f"{WORK}*"):
+    for work in root.glob(f"{_WORK}*"):
         shutil.rmtree(work, ignore_errors=True)
-    remove_empty(root)
+    _remove_empty(root)
 
 
-def remove_empty(folder: Path) -> None:
+@contextmanager
+def working_folder(folder: Path | None, process: int) -> Iterator[Path]:
+    """A folder for large files of this training; what a killed process left there is swept out first.
+
+    Args:
+        folder: Where to make it; without one, among the system's temporary files.
+        process: The number of this process.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="tsugiki-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    work = folder / f"{_WORK}{process}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
     """Remove ``folder`` if nothing is in it."""
     with contextlib.suppress(OSError):
         folder.rmdir()

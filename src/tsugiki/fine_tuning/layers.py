@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,23 @@ def parameter_groups(head: nn.Module, groups: Sequence[LayerGroup], settings: Fi
             if part:
                 found.append({"params": part, "lr": lr, "base_lr": lr, "weight_decay": decay, "name": name})
     return found
+
+
+def lr_factor(step: int, total: int, warmup: float) -> float:
+    """What every group's learning rate is multiplied by in ``step``: a scheduler without any state to save.
+
+    It rises in a straight line to 1 over the first ``warmup`` share of the steps and falls along half a cosine to 0 (Loshchilov
+    and Hutter, *SGDR*, ICLR 2017), never reaching 0 while there is a step to take.
+
+    Args:
+        step: From 0 to ``total - 1``.
+        total: Steps of the whole training.
+        warmup: Share of the steps, in [0, 1].
+    """
+    rising = math.floor(total * warmup)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(total - rising, 1)))
 
 
 def set_modes(network: nn.Module, *, batch_norm: str) -> None:

@@ -23,11 +23,11 @@ from tsugiki.core.validation import Checks, is_number
 from tsugiki.data.augmentation.views import Views, epoch_order
 from tsugiki.data.images.decoded_photos import DecodedEachTime
 from tsugiki.data.samples import Samples
-from tsugiki.fine_tuning.dividing import divide
-from tsugiki.fine_tuning.kernels.step_engine import Way, build_engine
+from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, parameter_groups, set_learning, set_modes
-from tsugiki.fine_tuning.randomness import generators_kept, seed_step
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.state import generators_kept, seed_step
+from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.locale.messages import tr
 
 _SMOOTHING = 0.85
@@ -131,18 +131,18 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
     groups = chosen_groups(trial.backbone, settings.unfreeze)
     set_learning(trial, groups)
     optimizer = torch.optim.AdamW(parameter_groups(trial.head, groups, settings))
-    views, labels, batches = _material(trial, samples, settings, len(rates))
+    views, labels, batches = _data(trial, samples, settings, len(rates))
     height, width = trial.preprocess.size
     example = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(trial.device)
-    way = Way(channels_last=True, folded=settings.batch_norm == "frozen")
-    engine = build_engine(trial, groups, way, example=example, stored=False)
-    set_modes(engine.network, batch_norm=settings.batch_norm)
+    compute = ComputeSettings(channels_last=True, folded=settings.batch_norm == "frozen")
+    model = prepare_model(trial, groups, compute, example=example, stored=False)
+    set_modes(model.network, batch_norm=settings.batch_norm)
     losses: list[float] = []
     with generators_kept(), progress(tr("Trying learning rates"), len(rates)) as tick:
         for step, (rate, rows) in enumerate(zip(rates, batches, strict=True)):
             seed_step(settings.seed, 0, step, 0)
             batch = views.batch(rows, slice(0, len(rows)), turn=step, step=step, device=trial.device)
-            loss = functional.cross_entropy(engine.call(engine.ready(batch.inputs)), labels[rows])
+            loss = functional.cross_entropy(model.call(model.ready(batch.inputs)), labels[rows])
             losses.append(loss.item())
             if not math.isfinite(losses[-1]) or losses[-1] > _DIVERGED * max(losses[0], 0.1):
                 break
@@ -162,20 +162,20 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
     return finite
 
 
-def _material(
+def _data(
     trial: Classifier, samples: Samples, settings: FineTuneSettings, steps: int
 ) -> tuple[Views, torch.Tensor, list[list[int]]]:
     """Views of the photos to learn from, their labels on the device, and the rows of each step."""
-    learned, _ = divide(samples, settings)
-    paths: list[Path] = [samples.paths[row] for row in learned]
+    training, _ = split_for_validation(samples, settings)
+    paths: list[Path] = [samples.paths[row] for row in training]
     photos = DecodedEachTime(paths, settings.augmentation.stored_side(trial.preprocess))
     views = Views(photos, trial.preprocess, settings.augmentation, settings.seed)
-    size = min(settings.batch_size, len(learned))
+    size = min(settings.batch_size, len(training))
     order: list[int] = []
     while len(order) < steps * size:
-        order += epoch_order(settings.seed, len(order), len(learned))
+        order += epoch_order(settings.seed, len(order), len(training))
     batches = [order[step * size : (step + 1) * size] for step in range(steps)]
-    return views, torch.from_numpy(samples.labels[learned]).to(trial.device), batches
+    return views, torch.from_numpy(samples.labels[training]).to(trial.device), batches
 
 
 def _smooth(losses: Sequence[float]) -> list[float]:

@@ -22,9 +22,9 @@ from tsugiki.core.processes import accelerator_on, decided
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.features.extract import weights_key
 from tsugiki.fine_tuning.checkpoints import Checkpoints
-from tsugiki.fine_tuning.dividing import Together, divide
 from tsugiki.fine_tuning.layers import chosen_groups
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.training_data import GroupsOf, split_for_validation
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -43,19 +43,19 @@ _OF_NO_WEIGHT = ("checkpoint_minutes", "checkpoint_steps", "micro_batch")
 
 
 @dataclass(frozen=True)
-class Groundwork:
-    """What has been done before all layers learn.
+class StartingPoint:
+    """What fine-tuning starts from: what has been done before all layers learn.
 
     Attributes:
         fit_head: Fits the head on the photos that are learned from; without it the classifier's own head is where learning
             starts, which may have seen the photos that decide which epoch is kept.
-        together: Which photos must not be separated; without it those of one content or one group.
+        groups: Numbers photos so that those of one number must not be separated; without it those of one content or one group.
         spent: Seconds of the budget that are gone.
         request: What :func:`check_request` gave for these photos; without it they are checked now.
     """
 
     fit_head: FitHead | None = None
-    together: Together | None = None
+    groups: GroupsOf | None = None
     spent: float = 0.0
     request: str = ""
 
@@ -75,7 +75,7 @@ def check_request(
     Args:
         classifier: Not changed.
         samples: No photo is opened; their classes may be in another order.
-        settings: Every knob.
+        settings: Every setting.
         folder: For checkpoints.
         resume: ``must`` refuses a folder without checkpoints of this very request.
         head: What the head under fine-tuning depends on, besides photos and backbone.
@@ -98,8 +98,8 @@ def check_request(
     samples = samples.with_classes(classifier.classes)
     chosen_groups(classifier.backbone, str(settings.unfreeze))
     accelerator = accelerator_on(place or classifier.device)
-    learned, _ = divide(samples, settings)
-    check_processes(len(learned), settings, accelerator)
+    training, _ = split_for_validation(samples, settings)
+    check_processes(len(training), settings, accelerator)
     request = digest(classifier, samples, settings, head)
     if folder is not None and resume == "must":
         check_continuable(Checkpoints(folder, request), accelerator)
@@ -160,9 +160,9 @@ def check_continuable(checkpoints: Checkpoints, accelerator: Accelerator) -> Non
 
 def digest(classifier: Classifier, samples: Samples, settings: FineTuneSettings, head: str) -> str:
     """Of everything that decides the result: photos, classes, settings, backbone, and what the head comes from."""
-    knobs: dict[str, Any] = settings.to_dict()
+    decisive: dict[str, Any] = settings.to_dict()
     for name in _OF_NO_WEIGHT:
-        del knobs[name]
+        del decisive[name]
     groups = samples.groups or ("",) * len(samples)
     rows = [
         (samples.digests[row], int(samples.labels[row]), samples.splits[row], groups[row])
@@ -170,7 +170,7 @@ def digest(classifier: Classifier, samples: Samples, settings: FineTuneSettings,
         if samples.splits[row] in {"train", "val"} - {samples.held_out} and samples.labels[row] != UNKNOWN_CLASS
     ]
     backbone = weights_key(classifier.backbone)
-    document = [knobs, rows, classifier.classes, classifier.preprocess.to_dict(), backbone, head or _own_head(classifier)]
+    document = [decisive, rows, classifier.classes, classifier.preprocess.to_dict(), backbone, head or _own_head(classifier)]
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Every knob of fine-tuning in one place, with values that a beginner never has to touch."""
+"""Every setting of fine-tuning in one place, with values that a beginner never has to touch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tsugiki.core.validation import Checks, is_whole, plain
 from tsugiki.data.augmentation.augment import NO_AUGMENTATION, Augmentation
 from tsugiki.locale.messages import tr
 
-Precision = Literal["auto", "float32", "bf16", "fp16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 Compile = Literal["auto", "on", "off"]
 BatchNorm = Literal["frozen", "update"]
@@ -40,7 +40,7 @@ class FineTuneSettings:
         unfreeze: ``all``, the number of layer groups below the head that learn (kept as text), or the name of the lowest one.
         unfreeze_every: Unfreeze one group more every so many epochs, from the head down; 0 unfreezes all at once.
         batch_norm: ``frozen`` keeps the pretrained BatchNorm statistics, ``update`` moves them.
-        balance: Weigh photos so that every class counts the same; validation is never weighed.
+        class_weights: Weigh photos so that every class counts the same; validation is never weighed.
         augmentation: What may happen to a photo.
         stored_views: Where the lowest layers stay frozen: how many views of each photo they are stored for; 0 stores none.
         precision: ``auto`` times the choices on this machine.
@@ -71,7 +71,7 @@ class FineTuneSettings:
     unfreeze: str | int = "all"
     unfreeze_every: int = 0
     batch_norm: BatchNorm = "frozen"
-    balance: bool = False
+    class_weights: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     stored_views: int = 4
     precision: Precision = "auto"
@@ -87,7 +87,7 @@ class FineTuneSettings:
         checks = Checks()
         kept = {name: checks.whole(name, getattr(self, name), *limits) for name, limits in _WHOLE.items()}
         kept |= {name: checks.real(name, getattr(self, name), *limits) for name, limits in _REAL.items()}
-        kept |= {name: checks.switch(name, getattr(self, name)) for name in ("blend", "balance")}
+        kept |= {name: checks.switch(name, getattr(self, name)) for name in ("blend", "class_weights")}
         for name, kind in _CHOICES.items():
             checks.choice(name, getattr(self, name), get_args(kind))
         kept["unfreeze"] = self._checked_unfreeze(checks)
@@ -115,7 +115,7 @@ class FineTuneSettings:
         """The settings called ``name``, with ``changes``.
 
         Raises:
-            RequestError: When there is no such preset or knob, or a value is impossible.
+            RequestError: When there is no such preset or setting, or a value is impossible.
         """
         if str(name) not in PRESETS:
             cure = tr("leave it out: the usual settings are those of default")
@@ -123,14 +123,23 @@ class FineTuneSettings:
                 tr("There is no preset called {name}.", name=repr(name)), name=str(name), known=PRESETS, cure=cure
             )
         known = {each.name for each in dataclasses.fields(cls)}
-        for knob in changes:
-            if knob not in known:
-                raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(knob)), name=knob, known=known)
+        for given in changes:
+            if given not in known:
+                raise UnknownName(tr("Fine-tuning has no setting {name}.", name=repr(given)), name=given, known=known)
         return cls(**{**PRESETS[name], **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return dataclasses.asdict(self)
+
+
+USUAL_BUDGET = 600.0
+"""Seconds that ``--method auto`` may take, where nobody says how long."""
+
+
+def with_budget(settings: FineTuneSettings) -> FineTuneSettings:
+    """The settings with a budget, the usual one where nobody gave one."""
+    return settings if settings.budget else dataclasses.replace(settings, budget=USUAL_BUDGET)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

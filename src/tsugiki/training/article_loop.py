@@ -26,7 +26,7 @@ from tsugiki.backbones.freezing import lone_photo, mode_kept, set_training_mode
 from tsugiki.core.console import Tick, emit, progress, say
 from tsugiki.core.devices import pick_device
 from tsugiki.core.errors import RequestError
-from tsugiki.fine_tuning.totals import Tally
+from tsugiki.fine_tuning.state import RunningMeans
 from tsugiki.locale.messages import tr
 
 Batch: TypeAlias = "tuple[Tensor, Tensor]"
@@ -120,19 +120,19 @@ def train_step(
     """
     place = pick_device(device)
     model.to(place)
-    tally = Tally()
+    running = RunningMeans()
     with mode_kept(model):
         set_training_mode(model)
         for photos, labels in dataloader:
             with lone_photo(model, len(labels)):
-                _learn(model, (photos.to(place), labels.to(place)), loss_fn, optimizer, tally)
-    return tally.means()
+                _learn(model, (photos.to(place), labels.to(place)), loss_fn, optimizer, running)
+    return running.means()
 
 
 def test_step(model: nn.Module, dataloader: Iterable[Batch], loss_fn: LossFunction, device: Device) -> tuple[float, float]:
     """Mean loss and accuracy over the photos of ``dataloader``, in eval mode; nothing is learned."""
-    tally = _tested(model, dataloader, loss_fn, device)
-    return tally.means()
+    running = _tested(model, dataloader, loss_fn, device)
+    return running.means()
 
 
 test_step.__test__ = False  # type: ignore[attr-defined]  # its name is the article's; pytest must not collect it
@@ -147,41 +147,41 @@ def evaluate_model(
         ``model_name`` (its class), ``model_loss`` (mean over photos), ``model_acc`` (in [0, 1]), ``correct`` and ``photos``
         (whole numbers; ``model_acc`` is exactly their ratio).
     """
-    tally = _tested(model, data_loader, loss_fn, device)
-    loss, accuracy = tally.means()
+    running = _tested(model, data_loader, loss_fn, device)
+    loss, accuracy = running.means()
     return {
         "model_name": type(model).__name__,
         "model_loss": loss,
         "model_acc": accuracy,
-        "correct": tally.correct,
-        "photos": tally.photos,
+        "correct": running.correct,
+        "photos": running.photos,
     }
 
 
-def _learn(model: nn.Module, batch: Batch, loss_fn: LossFunction, optimizer: Optimizer, tally: Tally) -> None:
+def _learn(model: nn.Module, batch: Batch, loss_fn: LossFunction, optimizer: Optimizer, running: RunningMeans) -> None:
     """Learn from one batch: forward, loss, backward, step."""
     photos, labels = batch
     output = model(photos)
     logits = logits_of(output)  # [B, K]
     loss = _loss_of(loss_fn, logits, labels)
-    tally.add(loss, logits.detach(), labels)
+    running.add(loss, logits.detach(), labels)
     optimizer.zero_grad()
     total = loss + _auxiliary_loss(output, labels, loss_fn)
     total.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 
-def _tested(model: nn.Module, batches: Iterable[Batch], loss_fn: LossFunction, device: Device) -> Tally:
+def _tested(model: nn.Module, batches: Iterable[Batch], loss_fn: LossFunction, device: Device) -> RunningMeans:
     place = pick_device(device)
     model.to(place)
-    tally = Tally()
+    running = RunningMeans()
     with mode_kept(model), torch.inference_mode():
         model.eval()
         for photos, labels in batches:
             targets = labels.to(place)
             logits = logits_of(model(photos.to(place)))  # [B, K]
-            tally.add(_loss_of(loss_fn, logits, targets), logits, targets)
-    return tally
+            running.add(_loss_of(loss_fn, logits, targets), logits, targets)
+    return running
 
 
 def logits_of(output: Any) -> Tensor:

@@ -26,13 +26,17 @@ from tsugiki.evaluation.predictions import headline
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
-from tsugiki.fine_tuning.auto import choice_sentence, given_up_sentence, prefers_fine_tuning, with_budget
-from tsugiki.fine_tuning.calibrating import calibrate_fine_tuned
-from tsugiki.fine_tuning.comparison import compare, verdict_sentence
-from tsugiki.fine_tuning.dividing import divide
-from tsugiki.fine_tuning.request import Groundwork, Resume, check_request, check_resume
-from tsugiki.fine_tuning.run import FineTuned, fine_tune
-from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.fine_tune import FineTuned, calibrate_fine_tuned, fine_tune
+from tsugiki.fine_tuning.model_selection import (
+    choice_sentence,
+    compare,
+    given_up_sentence,
+    prefers_fine_tuning,
+    verdict_sentence,
+)
+from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, check_resume
+from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
+from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
 from tsugiki.inspection.findings import inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
@@ -242,7 +246,7 @@ class _Wish:
                 self.fine_tuning.settings,
                 folder=self.fine_tuning.folder,
                 device=model.device,
-                groundwork=Groundwork(fit_head_on, table.groups_of, spent, self.request),
+                starting_point=StartingPoint(fit_head_on, table.groups_of, spent, self.request),
                 resume=self.fine_tuning.resume,
                 on_epoch=self.fine_tuning.on_epoch,
             )
@@ -286,8 +290,8 @@ class _Wish:
             own = replace(self.features, views=0)
             table = extract(frozen.samples, classifier.backbone, preprocess=classifier.preprocess, settings=own)
         classifier.notes = {**classifier.notes, "calibration": "validation"}
-        learned, checked = divide(table.samples, self.fine_tuning.settings, frozen.table.groups_of)
-        calibrate_fine_tuned(classifier, table, learned, checked)
+        training, val = split_for_validation(table.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        calibrate_fine_tuned(classifier, table, training, val)
         return _finished(classifier, tuned.history, table, frozen.out_of_fold, fine_tuned=True)
 
 

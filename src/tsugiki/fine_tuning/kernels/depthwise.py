@@ -1,7 +1,7 @@
 """Depthwise convolutions on a processor, with a backward pass as fast as the forward pass.
 
-oneDNN computes some of their gradients with its plain reference code, several times slower than the rest: in bf16 the one
-with respect to the input where the stride is not 1, in float32 and bf16 the one with respect to kernels wider than three
+oneDNN computes some of their gradients with its plain reference code, several times slower than the rest: in bfloat16 the one
+with respect to the input where the stride is not 1, in float32 and bfloat16 the one with respect to kernels wider than three
 (``benchmarks/fine_tune_parts.py``). The same gradients are had from its fast code. With respect to the input they are
 forward convolutions with the mirrored kernel, one for each residue of the position modulo the stride; with respect to a
 wide kernel they are those with respect to several narrow ones, side by side.

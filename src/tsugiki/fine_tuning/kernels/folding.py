@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.fine_tuning.kernels.depthwise import depthwise, is_depthwise
-from tsugiki.fine_tuning.kernels.substitute import listening, proven
+from tsugiki.fine_tuning.kernels.replace_modules import module_hooks, replace_if_equal
 
 
 class FoldedConvolution(nn.Module):
@@ -57,7 +57,7 @@ class FoldedConvolution(nn.Module):
         return pad_same(x, *shape), (0, 0)
 
 
-def folded(body: nn.Module, example: torch.Tensor) -> nn.Module:
+def fold_batch_norm(body: nn.Module, example: torch.Tensor) -> nn.Module:
     """``body`` with each frozen BatchNorm folded into the convolution before it, where that changes nothing but rounding.
 
     Args:
@@ -69,7 +69,7 @@ def folded(body: nn.Module, example: torch.Tensor) -> nn.Module:
     """
     with evaluating(body), torch.no_grad():
         pairs = _pairs(body, example)
-    return proven(_replacements(body, pairs), body, example)
+    return replace_if_equal(_replacements(body, pairs), body, example)
 
 
 def _pairs(body: nn.Module, example: torch.Tensor) -> dict[str, str]:
@@ -89,7 +89,7 @@ def _pairs(body: nn.Module, example: torch.Tensor) -> dict[str, str]:
             outputs[id(output)] = path
             kept.append(output)
 
-    with listening(body, before, after):
+    with module_hooks(body, before, after):
         body(example)
     zeros = {path for path, module in body.named_modules() if getattr(module, "padding_mode", "zeros") != "zeros"}
     return {conv: norm for conv, norm in pairs.items() if calls[conv] == calls[norm] == 1 and conv not in zeros}

@@ -22,7 +22,7 @@ from torch import nn
 
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.core.console import progress
-from tsugiki.fine_tuning.kernels.substitute import listening, rewired
+from tsugiki.fine_tuning.kernels.replace_modules import module_hooks, replace_modules
 from tsugiki.locale.messages import tr
 
 _CHUNK = 32
@@ -131,7 +131,7 @@ def _proved(body: nn.Module, learning: Sequence[nn.Module], example: torch.Tenso
     slot: list[torch.Tensor] = []
     entry = Entry(body.get_submodule(entry_path), slot)
     stand_ins = {path: _remembering(body.get_submodule(path), answer) for path, answer in answers.items()}
-    suffix = Suffix(rewired(body, {**stand_ins, entry_path: entry}).eval(), slot, example[:1])
+    suffix = Suffix(replace_modules(body, {**stand_ins, entry_path: entry}).eval(), slot, example[:1])
     activations = prefix(example)
     if not isinstance(activations, torch.Tensor) or len(activations) != len(example):
         return None
@@ -156,7 +156,7 @@ def _trace(body: nn.Module, learning: Sequence[nn.Module], photo: torch.Tensor) 
         if not first:
             answers[path] = _copied(output)
 
-    with listening(body, before, after):
+    with module_hooks(body, before, after):
         body(photo)
     if not first:
         return "", {}

@@ -9,12 +9,12 @@ from tsugiki.core.errors import TrainingError
 from tsugiki.locale.messages import tr
 
 
-def ran_out(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether ``error`` says that there was not enough memory, of whatever device."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error)
 
 
-def not_enough(photos: int) -> TrainingError:
+def out_of_memory(photos: int) -> TrainingError:
     """What to raise where even ``photos`` at once are too many."""
     return TrainingError(
         tr("There is not enough memory to train with {count} photos at once.", count=photos),
@@ -22,7 +22,7 @@ def not_enough(photos: int) -> TrainingError:
     )
 
 
-def give_back(device: torch.device) -> None:
+def empty_cache(device: torch.device) -> None:
     """Let the driver have what PyTorch keeps for later."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -14,16 +14,16 @@ from torch import nn
 _TOP = 6.0
 
 
-class Clipped(nn.Module):
+class FastReLU6(nn.Module):
     """What ``nn.ReLU6`` computes."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` of any shape, between 0 and 6."""
-        out: torch.Tensor = _Clip.apply(x)
+        out: torch.Tensor = _ReLU6.apply(x)
         return out
 
 
-class _Clip(torch.autograd.Function):
+class _ReLU6(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         out = x.clamp(0.0, _TOP)

@@ -21,13 +21,13 @@ _PARTS = {
 """What stands between mean and gate, by the names of known kinds."""
 
 
-def is_gated(module: nn.Module) -> bool:
+def is_squeeze_excitation(module: nn.Module) -> bool:
     """Whether ``module`` says of itself that it is of a known kind."""
     parts = _PARTS.get(type(module).__name__, ())
     return bool(parts) and all(isinstance(getattr(module, part, None), nn.Module) for part in parts)
 
 
-class Gated(nn.Module):
+class FastSqueezeExcitation(nn.Module):
     """What ``squeeze``, a module of a known kind, computes, and with its parameters."""
 
     def __init__(self, squeeze: nn.Module) -> None:
@@ -47,7 +47,7 @@ class _WithMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.positions = x.shape[2] * x.shape[3]
-        # In bf16 this is several times faster than `mean`.
+        # In bfloat16 this is several times faster than `mean`.
         return x.view_as(x), functional.avg_pool2d(x, x.shape[2:])
 
     @staticmethod

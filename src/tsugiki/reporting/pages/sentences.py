@@ -12,7 +12,7 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.duplicates import across
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import Document, headline
-from tsugiki.fine_tuning.comparison import verdict_sentence
+from tsugiki.fine_tuning.model_selection import verdict_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.reporting.pages.training_sentences import Notes, Words, is_fine_tuned

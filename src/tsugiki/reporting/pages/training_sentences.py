@@ -9,9 +9,9 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.augmentation.augment import Augmentation
-from tsugiki.fine_tuning.auto import choice_sentence
-from tsugiki.fine_tuning.kernels.step_engine import Way
+from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
 from tsugiki.fine_tuning.layers import norms_of
+from tsugiki.fine_tuning.model_selection import choice_sentence
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.training.run import Run
 
@@ -134,7 +134,7 @@ def _fine_tuning_settings(notes: Notes) -> str:
             seed=settings["seed"],
         ),
         tr("Augmentation: {what}.", what=Augmentation.from_dict(settings["augmentation"]).describe()),
-        _way(notes.get("way")),
+        _computed(notes.get("compute")),
         tr(
             "{photos} validation photos, none of them learned from, chose which weights were kept.",
             photos=notes["validation_photos"],
@@ -142,9 +142,9 @@ def _fine_tuning_settings(notes: Notes) -> str:
     )
 
 
-def _way(way: object) -> str:
+def _computed(compute: object) -> str:
     """How steps were computed; older runs hold a sentence, in the language of that time."""
-    return tr("Computed in {way}.", way=Way(**way).describe()) if isinstance(way, Mapping) else ""
+    return tr("Computed in {way}.", way=ComputeSettings(**compute).describe()) if isinstance(compute, Mapping) else ""
 
 
 def kept_sentence(notes: Notes) -> str:

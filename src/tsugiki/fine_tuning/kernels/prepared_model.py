@@ -14,26 +14,24 @@ from torch import nn
 
 from tsugiki.backbones.layer_groups import LayerGroup
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.fine_tuning.kernels.fast_layers import quickened
-from tsugiki.fine_tuning.kernels.folding import folded
+from tsugiki.fine_tuning.kernels.folding import fold_batch_norm
 from tsugiki.fine_tuning.kernels.frozen_prefix import Prefix, cut
+from tsugiki.fine_tuning.kernels.slow_layers import replace_slow_layers
 from tsugiki.locale.messages import tr
-
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Way:
+class ComputeSettings:
     """One way of computing a step.
 
     Attributes:
-        precision: ``float32``; or ``bf16`` or ``fp16`` where that is safe, the weights themselves staying float32.
+        precision: ``float32``; or ``bfloat16`` or ``float16`` where that is safe, the weights themselves staying float32.
         channels_last: Memory format of the activations.
         folded: Fold BatchNorm with frozen statistics into the convolutions.
         compiled: By ``torch.compile``.
     """
 
-    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     channels_last: bool = False
     folded: bool = False
     compiled: bool = False
@@ -45,8 +43,8 @@ class Way:
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The context in which forward passes run."""
-        dtype = _DTYPES.get(self.precision)
-        return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)
+        dtype = torch.float16 if self.precision == "float16" else torch.bfloat16
+        return torch.autocast(device.type, dtype, enabled=self.precision != "float32")
 
     def describe(self) -> str:
         """A few words for the person."""
@@ -69,55 +67,55 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class Engine:
+class PreparedModel:
     """What computes logits, and how.
 
     Attributes:
         network: Inputs to logits.
         call: ``network`` itself, or its compiled form.
-        way: How, without what turned out to do nothing.
+        compute: How, without what turned out to do nothing.
         prefix: From photos to the network's inputs, where the lowest layers are frozen and computed once.
     """
 
     network: Network
     call: Any
-    way: Way
+    compute: ComputeSettings
     prefix: Prefix | None = None
 
     def ready(self, inputs: torch.Tensor) -> torch.Tensor:
-        """``inputs`` in the engine's memory format."""
-        return inputs.contiguous(memory_format=self.way.memory_format) if inputs.ndim == 4 else inputs
+        """``inputs`` in the model's memory format."""
+        return inputs.contiguous(memory_format=self.compute.memory_format) if inputs.ndim == 4 else inputs
 
     def activations(self, photos: torch.Tensor) -> torch.Tensor:
         """Of photos ``[B, 3, H, W]``, by the prefix."""
         assert self.prefix is not None  # noqa: S101 (asked for only where there is one)
-        with self.way.autocast(photos.device):
+        with self.compute.autocast(photos.device):
             return self.prefix(self.ready(photos))
 
 
-def build_engine(
-    classifier: Classifier, learning: Sequence[LayerGroup], way: Way, *, example: torch.Tensor, stored: bool
-) -> Engine:
+def prepare_model(
+    classifier: Classifier, learning: Sequence[LayerGroup], compute: ComputeSettings, *, example: torch.Tensor, stored: bool
+) -> PreparedModel:
     """Prepare ``classifier`` for being trained in one way; its parameters are shared, its modules stay as they are.
 
     Args:
         classifier: On its device.
         learning: The layer groups that learn.
-        way: How to compute.
+        compute: How to compute.
         example: Photos ``[B, 3, H, W]``, at least two, on the same device, for proving that nothing but rounding changes.
         stored: Cut the network below the lowest learning layer, where it can be cut.
     """
-    classifier.to(memory_format=way.memory_format)
+    classifier.to(memory_format=compute.memory_format)
     body: nn.Module = classifier.backbone.body
     prefix = None
     if stored and (parts := cut(body, [module for group in learning for module in group.modules], example)):
         prefix, body = parts
         example = prefix(example)
-    if way.folded:
-        whole, body = body, folded(body, example)
-        way = replace(way, folded=body is not whole)
-    if way.channels_last and example.device.type == "cpu":
-        body = quickened(body, example)
+    if compute.folded:
+        whole, body = body, fold_batch_norm(body, example)
+        compute = replace(compute, folded=body is not whole)
+    if compute.channels_last and example.device.type == "cpu":
+        body = replace_slow_layers(body, example)
     network = Network(body, classifier.head)
-    call = torch.compile(network) if way.compiled else network
-    return Engine(network, call, way, prefix)
+    call = torch.compile(network) if compute.compiled else network
+    return PreparedModel(network, call, compute, prefix)

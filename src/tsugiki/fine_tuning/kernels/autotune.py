@@ -17,14 +17,14 @@ from torch.nn import functional
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
-from tsugiki.fine_tuning.kernels.memory import give_back, not_enough, ran_out
-from tsugiki.fine_tuning.kernels.step_engine import Engine, Way, build_engine
+from tsugiki.fine_tuning.kernels.memory import empty_cache, is_out_of_memory, out_of_memory
+from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, set_learning, set_modes
-from tsugiki.fine_tuning.randomness import generators_kept
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.fine_tuning.state import generators_kept
 from tsugiki.locale.messages import tr
 
-PLAIN = Way()
+PLAIN = ComputeSettings()
 """What a loop without any care does: float32, contiguous."""
 
 _STEPS = 3
@@ -59,30 +59,30 @@ class Choice:
     """The way that was chosen.
 
     Attributes:
-        way: How steps are computed.
+        compute: How steps are computed.
         seconds: Per step, as timed; 0 where nothing was timed.
         plain_seconds: Per step of the plain way; 0 where that was not timed, or ran out of memory.
     """
 
-    way: Way
+    compute: ComputeSettings
     seconds: float = 0.0
     plain_seconds: float = 0.0
 
     def describe(self) -> str:
         """One line for the person."""
         if not self.seconds:
-            return tr("A step is computed in {way}.", way=self.way.describe())
+            return tr("A step is computed in {way}.", way=self.compute.describe())
         if self.plain_seconds <= self.seconds:
-            return tr("A step is computed in {way}: {seconds} s.", way=self.way.describe(), seconds=f"{self.seconds:.2g}")
+            return tr("A step is computed in {way}: {seconds} s.", way=self.compute.describe(), seconds=f"{self.seconds:.2g}")
         return tr(
             "A step is computed in {way}: {seconds} s, {ratio} times as fast as plain float32 here.",
-            way=self.way.describe(),
+            way=self.compute.describe(),
             seconds=f"{self.seconds:.2g}",
             ratio=f"{self.plain_seconds / self.seconds:.1f}",
         )
 
 
-def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Workload) -> Choice:
+def autotune(classifier: Classifier, settings: FineTuneSettings, workload: Workload) -> Choice:
     """The most worked-out way that the settings allow, unless another one is clearly faster; untimed where a training is short.
 
     Args:
@@ -94,93 +94,95 @@ def choose_way(classifier: Classifier, settings: FineTuneSettings, workload: Wor
         TrainingError: When no way has the memory for a single photo.
     """
     device = classifier.device
-    allowed = [way for way in candidates(device) if _fits(way, settings)]
+    allowed = [compute for compute in candidates(device) if _fits(compute, settings)]
     allowed = _real(classifier, settings, workload, allowed or [_fixed(settings, device)])
     short = workload.steps < _WORTH_TIMING and not settings.budget
     if short or (len(allowed) == 1 and settings.compile == "off" and not settings.budget):
         return Choice(replace(_untimed(allowed), compiled=settings.compile == "on"))
     fitting, times = _times(classifier, settings, workload, allowed)
-    way = preferred(times)
-    chosen = Choice(way, times[way], times.get(PLAIN, 0.0))
+    compute = preferred(times)
+    chosen = Choice(compute, times[compute], times.get(PLAIN, 0.0))
     return _perhaps_compiled(classifier, settings, fitting, chosen)
 
 
-def preferred(times: Mapping[Way, float]) -> Way:
+def preferred(times: Mapping[ComputeSettings, float]) -> ComputeSettings:
     """The last of the ways, which is the most worked-out one, that none of the others clearly beats.
 
     Args:
         times: Seconds per step, in the order of :func:`candidates`.
     """
     fastest = min(times.values())
-    return [way for way, seconds in times.items() if seconds <= _CLEARLY * fastest][-1]
+    return [compute for compute, seconds in times.items() if seconds <= _CLEARLY * fastest][-1]
 
 
-def _real(classifier: Classifier, settings: FineTuneSettings, workload: Workload, ways: Sequence[Way]) -> list[Way]:
+def _real(
+    classifier: Classifier, settings: FineTuneSettings, workload: Workload, options: Sequence[ComputeSettings]
+) -> list[ComputeSettings]:
     """The ways without folding where this network has nothing to fold, each once."""
-    if not any(way.folded for way in ways):
-        return list(ways)
+    if not any(compute.folded for compute in options):
+        return list(options)
     with generators_kept():
-        engine, _ = _trial(classifier, settings, replace(workload, photos=2), Way(folded=True))
-    return list(dict.fromkeys(way if engine.way.folded else replace(way, folded=False) for way in ways))
+        model, _ = _trial(classifier, settings, replace(workload, photos=2), ComputeSettings(folded=True))
+    return list(dict.fromkeys(compute if model.compute.folded else replace(compute, folded=False) for compute in options))
 
 
 def _times(
-    classifier: Classifier, settings: FineTuneSettings, workload: Workload, ways: Sequence[Way]
-) -> tuple[Workload, dict[Way, float]]:
+    classifier: Classifier, settings: FineTuneSettings, workload: Workload, options: Sequence[ComputeSettings]
+) -> tuple[Workload, dict[ComputeSettings, float]]:
     """Seconds per step of each way that the memory is large enough for, computed in smaller parts where it is for none."""
     tried = workload
     while True:
-        timed = {way: _perhaps_timed(classifier, settings, tried, way) for way in ways}
-        times = {way: seconds for way, seconds in timed.items() if seconds < math.inf}
+        timed = {compute: _perhaps_timed(classifier, settings, tried, compute) for compute in options}
+        times = {compute: seconds for compute, seconds in timed.items() if seconds < math.inf}
         if times:
             return tried, times
         if tried.photos == 1:
-            raise not_enough(1)
+            raise out_of_memory(1)
         tried = replace(tried, photos=-(-tried.photos // 2), parts=2 * tried.parts)
 
 
-def _perhaps_timed(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> float:
+def _perhaps_timed(classifier: Classifier, settings: FineTuneSettings, workload: Workload, compute: ComputeSettings) -> float:
     """Seconds per step; a way that the memory is too small for is infinitely slow."""
     try:
-        return seconds_per_step(classifier, settings, workload, way)
+        return seconds_per_step(classifier, settings, workload, compute)
     except (RuntimeError, MemoryError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
-    give_back(classifier.device)  # after the handler: as long as the error lives, so do the activations
+    empty_cache(classifier.device)  # after the handler: as long as the error lives, so do the activations
     return math.inf
 
 
-def candidates(device: torch.device) -> list[Way]:
+def candidates(device: torch.device) -> list[ComputeSettings]:
     """The ways that make sense on ``device``: the plain one first, what is preferred in case of doubt last."""
-    ways = [PLAIN, Way(channels_last=True), Way(channels_last=True, folded=True)]
-    reduced: list[Way] = []
+    options = [PLAIN, ComputeSettings(channels_last=True), ComputeSettings(channels_last=True, folded=True)]
+    reduced: list[ComputeSettings] = []
     if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 (no public question)
-        reduced = [Way("bf16", channels_last=True, folded=True)]
+        reduced = [ComputeSettings("bfloat16", channels_last=True, folded=True)]
     elif device.type == "cuda":
-        kinds = ["fp16"] + ["bf16"] * torch.cuda.is_bf16_supported(including_emulation=False)
-        reduced = [Way(kind, channels_last=True, folded=fold) for kind in kinds for fold in (False, True)]  # type: ignore[arg-type]
-    return [*ways, *reduced]
+        kinds = ["float16"] + ["bfloat16"] * torch.cuda.is_bf16_supported(including_emulation=False)
+        reduced = [ComputeSettings(kind, channels_last=True, folded=fold) for kind in kinds for fold in (False, True)]  # type: ignore[arg-type]
+    return [*options, *reduced]
 
 
-def _fits(way: Way, settings: FineTuneSettings) -> bool:
+def _fits(compute: ComputeSettings, settings: FineTuneSettings) -> bool:
     return (
-        settings.precision in {"auto", way.precision}
-        and settings.memory_format in {"auto", "channels_last" if way.channels_last else "contiguous"}
-        and not (way.folded and settings.batch_norm == "update")
+        settings.precision in {"auto", compute.precision}
+        and settings.memory_format in {"auto", "channels_last" if compute.channels_last else "contiguous"}
+        and not (compute.folded and settings.batch_norm == "update")
     )
 
 
-def _fixed(settings: FineTuneSettings, device: torch.device) -> Way:
+def _fixed(settings: FineTuneSettings, device: torch.device) -> ComputeSettings:
     """What was asked for, where no candidate is like that."""
     precision = "float32" if settings.precision == "auto" else settings.precision
-    if precision == "fp16" and device.type == "cpu":
-        say(tr("fp16 is slow on a processor; bf16 is its own way of being fast."))
+    if precision == "float16" and device.type == "cpu":
+        say(tr("float16 is slow on a processor; bfloat16 is its own way of being fast."))
     channels_last = settings.memory_format == "channels_last"
-    return Way(precision, channels_last, folded=settings.batch_norm == "frozen")
+    return ComputeSettings(precision, channels_last, folded=settings.batch_norm == "frozen")
 
 
-def _untimed(allowed: Sequence[Way]) -> Way:
-    exact = [way for way in allowed if way.precision == "float32"]
+def _untimed(allowed: Sequence[ComputeSettings]) -> ComputeSettings:
+    exact = [compute for compute in allowed if compute.precision == "float32"]
     return exact[-1] if exact else allowed[-1]
 
 
@@ -191,7 +193,7 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
     if classifier.device.type == "cpu" and not shutil.which("g++"):
         say(tr("torch.compile needs a C++ compiler (g++), which is not here."))
         return chosen
-    compiled = replace(chosen.way, compiled=True)
+    compiled = replace(chosen.compute, compiled=True)
     say(tr("Compiling the network, to see whether that is faster ..."))
     try:
         seconds = seconds_per_step(classifier, settings, workload, compiled)
@@ -203,34 +205,36 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
     return Choice(compiled, seconds, chosen.plain_seconds)
 
 
-def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> float:
+def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workload: Workload, compute: ComputeSettings) -> float:
     """The fastest of a few steps (forward and backward pass) computed in ``way``, after one that does not count."""
     with generators_kept():
-        engine, photos = _trial(classifier, settings, workload, way)
-        inputs = engine.ready(engine.activations(photos) if engine.prefix else photos)
-        set_modes(engine.network, batch_norm=settings.batch_norm)
-        step = _step(engine, inputs[: workload.photos])
+        model, photos = _trial(classifier, settings, workload, compute)
+        inputs = model.ready(model.activations(photos) if model.prefix else photos)
+        set_modes(model.network, batch_norm=settings.batch_norm)
+        step = _step(model, inputs[: workload.photos])
         return workload.parts * min(_timed(step, classifier.device) for _ in range(1 + _STEPS))
 
 
-def _trial(classifier: Classifier, settings: FineTuneSettings, workload: Workload, way: Way) -> tuple[Engine, torch.Tensor]:
-    """An engine on a copy of ``classifier``, and random photos, two at least."""
+def _trial(
+    classifier: Classifier, settings: FineTuneSettings, workload: Workload, compute: ComputeSettings
+) -> tuple[PreparedModel, torch.Tensor]:
+    """A prepared model on a copy of ``classifier``, and random photos, two at least."""
     trial = copy.deepcopy(classifier)
     groups = chosen_groups(trial.backbone, str(settings.unfreeze))
     learning = groups[len(groups) - workload.learning :]
     set_learning(trial, learning)
     photos = torch.randn(max(2, workload.photos), 3, *workload.size, device=trial.device)
-    return build_engine(trial, learning, way, example=photos[:2], stored=workload.stored), photos
+    return prepare_model(trial, learning, compute, example=photos[:2], stored=workload.stored), photos
 
 
-def _step(engine: Engine, inputs: torch.Tensor) -> Callable[[], None]:
+def _step(model: PreparedModel, inputs: torch.Tensor) -> Callable[[], None]:
     labels = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
 
     def step() -> None:
-        with engine.way.autocast(inputs.device):
-            logits = engine.call(inputs)
+        with model.compute.autocast(inputs.device):
+            logits = model.call(inputs)
         functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
-        engine.network.zero_grad()
+        model.network.zero_grad()
 
     return step
 

@@ -17,7 +17,7 @@ _TOLERANCE = 1e-3
 is far smaller, a wrong replacement far larger."""
 
 
-def rewired(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Module:
+def replace_modules(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Module:
     """``network`` with the modules at the paths of ``replacements`` replaced.
 
     Only the modules on the way to a replacement are copied, and those shallowly: all parameters and buffers are shared.
@@ -31,15 +31,15 @@ def rewired(network: nn.Module, replacements: Mapping[str, nn.Module]) -> nn.Mod
     clone = copy.copy(network)
     clone._modules = dict(network._modules)  # noqa: SLF001 (a copy of its own, or the original would change)
     for child, inner in below.items():
-        clone._modules[child] = rewired(network.get_submodule(child), inner)  # noqa: SLF001
+        clone._modules[child] = replace_modules(network.get_submodule(child), inner)  # noqa: SLF001
     return clone
 
 
-def proven(replacements: Mapping[str, nn.Module], body: nn.Module, example: torch.Tensor) -> nn.Module:
+def replace_if_equal(replacements: Mapping[str, nn.Module], body: nn.Module, example: torch.Tensor) -> nn.Module:
     """``body`` rewired if it answers to ``example`` as before, but for rounding; otherwise ``body``."""
     if not replacements:
         return body
-    candidate = rewired(body, replacements)
+    candidate = replace_modules(body, replacements)
     with evaluating(candidate), evaluating(body), torch.no_grad():
         try:
             found, expected = candidate(example), body(example)
@@ -54,7 +54,7 @@ Called = Callable[[str, nn.Module, Any, Any], None]
 
 
 @contextmanager
-def listening(network: nn.Module, before: Called | None = None, after: Called | None = None) -> Iterator[None]:
+def module_hooks(network: nn.Module, before: Called | None = None, after: Called | None = None) -> Iterator[None]:
     """Call ``before`` and ``after`` around every module's forward within this block."""
     handles = []
     for path, module in network.named_modules():
