@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsugiki.core.console import progress
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, read_content
 from tsugiki.data.samples import Look
 from tsugiki.locale.messages import tr
@@ -29,7 +29,7 @@ def look(paths: Sequence[Path], workers: int | None = None) -> list[Look]:
     """
     looks: list[Look] = []
     with (
-        ThreadPoolExecutor(workers or usable_cores()) as pool,
+        ContextThreadPool(workers or usable_cores()) as pool,
         progress(tr("Looking at photos"), total=len(paths)) as tick,
     ):
         for start in range(0, len(paths), _AT_ONCE):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ import torch
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.data.images.decode import read_content, strict_pillow
 from tsugiki.data.images.pixels import FRAME, PhotoFacts, Pixels, View, content_digest, read_pixels
 from tsugiki.features.engines.choose import Engines
@@ -106,7 +107,7 @@ def decoding_ahead(
                     prepared[position] = _decode(photos, position, engines, way)
 
     threads = torch.get_num_threads()
-    helper = threading.Thread(target=decode, name="decoding ahead")
+    helper = threading.Thread(target=in_context(decode), name="decoding ahead")
     # What decoding changes for the whole process is changed here, once: the engine's own silence about warnings lies inside.
     with strict_pillow():
         helper.start()
@@ -169,7 +170,7 @@ def in_threads(positions: Sequence[int], work: Work) -> Generator[Chunk, None, N
     """Chunks of the photos at ``positions``, as they are done; few are under way at a time, so memory does not grow."""
     threads = torch.get_num_threads()
     waiting = _chunks(positions, work.batch_size)
-    pool = ThreadPoolExecutor(work.workers, initializer=_one_thread_each)
+    pool = ContextThreadPool(work.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
     try:
         while True:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import read_content
 from tsugiki.data.images.pixels import content_digest
 from tsugiki.data.preprocess import Preprocess
@@ -38,7 +38,7 @@ def identify(paths: Sequence[Path], store: FeatureStore) -> list[Look]:
     looks = [Look(digest=digest) for digest in store.known_digests(paths)]
     new = [position for position, look in enumerate(looks) if not look.digest]
     stamps = [stamp_of(paths[position]) for position in new]
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ContextThreadPool(usable_cores()) as pool:
         for position, look in zip(new, pool.map(_read, (paths[position] for position in new)), strict=True):
             looks[position] = look
     store.remember_files([paths[position] for position in new], [looks[position].digest for position in new], stamps)

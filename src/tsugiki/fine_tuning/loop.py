@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import lone_photo
 from tsugiki.core.console import progress, say
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.augmentation.views import Batch, ahead, epoch_order, steps_of, view_threads
 from tsugiki.fine_tuning.course import Course, Running, agreed, set_up, summed
 from tsugiki.fine_tuning.kernels.memory import give_back, not_enough, ran_out
@@ -60,7 +60,7 @@ def _epoch(course: Course, state: State, running: Running) -> None:
     steps = steps_of(epoch_order(course.settings.seed, state.epoch, course.photos), course.settings.batch_size)
     clock = _Clock(state)
     label = tr("epoch {epoch} of {epochs}", epoch=state.epoch, epochs=course.settings.epochs)
-    with ThreadPoolExecutor(view_threads()) as pool, progress(label, len(steps)) as tick:
+    with ContextThreadPool(view_threads()) as pool, progress(label, len(steps)) as tick:
         tick(state.step, "")
         for rows, batch in _batches(course, state, running, steps, pool):
             _step(course, state, running, batch, len(rows))
@@ -156,7 +156,7 @@ def _halve(course: Course, state: State, statistics: dict[str, torch.Tensor]) ->
 
 
 def _batches(
-    course: Course, state: State, running: Running, steps: list[list[int]], pool: ThreadPoolExecutor
+    course: Course, state: State, running: Running, steps: list[list[int]], pool: ContextThreadPool
 ) -> Iterator[tuple[list[int], Batch]]:
     """What is left of the epoch's steps, with this process's batch of each."""
     left = steps[state.step :]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, strict_pillow
 
 _SIDE = 208
@@ -21,7 +21,7 @@ _QUALITY = 72
 def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
     """A data address per photo; photos that cannot be read any more are not in it."""
     wanted = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(usable_cores()) as pool, strict_pillow():
+    with ContextThreadPool(usable_cores()) as pool, strict_pillow():
         made = pool.map(thumbnail, wanted)
         return {path: address for path, address in zip(wanted, made, strict=True) if address}
 
