@@ -18,7 +18,7 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.core.union_find import Linked
+from tsugiki.core.union_find import UnionFind
 from tsugiki.data.check import look
 from tsugiki.data.images.pixels import PhotoFacts, View
 from tsugiki.data.load import settle
@@ -110,16 +110,16 @@ class Evidence:
             ``[N]`` a number per photo, the same for photos that belong together.
         """
         samples = self.samples.take(rows)
-        linked = Linked(len(samples))
-        linked.link_alike(samples.digests)
-        linked.link_alike(samples.groups or ())
+        sets = UnionFind(len(samples))
+        sets.union_equal(samples.digests)
+        sets.union_equal(samples.groups or ())
         place = {digest: at for at, digest in enumerate(samples.digests)}
         # By content: a copy of a photo stands for it where another one of its copies was compared.
         for pair in self.copies or ():
             ends = [self.samples.digests[row] for row in (pair.first, pair.second)]
             if all(digest in place for digest in ends):
-                linked.link(*(place[digest] for digest in ends))
-        return np.array(linked.roots(), np.int64)
+                sets.union(*(place[digest] for digest in ends))
+        return np.array(sets.roots(), np.int64)
 
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.look for fact in self.facts], np.int64)
