@@ -6,6 +6,7 @@ on dropping. Frozen modules therefore stay in evaluation mode whatever ``train()
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -63,7 +64,10 @@ def _stay_in_evaluation_mode(module: nn.Module, _inputs: Any) -> None:
 
 @contextmanager
 def mode_kept(network: nn.Module) -> Iterator[None]:
-    """Whatever the block does, every module of ``network`` is afterwards in the mode (train or eval) it was in before."""
+    """Whatever the block does, every module of ``network`` is afterwards in the mode (train or eval) it was in before.
+
+    For one thread at a time; where several evaluate one network, :func:`evaluating` counts them.
+    """
     modes = [(module, module.training) for module in network.modules()]
     try:
         yield
@@ -72,12 +76,33 @@ def mode_kept(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+_evaluated: dict[nn.Module, tuple[int, bool]] = {}
+"""For each module that is being evaluated: by how many at once, and the mode it was in before the first one."""
+_evaluated_guard = threading.Lock()
+
+
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Within this block ``network`` is in evaluation mode; afterwards every module is in the mode it was found in."""
-    with mode_kept(network):
+    """Within this block ``network`` is in evaluation mode; afterwards every module is in the mode it was found in.
+
+    Threads may evaluate one network, or parts of it, at once: the mode comes back when the last one leaves.
+    """
+    modules = list(network.modules())
+    with _evaluated_guard:
+        for module in modules:
+            inside, training = _evaluated.get(module, (0, module.training))
+            _evaluated[module] = inside + 1, training
         network.eval()
+    try:
         yield
+    finally:
+        with _evaluated_guard:
+            for module in modules:
+                inside, training = _evaluated.pop(module)
+                if inside > 1:
+                    _evaluated[module] = inside - 1, training
+                else:
+                    module.training = training
 
 
 def set_training_mode(model: nn.Module) -> None:

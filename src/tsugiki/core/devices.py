@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tsugiki.core.errors import RequestError
+from tsugiki.core.threads import SharedSetting
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -56,13 +57,19 @@ def _how_many(kind: str) -> int:
     return torch.cuda.device_count() if kind == "cuda" else 1
 
 
-@contextlib.contextmanager
-def full_precision() -> Iterator[None]:
+def full_precision() -> contextlib.AbstractContextManager[None]:
     """Within this block float32 means float32: CUDA convolutions would otherwise drop 13 of its bits (TF32)."""
+    return _full_precision()
+
+
+def _without_tf32() -> contextlib.AbstractContextManager[object]:
     import torch
 
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
+    flags: contextlib.AbstractContextManager[object] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    return flags
+
+
+_full_precision = SharedSetting(_without_tf32)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
-"""What belongs together, found link by link: whatever is linked with the same third is linked, too (union-find)."""
+"""Union-find: which rows belong together, when whatever is joined with the same third is joined, too."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
 
-class Linked:
-    """Rows ``0 .. count - 1``, each alone until it is linked.
+class UnionFind:
+    """Sets of the rows ``0 .. count - 1``, each alone until it is joined.
 
     Args:
         count: How many rows.
@@ -15,26 +15,26 @@ class Linked:
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
 
-    def root(self, row: int) -> int:
-        """The first of the rows that ``row`` belongs to."""
+    def find(self, row: int) -> int:
+        """The root of the set that ``row`` belongs to: the first of its rows."""
         parent = self._parent
         while parent[row] != row:
             parent[row] = parent[parent[row]]
             row = parent[row]
         return row
 
-    def link(self, one: int, other: int) -> None:
-        """From now on the two, and all that either belongs to, are together."""
-        first, second = sorted((self.root(one), self.root(other)))
+    def union(self, one: int, other: int) -> None:
+        """Make one set of the two that ``one`` and ``other`` belong to."""
+        first, second = sorted((self.find(one), self.find(other)))
         self._parent[second] = first
 
-    def link_alike(self, marks: Iterable[Hashable]) -> None:
-        """Link the rows that have the same mark; an empty mark links nobody."""
+    def union_equal(self, marks: Iterable[Hashable]) -> None:
+        """Join the rows that have the same mark; an empty mark joins nobody."""
         first: dict[Hashable, int] = {}
         for row, mark in enumerate(marks):
             if mark != "":
-                self.link(first.setdefault(mark, row), row)
+                self.union(first.setdefault(mark, row), row)
 
     def roots(self) -> list[int]:
-        """:meth:`root` of every row."""
-        return [self.root(row) for row in range(len(self._parent))]
+        """:meth:`find` of every row."""
+        return [self.find(row) for row in range(len(self._parent))]

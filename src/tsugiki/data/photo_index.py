@@ -14,7 +14,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tsugiki.core.console import progress
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.core.files import cache_folder
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import check_content, content_digest, read_content
 from tsugiki.locale.messages import tr
 
@@ -96,7 +96,7 @@ class PhotoIndex:
         found = [Content(digest) for digest in self.known_digests(paths)]
         new = [position for position, content in enumerate(found) if not content.digest]
         stamps = [stamp_of(paths[position]) for position in new]
-        with ThreadPoolExecutor(usable_cores()) as pool, progress(tr("Reading photos"), len(new)) as tick:
+        with ContextThreadPool(usable_cores()) as pool, progress(tr("Reading photos"), len(new)) as tick:
             for start in range(0, len(new), _IN_FLIGHT):
                 part = new[start : start + _IN_FLIGHT]
                 for position, content in zip(part, pool.map(content_of, (paths[at] for at in part)), strict=True):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tsugiki.core.errors import DataError
-from tsugiki.core.union_find import Linked
+from tsugiki.core.union_find import UnionFind
 from tsugiki.data.sources.listing import kind_of, natural
 from tsugiki.locale.messages import first_few, tr
 
@@ -174,12 +174,12 @@ def units_of(labels: Sequence[str], digests: Sequence[str], groups: Sequence[str
         digests: ``N`` digests; rows with the same one belong together.
         groups: ``N`` names, likewise, an empty one belonging to nobody; or ``None``.
     """
-    linked = Linked(len(labels))
-    linked.link_alike(digests)
+    sets = UnionFind(len(labels))
+    sets.union_equal(digests)
     if groups is not None:
-        linked.link_alike(groups)
+        sets.union_equal(groups)
     members: dict[int, list[int]] = {}
-    for row, root in enumerate(linked.roots()):
+    for row, root in enumerate(sets.roots()):
         members.setdefault(root, []).append(row)
     return [Unit(tuple(rows), _key(rows, digests, groups), Counter(labels[row] for row in rows)) for rows in members.values()]
 

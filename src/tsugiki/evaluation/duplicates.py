@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.union_find import Linked
+from tsugiki.core.union_find import UnionFind
 from tsugiki.evaluation.metrics import Bools, Floats, Ints, blocks, unit_rows
 
 Kind = Literal["exact", "near"]
@@ -186,10 +186,10 @@ def _nearest_distance(unit: npt.NDArray[np.float32]) -> float:
 
 def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]:
     """``[N]`` a number per photo, the same for photos that are linked by pairs: the row of the first of them."""
-    linked = Linked(count)
+    sets = UnionFind(count)
     for pair in pairs:
-        linked.link(pair.first, pair.second)
-    return np.array(linked.roots(), dtype=np.int64)
+        sets.union(pair.first, pair.second)
+    return np.array(sets.roots(), dtype=np.int64)
 
 
 def find_leaks(pairs: Sequence[Pair], splits: Sequence[str], split: str) -> dict[int, int]:

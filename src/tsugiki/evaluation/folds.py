@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.union_find import Linked
+from tsugiki.core.union_find import UnionFind
 
 Ints = npt.NDArray[np.int64]
 Groups = Sequence[str] | Ints
@@ -71,10 +71,10 @@ def _how_many(counts: Ints) -> int:
 
 
 def _units(count: int, groups: Groups) -> list[list[int]]:
-    linked = Linked(count)
-    linked.link_alike(groups.tolist() if isinstance(groups, np.ndarray) else groups)
+    sets = UnionFind(count)
+    sets.union_equal(groups.tolist() if isinstance(groups, np.ndarray) else groups)
     members: dict[int, list[int]] = {}
-    for row, root in enumerate(linked.roots()):
+    for row, root in enumerate(sets.roots()):
         members.setdefault(root, []).append(row)
     return list(members.values())
 

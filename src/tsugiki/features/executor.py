@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ import torch
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.data.images.decode import content_digest, read_content, strict_pillow
 from tsugiki.data.images.pixels import FRAME, Pixels, View, read_pixels
 from tsugiki.data.photo_index import PhotoFacts
@@ -109,7 +110,7 @@ class PixelReader:
                         decoded[position] = self.read(position)
 
         threads = torch.get_num_threads()
-        helper = threading.Thread(target=read, name="decoding ahead")
+        helper = threading.Thread(target=in_context(read), name="decoding ahead")
         # What decoding changes for the whole process is changed here, once: an engine's own silence about warnings lies inside.
         with strict_pillow():
             helper.start()
@@ -181,7 +182,7 @@ def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk
     """The executor for one machine; few chunks are under way at a time, so memory does not grow."""
     threads = torch.get_num_threads()
     waiting = _chunks(positions, worker.batch_size)
-    pool = ThreadPoolExecutor(worker.workers, initializer=_one_thread_each)
+    pool = ContextThreadPool(worker.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
     try:
         while True:

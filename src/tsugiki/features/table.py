@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tsugiki.core.union_find import Linked
+from tsugiki.core.union_find import UnionFind
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.duplicates import Pair, Prints, find_duplicates
@@ -101,16 +101,16 @@ class FeatureTable:
             ``[N]`` a number per photo, the same for photos of one group.
         """
         samples = self.samples.take(rows)
-        linked = Linked(len(samples))
-        linked.link_alike(samples.digests)
-        linked.link_alike(samples.groups or ())
+        sets = UnionFind(len(samples))
+        sets.union_equal(samples.digests)
+        sets.union_equal(samples.groups or ())
         place = {digest: at for at, digest in enumerate(samples.digests)}
         # By content: a copy of a photo stands for it where another one of its copies was compared.
         for pair in self.duplicates or ():
             ends = [self.samples.digests[row] for row in (pair.first, pair.second)]
             if all(digest in place for digest in ends):
-                linked.link(*(place[digest] for digest in ends))
-        return np.array(linked.roots(), np.int64)
+                sets.union(*(place[digest] for digest in ends))
+        return np.array(sets.roots(), np.int64)
 
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.perceptual_hash for fact in self.facts], np.int64)

@@ -10,7 +10,6 @@ Letters: ``B`` photos, ``K`` classes, ``N`` photos to learn from, ``M`` validati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import lone_photo
 from tsugiki.core.console import progress, say
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.augmentation.views import Batch, ahead, epoch_order, steps_of, view_threads
 from tsugiki.fine_tuning.checkpoints import Checkpoints
 from tsugiki.fine_tuning.kernels.memory import empty_cache, is_out_of_memory, out_of_memory
@@ -97,7 +97,7 @@ class Trainer:
         steps = steps_of(epoch_order(settings.seed, state.epoch, len(self.labels)), settings.batch_size)
         clock = Clock(state)
         label = tr("epoch {epoch} of {epochs}", epoch=state.epoch, epochs=settings.epochs)
-        with ThreadPoolExecutor(view_threads()) as pool, progress(label, len(steps)) as tick:
+        with ContextThreadPool(view_threads()) as pool, progress(label, len(steps)) as tick:
             tick(state.step, "")
             for rows, batch in self._batches_of(steps, pool):
                 self.step(batch, len(rows))
@@ -203,7 +203,7 @@ class Trainer:
         state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
         say(tr("the head alone: validation {accuracy} correct", accuracy=f"{state.start.accuracy:.1%}"))
 
-    def _batches_of(self, steps: list[list[int]], pool: ThreadPoolExecutor) -> Iterator[tuple[list[int], Batch]]:
+    def _batches_of(self, steps: list[list[int]], pool: ContextThreadPool) -> Iterator[tuple[list[int], Batch]]:
         """What is left of the epoch's steps, with this process's batch of each."""
         left = steps[self.state.step :]
         jobs = (

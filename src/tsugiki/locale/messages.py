@@ -14,11 +14,13 @@ import locale
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from importlib import resources
 
 LANGUAGES = ("en", "ja")
 
-_chosen: str | None = None
+_process_default: str | None = None
+_spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 
 def tr(text: str, /, **values: object) -> str:
@@ -49,31 +51,42 @@ def in_a_row(*sentences: str) -> str:
 
 
 def language() -> str:
-    """The language in use: the one chosen by :func:`use_language`, else the locale's, else English."""
-    return _chosen or _from_locale()
+    """The language in use: the request's (:func:`speaking`), else the process's (:func:`use_language`), else the locale's."""
+    return _spoken.get() or _process_default or _from_locale()
 
 
 def use_language(name: str | None) -> None:
-    """Speak ``name`` (``en`` or ``ja``) from now on; ``None`` follows the locale again.
+    """Speak ``name`` (``en`` or ``ja``) in this process; ``None`` follows the locale again.
+
+    For the command line, once at the start, and for tests. It is a default of the process and no context variable, because
+    threads that others start (a server's own) begin with an empty context and should speak what the command line was asked to.
+    A request that speaks another language goes into :func:`speaking`.
 
     Raises:
         ValueError: For a language the program does not speak.
     """
-    global _chosen
-    if name is not None and name not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {name!r}")
-    _chosen = name
+    global _process_default
+    _process_default = name and _known(name)
 
 
 @contextlib.contextmanager
 def speaking(name: str) -> Iterator[None]:
-    """Within this block the program speaks ``name``, for a page in both languages; afterwards what it spoke before."""
-    before = _chosen
-    use_language(name)
+    """Within this block, and in no other thread or task, the program speaks ``name``: for one request, or one part of a page.
+
+    Raises:
+        ValueError: For a language the program does not speak.
+    """
+    token = _spoken.set(_known(name))
     try:
         yield
     finally:
-        use_language(before)
+        _spoken.reset(token)
+
+
+def _known(name: str) -> str:
+    if name not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {name!r}")
+    return name
 
 
 @functools.cache

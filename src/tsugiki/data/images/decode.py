@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import os
-import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
+from tsugiki.core.threads import SharedSetting
 from tsugiki.data.images.file_type import name_content
 from tsugiki.locale.messages import tr
 
@@ -245,29 +245,24 @@ def _grey_range(mode: str, low: float, high: float) -> tuple[float, float]:
     return low, max(high, low + 1e-12)
 
 
-_guard = threading.Lock()
-_inside = 0
-_restore = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def strict_pillow() -> Iterator[None]:
+def strict_pillow() -> contextlib.AbstractContextManager[None]:
     """While any thread decodes: Pillow's own warnings stay silent and cut-off files are refused whatever others have set.
 
     Both are settings of the whole process, so threads share one change: the first one in makes it, the last one out undoes it.
     """
-    global _inside
-    with _guard:
-        _inside += 1
-        if _inside == 1:
-            _restore.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            _restore.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
-            ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        with _guard:
-            _inside -= 1
-            if _inside == 0:
-                _restore.close()
+    return _strict_pillow()
+
+
+@contextlib.contextmanager
+def _made_strict() -> Iterator[None]:
+    tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+_strict_pillow = SharedSetting(_made_strict)

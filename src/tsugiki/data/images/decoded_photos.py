@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +17,7 @@ from PIL import Image
 
 from tsugiki.core.console import progress
 from tsugiki.core.devices import usable_cores
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
@@ -105,7 +105,7 @@ def framed(paths: Sequence[Path], preprocess: Preprocess, folder: Path) -> torch
     def put(row: int) -> None:
         pixels[row] = preprocess.pixels(open_photo(paths[row]))
 
-    with ThreadPoolExecutor(usable_cores()) as pool, progress(tr("Decoding photos"), len(paths)) as tick:
+    with ContextThreadPool(usable_cores()) as pool, progress(tr("Decoding photos"), len(paths)) as tick:
         for _ in pool.map(put, range(len(paths))):
             tick(1, "")
     return pixels
@@ -115,7 +115,7 @@ def _written(photos: Photos, count: int, file: Path) -> DecodedOnce:
     shapes: list[tuple[int, int]] = []
     with (
         file.open("wb") as stream,
-        ThreadPoolExecutor(usable_cores()) as pool,
+        ContextThreadPool(usable_cores()) as pool,
         progress(tr("Decoding photos"), count) as tick,
     ):
         chunk = 64  # bounds how many decoded photos wait in memory

@@ -8,7 +8,6 @@ little: it is shape and texture that a network must have learned to see.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from tsugiki.core.errors import UnknownName
 from tsugiki.core.files import atomic_folder, cache_folder
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.synthetic.camera import CANVAS_SIZE, aim, develop, expose
 from tsugiki.data.synthetic.canvas import Canvas, View
 from tsugiki.data.synthetic.pizza import draw_pizza
@@ -85,7 +85,7 @@ def _draw_all(folder: Path) -> None:
     for path, _, _ in _plan():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     # Two threads are what pays: Pillow works outside of Python's lock, the rest does not.
-    with ThreadPoolExecutor(2) as pool:
+    with ContextThreadPool(2) as pool:
         list(pool.map(partial(_write_photo, folder), _plan()))
 
 

@@ -12,7 +12,6 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, strict_pillow
 from tsugiki.locale.messages import in_a_row, language, speaking
 
@@ -33,7 +33,7 @@ _QUALITY = 72
 def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
     """A data address per photo; photos that cannot be read any more are not in it."""
     wanted = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(usable_cores()) as pool, strict_pillow():
+    with ContextThreadPool(usable_cores()) as pool, strict_pillow():
         made = pool.map(thumbnail, wanted)
         return {path: address for path, address in zip(wanted, made, strict=True) if address}
 

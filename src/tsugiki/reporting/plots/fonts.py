@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tsugiki.core.console import say
-from tsugiki.locale.messages import language, tr, use_language
+from tsugiki.locale.messages import language, speaking, tr
 
 BASE = "DejaVu Sans"
 """Comes with matplotlib, so it is always there."""
@@ -47,12 +47,8 @@ def legible(texts: Iterable[str] = ()) -> Iterator[None]:
     families, undrawable = _families(wanted - _glyphs(_base_file()))
     if undrawable:
         _tell(undrawable)
-    use_language("en" if undrawable & _JAPANESE else spoken)
-    try:
-        with mpl.rc_context({"font.family": [BASE, *families]}):
-            yield
-    finally:
-        use_language(spoken)
+    with speaking("en" if undrawable & _JAPANESE else spoken), mpl.rc_context({"font.family": [BASE, *families]}):
+        yield
 
 
 def drawn(text: str) -> str:
