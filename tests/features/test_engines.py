@@ -14,9 +14,17 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines import choose as engines_module
 from tsugiki.features.engines.choose import Engines
-from tsugiki.features.engines.engine import ALIKE, EQUAL, NEAR, mean_cosine, reference_features, worst_difference
+from tsugiki.features.engines.engine import (
+    ALIKE,
+    EQUAL,
+    NEAR,
+    mean_cosine,
+    reduced_precision,
+    reference_features,
+    worst_difference,
+)
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
-from tsugiki.features.engines.torch_engine import TorchEngine, reduced_precision
+from tsugiki.features.engines.torch_engine import TorchEngine
 
 SMALL = Preprocess(size=(64, 64), resize=64)
 CPU = torch.device("cpu")

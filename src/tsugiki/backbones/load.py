@@ -14,8 +14,8 @@ from torch import nn
 from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.names import Address, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
-from tsugiki.backbones.sources.base import Recipe, Source, names_a_file
-from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, read_weights
+from tsugiki.backbones.sources.base import Recipe, Source
+from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, names_a_file, read_weights
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.preprocess import Preprocess

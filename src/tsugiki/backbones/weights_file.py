@@ -180,3 +180,8 @@ def fill(network: nn.Module, state: State) -> set[str]:
     _keep_versions(fitting, getattr(state, "_metadata", None) or getattr(needed, "_metadata", None))
     network.load_state_dict(fitting, strict=False)
     return set(fitting)
+
+
+def names_a_file(weights: str) -> bool:
+    """Whether ``weights`` is meant as a local file and not as the name of a set."""
+    return weights.endswith(SUFFIXES) or "/" in weights or "\\" in weights or Path(weights).is_file()

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
-        sys.exit(_application()(words, standalone_mode=False))
+        sys.exit(_application(words)(words, standalone_mode=False))
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
     except Exception as error:
@@ -83,7 +83,8 @@ def _told(error: Exception, words: Sequence[str]) -> int:
     return 1
 
 
-def _application() -> typer.Typer:
+def _application(words: Sequence[str]) -> typer.Typer:
+    """The command line, with the one verb that is asked for or, where none is, with all of them."""
     application = typer.Typer(
         cls=Group,
         help=tr("A folder of labelled photos and a pretrained network become a classifier you can trust."),
@@ -94,10 +95,12 @@ def _application() -> typer.Typer:
         epilog=tr("Begin with `tsugiki demo`. Everywhere: --lang en|ja speaks that language, --debug shows tracebacks."),
     )
     application.callback()(_everywhere)
-    for verb in VERBS:
+    verbs = [word for word in words[:1] if word in VERBS]
+    for verb in verbs or VERBS:
         function = getattr(importlib.import_module(f"tsugiki.cli.{verb}"), verb)
         application.command(verb, cls=Command, help=_helps()[verb])(spread(function))
-    application.add_typer(importlib.import_module("tsugiki.cli.data").application(), name="data")
+    if not verbs:
+        application.add_typer(importlib.import_module("tsugiki.cli.data").application(), name="data")
     return application
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import BackboneSpec
-from tsugiki.backbones.weights_file import SUFFIXES
 from tsugiki.data.preprocess import Preprocess
 
 
@@ -77,8 +76,3 @@ class Recipe:
         """The same architecture with the weights of a local file."""
         spec = replace(self.spec, weights=path.name)
         return replace(self, spec=spec, fetch=lambda: path, label=path.name, licence="unknown")
-
-
-def names_a_file(weights: str) -> bool:
-    """Whether ``weights`` is meant as a local file and not as the name of a set."""
-    return weights.endswith(SUFFIXES) or "/" in weights or "\\" in weights or Path(weights).is_file()

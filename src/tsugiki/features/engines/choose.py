@@ -23,10 +23,11 @@ from tsugiki.features.engines.engine import (
     FeatureBatch,
     PixelBatch,
     mean_cosine,
+    reduced_precision,
     reference_features,
     worst_difference,
 )
-from tsugiki.features.engines.torch_engine import TorchEngine, reduced_precision
+from tsugiki.features.engines.torch_engine import TorchEngine
 from tsugiki.locale.messages import tr
 
 EngineName = Literal["auto", "openvino", "torch"]

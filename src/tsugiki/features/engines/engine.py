@@ -102,3 +102,22 @@ def worst_difference(features: FeatureBatch, expected: FeatureBatch) -> float:
 
 def _comparable(first: FeatureBatch, second: FeatureBatch) -> bool:
     return first.shape == second.shape and bool(np.isfinite(first).all() and np.isfinite(second).all())
+
+
+def reduced_precision(device: torch.device) -> str:
+    """The precision that an engine on ``device`` has when it may use 16-bit arithmetic."""
+    return name_of(reduced_dtype(device))
+
+
+def name_of(dtype: torch.dtype | None) -> str:
+    """What a precision is called; float32 where none is named."""
+    return str(dtype or torch.float32).removeprefix("torch.")
+
+
+def reduced_dtype(device: torch.device) -> torch.dtype | None:
+    """The 16-bit type that makes this device faster, if any."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 (no public question)

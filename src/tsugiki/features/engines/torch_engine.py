@@ -12,7 +12,7 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.core.devices import full_precision
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines.engine import FeatureBatch, Normalised, PixelBatch
+from tsugiki.features.engines.engine import FeatureBatch, Normalised, PixelBatch, name_of, reduced_dtype
 
 _COMPILE_PAYS_FROM = 20_000  # photos: compiling takes half a minute, and saves about 2 ms a photo on a processor
 
@@ -32,8 +32,8 @@ class TorchEngine:
 
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, reduced: bool, count: int = 0) -> None:
         self.device = next(backbone.parameters()).device
-        self._dtype = _reduced_dtype(self.device) if reduced else None
-        self.precision = _name_of(self._dtype)
+        self._dtype = reduced_dtype(self.device) if reduced else None
+        self.precision = name_of(self._dtype)
         self.batch_size = 32 if self.device.type == "cpu" else 128
         self._backbone = backbone
         network = Normalised(backbone, preprocess)
@@ -48,21 +48,3 @@ class TorchEngine:
         with evaluating(self._backbone), torch.inference_mode(), autocast, exactly:
             features: FeatureBatch = self._network(inputs).float().cpu().numpy()
         return features
-
-
-def reduced_precision(device: torch.device) -> str:
-    """The precision that an engine on ``device`` has when it may use 16-bit arithmetic."""
-    return _name_of(_reduced_dtype(device))
-
-
-def _name_of(dtype: torch.dtype | None) -> str:
-    return str(dtype or torch.float32).removeprefix("torch.")
-
-
-def _reduced_dtype(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type that makes this device faster, if any."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "mps":
-        return torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 (no public question)
