@@ -256,12 +256,14 @@ def test_every_sentence_is_translated_with_its_placeholders():
     assert not faults, "\n".join(faults)
 
 
-def test_a_sentence_is_translated_once():
-    seen: dict[str, str] = {}
-    for floor, table in _translations().items():
-        for text in table:
-            assert text not in seen, f"{text!r} stands in {seen[text]}.toml and {floor}.toml"
-            seen[text] = floor
+def test_a_sentence_is_translated_once_in_the_table_of_the_lowest_floor_that_says_it():
+    places = [(text, table) for table, sentences in _translations().items() for text in sentences]
+    lowest: dict[str, str] = {}
+    for floor, _, text in _sentences():
+        lowest[text] = min(lowest.get(text, floor), floor, key=FLOOR.__getitem__)
+    faults = [f"{text!r} stands in {table}.toml, not in {lowest[text]}.toml" for text, table in places if table != lowest[text]]
+    assert not faults, "\n".join(faults)
+    assert len(places) == len(lowest)
 
 
 def test_importing_the_package_is_light():
