@@ -83,6 +83,7 @@ def test_any_folder_name_can_be_drawn(name):
     with fonts.legible([name]):
         shown = fonts.drawn_names([name])[name]
         encoded(draw(shown)[0])
+    assert shown.count("$") == shown.count(r"\$"), "a dollar sign would start a formula"
 
 
 def test_long_names_are_cut_by_columns():

@@ -18,7 +18,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tsugiki import __version__
 from tsugiki.core.console import progress
 from tsugiki.core.errors import TsugikiError, UnsafeArchive
 from tsugiki.core.files import cache_folder, write_json
@@ -164,7 +163,7 @@ def _complete(part: _Part, line: Line) -> None:
 
 def _fetch_rest(part: _Part, line: Line) -> None:
     version = part.version()
-    headers = {"User-Agent": f"tsugiki/{__version__}"}
+    headers = {"User-Agent": "tsugiki"}
     if version:
         # From the last byte that is here, not the first that is not: so a part that is whole already has an answer, too.
         headers |= {"Range": f"bytes={part.size() - 1}-", "If-Range": version}

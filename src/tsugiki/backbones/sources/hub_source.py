@@ -19,7 +19,11 @@ WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def recipe(name: str, model_args: Mapping[str, Any]) -> Recipe:
-    """How to make the backbone of the repository ``name``; its small ``config.json`` is fetched to find out."""
+    """How to make the backbone of the repository ``name``; its small ``config.json`` is fetched to find out.
+
+    Raises:
+        WeightsError: When the repository is of no library that is known here.
+    """
     config = _json(hub_file(name, ["config.json"], name=f"hub:{name}"))
     if "architecture" in config:
         return _timm_recipe(name, config, model_args)

@@ -49,7 +49,11 @@ def config_of(name: str) -> Any:
 
 
 def plan(name: str, weights: str, model_args: Mapping[str, Any]) -> Plan:
-    """See :class:`tsugiki.backbones.sources.base.Source`."""
+    """See :class:`tsugiki.backbones.sources.base.Source`.
+
+    Raises:
+        UnknownName: When the architecture has no such set of weights.
+    """
     architecture, _, tag = name.partition(".")
     tag = weights or tag
     if tag and tag not in tags_of(architecture):
@@ -85,7 +89,11 @@ def fetch(plan: Plan) -> Path:
 
 
 def fetch_configured(config: Any, name: str) -> Path:
-    """The file of weights that a timm configuration points to."""
+    """The file of weights that a timm configuration points to.
+
+    Raises:
+        RequestError: When it points to none.
+    """
     if config is not None and config.hf_hub_id:
         filename = config.hf_hub_filename or "pytorch_model.bin"
         twin = _SAFE_TWINS.get(filename)

@@ -88,6 +88,9 @@ def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: Vie
         fast: Use the fast path where it can be used.
         view: Which part of the photo.
 
+    Returns:
+        Values ``[3, H, W]`` of the network's size, and what was seen on the way.
+
     Raises:
         UnreadablePhoto: With the reason.
     """

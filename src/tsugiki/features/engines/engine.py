@@ -81,7 +81,7 @@ def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: Pixel
 
 
 def mean_cosine(first: FeatureBatch, second: FeatureBatch) -> float:
-    """Mean over ``B`` photos of the cosine between their two feature vectors; -1 where one is not finite."""
+    """Mean over ``B`` photos of the cosine between their two features ``[B, D]``; -1 where one is not finite."""
     if not _comparable(first, second):
         return -1.0
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
@@ -90,7 +90,7 @@ def mean_cosine(first: FeatureBatch, second: FeatureBatch) -> float:
 
 
 def worst_difference(features: FeatureBatch, expected: FeatureBatch) -> float:
-    """The largest distance over ``B`` photos from the expected vector, relative to its length.
+    """The largest distance of features ``[B, D]`` from the expected ones, relative to the length of those.
 
     A cosine alone would not see features of another length.
     """
