@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import quiet
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.load import load

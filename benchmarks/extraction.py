@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.core.devices import usable_cores

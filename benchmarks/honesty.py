@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.sections import table, write_section
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.load import load

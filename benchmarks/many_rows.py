@@ -87,7 +87,7 @@ def one_vectors(count: int) -> str:
 
 def one_photos(photos: Path, count: int) -> str:
     """Compute the features of a folder with many links, each to another content."""
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.core.console import quiet
     from tsugiki.data.samples import Samples
     from tsugiki.features.executor import FAST

@@ -30,10 +30,10 @@ from torch import nn
 from torchvision import transforms
 
 import tsugiki as tg
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.backbones.transforms import transforms_side_by_side
 from tsugiki.core.devices import pick_device
-from tsugiki.data.sources.download import get_data
+from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.synthetic.sample import draw_photo, sample_folder
 from tsugiki.reporting.plots.batch_plot import plot_batch
 from tsugiki.reporting.plots.figures import save_picture

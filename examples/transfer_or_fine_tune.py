@@ -26,10 +26,10 @@ from torchvision import transforms
 from torchvision.models import resnet18
 
 import tsugiki as tg
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.devices import pick_device
 from tsugiki.data.loaders import PhotoLoader
-from tsugiki.data.sources.download import get_data
+from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.synthetic.sample import sample_folder
 from tsugiki.reporting.plots.comparison_plot import Contender, comparison_table, plot_comparison
 from tsugiki.reporting.plots.figures import save_picture

@@ -93,7 +93,7 @@ def flat(dishes, tmp_path):
 @pytest.fixture(scope="session")
 def nae():
     """The bundled backbone, loaded once: tests must leave it as it is."""
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
 
     return load_backbone("bundled:nae")
 

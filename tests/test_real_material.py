@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tsugiki as tg
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.data.load import load
 from tsugiki.features.engines.engine import mean_cosine, worst_difference
 from tsugiki.features.executor import EXACT, FAST

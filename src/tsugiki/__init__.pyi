@@ -12,7 +12,7 @@ from .data.load import load as load
 from .data.loaders import create_dataloaders as create_dataloaders
 from .data.preprocess import Preprocess as Preprocess
 from .data.samples import Samples as Samples
-from .data.sources.download import get_data as get_data
+from .data.sources.data_sets import get_data as get_data
 from .features.extract import FeatureSettings as FeatureSettings
 from .fine_tuning.settings import FineTuneSettings as FineTuneSettings
 from .heads.linear import HeadSettings as HeadSettings

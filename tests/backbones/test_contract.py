@@ -12,13 +12,13 @@ from torch import nn
 
 from tsugiki.backbones.backbone import BackboneSpec
 from tsugiki.backbones.freezing import freeze
-from tsugiki.backbones.load import load_backbone, rebuild_backbone
+from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
 
 needs_transformers = pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="transformers not installed")
 
 
 def _state(name, **model_args):
-    from tsugiki.backbones.load import build_network
+    from tsugiki.backbones.load_backbone import build_network
 
     torch.manual_seed(3)
     network, _ = build_network(name, model_args=model_args)

@@ -13,8 +13,8 @@ from typing import ClassVar
 import pytest
 from huggingface_hub import constants
 
-from tsugiki.backbones.load import load_backbone
-from tsugiki.backbones.sources import download as reach
+from tsugiki.backbones.load_backbone import load_backbone
+from tsugiki.backbones.sources import weights_download as reach
 from tsugiki.core.errors import TsugikiError, UnknownName, WeightsError, WeightsUnreachable
 
 CONTENT = b"weights" * 1000

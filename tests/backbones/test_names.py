@@ -2,7 +2,7 @@
 
 import pytest
 
-from tsugiki.backbones.load import arguments_given, load_backbone
+from tsugiki.backbones.load_backbone import arguments_given, load_backbone
 from tsugiki.backbones.names import resolve
 from tsugiki.core.errors import RequestError, UnknownName
 

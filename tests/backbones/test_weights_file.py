@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import densenet121, mnasnet0_5, resnet18
 
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.backbones.weights_file import read_weights
 from tsugiki.core.errors import WeightsError
 

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torchvision.models import resnet18
 
 from tsugiki.backbones.catalog import list_backbones
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.backbones.zoo import find_zoo, read_zoo
 from tsugiki.core.errors import RequestError, UnknownName
 

@@ -42,7 +42,7 @@ def test_the_curves_are_drawn_beside_the_run(run, capsys):
 
 
 def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, capsys):
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.classifier.classifier import Classifier
 
     Classifier(load_backbone("bundled:nae"), classes=("pizza", "寿司")).save(run)

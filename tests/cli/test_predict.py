@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.mark.parametrize(("threshold", "unsure"), [(-1.0, True), (2.0, False)])
 def test_not_sure_is_explained_where_it_is_said(tsu, tmp_path, threshold, unsure):
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.classifier.answer import Unknown
     from tsugiki.classifier.classifier import Classifier
 

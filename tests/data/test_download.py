@@ -17,8 +17,8 @@ from PIL import Image
 
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName, UnsafeArchive
 from tsugiki.core.http import Line, fetched
-from tsugiki.data.sources import download
-from tsugiki.data.sources.download import get_data
+from tsugiki.data.sources import data_sets
+from tsugiki.data.sources.data_sets import get_data
 
 
 @dataclass
@@ -243,7 +243,7 @@ def test_a_server_that_says_no(address, shop, tmp_path, status):
 
 
 def test_no_network_is_told_at_once(tmp_path, monkeypatch):
-    monkeypatch.setitem(download.DATA_SETS, "pizza_steak_sushi", "http://127.0.0.1:9/pizza_steak_sushi.zip")
+    monkeypatch.setitem(data_sets.DATA_SETS, "pizza_steak_sushi", "http://127.0.0.1:9/pizza_steak_sushi.zip")
     asked = []
     urlopen = urllib.request.urlopen
     monkeypatch.setattr(urllib.request, "urlopen", lambda *words, **more: asked.append(more) or urlopen(*words, **more))
@@ -346,7 +346,7 @@ def test_the_sample_can_be_had_as_a_folder(tmp_path, monkeypatch):
     drawn = tmp_path / "drawn"
     with zipfile.ZipFile(io.BytesIO(archive(top=""))) as packed:
         packed.extractall(drawn)
-    monkeypatch.setattr(download, "sample_folder", lambda _: drawn)
+    monkeypatch.setattr(data_sets, "sample_folder", lambda _: drawn)
     assert names(get_data("sample:foodvision", to=tmp_path / "data")) == names(drawn)
 
 

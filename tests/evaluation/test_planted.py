@@ -22,7 +22,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def looker(material, tmp_path_factory):
     """Digests of files to features ``[N, D]`` and perceptual hashes, by MobileNetV2."""
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.features.executor import FAST
     from tsugiki.features.extract import Extractor, FeatureSettings
     from tsugiki.features.store import FeatureStore

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines import choose as engines_module

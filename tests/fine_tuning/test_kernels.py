@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.fine_tuning.kernels.depthwise import DepthwiseConvolution, depthwise, is_depthwise
 from tsugiki.fine_tuning.kernels.folding import FoldedConvolution, fold_batch_norm
 from tsugiki.fine_tuning.kernels.frozen_prefix import ActivationStore, cut

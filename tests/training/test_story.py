@@ -104,7 +104,7 @@ def test_frozen_means_frozen(dishes, features, engine, batch_size):
 
 
 def test_the_bundled_backbone_is_as_it_was_loaded(nae, dish_run):
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
 
     assert same(state_of(dish_run.classifier.backbone), state_of(load_backbone("bundled:nae")))
     assert dish_run.classifier.backbone is nae

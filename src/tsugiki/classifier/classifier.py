@@ -18,7 +18,7 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating, freeze
-from tsugiki.backbones.load import load_backbone, rebuild_backbone
+from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,

@@ -45,7 +45,12 @@ class Predictor(Protocol):
 
 
 def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
-    """What :meth:`tsugiki.Classifier.predict` promises."""
+    """What :meth:`tsugiki.Classifier.predict` promises.
+
+    Raises:
+        RequestError: When there is no such file or folder, or ``photos`` is something else.
+        UnreadablePhoto: When the one photo that was given cannot be read.
+    """
     if isinstance(photos, str | os.PathLike):
         return _predict_path(predictor, Path(photos), top)
     if _is_tensor(photos):

@@ -31,7 +31,7 @@ def get(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Fetch and unpack a data set and tell its folder."""
-    from tsugiki.data.sources.download import get_data
+    from tsugiki.data.sources.data_sets import get_data
 
     folder = get_data(name, to=to)
     if as_json:
@@ -44,7 +44,7 @@ def list_names(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Tell the data sets that are known by name and where they come from."""
-    from tsugiki.data.sources.download import describe_data_sets
+    from tsugiki.data.sources.data_sets import describe_data_sets
 
     known = describe_data_sets()
     if as_json:

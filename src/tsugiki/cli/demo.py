@@ -14,7 +14,7 @@ def demo(
     out: Annotated[Path, option("RUN", tr("the run folder"))] = Path("runs/demo"),
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
-    from tsugiki.backbones.load import load_backbone
+    from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.cli.fit import classifier_of
     from tsugiki.data.load import load
     from tsugiki.reporting.run_folder import check_target, save_run

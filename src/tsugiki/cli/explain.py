@@ -23,7 +23,11 @@ def explain(
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Draw what the model sees of a photo, which parts speak for its answer, and what it has seen that is like it."""
+    """Draw what the model sees of a photo, which parts speak for its answer, and what it has seen that is like it.
+
+    Raises:
+        TsugikiError: When a photo or a run is not there or cannot be used.
+    """
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.core.devices import pick_device
     from tsugiki.inspection.nearest_photos import nearest_photos

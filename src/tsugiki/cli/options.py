@@ -132,7 +132,7 @@ class WeightOptions:
 
     def load(self, name: str) -> Backbone:
         """The backbone called ``name``, with these weights."""
-        from tsugiki.backbones.load import load_backbone
+        from tsugiki.backbones.load_backbone import load_backbone
 
         arguments = parse_model_args(self.model_arg or [])
         return load_backbone(name, weights=self.weights or "default", model_args=arguments, zoo=self.zoo)

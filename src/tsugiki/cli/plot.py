@@ -27,7 +27,11 @@ def plot(
     count: Annotated[int, option("N", tr("photos per picture"), min=1, max=60)] = 9,
     seed: Annotated[int, option("N", tr("which photos are picked"))] = 0,
 ) -> None:
-    """Draw the curves of a run and, with --data, its predictions; each picture's path is a line of the answer."""
+    """Draw the curves of a run and, with --data, its predictions; each picture's path is a line of the answer.
+
+    Raises:
+        TsugikiError: When a photo or a run is not there or cannot be used.
+    """
     from tsugiki.reporting.plots.curves_plot import draw_loss_curves
 
     if batch and data is None:

@@ -41,7 +41,11 @@ def predict(
     format_: Annotated[Format, option("table|json|csv", tr("how answers are printed"), "--format")] = Format.table,
     device: Annotated[str | None, device_option()] = None,
 ) -> None:
-    """Ask a trained classifier about photos."""
+    """Ask a trained classifier about photos.
+
+    Raises:
+        TsugikiError: When a photo or a run is not there or cannot be used.
+    """
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.classifier.predict import predict_files
     from tsugiki.core.devices import pick_device

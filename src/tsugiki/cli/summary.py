@@ -67,7 +67,7 @@ def _stages_of_backbone(
     name: str, classes: int, model_arg: list[str], zoo: Path | None
 ) -> tuple[list[tuple[str, nn.Module]], tuple[int, int]]:
     from tsugiki.backbones.freezing import freeze
-    from tsugiki.backbones.load import build_network
+    from tsugiki.backbones.load_backbone import build_network
     from tsugiki.backbones.network_heads import replace_head
 
     args = parse_model_args(model_arg)

@@ -331,7 +331,7 @@ def deal_folds(labels: Ints, *, groups: Groups | None = None, seed: int = 0, fol
     units = None if groups is None else _units(len(labels), groups)
     if units is None or len(units) == len(labels):
         return _numbered(_singly(labels, seed, folds), labels)
-    return _numbered(_together(labels, units, seed, folds), labels)
+    return _numbered(_dealt(labels, units, seed, folds), labels)
 
 
 def _singly(labels: Ints, seed: int, folds: int | None) -> Ints:
@@ -345,7 +345,7 @@ def _singly(labels: Ints, seed: int, folds: int | None) -> Ints:
     return dealt
 
 
-def _together(labels: Ints, units: list[list[int]], seed: int, folds: int | None) -> Ints:
+def _dealt(labels: Ints, units: list[list[int]], seed: int, folds: int | None) -> Ints:
     """Group by group, the large ones first: the small ones can still even the folds out."""
     kinds = [set(labels[unit].tolist()) for unit in units]
     counts = np.bincount([label for kind in kinds for label in kind])

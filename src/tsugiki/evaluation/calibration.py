@@ -87,7 +87,7 @@ def _softened(labels: Ints, num_classes: int) -> npt.NDArray[np.float64]:
 
 
 def at_temperature(probabilities: Floats, temperature: float) -> npt.NDArray[np.float64]:
-    """Probabilities as they would be with another temperature: ``softmax(log(probabilities) / temperature)``.
+    """Probabilities ``[N, K]`` as they would be with another temperature: ``softmax(log(probabilities) / temperature)``.
 
     With ``1 / temperature`` it undoes a calibration, so that "before" can be computed from the same rows as "after".
     """

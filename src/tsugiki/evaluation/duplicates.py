@@ -208,5 +208,5 @@ def across(pairs: Sequence[Pair], splits: Sequence[str]) -> list[Pair]:
 
 
 def contradictions(pairs: Sequence[Pair], labels: Ints) -> list[Pair]:
-    """The pairs whose photos are labelled differently: one of the two labels must be wrong."""
+    """The pairs whose photos are labelled differently, by labels ``[N]``: one of the two must be wrong."""
     return [pair for pair in pairs if labels[pair.first] != labels[pair.second]]

@@ -28,7 +28,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]
 
 
 def log_softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    """The natural logarithm of :func:`softmax`, without its underflow."""
+    """``[N, K]`` the natural logarithm of :func:`softmax`, without its underflow."""
     scaled = logits.astype(np.float64) / temperature
     shifted = scaled - scaled.max(axis=1, keepdims=True)
     logs: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -115,7 +115,7 @@ def mean_share_interval(successes: Sequence[int], totals: Sequence[int], *, conf
 
 
 def share_of(flags: Bools) -> tuple[float, Interval]:
-    """The share of ``flags`` that are true, with its Wilson interval; 0 where there are none."""
+    """The share of ``flags`` ``[N]`` that are true, with its Wilson interval; 0 where there are none."""
     hits, n = int(np.count_nonzero(flags)), len(flags)
     return (hits / n if n else 0.0), wilson(hits, n)
 
@@ -290,7 +290,7 @@ def true_class_rank(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64
 
 
 def log_loss(labels: Ints, probabilities: Floats) -> float:
-    """Mean of minus the natural logarithm of the right class's probability.
+    """Mean of minus the natural logarithm of the right class's probability, of labels ``[N]`` and probabilities ``[N, K]``.
 
     A probability of zero counts as the smallest step of a float64 (2.2e-16), as in scikit-learn, so that the mean stays finite.
     """
@@ -299,7 +299,7 @@ def log_loss(labels: Ints, probabilities: Floats) -> float:
 
 
 def majority_class(labels: Ints, num_classes: int) -> int:
-    """The class with the most photos; the first of them where several have as many."""
+    """The class that most of the labels ``[N]`` are; the first of them where several are as frequent."""
     return int(np.bincount(labels, minlength=num_classes).argmax())
 
 

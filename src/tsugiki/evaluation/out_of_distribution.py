@@ -73,7 +73,12 @@ def threshold_at(known: Floats, *, false_reject_rate: float = FALSE_REJECT_RATE)
 
 
 def auroc(known: Floats, unknown: Floats) -> float:
-    """The chance that an unknown photo scores higher than a known one, a tie counting half: the area under the ROC curve."""
+    """The chance that an unknown photo scores higher than a known one, a tie counting half: the area under the ROC curve.
+
+    Args:
+        known: ``[N]`` scores.
+        unknown: ``[M]`` scores.
+    """
     everyone = np.concatenate([known, unknown])
     _, place, counts = np.unique(everyone, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # tied scores share the mean of their ranks

@@ -4,7 +4,7 @@ Workers take small chunks of photos, decode them and hand them to the engine the
 come at the same time. With one lane per core (OpenVINO) no core ever waits for another; with one lane in all (PyTorch) one
 worker computes while the others decode.
 
-Letters: ``N`` photos, ``B`` photos of a chunk, ``D`` feature width.
+Letters: ``N`` photos, ``B`` photos of a chunk, ``D`` feature width, ``H`` x ``W`` the network's input.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class PixelReader:
     way: Way
 
     def read(self, position: int) -> Pixels:
-        """Decode one photo.
+        """Decode one photo to uint8 ``[3, H, W]``.
 
         Raises:
             UnreadablePhoto: With the reason.

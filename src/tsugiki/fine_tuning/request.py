@@ -107,7 +107,11 @@ def check_request(
 
 
 def check_resume(resume: object) -> None:
-    """Refuse what is no way to resume."""
+    """Refuse what is no way to resume.
+
+    Raises:
+        RequestError: When it is none of :data:`Resume`.
+    """
     if resume not in get_args(Resume):
         raise RequestError(tr("There is no such way to resume."), allowed=", ".join(get_args(Resume)), got=f"resume={resume!r}")
 
@@ -133,7 +137,11 @@ def _check_folder(folder: Path | None, resume: Resume) -> None:
 
 
 def check_processes(photos: int, settings: FineTuneSettings, accelerator: Accelerator) -> None:
-    """Refuse steps in which a process would have no photo."""
+    """Refuse steps in which a process would have no photo.
+
+    Raises:
+        RequestError: When there are fewer photos in a step than processes.
+    """
     steps = -(-photos // settings.batch_size)
     if photos // max(1, steps) < accelerator.num_processes:
         raise RequestError(
@@ -142,7 +150,11 @@ def check_processes(photos: int, settings: FineTuneSettings, accelerator: Accele
 
 
 def check_continuable(checkpoints: Checkpoints, accelerator: Accelerator) -> None:
-    """Refuse where no checkpoint of this request is whole, and say what there is instead."""
+    """Refuse where no checkpoint of this request is whole, and say what there is instead.
+
+    Raises:
+        RequestError: When there is nothing to continue.
+    """
     # Only the main process's disk holds checkpoints.
     found = decided(checkpoints.found, accelerator)
     if found == "whole":

@@ -60,7 +60,11 @@ class RunningMeans:
         self.photos += len(labels)
 
     def means(self) -> tuple[float, float]:
-        """Mean loss and accuracy per photo."""
+        """Mean loss and accuracy per photo.
+
+        Raises:
+            DataError: When there was no photo.
+        """
         if not self.photos:
             raise DataError(tr("There is no photo in this DataLoader."))
         return self.loss / self.photos, self.correct / self.photos

@@ -188,7 +188,7 @@ class ActivationBatches:
         return Batch(inputs, rows, rows, 1.0)
 
     def validation(self, rows: slice) -> torch.Tensor:
-        """Stored activations of validation photos."""
+        """Stored activations ``[B, ...]`` of validation photos."""
         places = range(*rows.indices(len(self.data.validation)))
         return self.val.read(0, places).to(self.data.device)
 

@@ -69,7 +69,7 @@ class HeadSettings:
         )
 
     def plan(self, labels: Ints, num_classes: int, folds: Ints) -> Plan:
-        """The settings, with what was left open filled in for these photos."""
+        """The settings, with what was left open filled in for photos of these labels ``[N]`` and folds ``[N]``."""
         batch_size = self.batch_size or int(np.clip(len(labels) // 128, 32, 1024))
         epochs = self.epochs or int(np.clip(math.ceil(_USUAL_STEPS / math.ceil(len(labels) / batch_size)), 3, 100))
         balanced = class_weights(labels, num_classes) if self.class_weights else np.ones(num_classes)

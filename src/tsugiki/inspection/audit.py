@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.load import load_backbone
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import say
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.load import load

@@ -67,7 +67,12 @@ def tracking(name: str | None, folder: Path, settings: Mapping[str, Any] | None 
 
 
 def require_tracker(name: str | None) -> None:
-    """Refuse a tracker that does not exist or is not installed, before any work is done."""
+    """Refuse a tracker that does not exist or is not installed, before any work is done.
+
+    Raises:
+        UnknownName: When there is no such tracker.
+        RequestError: When its package is not installed.
+    """
     if name is None:
         return
     if name not in TRACKERS:

@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tsugiki.backbones.sources.download import unreachable, why_unreachable
+from tsugiki.backbones.sources.weights_download import unreachable, why_unreachable
 from tsugiki.core.console import say
 from tsugiki.core.errors import UnknownName, WeightsError
 from tsugiki.core.http import not_written

@@ -16,8 +16,8 @@ from timm.data.config import resolve_data_config
 from torch import nn
 
 from tsugiki.backbones.sources.base import Plan
-from tsugiki.backbones.sources.download import download
 from tsugiki.backbones.sources.hub_files import hub_file
+from tsugiki.backbones.sources.weights_download import download
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.data.preprocess import Fit, Interpolation, Preprocess
 from tsugiki.locale.messages import tr

@@ -14,7 +14,7 @@ import torchvision.models
 from torch import nn
 
 from tsugiki.backbones.sources.base import Plan
-from tsugiki.backbones.sources.download import download
+from tsugiki.backbones.sources.weights_download import download
 from tsugiki.core.errors import UnknownName
 from tsugiki.data.preprocess import Interpolation, Preprocess
 from tsugiki.locale.messages import tr

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tsugiki.data.synthetic.canvas import Canvas, Colour, Paint, View, blob, capsule, rectangle, sector, shift
-from tsugiki.data.synthetic.table import leaf
+from tsugiki.data.synthetic.tabletop import leaf
 
 CHEESES: tuple[tuple[Colour, Colour], ...] = (
     ((234, 190, 96), (206, 110, 48)),

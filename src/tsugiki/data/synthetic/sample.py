@@ -21,7 +21,7 @@ from tsugiki.data.synthetic.canvas import Canvas, View
 from tsugiki.data.synthetic.pizza import draw_pizza
 from tsugiki.data.synthetic.steak import draw_steak
 from tsugiki.data.synthetic.sushi import draw_sushi
-from tsugiki.data.synthetic.table import lay_table, scatter_things, serve_on
+from tsugiki.data.synthetic.tabletop import lay_table, scatter_things, serve_on
 from tsugiki.locale.messages import tr
 
 SAMPLE_VERSION = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsugiki.data.synthetic.canvas import Canvas, Colour, Paint, Points, View, blob, capsule, rectangle, shift
-from tsugiki.data.synthetic.table import leaf, leaves, lemon, tomato
+from tsugiki.data.synthetic.tabletop import leaf, leaves, lemon, tomato
 
 CRUSTS: tuple[tuple[Colour, Colour], ...] = (
     ((104, 62, 40), (60, 34, 24)),

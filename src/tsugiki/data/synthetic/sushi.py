@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tsugiki.data.synthetic.canvas import Canvas, Colour, Paint, View, blob, capsule, rectangle, shift
-from tsugiki.data.synthetic.table import leaf, lemon
+from tsugiki.data.synthetic.tabletop import leaf, lemon
 
 RICE = Paint((240, 234, 222), (204, 194, 176), "fine")
 NORI: Colour = (34, 40, 38)

@@ -185,7 +185,7 @@ class ActivationStore:
 
     @staticmethod
     def bytes_for(*, views: int, photos: int, one: torch.Tensor) -> int:
-        """How large the file becomes."""
+        """How large the file becomes, by the activations ``[1, ...]`` of ``one`` photo."""
         return views * photos * one.numel() * one.element_size()
 
     def fill(self, view: int, activations_of: Callable[[list[int]], torch.Tensor]) -> None:

@@ -83,7 +83,7 @@ class PreparedModel:
     prefix: Prefix | None = None
 
     def ready(self, inputs: torch.Tensor) -> torch.Tensor:
-        """``inputs`` in the model's memory format."""
+        """``inputs`` ``[B, ...]`` in the model's memory format."""
         return inputs.contiguous(memory_format=self.compute.memory_format) if inputs.ndim == 4 else inputs
 
     def activations(self, photos: torch.Tensor) -> torch.Tensor:

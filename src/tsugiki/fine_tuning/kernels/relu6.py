@@ -18,7 +18,7 @@ class FastReLU6(nn.Module):
     """What ``nn.ReLU6`` computes."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` of any shape, between 0 and 6."""
+        """``x`` ``[...]``, of any shape, between 0 and 6."""
         out: torch.Tensor = _ReLU6.apply(x)
         return out
 

@@ -36,7 +36,7 @@ def replace_modules(network: nn.Module, replacements: Mapping[str, nn.Module]) -
 
 
 def replace_if_equal(replacements: Mapping[str, nn.Module], body: nn.Module, example: torch.Tensor) -> nn.Module:
-    """``body`` rewired if it answers to ``example`` as before, but for rounding; otherwise ``body``."""
+    """``body`` with the replacements if it answers to ``example`` ``[B, 3, H, W]`` as before, but for rounding; or itself."""
     if not replacements:
         return body
     candidate = replace_modules(body, replacements)

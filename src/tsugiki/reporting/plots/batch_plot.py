@@ -46,6 +46,9 @@ def draw_batch(photos: Tensor, labels: Sequence[str], normalisation: Normalisati
         photos: ``[B, 3, H, W]`` float, normalised.
         labels: ``B`` titles.
         normalisation: Mean and deviation that were applied.
+
+    Raises:
+        RequestError: When these are no photos, or not as many as labels.
     """
     if not len(photos):
         raise RequestError(tr("There is no photo to draw."))

@@ -84,7 +84,11 @@ def plot_comparison(contenders: Sequence[Contender]) -> Picture:
 
 
 def draw_comparison(contenders: Sequence[Contender]) -> Picture:
-    """Like :func:`plot_comparison`, without showing anything."""
+    """Like :func:`plot_comparison`, without showing anything.
+
+    Raises:
+        RequestError: When there is nothing to compare.
+    """
     if not contenders:
         raise RequestError(tr("There is nothing to compare."))
     rows = range(len(contenders))

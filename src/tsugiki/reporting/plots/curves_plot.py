@@ -33,7 +33,11 @@ def plot_loss_curves(results: Results) -> Picture:
 
 
 def draw_loss_curves(results: Results) -> Picture:
-    """Like :func:`plot_loss_curves`, without showing anything."""
+    """Like :func:`plot_loss_curves`, without showing anything.
+
+    Raises:
+        RequestError: When there is no curve.
+    """
     columns = _columns(results)
     curves = {name: _points(values) for name, values in columns.items() if name.endswith(("_loss", "_acc"))}
     if not any(curves.values()):

@@ -89,19 +89,19 @@ def draw_explanation(explanation: Explanation) -> Picture:
     with legible(names):
         figure = picture(8, 4.6 + (1.9 if near else 0))
         if not near:
-            _draw_evidence(figure, explanation)
+            _draw_attribution(figure, explanation)
             return figure
         above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(4.6, 1.9))).tolist()
-        _draw_evidence(above, explanation)
+        _draw_attribution(above, explanation)
         _draw_near(below, near, explanation.prediction.label)
     return figure
 
 
-def _draw_evidence(part: FigureBase, explanation: Explanation) -> None:
+def _draw_attribution(part: FigureBase, explanation: Explanation) -> None:
     left, right = part.subplots(1, 2)
     heat = explanation.attribution.heat
     _show(left, explanation.frame, tr("What the model sees"))
-    _show(right, _lit(explanation.frame, heat), _evidence_title(explanation))
+    _show(right, _lit(explanation.frame, heat), _attribution_title(explanation))
     if heat.any():
         right.contour(heat, levels=[0.5], colors="white", linewidths=1.2)
     part.suptitle(_answer(explanation.prediction))
@@ -123,7 +123,7 @@ def _answer(prediction: Prediction) -> str:
     return tr("Not sure: unlike every training photo (nearest class {name}, {chance})", name=name, chance=chance)
 
 
-def _evidence_title(explanation: Explanation) -> str:
+def _attribution_title(explanation: Explanation) -> str:
     name = drawn(shorten(explanation.asked, 24))
     if not explanation.attribution.heat.any():
         return tr("Nothing speaks for {name}", name=name)

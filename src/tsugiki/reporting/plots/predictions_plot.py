@@ -106,7 +106,11 @@ def plot_predictions(
 
 
 def draw_predictions(tiles: Sequence[Tile], *, columns: int = 3) -> Picture:
-    """A grid of photos, each under its predicted class and probability; wrong ones also say what they are."""
+    """A grid of photos, each under its predicted class and probability; wrong ones also say what they are.
+
+    Raises:
+        RequestError: When there is no photo.
+    """
     if not tiles:
         raise RequestError(tr("There is no photo to draw."))
     wide = min(columns, len(tiles))
