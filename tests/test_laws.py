@@ -139,7 +139,7 @@ def test_a_folder_has_about_a_dozen_files():
 def test_no_two_modules_have_one_name():
     names = Counter(path.stem for path in FILES if path.name != "__init__.py")
     names.subtract(_VERBS_NAMED_AS_THE_WORK)
-    _hold(((path, path.stem) for path in FILES if names[path.stem] > 1))
+    _hold((path, path.stem) for path in FILES if names[path.stem] > 1)
 
 
 def _public_functions() -> Iterator[tuple[Path, str, ast.FunctionDef | ast.AsyncFunctionDef, str]]:

@@ -49,13 +49,13 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(run):
-    return write_report(run, run.findings, name="my run")
+    return write_report(run, name="my run")
 
 
 @pytest.fixture(scope="module")
 def evil_page(tmp_path_factory):
     run = small_run(tmp_path_factory.mktemp("photos"), EVIL)
-    return write_report(run, run.findings, name='"><script>alert(3)</script>')
+    return write_report(run, name='"><script>alert(3)</script>')
 
 
 def test_every_tag_that_opens_closes(page, evil_page):
@@ -118,18 +118,16 @@ def test_templates_hold_no_words_of_their_own(template):
 def test_every_sentence_is_used_somewhere(run):
     from tsugiki.reporting.report import _glance, _sentences
 
-    findings = run.findings
     folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
     templates = "".join(entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".j2"))
-    used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run.evaluation, findings)}
-    assert set(_sentences(run, findings, "x")) <= used
+    used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run.evaluation, run.findings)}
+    assert set(_sentences(run, "x")) <= used
 
 
 def test_the_page_begins_in_the_language_in_use(run):
-    findings = run.findings
     with speaking("ja"):
-        assert '<html lang="ja">' in write_report(run, findings, name="x")
-    assert '<html lang="en">' in write_report(run, findings, name="x")
+        assert '<html lang="ja">' in write_report(run, name="x")
+    assert '<html lang="en">' in write_report(run, name="x")
 
 
 def test_its_numbers_are_those_of_the_run(run, page):
@@ -146,7 +144,7 @@ def test_its_size_stays_small_and_no_path_of_this_machine_is_inside(run, page):
 
 def test_many_classes_get_a_list_instead_of_a_matrix(tmp_path):
     run = small_run(tmp_path, tuple(f"class {number}" for number in range(20)), count=200)
-    page = write_report(run, run.findings, name="many")
+    page = write_report(run, name="many")
     assert "matrix" not in re.sub("<style>.*?</style>", "", page, flags=re.DOTALL)
     assert Reader(page).faults == []
 
@@ -155,8 +153,7 @@ def test_a_run_without_suspects_leaks_or_photos_is_told_too(tmp_path):
     import shutil
 
     run = small_run(tmp_path, leaky=False)
-    findings = run.findings
     shutil.rmtree(tmp_path / "val")
-    page = write_report(run, findings, name="x")
+    page = write_report(run, name="x")
     assert "No held-out photo has a twin among the others." in page
     assert Reader(page).faults == []

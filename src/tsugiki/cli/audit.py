@@ -23,11 +23,11 @@ def audit(
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
     from tsugiki.inspection.audit import audit as examine
-    from tsugiki.reporting.audit_page import PAGE, SUSPECTS, audit_table, save_audit
-    from tsugiki.reporting.run_folder import AUDIT, check_target
+    from tsugiki.reporting.audit_page import audit_table, save_audit
+    from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
 
     if out is not None:
-        check_target(out, AUDIT)
+        check_output_folder(out, AUDIT)
     found = examine(data, backbone=weights.load(backbone), seed=seed)
     if out is not None:
         save_audit(found, out)
@@ -36,7 +36,7 @@ def audit(
         return
     emit(aligned(audit_table(found)))
     if out is not None:
-        emit(str(out / PAGE))
+        emit(str(out / AUDIT_PAGE))
         say(tr("next: edit {file}, then tsugiki fit DATA --exclude FILE --relabel FILE", file=out / SUSPECTS))
     else:
         say(tr("next: --out FOLDER writes a page with the photos in question"))

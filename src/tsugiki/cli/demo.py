@@ -17,10 +17,10 @@ def demo(
     from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.cli.fit import classifier_of
     from tsugiki.data.load import load
-    from tsugiki.reporting.run_folder import check_target, save_run
+    from tsugiki.reporting.run_folder import check_output_folder, save_run
     from tsugiki.training.fit import fit
 
-    target = check_target(out)
+    target = check_output_folder(out)
     say(tr("The sample: drawings of pizza, steak and sushi, made by the program itself."))
     samples = load("sample:foodvision")
     run = fit(classifier_of(load_backbone("bundled:nae"), samples), samples)

@@ -34,14 +34,14 @@ def fit(
     from tsugiki.core.console import quiet
     from tsugiki.core.devices import pick_device
     from tsugiki.data.load import describe_samples, load
-    from tsugiki.reporting.run_folder import check_target
+    from tsugiki.reporting.run_folder import check_output_folder
     from tsugiki.training.corrections import apply_decisions, choose
     from tsugiki.training.fit import fit as train
     from tsugiki.training.trackers import require_tracker, tracking
 
     # What cannot work is refused before the first photo is opened.
     require_tracker(output.log)
-    target = check_target(out or default_target(photos.data))
+    target = check_output_folder(out or default_target(photos.data))
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()
     decided = choose(photos.exclude, photos.relabel)

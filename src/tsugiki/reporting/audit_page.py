@@ -11,17 +11,11 @@ from tsugiki.data.samples import Samples
 from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.locale.messages import tr
-from tsugiki.reporting.pages import charts
-from tsugiki.reporting.pages import sentences as photo_words
-from tsugiki.reporting.pages import sentences as report_words
-from tsugiki.reporting.pages.page import Both, in_both, render_page
-from tsugiki.reporting.pages.training_sentences import Words
+from tsugiki.reporting.pages import charts, sentences
+from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
+from tsugiki.reporting.pages.training_sentences import Sentences
 from tsugiki.reporting.report import add_images, count_table, pick_photos
-from tsugiki.reporting.run_folder import AUDIT, check_target
-
-PAGE = "audit.html"
-NUMBERS = "audit.json"
-SUSPECTS = "suspects.csv"
+from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
 
 _MOST_SUSPECTS = 36
 _MOST_ODD = 18
@@ -41,10 +35,10 @@ def save_audit(audit: Audit, folder: str | Path) -> Path:
     Raises:
         RequestError: When the folder holds anything else, or cannot be written.
     """
-    target = check_target(Path(folder), AUDIT)
+    target = check_output_folder(Path(folder), AUDIT)
     with atomic_folder(target) as temporary:
-        write_atomically(temporary / PAGE, write_audit_page(audit))
-        write_json(temporary / NUMBERS, audit.to_dict())
+        write_atomically(temporary / AUDIT_PAGE, write_audit_page(audit))
+        write_json(temporary / AUDIT_NUMBERS, audit.to_dict())
         write_suspects(temporary / SUSPECTS, audit.findings.suspects, names=audit.samples.names, classes=audit.samples.classes)
     return target
 
@@ -57,7 +51,7 @@ def write_audit_page(audit: Audit) -> str:
     return render_page(
         "audit.html.j2",
         " · ".join(samples.classes[:6]),
-        say=_in_both(audit),
+        say=_in_two_languages(audit),
         glance=[{"key": key, "to": to, "state": state} for key, to, state in _states(audit)],
         counts=count_table(samples),
         decisions=samples.decisions,
@@ -71,9 +65,9 @@ def write_audit_page(audit: Audit) -> str:
 
 def audit_table(audit: Audit) -> list[tuple[str, str]]:
     """A line per question: a mark (``ok``, ``look`` or ``-``) and a sentence, in the language in use."""
-    words = audit_words(audit)
+    said = audit_sentences(audit)
     marks = {"fine": "ok", "look": "look", "open": "-", "told": "-"}
-    return [(marks[state], words[key]) for key, _, state in _states(audit)]
+    return [(marks[state], said[key]) for key, _, state in _states(audit)]
 
 
 def _states(audit: Audit) -> list[tuple[str, str, str]]:
@@ -98,15 +92,15 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
     ]
 
 
-def audit_words(audit: Audit) -> Words:
+def audit_sentences(audit: Audit) -> Sentences:
     """What was found, in the language in use."""
     samples, found = audit.samples, audit.findings
     return {
-        **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
-        **photo_words.suspect_words(found),
-        **report_words.more_words(found.curve),
-        **_copy_words(audit),
-        "shortcut": photo_words.shortcut_sentence(found),
+        **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
+        **sentences.label_issue_sentences(found),
+        **sentences.learning_curve_sentences(found.curve),
+        **_duplicate_sentences(audit),
+        "shortcut": sentences.shortcut_sentence(found),
         "audit_title": tr("A look at the photos, before training"),
         "audit_how": _how(audit),
         "suspects_worth": tr("The better the backbone knows such photos, the more its doubts are worth."),
@@ -133,7 +127,7 @@ def _how(audit: Audit) -> str:
     )
 
 
-def _copy_words(audit: Audit) -> Words:
+def _duplicate_sentences(audit: Audit) -> Sentences:
     found = audit.findings
     if found.copies is None:
         unknown = tr("There are too many photos to compare each with each: nobody has looked for copies.")
@@ -192,9 +186,9 @@ def _sizes(audit: Audit) -> str:
     )
 
 
-def _in_both(audit: Audit) -> dict[str, Both]:
-    def say() -> Words:
+def _in_two_languages(audit: Audit) -> dict[str, Bilingual]:
+    def say() -> Sentences:
         where = tr("Type this in the folder of this page.")
-        return {**photo_words.page_words(), **audit_words(audit), "report": tr("Audit"), "where": where}
+        return {**sentences.page_labels(), **audit_sentences(audit), "report": tr("Audit"), "where": where}
 
-    return in_both(say)
+    return in_each_language(say)

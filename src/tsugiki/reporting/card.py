@@ -11,13 +11,10 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
-from tsugiki.evaluation.predictions import Document
-from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import speaking
-from tsugiki.reporting.pages import sentences as photo_words
-from tsugiki.reporting.pages import sentences as report_words
+from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.page import fill_text
-from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, training_words
+from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, training_sentences
 from tsugiki.training.run import Run
 
 _MOST_CLASSES = 100
@@ -30,12 +27,11 @@ _LICENCES = frozenset(
 )
 
 
-def write_card(run: Run, findings: Findings, *, name: str) -> str:
+def write_card(run: Run, *, name: str) -> str:
     """The card.
 
     Args:
         run: What it is about.
-        findings: From :func:`tsugiki.training.run.find_in_run`.
         name: Of the run's folder, without its path.
     """
     classes = run.classifier.classes
@@ -53,8 +49,8 @@ def write_card(run: Run, findings: Findings, *, name: str) -> str:
         counts=Counter(run.samples.splits),
         weights=_weights(run.classifier),
         fingerprint=run.classifier.notes.get("data_fingerprint", ""),
-        en=_said(run, findings, name, language="en"),
-        ja=_said(run, findings, name, language="ja"),
+        en=_said(run, name, language="en"),
+        ja=_said(run, name, language="ja"),
     )
 
 
@@ -119,17 +115,17 @@ def _weights_line(what: str, origin: WeightsOrigin, digest: str = "SHA-256") -> 
     return {"what": what, "label": origin.label, "digest": digest, "sha256": origin.sha256, "licence": origin.licence}
 
 
-def _said(run: Run, findings: Findings, name: str, *, language: str) -> dict[str, str]:
-    evaluation: Document = run.evaluation
+def _said(run: Run, name: str, *, language: str) -> dict[str, str]:
+    evaluation, findings = run.evaluation, run.findings
     with speaking(language):
         return {
-            **report_words.hero_words(evaluation),
-            **report_words.score_words(evaluation),
-            **report_words.use_words(name),
-            **report_words.trust_words(evaluation, run.classifier.notes),
-            **report_words.unknown_words(run.classifier),
-            **training_words(run),
-            **report_words.more_words(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
-            **photo_words.leak_words(evaluation, findings, run.samples.splits),
-            **photo_words.suspect_words(findings),
+            **sentences.headline_sentences(evaluation),
+            **sentences.score_sentences(evaluation),
+            **sentences.usage_sentences(name),
+            **sentences.calibration_sentences(evaluation, run.classifier.notes),
+            **sentences.out_of_distribution_sentences(run.classifier),
+            **training_sentences(run),
+            **sentences.learning_curve_sentences(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **sentences.duplicate_sentences(evaluation, findings, run.samples.splits),
+            **sentences.label_issue_sentences(findings),
         }

@@ -16,11 +16,9 @@ import numpy as np
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
 from tsugiki.inspection.findings import Findings
-from tsugiki.reporting.pages import charts
-from tsugiki.reporting.pages import sentences as photo_words
-from tsugiki.reporting.pages import sentences as words
-from tsugiki.reporting.pages.page import Both, in_both, render_page, thumbnails
-from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_words
+from tsugiki.reporting.pages import charts, sentences
+from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page, thumbnails
+from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_sentences
 from tsugiki.training.run import Run
 
 _MOST_MISTAKES = 12
@@ -34,22 +32,20 @@ _WORTH_A_LOOK = 0.05  # expected calibration error
 Plain = dict[str, Any]
 
 
-def write_report(run: Run, findings: Findings, *, name: str) -> str:
+def write_report(run: Run, *, name: str) -> str:
     """The page.
 
     Args:
         run: What it is about.
-        findings: From :func:`tsugiki.training.run.find_in_run`.
         name: Of the run's folder, without its path.
     """
-    gallery = _Gallery.of(run, findings)
-    evaluation = run.evaluation
+    gallery, evaluation = _Gallery.of(run), run.evaluation
     return render_page(
         "report.html.j2",
         " · ".join(run.classifier.classes[:6]),
-        say=_sentences(run, findings, name),
-        glance=_glance(evaluation, findings),
-        charts=_charts(run, findings),
+        say=_sentences(run, name),
+        glance=_glance(evaluation, run.findings),
+        charts=_charts(run),
         evaluation=evaluation,
         classes=evaluation["classes"],
         **_confusion(evaluation["confusion"]["counts"], evaluation["classes"]),
@@ -68,21 +64,21 @@ def write_report(run: Run, findings: Findings, *, name: str) -> str:
     )
 
 
-def _sentences(run: Run, findings: Findings, name: str) -> dict[str, Both]:
-    evaluation, samples = run.evaluation, run.samples
-    return in_both(
+def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
+    evaluation, samples, findings = run.evaluation, run.samples, run.findings
+    return in_each_language(
         lambda: {
-            **photo_words.page_words(),
-            **words.hero_words(evaluation),
-            **words.score_words(evaluation),
-            **words.trust_words(evaluation, run.classifier.notes),
-            **words.unknown_words(run.classifier),
-            **photo_words.leak_words(evaluation, findings, samples.splits),
-            **photo_words.suspect_words(findings),
-            **words.more_words(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
-            **training_words(run),
-            **words.use_words(name),
-            **photo_words.data_words(len(samples), len(samples.classes), len(samples.left_out)),
+            **sentences.page_labels(),
+            **sentences.headline_sentences(evaluation),
+            **sentences.score_sentences(evaluation),
+            **sentences.calibration_sentences(evaluation, run.classifier.notes),
+            **sentences.out_of_distribution_sentences(run.classifier),
+            **sentences.duplicate_sentences(evaluation, findings, samples.splits),
+            **sentences.label_issue_sentences(findings),
+            **sentences.learning_curve_sentences(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **training_sentences(run),
+            **sentences.usage_sentences(name),
+            **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
         }
     )
 
@@ -104,15 +100,15 @@ def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str,
     return [{"key": key, "to": to, "state": state} for key, to, state in states]
 
 
-def _charts(run: Run, findings: Findings) -> Plain:
-    evaluation = run.evaluation
+def _charts(run: Run) -> Plain:
+    evaluation, curve = run.evaluation, run.findings.curve
     calibration = evaluation["calibration"]
     before = () if calibration["temperature"] in (None, 1) else calibration["before"]["reliability"]
     guess = evaluation["majority_guess"]["accuracy"]
     return {
         "strip": charts.interval_strip(evaluation["accuracy"], evaluation["accuracy_interval"], guess),
         "reliability": charts.reliability_chart(calibration["after"]["reliability"], before),
-        "learning": charts.learning_chart(findings.curve) if findings.curve else "",
+        "learning": charts.learning_chart(curve) if curve else "",
         "loss": charts.history_chart(run.history, "loss") if run.history else "",
         "accuracy": charts.history_chart(run.history, "acc") if run.history else "",
     }
@@ -151,9 +147,9 @@ class _Gallery:
     odd: list[Plain]
 
     @classmethod
-    def of(cls, run: Run, findings: Findings) -> _Gallery:
+    def of(cls, run: Run) -> _Gallery:
         mistakes = _mistakes(run)
-        suspects, twins, odd = pick_photos(run.samples, findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
+        suspects, twins, odd = pick_photos(run.samples, run.findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
         shown = [*mistakes, *suspects, *odd, *(side for pair in twins for side in pair)]
         add_images(run.samples.root, shown)
         return cls(mistakes, suspects, twins, odd)

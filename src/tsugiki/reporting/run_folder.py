@@ -1,4 +1,7 @@
-"""Where a run or an audit may be written: nothing that is not one of them is ever replaced."""
+"""The folder of a run: what is in it, where it may be, and how it is written.
+
+Nothing that is neither a run nor an audit is ever replaced.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
 from tsugiki.training.run import Run
 
-RUN_FILES = (
-    "classifier.json",
-    "weights.safetensors",
-    "history.csv",
-    "evaluation.json",
-    "predictions.csv",
-    "suspects.csv",
-    "report.html",
-    "README.md",
-)
-AUDIT_FILES = ("audit.json", "audit.html", "suspects.csv")
+HISTORY = "history.csv"
+EVALUATION = "evaluation.json"
+PREDICTIONS = "predictions.csv"
+SUSPECTS = "suspects.csv"
+REPORT = "report.html"
+CARD = "README.md"
+RUN_FILES = ("classifier.json", "weights.safetensors", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
+HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
+AUDIT_PAGE = "audit.html"
+AUDIT_NUMBERS = "audit.json"
+AUDIT_FILES = (AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS)
 
 _MAY_BE_THERE = frozenset({"predictions.png", "weights.safetensors.new", ".DS_Store", "Thumbs.db", "desktop.ini"})
 """Pictures of ``demo``, what an interrupted save has left, and what file managers put everywhere."""
@@ -53,7 +56,7 @@ RUN = Kind("run", RUN_FILES)
 AUDIT = Kind("audit", AUDIT_FILES)
 
 
-def check_target(folder: Path, kind: Kind = RUN) -> Path:
+def check_output_folder(folder: Path, kind: Kind = RUN) -> Path:
     """Refuse, before anything is written, a folder that is something else or that cannot be written.
 
     Args:
@@ -99,15 +102,6 @@ def _refusal(folder: Path, kind: Kind, *, got: str) -> RequestError:
     return RequestError(what, allowed=allowed, got=got, cure=tr("name another folder, as {folder}", folder=other))
 
 
-HISTORY = "history.csv"
-EVALUATION = "evaluation.json"
-PREDICTIONS = "predictions.csv"
-SUSPECTS = "suspects.csv"
-REPORT = "report.html"
-CARD = "README.md"
-HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
-
-
 def save_run(run: Run, folder: str | Path) -> Path:
     """Write everything about a run into ``folder``; an older run there is replaced, and only when the new one is whole.
 
@@ -126,17 +120,16 @@ def save_run(run: Run, folder: str | Path) -> Path:
     target = Path(folder)
     if not is_main_process():
         return target
-    check_target(target)
-    name = target.resolve().name
-    findings = run.findings
+    check_output_folder(target)
+    name, findings = target.resolve().name, run.findings
     with atomic_folder(target) as temporary:
         run.classifier.save(temporary)
         write_atomically(temporary / HISTORY, _history_csv(run.history))
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
         write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
-        write_atomically(temporary / REPORT, write_report(run, findings, name=name))
-        write_atomically(temporary / CARD, write_card(run, findings, name=name))
+        write_atomically(temporary / REPORT, write_report(run, name=name))
+        write_atomically(temporary / CARD, write_card(run, name=name))
     return target
 
 

@@ -1,7 +1,7 @@
-"""From a template to one self-contained HTML file: style, script, pictures inside, all text escaped, nothing fetched, ever.
+"""One self-contained page: templates, sentences in two languages of which the reader chooses, and small pictures.
 
-The page's own policy forbids the browser any request and any script but ours, so that not even a file name that looks like
-HTML could do anything. A page carries its sentences in English and Japanese, and its reader chooses.
+Sentences are made by ordinary functions that speak the language in use; :func:`in_each_language` calls such a function
+twice. Pictures are JPEG in a data address, so that one file is all there is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,7 +23,6 @@ from PIL import Image
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
-from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, strict_pillow
 from tsugiki.locale.messages import in_a_row, language, speaking
 
@@ -30,47 +30,8 @@ _SIDE = 208
 _QUALITY = 72
 
 
-def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
-    """A data address per photo; photos that cannot be read any more are not in it."""
-    wanted = list(dict.fromkeys(paths))
-    with ContextThreadPool(usable_cores()) as pool, strict_pillow():
-        made = pool.map(thumbnail, wanted)
-        return {path: address for path, address in zip(wanted, made, strict=True) if address}
-
-
-def thumbnail(path: Path, *, side: int = _SIDE) -> str:
-    """The photo's middle square as a data address, or ``""`` when it cannot be read any more."""
-    try:
-        return data_address(_square(path, side))
-    except (OSError, UnreadablePhoto, Image.DecompressionBombError):
-        return ""
-
-
-def data_address(photo: Image.Image) -> str:
-    """A picture as ``data:image/jpeg``."""
-    stream = io.BytesIO()
-    photo.save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def _square(path: Path, side: int) -> Image.Image:
-    upright = _opened(path.read_bytes(), 2 * side)
-    edge = min(upright.size)
-    left, top = (upright.width - edge) // 2, (upright.height - edge) // 2
-    return upright.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge), reducing_gap=2.0)
-
-
-def _opened(content: bytes, least: int) -> Image.Image:
-    """The photo, upright; a large JPEG is decoded at a fraction of its size."""
-    if not content.startswith(b"\xff\xd8\xff"):
-        return open_photo(content)
-    with Image.open(io.BytesIO(content), formats=("JPEG",)) as photo:
-        photo.draft("RGB", (least, least))
-        return open_photo(photo)
-
-
 @dataclass(frozen=True)
-class Both:
+class Bilingual:
     """One sentence in both languages; Jinja2 writes it as two marked parts, of which the style sheet shows one."""
 
     en: str
@@ -88,22 +49,22 @@ class Both:
         return bool(self.en)
 
 
-def in_both(say: Callable[[], Mapping[str, str]]) -> dict[str, Both]:
+def in_each_language(say: Callable[[], Mapping[str, str]]) -> dict[str, Bilingual]:
     """What ``say`` says in English and in Japanese, sentence by sentence."""
     with speaking("en"):
         english = dict(say())
     with speaking("ja"):
         japanese = say()
-    return {name: Both(text, japanese[name]) for name, text in english.items()}
+    return {name: Bilingual(text, japanese[name]) for name, text in english.items()}
 
 
-def flow(sentences: Iterable[Both]) -> Both:
+def flow(sentences: Iterable[Bilingual]) -> Bilingual:
     """Sentences one after the other, spaced as each language spaces them; empty ones are left out."""
     parts = [part for part in sentences if part]
     with speaking("en"):
         english = in_a_row(*(part.en for part in parts))
     with speaking("ja"):
-        return Both(english, in_a_row(*(part.ja for part in parts)))
+        return Bilingual(english, in_a_row(*(part.ja for part in parts)))
 
 
 def render_page(template: str, title: str, **values: Any) -> str:
@@ -171,3 +132,42 @@ def _interval(ends: Sequence[float]) -> str:
 @functools.cache
 def _resource(name: str) -> str:
     return resources.files("tsugiki.reporting.pages").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
+    """A data address per photo; photos that cannot be read any more are not in it."""
+    wanted = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(usable_cores()) as pool, strict_pillow():
+        made = pool.map(thumbnail, wanted)
+        return {path: address for path, address in zip(wanted, made, strict=True) if address}
+
+
+def thumbnail(path: Path, *, side: int = _SIDE) -> str:
+    """The photo's middle square as a data address, or ``""`` when it cannot be read any more."""
+    try:
+        return data_address(_square(path, side))
+    except (OSError, UnreadablePhoto, Image.DecompressionBombError):
+        return ""
+
+
+def data_address(photo: Image.Image) -> str:
+    """A picture as ``data:image/jpeg``."""
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _square(path: Path, side: int) -> Image.Image:
+    upright = _opened(path.read_bytes(), 2 * side)
+    edge = min(upright.size)
+    left, top = (upright.width - edge) // 2, (upright.height - edge) // 2
+    return upright.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge), reducing_gap=2.0)
+
+
+def _opened(content: bytes, least: int) -> Image.Image:
+    """The photo, upright; a large JPEG is decoded at a fraction of its size."""
+    if not content.startswith(b"\xff\xd8\xff"):
+        return open_photo(content)
+    with Image.open(io.BytesIO(content), formats=("JPEG",)) as photo:
+        photo.draft("RGB", (least, least))
+        return open_photo(photo)

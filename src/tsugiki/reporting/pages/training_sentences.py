@@ -15,12 +15,14 @@ from tsugiki.fine_tuning.model_selection import choice_sentence
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.training.run import Run
 
-Words = dict[str, str]
+Sentences = dict[str, str]
+"""Sentences in the language in use, by the name that a template asks for."""
+
 Notes = Mapping[str, Any]
 """How a classifier was trained: ``classifier.notes``, or a part of it."""
 
 
-def training_words(run: Run) -> Words:
+def training_sentences(run: Run) -> Sentences:
     """What was trained how, in plain words."""
     classifier, notes = run.classifier, run.classifier.notes
     fine_tuned = is_fine_tuned(notes)

@@ -8,7 +8,7 @@ from tests.reporting.runs import small_run
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.audit_page import save_audit
-from tsugiki.reporting.run_folder import AUDIT, RUN, RUN_FILES, check_target, save_run
+from tsugiki.reporting.run_folder import AUDIT, RUN, RUN_FILES, check_output_folder, save_run
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +47,23 @@ def test_what_may_be_written(tmp_path, monkeypatch):
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "audit.json").touch()
     for good in ("new/deep", "empty"):
-        assert check_target(tmp_path / good, RUN) == check_target(tmp_path / good, AUDIT) == tmp_path / good
-    assert check_target(tmp_path / "audit", AUDIT)
+        assert check_output_folder(tmp_path / good, RUN) == check_output_folder(tmp_path / good, AUDIT) == tmp_path / good
+    assert check_output_folder(tmp_path / "audit", AUDIT)
     (tmp_path / "file").touch()
     for bad in ("", "file", "file/run", "audit"):
         with pytest.raises(RequestError):
-            check_target(tmp_path / bad)
+            check_output_folder(tmp_path / bad)
     monkeypatch.chdir(tmp_path / "empty")
     for bad in ("", "../empty"):
         with pytest.raises(RequestError, match="stands in"):
-            check_target(tmp_path / "empty" / bad)
+            check_output_folder(tmp_path / "empty" / bad)
     with speaking("ja"), pytest.raises(RequestError, match="置き換え"):
-        check_target(tmp_path / "file", AUDIT)
+        check_output_folder(tmp_path / "file", AUDIT)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be written")
 def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(RequestError, match="cannot be written"):
-        check_target(tmp_path / "new")
+        check_output_folder(tmp_path / "new")
     tmp_path.chmod(0o700)
