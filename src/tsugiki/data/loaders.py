@@ -18,6 +18,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -87,14 +88,17 @@ class PhotoLoader(DataLoader[Any]):
     def _watched(self) -> Iterator[tuple[Tensor, Tensor]]:
         before = self.generator.get_state()
         given = 0
+        workers = None
         try:
-            for batch in super().__iter__():
+            workers = super().__iter__()
+            for batch in workers:
                 yield batch
                 given += 1
         except (RuntimeError, OSError, EOFError, AttributeError, pickle.PicklingError) as fault:
             reason = _worker_trouble(fault)
             if not reason:
                 raise
+            _end(workers)
             self._give_up_workers(reason)
         else:
             return
@@ -105,6 +109,14 @@ class PhotoLoader(DataLoader[Any]):
         say(tr("Loading photos in worker processes failed here, so they are loaded in this one: {reason}", reason=reason))
         self.num_workers = 0
         self.prefetch_factor = None
+
+
+def _end(workers: object) -> None:
+    """End the other workers here: PyTorch tells of each that dies with an exception, which its destructor could only print."""
+    shut_down = getattr(workers, "_shutdown_workers", None)
+    if shut_down is not None:
+        with suppress(RuntimeError):
+            shut_down()
 
 
 def _worker_trouble(fault: Exception) -> str:
