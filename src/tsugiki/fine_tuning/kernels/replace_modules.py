@@ -13,7 +13,7 @@ from torch import nn
 from tsugiki.backbones.freezing import evaluating
 
 _TOLERANCE = 1e-3
-"""Largest difference of a rewired network's features from the original's, relative to the largest feature: a rounding error
+"""Largest difference of features with replaced modules from the original's, relative to the largest feature: a rounding error
 is far smaller, a wrong replacement far larger."""
 
 
