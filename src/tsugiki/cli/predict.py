@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tsugiki.classifier.answer import Prediction
-    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.predict import Predictor
     from tsugiki.data.sources.listing import LeftOut
 
 
@@ -46,12 +46,11 @@ def predict(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.load_predictor import load_predictor
     from tsugiki.classifier.predict import predict_files
-    from tsugiki.core.devices import pick_device
 
     paths, left_out = _photos(photos)
-    model = Classifier.load(run).to(pick_device(device))
+    model = load_predictor(run, device=device, count=len(paths))
     answers = predict_files(model, paths, left_out, top=top)
     problems = [answer for answer in answers if answer.problem]
     if len(problems) == len(answers):
@@ -79,7 +78,7 @@ def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
     return paths, left_out
 
 
-def _table(answers: Sequence[Prediction], model: Classifier) -> str:
+def _table(answers: Sequence[Prediction], model: Predictor) -> str:
     del model
     rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
     for answer in answers:
@@ -91,11 +90,11 @@ def _table(answers: Sequence[Prediction], model: Classifier) -> str:
     return aligned(rows)
 
 
-def _json(answers: Sequence[Prediction], model: Classifier) -> str:
+def _json(answers: Sequence[Prediction], model: Predictor) -> str:
     return json.dumps([answer.to_dict(model.classes) for answer in answers], ensure_ascii=False, indent=2)
 
 
-def _csv(answers: Sequence[Prediction], model: Classifier) -> str:
+def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["path", "predicted", "known", *(f"probability:{name}" for name in model.classes)])

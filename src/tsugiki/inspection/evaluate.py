@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.data.load import list_photos
@@ -38,14 +38,14 @@ class Evaluation:
     left_out: tuple[LeftOut, ...]
 
 
-def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
+def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
     by their content, wherever they lie. What a person's list decided in training holds here too.
 
     Args:
-        model: A trained classifier.
+        model: A trained classifier, or its engine.
         data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
 
@@ -59,7 +59,7 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
         say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
     if not len(samples):
         raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in samples.left_out[:3]))
-    table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))
+    table = extract(samples, model.network, preprocess=model.preprocess, settings=FeatureSettings(store=store))
     samples = table.samples
     answers = model.answer_head.probabilities(table.held_out).astype(np.float64)
     predictions = Predictions(samples.names, samples.splits, samples.labels, answers, model.classes)
@@ -78,7 +78,7 @@ def _candidates(data: Samples | str | Path, store: FeatureStore) -> tuple[Listin
     return listing, [Content(digest) for digest in data.digests]
 
 
-def _to_judge(model: Classifier, listing: Listing, contents: list[Content]) -> Samples:
+def _to_judge(model: Predictor, listing: Listing, contents: list[Content]) -> Samples:
     """The photos to judge, all of one split, their labels those of the model's classes."""
     seen = seen_before(model.notes, listing, contents)
     opened = {name for name, content in zip(listing.splits, contents, strict=True) if content.digest}
@@ -138,7 +138,7 @@ def _not_learned(rows: list[int], seen: SeenPhotos | None) -> list[int]:
     return others
 
 
-def _labels(model: Classifier, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _labels(model: Predictor, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
     strange = Counter(name for name in names if name not in model.classes)
     if strange:
         text = ", ".join(f"{name} ({count})" for name, count in strange.most_common(5))

@@ -27,7 +27,7 @@ PREDICTIONS = "predictions.csv"
 SUSPECTS = "suspects.csv"
 REPORT = "report.html"
 CARD = "README.md"
-RUN_FILES = ("classifier.json", "weights.safetensors", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
+RUN_FILES = ("classifier.json", "weights.safetensors", "engine", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
 AUDIT_PAGE = "audit.html"
 AUDIT_NUMBERS = "audit.json"
@@ -123,7 +123,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
     check_output_folder(target)
     name, findings = target.resolve().name, run.findings
     with atomic_folder(target) as temporary:
-        run.classifier.save(temporary)
+        run.classifier.save(temporary, proof=[run.samples.paths[row] for row in run.samples.held_out_rows])
         write_atomically(temporary / HISTORY, _history_csv(run.history))
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
