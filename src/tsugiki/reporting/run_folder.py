@@ -123,7 +123,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
     check_output_folder(target)
     name, findings = target.resolve().name, run.findings
     with atomic_folder(target) as temporary:
-        run.classifier.save(temporary, proof=[run.samples.paths[row] for row in run.samples.held_out_rows])
+        run.classifier.save(temporary, proof=run.samples.take(run.samples.held_out_rows).paths)
         write_atomically(temporary / HISTORY, _history_csv(run.history))
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
