@@ -94,6 +94,13 @@ def test_unreadable_photos_are_named_and_left_out(folders, capsys):
     assert "empty.jpg" in said
 
 
+def test_what_looks_whole_and_cannot_be_decoded_is_left_out_before_the_training(folders, capsys, hollow_png):
+    (folders[0] / "pizza" / "0.png").write_bytes(hollow_png)
+    train, _, _ = create_dataloaders(*folders, SMALL, 4, num_workers=0)
+    assert sum(len(labels) for _, labels in train) == 20
+    assert "pizza/0.png: damaged" in capsys.readouterr().err
+
+
 def test_other_classes_in_the_test_folder_never_shift_a_label(folders, capsys):
     import shutil
 

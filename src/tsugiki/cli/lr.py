@@ -123,8 +123,10 @@ def _start(
     chosen_groups(root, settings.unfreeze)
     samples = load(data, seed=settings.seed)
     split_for_validation(samples, settings)
+    # As in a fit, photos that cannot be read are out of the way before anything is learned, and the others are held out so.
     if run is not None:
-        return run, samples.with_classes(run.classes), _words_of(root.spec)
+        samples = samples.with_classes(run.classes)
+        return run, extract(samples, root, preprocess=run.preprocess).samples, _words_of(root.spec)
     classifier = Classifier(root, classes=samples.classes)
     table = extract(samples, root)
     head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))

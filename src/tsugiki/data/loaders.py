@@ -29,11 +29,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tsugiki.core.console import say
+from tsugiki.core.console import progress, say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.images.decode import open_photo
+from tsugiki.core.threads import ContextThreadPool
+from tsugiki.data.images.decode import open_photo, reopen_photo
 from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
@@ -72,11 +73,7 @@ class PhotoDataset(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         path, label = self.samples[row]
-        try:
-            photo = open_photo(path)
-        except UnreadablePhoto as fault:
-            raise DataError(tr("{path} cannot be read any more: {reason}", path=path, reason=fault.what)) from fault
-        return self.transform(photo), label
+        return self.transform(reopen_photo(path)), label
 
 
 class PhotoLoader(DataLoader[Any]):
@@ -195,7 +192,20 @@ def _listed(folder: Path, split: str) -> Listing:
 
 
 def _contents(listing: Listing) -> list[Content]:
+    """What every file holds, each photo decoded once: there is nobody behind a DataLoader who could leave one out later."""
+
+    def decoded(path: Path, content: Content) -> Content:
+        try:
+            open_photo(path)
+        except UnreadablePhoto as fault:
+            return Content(reason=fault.what)
+        return content
+
     contents = PhotoIndex().contents(listing.paths)
+    with ContextThreadPool(usable_cores()) as pool, progress(tr("Decoding photos"), len(contents)) as tick:
+        for at, content in enumerate(pool.map(decoded, listing.paths, contents)):
+            contents[at] = content
+            tick(1, "")
     if all(content.reason for content in contents):
         raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=contents[0].reason)
     return contents

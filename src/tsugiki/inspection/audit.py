@@ -16,7 +16,7 @@ from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import say
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.load import load
-from tsugiki.data.samples import Samples
+from tsugiki.data.samples import Samples, require_labels
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
@@ -98,10 +98,12 @@ def audit(
         features: Engine and store.
 
     Raises:
+        RequestError: When the photos have no labels.
         DataError: When the photos cannot be used at all.
     """
     features = features or FeatureSettings()
     samples = data if isinstance(data, Samples) else load(data, seed=seed, index=features.store)
+    require_labels(samples)
     if not isinstance(backbone, Backbone):
         backbone = load_backbone(backbone)
     table = extract(samples, backbone, settings=features)

@@ -286,13 +286,23 @@ class _Wish:
     def _judged(self, frozen: Run, tuned: FineTuned) -> Run:
         """The run of the fine-tuned classifier: its own features, calibrated on photos that it has not learned from."""
         classifier = tuned.classifier.to(frozen.classifier.device)
+        # A photo that has vanished during the training is left out; all others stay in the split that they were trained in.
+        photos = replace(frozen.samples, draw=None)
         with one_first(frozen.classifier.device):
             own = replace(self.features, views=0)
-            table = extract(frozen.samples, classifier.backbone, preprocess=classifier.preprocess, settings=own)
+            table = extract(photos, classifier.backbone, preprocess=classifier.preprocess, settings=own)
+        table = replace(table, samples=replace(table.samples, draw=frozen.samples.draw))
         classifier.notes = {**classifier.notes, "calibration": "validation"}
-        training, val = split_for_validation(table.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        place = {name: row for row, name in enumerate(table.samples.names)}
+        rows = [place.get(name) for name in frozen.samples.names]
+        training, val = (
+            [there for row in part if (there := rows[row]) is not None]
+            for part in split_for_validation(frozen.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        )
         calibrate_fine_tuned(classifier, table, training, val)
-        return _finished(classifier, tuned.history, table, frozen.out_of_fold, fine_tuned=True)
+        kept = [at for at, row in enumerate(frozen.samples.train_rows) if rows[row] is not None]
+        out_of_fold = None if frozen.out_of_fold is None else frozen.out_of_fold[kept]
+        return _finished(classifier, tuned.history, table, out_of_fold, fine_tuned=True)
 
 
 def _take_over(model: Classifier, tuned: Classifier) -> None:

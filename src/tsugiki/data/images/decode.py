@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
-from tsugiki.core.errors import TsugikiError, UnreadablePhoto
+from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import SharedSetting
 from tsugiki.data.images.file_type import name_content
 from tsugiki.locale.messages import tr
@@ -73,6 +73,18 @@ def open_photo(source: PhotoSource) -> Image.Image:
         content = read_content(source)
         with _identify(content) as photo:
             return _upright_rgb(photo)
+
+
+def reopen_photo(path: str | os.PathLike[str]) -> Image.Image:
+    """:func:`open_photo` for a photo that was readable when the work began.
+
+    Raises:
+        DataError: When it cannot be read any more; the file is named.
+    """
+    try:
+        return open_photo(path)
+    except UnreadablePhoto as fault:
+        raise DataError(tr("{path} cannot be read any more: {reason}", path=path, reason=fault.what)) from fault
 
 
 def content_digest(content: bytes) -> str:
