@@ -149,12 +149,21 @@ class Samples:
         listing = list_paths(paths, labels, splits, groups)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if labels is None:
-            return cls._unlabelled(listing, contents)
+            return cls.unlabelled(listing, contents)
         # Who names the splits has said all: photos are held out only if they are named.
         return cls.from_listing(listing, contents, seed=seed, held_out=held_out if splits is None else 0.0)
 
     @classmethod
-    def _unlabelled(cls, listing: Listing, contents: Sequence[Content]) -> Samples:
+    def unlabelled(cls, listing: Listing, contents: Sequence[Content]) -> Samples:
+        """The photos of a listing that can be read, without labels; where nobody said, they are in the split ``test``.
+
+        Args:
+            listing: ``N`` candidates.
+            contents: ``N``, one per candidate.
+
+        Raises:
+            DataError: When no photo can be read.
+        """
         rows, unreadable = _readable(listing, contents)
         return cls(
             root=listing.root,

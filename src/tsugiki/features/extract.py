@@ -47,12 +47,15 @@ class FeatureSettings:
         views: Augmented views per training photo, besides the photo itself.
         store: Where features are kept; by default in the program's cache.
         executor: Who decodes and computes; by default threads of this process.
+        exact: Whether photos to learn from are computed as exactly as those that are answered, and therefore once where each
+            is both; augmented views never are.
     """
 
     engine: EngineName = "auto"
     views: int = 0
     store: FeatureStore | None = None
     executor: Executor = in_threads
+    exact: bool = False
 
 
 def extract(
@@ -60,7 +63,7 @@ def extract(
 ) -> FeatureTable:
     """Compute, or find in the store, the features of all photos; photos that cannot be read are left out, and said.
 
-    Photos that are learned from are computed fast, all others exactly, as predictions are.
+    Photos that are learned from are computed fast (unless ``settings.exact``), all others exactly, as predictions are.
 
     Args:
         samples: Photos; copies of one another are computed once.
@@ -74,10 +77,11 @@ def extract(
     """
     settings = settings or FeatureSettings()
     extractor = Extractor(backbone, preprocess, settings)
+    way = EXACT if settings.exact else FAST
     computed, drawn = 0, samples.splits
     while True:
         rows = {"train": samples.train_rows, "held_out": samples.held_out_rows, "val": samples.val_rows}
-        found = {name: extractor(samples.take(rows[name]), FAST if name == "train" else EXACT) for name in rows}
+        found = {name: extractor(samples.take(rows[name]), way if name == "train" else EXACT) for name in rows}
         computed += sum(part.computed for part in found.values())
         unreadable = {rows[name][at]: reason for name, part in found.items() for at, reason in part.problems.items()}
         if not unreadable:
