@@ -298,15 +298,39 @@ def test_the_cache_is_shown_and_cleared(tsu, dishes, run_folder):
     assert json.loads(tsu("cache", "--json")[1])["vectors"] == 0
 
 
-def test_a_damaged_store_is_cleared_by_the_cure_that_is_named(tsu, dishes, run_folder):
+def test_a_damaged_store_is_said_and_made_anew(tsu, dishes, run_folder):
     from tsugiki.features.store import FeatureStore
 
     (FeatureStore().folder / "index.sqlite").write_bytes(b"no database" * 1000)
     status, out, err = tsu("evaluate", run_folder, dishes)
-    assert (status, out) == (1, "")
-    assert "tsugiki cache --clear" in err
-    assert tsu("cache", "--clear")[0] == 0
-    assert tsu("evaluate", run_folder, dishes)[0] == 0
+    assert status == 0
+    assert "is damaged: it is put aside" in err
+    status, again, err = tsu("evaluate", run_folder, dishes)
+    assert (status, again) == (0, out)
+    assert "damaged" not in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a cache that cannot be written: fit, audit, evaluate",
+    right="the same results, said once where they are kept",
+)
+def test_no_verb_needs_the_cache(tsu, dishes, run_folder, tmp_path, monkeypatch):
+    expected = tsu("evaluate", run_folder, dishes)[1]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "file" / "cache"))
+    status, out, err = tsu("evaluate", run_folder, dishes)
+    assert (status, out) == (0, expected)
+    assert err.count("keeps what it computes in memory") == 1
+    for words in (
+        ("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "new"),
+        ("audit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "found"),
+        ("cache",),
+    ):
+        status, _, err = tsu(*words)
+        assert status == 0, err
+        assert "keeps what it computes in memory" in err
+    assert (tmp_path / "new" / "classifier.json").is_file()
 
 
 @pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])

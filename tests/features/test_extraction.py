@@ -261,6 +261,43 @@ def test_lost_vectors_are_computed_again(nae, store, folder):
     assert worst_difference(vectors_of(found), right) < 1e-4
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a stored feature vector was damaged",
+    right="said, its photo looked at again; the features are what they were",
+)
+def test_damaged_vectors_are_computed_again(nae, store, folder, decoded, capsys):
+    before = vectors_of(look(nae, store, photos_in(folder), EXACT))
+    (path,) = store.folder.glob("*.f32")
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    content[4 * nae.num_features * 3 : 4 * nae.num_features * 4] = bytes(4 * nae.num_features)
+    path.write_bytes(content)
+    decoded.clear()
+    capsys.readouterr()
+    found = look(nae, FeatureStore(store.folder), photos_in(folder), EXACT)
+    assert "2 entries of the feature store" in capsys.readouterr().err
+    assert len(decoded) == found.computed == 2
+    assert np.array_equal(vectors_of(found), before)
+
+
+def test_lost_facts_are_found_out_again(nae, store, dishes):
+    samples = sharing.samples_of(sorted(dishes.rglob("*.jpg"))[:6])
+    settings = FeatureSettings(store=store)
+    before = extraction.extract(samples, nae, settings=settings).facts
+    store.ask(lambda connection: connection.execute("UPDATE photos SET look = look + 1"), None, writes=True)
+    assert extraction.extract(samples, nae, settings=settings).facts == before
+
+
+def test_features_that_are_no_numbers_are_refused(nae, store, folder):
+    broken = copy.deepcopy(nae)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    with pytest.raises(DataError, match="no numbers"):
+        look(broken, store, photos_in(folder), EXACT, engine="torch")
+    assert store.size()[2] == 0
+
+
 def test_a_store_that_is_cleared_meanwhile_is_noticed(nae, store, folder, monkeypatch):
     monkeypatch.setattr(Space, "add", lambda *_: None)
     with pytest.raises(extraction.TsugikiError, match="cleared"):

@@ -160,6 +160,12 @@ class ChunkWorker:
             except UnreadablePhoto as fault:
                 problems[position] = fault.what
         vectors = self._compute(good) if good else np.empty((0, self._width), np.float32)
+        for position, vector in zip(good, vectors, strict=True):
+            if not np.isfinite(vector).all():
+                raise DataError(
+                    tr("The network gives no numbers for {path}.", path=self._reader.paths[position]),
+                    cure=tr("try --engine torch; if that gives none either, the weights are damaged"),
+                )
         return Chunk(list(good), vectors, [pixels.facts for pixels in good.values()], problems)
 
     def _compute(self, photos: dict[int, Pixels]) -> FeatureBatch:

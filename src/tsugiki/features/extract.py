@@ -35,6 +35,8 @@ _PIXELS = 1
 
 Features of other pixels are other features, so the number is a part of every space's key."""
 
+_ATTEMPTS = 3  # what another process has cleared away meanwhile is computed once more
+
 _KEEP_EVERY = 2.0  # seconds: what an interruption can cost
 
 
@@ -78,6 +80,7 @@ def extract(
     settings = settings or FeatureSettings()
     extractor = Extractor(backbone, preprocess, settings)
     way = EXACT if settings.exact else FAST
+    extractor.store.drop_rows_without_facts(samples.digests)
     computed, drawn = 0, samples.splits
     while True:
         rows = {"train": samples.train_rows, "held_out": samples.held_out_rows, "val": samples.val_rows}
@@ -183,6 +186,13 @@ class Extractor:
             DataError: When a file changed while it was being looked at.
             TsugikiError: When the store cannot be used, or was cleared meanwhile.
         """
+        for _ in range(_ATTEMPTS):
+            found = self._extracted(samples, way, precision)
+            if all(row >= 0 or position in found.problems for position, row in enumerate(found.rows)):
+                return found
+        raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
+
+    def _extracted(self, samples: Samples, way: Way, precision: str) -> Extracted:
         keys = [way.view.row_key(digest) for digest in samples.digests]
         stored = self._most_complete(keys, way, precision)
         todo = _first_of_each(stored.rows, keys)
@@ -206,10 +216,7 @@ class Extractor:
                 keeper.take(chunk)
                 tick(len(chunk.positions) + len(chunk.problems), "")
         problems = _for_all_copies(problems | keeper.problems, samples.digests)
-        found = Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
-        if any(row < 0 and position not in problems for position, row in enumerate(found.rows)):
-            raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
-        return found
+        return Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
 
     def _space(self, way: Way, precision: str) -> Space:
         parts = {

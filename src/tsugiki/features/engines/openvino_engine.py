@@ -21,6 +21,7 @@ from tsugiki.backbones.freezing import evaluating
 from tsugiki.core.devices import one_thread, usable_cores
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import FeatureBatch, Normalised, PixelBatch
+from tsugiki.features.engines.openvino_import import openvino_module
 
 _BATCH = 8
 _HINTS = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}
@@ -38,19 +39,18 @@ class OpenVINONetwork:
     """
 
     def __init__(self, backbone: Backbone, preprocess: Preprocess) -> None:
-        # The front end is used directly: `openvino.convert_model` would report the conversion to its maker.
-        from openvino import Type
-        from openvino.frontend import FrontEndManager
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
+        # The front end is used directly: `openvino.convert_model` takes the same way, and reports it to its maker.
+        type_u8 = openvino_module("openvino").Type.u8
+        front_ends = openvino_module("openvino.frontend").FrontEndManager()
+        decoders = openvino_module("openvino.frontend.pytorch.ts_decoder")
         shape = [_BATCH, 3, *preprocess.size]
         with warnings.catch_warnings(), evaluating(backbone), _constants(backbone), one_thread():
             warnings.simplefilter("ignore")  # tracing is deprecated in favour of an exporter that takes five times as long
             example = torch.zeros(shape, dtype=torch.uint8)
-            decoder = TorchScriptPythonDecoder(_traced(Normalised(backbone, preprocess).eval(), example))
-            front_end = FrontEndManager().load_by_framework("pytorch")
+            decoder = decoders.TorchScriptPythonDecoder(_traced(Normalised(backbone, preprocess).eval(), example))
+            front_end = front_ends.load_by_framework("pytorch")
             self.model = front_end.convert(front_end.load(decoder))
-        self.model.inputs[0].get_node().set_element_type(Type.u8)
+        self.model.inputs[0].get_node().set_element_type(type_u8)
         self.model.reshape({0: shape})
 
 
@@ -129,6 +129,4 @@ def native_precisions() -> tuple[str, ...]:
 
 @functools.cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return openvino_module("openvino").Core()
