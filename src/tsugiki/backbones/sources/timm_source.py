@@ -110,10 +110,13 @@ def from_config(config: Mapping[str, Any]) -> Preprocess:
     """Timm's data configuration in our words."""
     _, height, width = config["input_size"]
     interpolation: Interpolation = "bicubic" if config["interpolation"] == "random" else config["interpolation"]
+    fit = _FITS.get(config.get("crop_mode", "center"), "crop")
+    frame = math.floor(height / config["crop_pct"]), math.floor(width / config["crop_pct"])
+    by_side = frame[0] == frame[1] if fit == "crop" else frame == (height, width)  # timm's own rule for what is square
     return Preprocess(
         size=(height, width),
-        resize=math.floor(min(height, width) / config["crop_pct"]),
-        fit=_FITS.get(config.get("crop_mode", "center"), "crop"),
+        resize=min(frame) if by_side else frame,
+        fit=fit,
         interpolation=interpolation,
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),

@@ -15,7 +15,7 @@ import io
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,7 @@ def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
-        photo, preprocess = photo.crop(_box(part, *photo.size)), replace(preprocess, fit="squash")
+        photo, preprocess = photo.crop(_box(part, *photo.size)), preprocess.squashed()
     values = preprocess.pixels(photo)
     return Pixels(_mirrored(values, content, view), facts)
 
