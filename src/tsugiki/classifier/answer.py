@@ -131,6 +131,10 @@ class AnswerHead:
         """Calibrated probabilities ``[B, K]`` of features ``[B, D]``."""
         return calibrated(self.logits(features), self.temperature)
 
+    def known(self, features: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+        """``[B]`` whether photos of features ``[B, D]`` are like the training photos; ``None`` where nobody can tell."""
+        return None if self.unknown is None else np.asarray(self.unknown.distance(features) <= self.unknown.threshold, np.bool_)
+
     def answer(self, features: npt.NDArray[Any], names: Sequence[str], *, top: int = 3) -> list[Prediction]:
         """Answers for ``B`` photos whose features ``[B, D]`` are known, named as in ``names``; ``top`` classes are ranked."""
         probabilities = self.probabilities(features)

@@ -22,7 +22,7 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.sources.listing import LeftOut, Listing, natural
 from tsugiki.data.sources.lists import list_paths
-from tsugiki.data.splits import SPLITS, Columns, Draw, draw_splits, warnings_about
+from tsugiki.data.splits import SPLITS, Columns, Draw, draw_apart, draw_splits, warnings_about
 from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1
@@ -279,7 +279,7 @@ class Samples:
         if self.draw is not None and len(kept):
             before = _said_of_draw(self, self.draw)
             kept = replace(kept, decisions=tuple(sentence for sentence in kept.decisions if sentence != before))
-            kept = _with_drawn_splits(kept, kept.label_names(), self.draw)
+            kept = _with_drawn_splits(kept, kept.label_names(), replace(self.draw, settled=False))
         learned = {int(label) for label in kept.labels[kept.train_rows]}
         empty = [name for label, name in enumerate(self.classes) if label not in learned and self.train_rows]
         if empty:
@@ -291,6 +291,25 @@ class Samples:
         if self.held_out and not kept.rows_of(self.held_out):
             raise DataError(tr("No held-out photo can be read."), got=_reasons(lost), cure=tr("put readable photos there"))
         return _with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
+
+
+def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
+    """The samples such that near copies are in one split, where a draw had parted them; the same samples where nobody drew.
+
+    Args:
+        samples: Not changed.
+        near: Pairs of rows that show the same picture.
+    """
+    draw = samples.draw
+    if draw is None or draw.settled:
+        return samples
+    splits = draw_apart(draw, samples.label_names(), samples.digests, samples.groups, near, samples.splits)
+    told = samples.decisions
+    if moved := sum(new != old for new, old in zip(splits, samples.splits, strict=True)):
+        sentence = tr("Near copies stay together, too: {count} photos changed sides for that.", count=moved)
+        before, after = _said_of_draw(samples, draw), _said_of_draw(replace(samples, splits=splits), draw)
+        told = (*(after if one == before else one for one in told), sentence)
+    return _with_warnings(replace(samples, splits=splits, draw=replace(draw, settled=True), decisions=told))
 
 
 def require_labels(samples: Samples) -> None:

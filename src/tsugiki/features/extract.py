@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.load import describe_samples
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.samples import Samples
+from tsugiki.data.samples import Samples, settled
 from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
 from tsugiki.features.engines.engine import FeatureBatch
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
@@ -81,29 +81,55 @@ def extract(
     extractor = Extractor(backbone, preprocess, settings)
     way = EXACT if settings.exact else FAST
     extractor.store.drop_rows_without_facts(samples.digests)
-    computed, drawn = 0, samples.splits
+    computed, drawn = 0, len(samples)
     while True:
         rows = {"train": samples.train_rows, "held_out": samples.held_out_rows, "val": samples.val_rows}
         found = {name: extractor(samples.take(rows[name]), way if name == "train" else EXACT) for name in rows}
         computed += sum(part.computed for part in found.values())
         unreadable = {rows[name][at]: reason for name, part in found.items() for at, reason in part.problems.items()}
-        if not unreadable:
+        if unreadable:
+            for row, reason in sorted(unreadable.items()):
+                say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
+            samples = samples.without_unreadable(unreadable)
+            continue
+        table = _table(extractor, samples, found, computed)
+        before, samples = samples, _settled(table)
+        table = replace(table, samples=samples)
+        if samples.splits == before.splits:
             break
-        for row, reason in sorted(unreadable.items()):
-            say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
-        samples = samples.without_unreadable(unreadable)
-    if len(samples) < len(drawn) and samples.draw is not None:
+    if samples.draw is not None and len(samples) < drawn:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
-    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision) or [found["train"]]
+    if not settings.views:
+        return table
+    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
+    vectors = FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train]))
+    return replace(table, train=vectors, computed=computed + sum(part.computed for part in train))
+
+
+def _table(extractor: Extractor, samples: Samples, found: Mapping[str, Extracted], computed: int) -> FeatureTable:
+    """The photos themselves, without augmented views."""
+    train = found["train"]
     return FeatureTable(
         samples,
-        train=FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train])),
+        train=FeatureRows(train.space.vectors(), train.rows),
         val=found["val"].vectors(),
         held_out=found["held_out"].vectors(),
         facts=extractor.store.facts(samples.digests),
-        computed=computed + (sum(part.computed for part in train) if settings.views else 0),
-        memory=Memory(extractor.store, extractor.about(samples, found["train"].precision)),
+        computed=computed,
+        memory=Memory(extractor.store, extractor.about(samples, train.precision)),
     )
+
+
+def _settled(table: FeatureTable) -> Samples:
+    """The samples, held out anew where the draw had parted near copies: they are known by their features only."""
+    samples = table.samples
+    if samples.draw is None or samples.draw.settled or table.duplicates is None:
+        return samples
+    together = settled(samples, [(pair.first, pair.second) for pair in table.duplicates])
+    for sentence in together.decisions:
+        if sentence not in samples.decisions:
+            say(sentence)
+    return together
 
 
 def weights_key(backbone: Backbone) -> str:

@@ -22,7 +22,7 @@ from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiE
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.predictions import headline
+from tsugiki.evaluation.headline import headline
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable

@@ -12,7 +12,8 @@ from typing import Any
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.duplicates import across
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
-from tsugiki.evaluation.predictions import Document, headline
+from tsugiki.evaluation.headline import headline
+from tsugiki.evaluation.predictions import Document
 from tsugiki.fine_tuning.model_selection import verdict_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
