@@ -101,7 +101,7 @@ def test_a_run_names_its_own_backbone_and_weights(dishes, dish_run, tmp_path, ca
         ("--unfreeze", "99"),
         ("--unfreeze", "²"),
         ("--unfreeze", "no_such_layer"),
-        ("--plot", "x.jpg"),
+        ("--plot", "x.gif"),
         ("--plot", "x"),
         ("--plot", "."),
         ("--batch-size", "0"),

@@ -17,6 +17,7 @@ from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_path
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, names_a_file, read_weights
 from tsugiki.backbones.zoo import Zoo, find_zoo
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
@@ -190,7 +191,7 @@ def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
             tr("{name} asks for more than an architecture.", name=spec.architecture),
             allowed=tr("the name of an architecture, and arguments that say how it is built"),
             got=", ".join(strange) or repr(name),
-            cure=tr("give weights with --weights"),
+            cure=tr("give weights with {argument}", argument=argument("weights")),
         )
 
 
@@ -205,7 +206,9 @@ def _fill(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]
         raise WeightsError(
             tr("The weights in {file} do not fit {architecture}.", file=file.name, architecture=spec.architecture),
             got=str(gap),
-            cure=tr("name the architecture they were made for, or give its variant with --model-arg NAME=VALUE"),
+            cure=tr(
+                "name the architecture they were made for, or give its variant with {argument}", argument=argument("model_args")
+            ),
         )
     return fill(network, state)
 

@@ -19,6 +19,8 @@ import typer
 from tsugiki import __version__
 from tsugiki.cli.options import spread
 from tsugiki.cli.usage import Command, Group, refusal
+from tsugiki.cli.values import as_typed
+from tsugiki.core.arguments import named_by
 from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.locale.messages import LANGUAGES, tr, use_language
@@ -57,7 +59,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
-        sys.exit(_application(words)(words, standalone_mode=False))
+        with named_by(as_typed):
+            sys.exit(_application(words)(words, standalone_mode=False))
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
     except Exception as error:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from tsugiki.core.console import emit
+from tsugiki.core.visible import visible
 
 
 def emit_json(document: object) -> None:
@@ -17,6 +18,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines; columns are padded by the width that a terminal gives them (a Japanese letter takes two)."""
     from rich.cells import cell_len, set_cell_size
 
+    rows = [[visible(cell, one_line=True) for cell in row] for row in rows]
     widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.threads import SharedSetting
 from tsugiki.locale.messages import tr
@@ -34,7 +35,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         raise RequestError(
             tr("There is no device {name} on this machine.", name=repr(str(name))),
             allowed=", ".join(_available()),
-            cure=tr("leave --device out, or name one of these"),
+            cure=tr("leave {argument} out, or name one of these", argument=argument("device")),
         )
     return device
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.core.visible import visible
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack
@@ -147,7 +148,8 @@ def describe_samples(samples: Samples) -> str:
 def _table(samples: Samples) -> Iterator[str]:
     counts = samples.counts()
     rows = [("", *counts)]
-    rows += [(name, *(str(counts[split][name]) for split in counts)) for name in samples.classes[:_CLASSES_SHOWN]]
+    shown = samples.classes[:_CLASSES_SHOWN]
+    rows += [(visible(name, one_line=True), *(str(counts[split][name]) for split in counts)) for name in shown]
     if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
         rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
     rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
@@ -173,7 +175,7 @@ def _left_out(samples: Samples) -> Iterator[str]:
         return
     yield tr("Left out: {count}", count=len(samples.left_out))
     for photo in samples.left_out[:_LEFT_OUT_SHOWN]:
-        yield f"  {photo.name}: {photo.reason}"
+        yield f"  {visible(photo.name, one_line=True)}: {photo.reason}"
     if (more := len(samples.left_out) - _LEFT_OUT_SHOWN) > 0:
         yield "  " + tr("... and {count} more", count=more)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
@@ -100,7 +101,9 @@ class Samples:
         """
         if not 0 <= held_out < 1:
             raise RequestError(
-                tr("held_out is the share of photos to hold out."), allowed="0 <= held_out < 1", got=repr(held_out)
+                tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
+                allowed=tr("0 or more, and less than 1"),
+                got=argument("held_out", held_out),
             )
         rows, unreadable = _readable(listing, contents)
         names = [listing.labels[row] for row in rows]

@@ -17,6 +17,7 @@ from torch import nn
 
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
 from tsugiki.core.processes import accelerator_on, one_first
@@ -141,7 +142,7 @@ def _require_held_out(samples: Samples) -> None:
     if not samples.held_out:
         raise DataError(
             tr("Nothing is held out: whether fine-tuning is better could not be judged."),
-            cure=tr("hold photos out, or stay with --method transfer"),
+            cure=tr("hold photos out, or stay with {argument}", argument=argument("method", "transfer")),
         )
 
 

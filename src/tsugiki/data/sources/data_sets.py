@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
@@ -147,7 +148,7 @@ def _wanted_digest(fragment: str) -> str:
 def _is_present(folder: Path, order: _Order) -> bool:
     if not folder.is_dir() or not any(folder.iterdir()):
         return False
-    elsewhere = tr("name another place with --to, or take {folder} away", folder=folder)
+    elsewhere = tr("name another place with {argument}, or take {folder} away", argument=argument("to"), folder=folder)
     try:
         listing = list_unpacked(folder, folder)
     except TsugikiError as fault:

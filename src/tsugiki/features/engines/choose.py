@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
@@ -152,7 +153,9 @@ def _checked(name: str, device: str) -> str:
         raise RequestError(tr("OpenVINO is not installed."), cure="pip install openvino")
     if name == "openvino" and device != "cpu":
         raise RequestError(
-            tr("The engine openvino computes on the processor only."), got=device, cure="--engine openvino --device cpu"
+            tr("The engine openvino computes on the processor only."),
+            got=device,
+            cure=f"{argument('engine', 'openvino')} {argument('device', 'cpu')}",
         )
     return name
 
