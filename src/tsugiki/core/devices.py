@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsugiki.core.arguments import argument
@@ -94,8 +95,39 @@ def is_main_process() -> bool:
 
 def rank() -> int:
     """Which of several processes this is; 0 where there is only one."""
-    name = os.environ.get("RANK", "")
-    return int(name) if name.isdecimal() else 0
+    started = launch()
+    return started.rank if started else 0
+
+
+LAUNCH_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What ``torchrun`` and ``accelerate launch`` tell each process that they start; schedulers set some of them, too."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Several processes that were started to work together.
+
+    Attributes:
+        rank: Which of them this one is.
+        world_size: How many they are.
+    """
+
+    rank: int
+    world_size: int
+
+
+def launch() -> Launch | None:
+    """Who was started together with this process; ``None`` where it is alone, as wherever not all of it is told."""
+    told = [os.environ.get(name, "") for name in LAUNCH_VARIABLES]
+    numbers = [int(text) if _is_number(text) else -1 for text in (*told[:3], told[4])]
+    here, local, together, port = numbers
+    if not told[3] or not 0 <= local <= here < together or not 0 < port < 1 << 16:
+        return None
+    return Launch(here, together)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def usable_cores() -> int:
