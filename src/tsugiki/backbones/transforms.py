@@ -52,7 +52,11 @@ def _geometry(resize: Any, crop: Any) -> dict[str, Any]:
     if crop is None:
         return {"size": tuple(resize), "fit": "squash"}
     size = (crop, crop) if isinstance(crop, int) else tuple(crop)
-    return {"size": size, "resize": resize} if isinstance(resize, int) else {"size": size, "resize": tuple(resize), "fit": "squash"}
+    return (
+        {"size": size, "resize": resize}
+        if isinstance(resize, int)
+        else {"size": size, "resize": tuple(resize), "fit": "squash"}
+    )
 
 
 def transforms_side_by_side(manual: Any, automatic: Any) -> str:

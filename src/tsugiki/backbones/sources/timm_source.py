@@ -15,7 +15,7 @@ import torch
 from timm.data.config import resolve_data_config
 from torch import nn
 
-from tsugiki.backbones.sources.base import Plan
+from tsugiki.backbones.sources.base import Plan, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.backbones.sources.weights_download import download
 from tsugiki.core.arguments import argument
@@ -80,7 +80,7 @@ def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
 def preprocess(plan: Plan) -> Preprocess:
     """From timm's data configuration of the weights."""
     config = config_of(plan.name)
-    asked = {"img_size": plan.model_args["img_size"]} if isinstance(plan.model_args.get("img_size"), int) else {}
+    asked = sized(plan.model_args)
     return from_config(resolve_data_config(asked, pretrained_cfg=config.to_dict() if config else {}))  # type: ignore[no-untyped-call]
 
 
@@ -109,6 +109,12 @@ def fetch_configured(config: Any, name: str) -> Path:
             none=argument("weights", "none"),
         ),
     )
+
+
+def sized(args: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the arguments that says how large photos are, as timm's data configuration wants it."""
+    size = height_and_width(args.get("img_size"))
+    return {} if size is None else {"input_size": (3, *size)}
 
 
 def from_config(config: Mapping[str, Any]) -> Preprocess:
