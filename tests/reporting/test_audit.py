@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.reporting.runs import small_run
 from tests.reporting.test_report import Reader
+from tsugiki.core.errors import RequestError
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.inspection.audit import Audit, audit
 from tsugiki.inspection.findings import find
@@ -82,7 +83,9 @@ def test_the_table_is_said_in_both_languages(found):
 def test_the_folder_holds_page_numbers_and_list(found, tmp_path):
     folder = save_audit(found, tmp_path / "audit")
     assert {entry.name for entry in folder.iterdir()} == {"audit.html", "audit.json", "suspects.csv"}
-    assert save_audit(found, folder) == folder  # an older audit may be replaced
+    with pytest.raises(RequestError, match=r"(?s)holds an audit already.*overwrite=True"):
+        save_audit(found, folder)
+    assert save_audit(found, folder, overwrite=True) == folder
     page = (folder / "audit.html").read_text(encoding="utf-8")
     assert Reader(page).faults == []
     assert str(found.samples.root) not in page

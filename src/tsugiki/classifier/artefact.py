@@ -22,6 +22,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tsugiki.classifier.answer import AnswerHead, Unknown
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
@@ -35,10 +36,15 @@ _NEW_WEIGHTS = f"{WEIGHTS}.new"
 UNKNOWN_REFERENCE = "unknown.reference"
 """The name of the training photos' features among the weights."""
 
+_TOLD_OF_A_RUN = ("evaluation.json", "predictions.csv", "report.html")
+"""What a run folder says about its classifier: untrue beside another one."""
+
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
-def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None]) -> Path:
+def write_artefact(
+    folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None], *, overwrite: bool = False
+) -> Path:
     """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
 
     The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
@@ -49,6 +55,10 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         folder: Made when it is not there.
         description: What the classifier is; format, schema and library versions are added.
         save_weights: Writes the weights to a path.
+        overwrite: Whether another classifier may be there; one with the same weights always may.
+
+    Raises:
+        RequestError: When another classifier is there, or what a run says about another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / _NEW_WEIGHTS
@@ -56,6 +66,7 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         save_weights(temporary)
     digest = sha256_of(new)
     try:
+        _refuse_another(folder, digest, overwrite=overwrite)
         write_json(folder / DESCRIPTION, _complete(description, digest))
     finally:  # an interruption too: the file on disk knows on which side of it we are
         if _digest_in(folder / DESCRIPTION) == digest:
@@ -63,6 +74,21 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         else:
             new.unlink()
     return folder
+
+
+def _refuse_another(folder: Path, digest: str, *, overwrite: bool) -> None:
+    """Refuse to take the place of a classifier with other weights that somebody may still need."""
+    told = sorted(name for name in _TOLD_OF_A_RUN if (folder / name).exists())
+    if overwrite and not told:
+        return
+    if not (folder / DESCRIPTION).exists() or _digest_in(folder / DESCRIPTION) == digest:
+        return
+    raise RequestError(
+        tr("{folder} holds another classifier: it would be replaced.", folder=folder),
+        allowed=tr("a new folder, or {argument} to replace what is there", argument=argument("overwrite", value=True)),
+        got=tr("a run: {names} tell of another classifier", names=", ".join(told)) if told else DESCRIPTION,
+        cure=tr("name another folder, as {folder}", folder=typed(folder.with_name(f"{folder.name}-2"))),
+    )
 
 
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from tsugiki.classifier.artefact import (
 from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
+from tsugiki.core.methods import done_by
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.extract import features_of_files
 from tsugiki.locale.messages import tr
@@ -143,8 +144,33 @@ class Classifier(nn.Module):
         """
         return predict(self, photos, top=top)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder."""
+    def explain(self, photo: str | Path, *, label: str | None = None, data: Any = None) -> Any:
+        """Why a photo is answered as it is: what the network sees of it, and which parts speak for the answer.
+
+        Args:
+            photo: A file.
+            label: The class to explain; the answer's when left out.
+            data: What the classifier was trained on (a path or ``Samples``): adds the training photos most like this one.
+
+        Returns:
+            An explanation: a notebook shows its picture, ``.save("why.png")`` writes it, ``.prediction`` is the answer.
+
+        Raises:
+            UnreadablePhoto: When the photo cannot be read.
+            UnknownName: When there is no such class.
+        """
+        return done_by("reporting.plots.explanation_plot:explain_with_neighbours")(self, photo, label=label, data=data)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder.
+
+        Args:
+            folder: Made when it is not there. What else is in it stays.
+            overwrite: Whether it may hold another classifier, which is replaced.
+
+        Raises:
+            RequestError: When it holds another classifier, or a run of another one.
+        """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
@@ -152,7 +178,7 @@ class Classifier(nn.Module):
         def save_weights(path: Path) -> None:
             save_file(_without_shared_memory(tensors), path, metadata={"format": "pt"})
 
-        return write_artefact(Path(folder), self._description(), save_weights)
+        return write_artefact(Path(folder), self._description(), save_weights, overwrite=overwrite)
 
     def _description(self) -> dict[str, Any]:
         unknown = self.unknown

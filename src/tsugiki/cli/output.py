@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from tsugiki.core.console import emit
-from tsugiki.core.visible import visible
+from tsugiki.core.display.visible import visible
 
 
 def emit_json(document: object) -> None:

@@ -16,9 +16,13 @@ AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
 """Settings that are parts of the augmentation."""
 
 _OPTION_OF = {"overwrite": "--force", "model_args": "--model-arg", "resume": "--resume"}
-_OPTIONS = frozenset(
-    ["out", "backbone", "weights", "zoo", "exclude", "relabel", "held_out", "method", "epochs", "lr", "batch_size", "class_weights", "seed", "preset", "budget", "unfreeze", "flip", "precision", "device", "engine", "views", "log", "to", "lowest", "highest", "steps", "top", "count"]
-)
+# fmt: off
+_OPTIONS = frozenset({
+    "out", "backbone", "weights", "zoo", "exclude", "relabel", "held_out", "method", "epochs", "lr", "batch_size", "seed",
+    "class_weights", "preset", "budget", "unfreeze", "flip", "precision", "device", "engine", "views", "log", "to", "lowest",
+    "highest", "steps", "top", "count",
+})
+# fmt: on
 """Parameters of library functions that are options of the command line; other settings go through ``--set``."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}

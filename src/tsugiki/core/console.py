@@ -1,8 +1,8 @@
 """The program's two voices: results go to standard output, talk goes to standard error.
 
 Of several processes that train together only the main one is heard, until another one fails: that one says why. Library code
-talks through :func:`say` and :func:`progress` and never prints: they publish :mod:`tsugiki.core.events`, and
-:mod:`tsugiki.core.screen` listens where nobody else does. Talk can be silenced (:func:`quiet`), results and errors never.
+talks through :func:`say` and :func:`progress` and never prints: they publish :mod:`tsugiki.core.events`, and the screen
+(:mod:`tsugiki.core.display`) listens where nobody else does. Talk can be silenced (:func:`quiet`), results and errors never.
 
 Names of classes and files are other people's: on every way to a terminal, what would steer it is written out.
 """
@@ -18,9 +18,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from tsugiki.core.devices import is_main_process, rank
+from tsugiki.core.display.screen import terminal
+from tsugiki.core.display.visible import visible
 from tsugiki.core.events import Event, Message, ProgressAdvanced, ProgressEnded, ProgressStarted, heard_by, listeners
-from tsugiki.core.screen import terminal
-from tsugiki.core.visible import visible
 from tsugiki.locale.messages import tr
 
 Tick = Callable[[int, str], None]

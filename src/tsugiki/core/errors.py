@@ -21,7 +21,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from tsugiki.core.visible import visible
+from tsugiki.core.display.visible import visible
 from tsugiki.locale.messages import tr
 
 

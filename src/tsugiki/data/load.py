@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.console import say
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.core.visible import visible
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack

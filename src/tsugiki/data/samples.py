@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.arguments import argument
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
@@ -28,6 +30,8 @@ from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1
 """The label of a photo whose class is none of the classes, or that has none."""
+
+_SHOWN = 30  # classes in a notebook
 
 DEFAULT_HELD_OUT = 0.2
 """The share of every class that is held out, where nobody says which photos are."""
@@ -184,7 +188,16 @@ class Samples:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(self.splits).items(), key=_split_order))
-        return f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>"
+        return visible(f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>")
+
+    def _repr_html_(self) -> str:
+        """For a notebook: photos per class and split, and what was decided."""
+        counts = self.counts()
+        rows = [(name, *(counts[split][name] for split in counts)) for name in self.classes[:_SHOWN]]
+        more = [tr("... and {count} more", count=len(self.classes) - _SHOWN)] if len(self.classes) > _SHOWN else []
+        left = [tr("Left out: {count}", count=len(self.left_out))] if self.left_out else []
+        table = [("", *counts), *rows] if rows else []
+        return cell_html(repr(self)[1:-1], table, [*more, *self.decisions, *self.warnings, *left])
 
     @property
     def paths(self) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.errors import DataError
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
 from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
 from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Ints, mcnemar, share_of, verdict, wilson
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 _COLUMNS = ("path", "split", "label", "predicted")
 _KNOWN = "known"
 _PROBABILITY = "probability:"
+_SHOWN = 10  # rows in a notebook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """What a classifier said about photos whose class is known.
 
@@ -100,6 +103,47 @@ class Predictions:
         """The photos whose class is one that the classifier knows: only they can be right or wrong."""
         return self.take(np.flatnonzero(self.labels != UNKNOWN_CLASS).tolist())
 
+    def __repr__(self) -> str:
+        known = self.labels != UNKNOWN_CLASS
+        right = f"{int(self.correct.sum())} of {int(known.sum())} right"
+        return visible(f"<Predictions: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {right}>")
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the first rows."""
+        columns = self._columns
+        rows = [columns, *(row[: len(columns)] for row in self._rows(range(min(len(self), _SHOWN))))]
+        more = [tr("... and {count} more", count=len(self) - _SHOWN)] if len(self) > _SHOWN else []
+        return cell_html(repr(self)[1:-1], rows, more)
+
+    def to_pandas(self) -> Any:
+        """The table of :meth:`to_csv` as a pandas ``DataFrame``, one row per photo.
+
+        Raises:
+            RequestError: When pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise RequestError(tr("{name} is not installed.", name="pandas"), cure="pip install pandas") from None
+        columns = [*self._columns]
+        frame = pd.DataFrame([row[: len(columns)] for row in self._rows(range(len(self)))], columns=columns)
+        for place, name in enumerate(self.classes):
+            frame[_PROBABILITY + name] = self.probabilities[:, place]
+        return frame
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Of the table, before the probabilities; whether a photo is known stands in it where somebody has looked."""
+        return _COLUMNS if self.known is None else (*_COLUMNS, _KNOWN)
+
+    def _rows(self, rows: Iterable[int]) -> Iterator[list[Any]]:
+        """The columns and the probability of each class; the label of an unknown class is empty."""
+        names, predicted = [*self.classes, ""], self.predicted  # UNKNOWN_CLASS is -1: the last one
+        for row in rows:
+            label, answer = names[self.labels[row]], names[predicted[row]]
+            known = [] if self.known is None else [bool(self.known[row])]
+            yield [self.names[row], self.splits[row], label, answer, *known, *self.probabilities[row].tolist()]
+
     def to_csv(self, path: Path) -> None:
         """Write ``path, split, label, predicted, known, probability:<class>...``; the label of an unknown class is empty.
 
@@ -107,13 +151,9 @@ class Predictions:
         """
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        told = [] if self.known is None else [_KNOWN]
-        writer.writerow([*_COLUMNS, *told, *(_PROBABILITY + name for name in self.classes)])
-        names = [*self.classes, ""]  # UNKNOWN_CLASS is -1: the last one
-        known = [[]] * len(self) if self.known is None else [[one] for one in self.known.tolist()]
-        for row, (label, predicted) in enumerate(zip(self.labels, self.predicted, strict=True)):
-            chances = map(repr, self.probabilities[row].tolist())
-            writer.writerow([self.names[row], self.splits[row], names[label], names[predicted], *known[row], *chances])
+        writer.writerow([*self._columns, *(_PROBABILITY + name for name in self.classes)])
+        for row in self._rows(range(len(self))):
+            writer.writerow([*row[: len(self._columns)], *map(repr, row[len(self._columns) :])])
         write_atomically(path, stream.getvalue())
 
     @classmethod

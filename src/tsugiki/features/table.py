@@ -30,7 +30,7 @@ class Memory:
     about: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Photos that count, with their features.
 
@@ -51,6 +51,10 @@ class FeatureTable:
     facts: list[PhotoFacts | None]
     computed: int
     memory: Memory | None = None
+
+    def __repr__(self) -> str:
+        views = f", {self.views} views of each training photo" if self.views > 1 else ""
+        return f"<FeatureTable: {self.train.width} features{views}; {self.samples!r}>"
 
     @property
     def views(self) -> int:

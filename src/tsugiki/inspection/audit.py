@@ -14,6 +14,8 @@ import numpy as np
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import say
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples, require_labels
@@ -27,7 +29,7 @@ DEFAULT_BACKBONE = "bundled:nae"
 """Always at hand, and small: an audit is a look at the photos, not the choice of a network."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """What was found.
 
@@ -45,6 +47,24 @@ class Audit:
     findings: Findings
     accuracy: float | None
     backbone: str
+
+    def __repr__(self) -> str:
+        return f"<Audit: {self.samples!r}, looked at with {self.backbone}; {self.findings!r}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: a line per question, as ``tsugiki audit`` prints them."""
+        rows = done_by("reporting.audit_page:audit_table")(self)
+        return cell_html(repr(self.samples)[1:-1], [("", ""), *rows])
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the page with the photos in question, ``audit.json`` and ``suspects.csv`` into ``folder``; returns it.
+
+        Args:
+            folder: A new folder or an empty one.
+            overwrite: Whether an older audit may be there and is replaced; nothing else ever is.
+        """
+        saved: Path = done_by("reporting.audit_page:save_audit")(self, folder, overwrite=overwrite)
+        return saved
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; photos are named by path."""

@@ -11,6 +11,8 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
@@ -26,7 +28,7 @@ from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, S
 from tsugiki.locale.messages import first_few, tr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a classifier said about labelled photos.
 
@@ -39,6 +41,13 @@ class Evaluation:
     document: dict[str, Any]
     predictions: Predictions
     left_out: tuple[LeftOut, ...]
+
+    def __repr__(self) -> str:
+        return visible(f"<Evaluation: {headline(self.document)}>")
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the score, and the first answers."""
+        return cell_html(headline(self.document)) + self.predictions._repr_html_()
 
 
 def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:

@@ -41,7 +41,7 @@ class OddOne:
     distance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """What was found; rows are rows of the samples.
 
@@ -64,6 +64,10 @@ class Findings:
     odd: tuple[OddOne, ...]
     curve: LearningCurve | None
     examined: int
+
+    def __repr__(self) -> str:
+        counts = {name: count for name, count in self.summary().items() if isinstance(count, int)}
+        return f"<Findings: {', '.join(f'{name} {count}' for name, count in counts.items())}>"
 
     def summary(self) -> dict[str, Any]:
         """Counts and curves as plain JSON values."""

@@ -22,12 +22,13 @@ _MOST_ODD = 18
 _UNEVEN = 3.0
 
 
-def save_audit(audit: Audit, folder: str | Path) -> Path:
+def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write ``audit.html``, ``audit.json`` and ``suspects.csv`` into ``folder``, whole or not at all.
 
     Args:
         audit: From :func:`tsugiki.audit`.
-        folder: A new folder, an empty one, or an older audit; nothing else is replaced.
+        folder: A new folder or an empty one.
+        overwrite: Whether an older audit may be there and is replaced; nothing else ever is.
 
     Returns:
         The folder.
@@ -35,7 +36,7 @@ def save_audit(audit: Audit, folder: str | Path) -> Path:
     Raises:
         RequestError: When the folder holds anything else, or cannot be written.
     """
-    target = check_output_folder(Path(folder), AUDIT)
+    target = check_output_folder(Path(folder), AUDIT, overwrite=overwrite)
     with atomic_folder(target) as temporary:
         write_atomically(temporary / AUDIT_PAGE, write_audit_page(audit))
         write_json(temporary / AUDIT_NUMBERS, audit.to_dict())

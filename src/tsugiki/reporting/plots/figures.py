@@ -15,9 +15,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tsugiki.core.console import typed
+from tsugiki.core.display.screen import running_notebook
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_path
-from tsugiki.core.screen import running_notebook
 from tsugiki.locale.messages import tr
 
 # Okabe and Ito's colours: told apart by colour-blind people too. Nothing is said by colour alone.

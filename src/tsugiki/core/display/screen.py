@@ -13,9 +13,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tsugiki.core.display.visible import visible
 from tsugiki.core.events import Event, Message, ProgressAdvanced, ProgressStarted
 from tsugiki.core.threads import in_context
-from tsugiki.core.visible import visible
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class _InCell:
     def _picture(self, *, over: bool) -> dict[str, str]:
         seconds = time.monotonic() - self._begun
         count = "" if self._total is None else f"{self._done}/{self._total} "
-        left = "" if over or not self._total or not self._done else seconds * (self._total - self._done) / self._done
+        left = 0.0 if over or not self._total or not self._done else seconds * (self._total - self._done) / self._done
         times = f"[{_clock(seconds)}" + (f"<{_clock(left)}]" if left else "]")
         text = f"{self._label}: {count}{times} {self._note}".rstrip()
         done = f' value="{self._done}" max="{self._total}"' if self._total else ""
