@@ -11,14 +11,13 @@ from tsugiki.data.samples import Samples
 from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.locale.messages import tr
-from tsugiki.reporting.pages import charts, sentences
+from tsugiki.reporting.pages import sentences
+from tsugiki.reporting.pages.gallery import Gallery
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
 from tsugiki.reporting.pages.training_sentences import Sentences
-from tsugiki.reporting.report import add_images, count_table, pick_photos
+from tsugiki.reporting.report import count_table, draw_learning, states_of, told_about
 from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
 
-_MOST_SUSPECTS = 36
-_MOST_ODD = 18
 _UNEVEN = 3.0
 
 
@@ -47,20 +46,18 @@ def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> 
 def write_audit_page(audit: Audit) -> str:
     """One self-contained page, as the report of a run is."""
     samples, findings = audit.samples, audit.findings
-    suspects, twins, odd = pick_photos(samples, findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
-    add_images(samples.root, [*suspects, *odd, *(side for pair in twins for side in pair)])
+    glance = [{"key": key, "to": to, "state": state} for key, to, state in _states(audit)]
     return render_page(
         "audit.html.j2",
-        " · ".join(samples.classes[:6]),
+        f"{samples.root.name} · tsugiki",
+        name=samples.root.name,
         say=_in_two_languages(audit),
-        glance=[{"key": key, "to": to, "state": state} for key, to, state in _states(audit)],
+        glance=glance,
+        states=states_of(glance),
         counts=count_table(samples),
-        decisions=samples.decisions,
-        left_out=samples.left_out,
-        suspects=suspects,
-        twins=twins,
-        odd=odd,
-        learning=charts.learning_chart(findings.curve) if findings.curve else "",
+        gallery=Gallery.of(samples, findings),
+        learning=draw_learning(findings),
+        **told_about(samples),
     )
 
 

@@ -20,20 +20,16 @@ from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.reporting.pages.training_sentences import Notes, Sentences, is_fine_tuned
 
 _NAMED = 4
+_LONGEST_QUESTION = 90  # letters of class names that a heading has room for
 
 
 def page_labels() -> Sentences:
     """Titles and labels that are the same for every run."""
     return {
         "report": tr("Report of a run"),
-        "language": tr("Language"),
-        "theme": tr("Colours"),
-        "theme_auto": tr("as the device"),
-        "theme_light": tr("light"),
-        "theme_dark": tr("dark"),
         "glance": tr("At a glance"),
         "score": tr("How good is it?"),
-        "mistakes": tr("Its most confident mistakes"),
+        "mistakes": tr("Its mistakes"),
         "trust": tr("Can its percentages be trusted?"),
         "unknown": tr("Does it know what it does not know?"),
         "leaks": tr("Did held-out photos leak?"),
@@ -57,6 +53,12 @@ def page_labels() -> Sentences:
         "in_python": tr("In Python"),
         "labelled": tr("labelled"),
         "looks_like": tr("looks like"),
+        "surest_first": tr("the surest first"),
+        "doubtful_first": tr("the most doubtful first"),
+        "oddest_first": tr("the oddest first"),
+        "leaks_first": tr("leaks first"),
+        "by_answer": tr("by answer"),
+        "by_suggestion": tr("by what it looks like"),
         "loss": tr("Loss"),
         "accuracy": tr("Accuracy"),
         "all_classes": tr("Every class"),
@@ -81,6 +83,8 @@ def headline_sentences(evaluation: Document) -> Sentences:
 
 
 def _question(classes: Sequence[str]) -> str:
+    if sum(map(len, classes)) > _LONGEST_QUESTION:
+        return tr("Can it tell {count} classes apart?", count=len(classes))
     if len(classes) == 2:
         return tr("Can it tell {first} from {second}?", first=classes[0], second=classes[1])
     if len(classes) <= _NAMED:
@@ -115,7 +119,7 @@ def score_sentences(evaluation: Document) -> Sentences:
         "confusion_note": tr("A row is what the photos are, a column what the classifier said. The diagonal is right."),
         "no_mistakes": tr("There is none: every held-out photo was answered right."),
         "mistakes_note": tr(
-            "Of {wrong} mistakes, the surest. Is the photo hard, or its label wrong?",
+            "Mistakes: {wrong}, the surest first. Is the photo hard, or its label wrong?",
             wrong=evaluation["n"] - evaluation["correct"],
         ),
         "fine_tuning": verdict_sentence(evaluation["fine_tuning"]) if evaluation.get("fine_tuning") else "",
