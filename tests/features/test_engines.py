@@ -19,11 +19,11 @@ from tsugiki.features.engines.engine import (
     EQUAL,
     NEAR,
     mean_cosine,
-    reduced_precision,
-    reference_features,
     worst_difference,
 )
-from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
+from tsugiki.features.engines.openvino_conversion import converted
+from tsugiki.features.engines.openvino_engine import OpenVINOEngine, native_precisions
+from tsugiki.features.engines.reference import reduced_precision, reference_features
 from tsugiki.features.engines.torch_engine import TorchEngine
 
 SMALL = Preprocess(size=(64, 64), resize=64)
@@ -51,7 +51,7 @@ def backbone(request, nae):
 
 @pytest.fixture(scope="module")
 def network(backbone):
-    return OpenVINONetwork(backbone, SMALL)
+    return converted(backbone, SMALL)
 
 
 ENGINES = [

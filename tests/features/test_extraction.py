@@ -21,9 +21,10 @@ from tsugiki.core.errors import DataError
 from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features import extract as extraction
-from tsugiki.features.engines.engine import ALIKE, mean_cosine, reference_features, worst_difference
+from tsugiki.features.engines.engine import ALIKE, mean_cosine, worst_difference
+from tsugiki.features.engines.reference import reference_features, weights_key
 from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
-from tsugiki.features.extract import Extractor, FeatureSettings, features_of_files, weights_key
+from tsugiki.features.extract import Extractor, FeatureSettings, features_of_files
 from tsugiki.features.store import FeatureStore, Space
 
 KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.9, 127.1, 126.0]
@@ -230,7 +231,7 @@ def test_an_interruption_keeps_what_it_had(nae, store, folder, decoded, monkeypa
 
     monkeypatch.setattr(extraction._Keeper, "take", interrupted)
     with monkeypatch.context() as small:
-        small.setattr("tsugiki.features.engines.openvino_engine.OpenVINOEngine.batch_size", 4)
+        small.setattr("tsugiki.features.engines.openvino_conversion.BATCH", 4)
         with pytest.raises(error):
             look(nae, store, photos_in(folder), engine="openvino")
     monkeypatch.setattr(extraction._Keeper, "take", take)

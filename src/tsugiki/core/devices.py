@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,6 +87,19 @@ def one_thread(when: bool = True) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def torch_threads() -> int:
+    """How many threads PyTorch computes with in this thread; 0 where nobody has imported it."""
+    torch = sys.modules.get("torch")
+    return 0 if torch is None else int(torch.get_num_threads())
+
+
+def use_torch_threads(count: int) -> None:
+    """Let PyTorch compute with ``count`` threads in this thread, where it is here."""
+    torch = sys.modules.get("torch")
+    if torch is not None and count:
+        torch.set_num_threads(count)
 
 
 def is_main_process() -> bool:

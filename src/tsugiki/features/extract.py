@@ -5,30 +5,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet, say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.load import describe_samples
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples, settled
-from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
-from tsugiki.features.engines.engine import FeatureBatch
+from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName, FeatureBatch
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
 from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
 from tsugiki.locale.messages import tr
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
 
 _PIXELS = 1
 """Goes up whenever a photo's pixels come out otherwise than before: see data/images and data/preprocess.py.
@@ -61,7 +61,11 @@ class FeatureSettings:
 
 
 def extract(
-    samples: Samples, backbone: Backbone, *, preprocess: Preprocess | None = None, settings: FeatureSettings | None = None
+    samples: Samples,
+    backbone: Backbone | EngineChoice,
+    *,
+    preprocess: Preprocess | None = None,
+    settings: FeatureSettings | None = None,
 ) -> FeatureTable:
     """Compute, or find in the store, the features of all photos; photos that cannot be read are left out, and said.
 
@@ -69,7 +73,7 @@ def extract(
 
     Args:
         samples: Photos; copies of one another are computed once.
-        backbone: Its weights must not change meanwhile.
+        backbone: Its weights must not change meanwhile. Or who says what computes the features of one that is not here.
         preprocess: Instead of the backbone's own.
         settings: How.
 
@@ -132,17 +136,6 @@ def _settled(table: FeatureTable) -> Samples:
     return together
 
 
-def weights_key(backbone: Backbone) -> str:
-    """A digest of a backbone's architecture and of every parameter and buffer it holds now."""
-    digest = hashlib.sha256()
-    digest.update(f"{backbone.spec.architecture} {sorted(backbone.spec.model_args.items())}".encode())
-    for name, tensor in sorted(backbone.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 @dataclass
 class Extracted:
     """Where the features of ``N`` photos are.
@@ -172,19 +165,22 @@ class Extractor:
     Called with photos, it computes those features that are not in the store yet.
 
     Args:
-        backbone: Its weights must not change meanwhile.
+        backbone: Its weights must not change meanwhile. Or who says what computes the features of one that is not here.
         preprocess: Instead of the backbone's own.
         settings: Engine, store and executor.
     """
 
     def __init__(
-        self, backbone: Backbone, preprocess: Preprocess | None = None, settings: FeatureSettings | None = None
+        self,
+        backbone: Backbone | EngineChoice,
+        preprocess: Preprocess | None = None,
+        settings: FeatureSettings | None = None,
     ) -> None:
         settings = settings or FeatureSettings()
         self.store = settings.store or FeatureStore()
-        self._engines = Engines(backbone, preprocess or backbone.preprocess, name=settings.engine)
+        self._engines = _engines(backbone, preprocess, settings.engine)
         self._executor = settings.executor
-        self._key = weights_key(backbone)
+        self._key = self._engines.key
 
     def about(self, samples: Samples, precision: str) -> str:
         """What comparing the photos by their features depends on."""
@@ -227,7 +223,7 @@ class Extractor:
         if not decoded:  # everything is stored, but for what cannot be read
             stored.problems = _for_all_copies(problems, samples.digests)
             return stored
-        first = np.stack([pixels.values.numpy() for pixels in decoded.values()])
+        first = np.stack([pixels.array for pixels in decoded.values()])
         # With another precision than theirs, the stored ones would have to be computed again.
         known = int((stored.rows >= 0).sum())
         like = stored.precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
@@ -236,7 +232,7 @@ class Extractor:
         space = self._space(way, engine.precision)
         todo = [row for row in _first_of_each(space.rows_of(keys), keys) if row not in problems]
         keeper = _Keeper(self.store, space, samples.digests, keys)
-        chunks = self._executor(todo, ChunkWorker(reader, engine, decoded, self._engines.backbone.num_features))
+        chunks = self._executor(todo, ChunkWorker(reader, engine, decoded, self._engines.num_features))
         with progress(tr("Looking at photos"), len(todo)) as tick, keeper, closing(chunks):
             for chunk in chunks:
                 keeper.take(chunk)
@@ -251,7 +247,7 @@ class Extractor:
             "pixels": f"{'reference' if way.exact else 'fast'}/{_PIXELS}",
             "precision": precision,
         }
-        return self.store.space(parts, self._engines.backbone.num_features)
+        return self.store.space(parts, self._engines.num_features)
 
     def _most_complete(self, keys: Sequence[str], way: Way, precision: str) -> Extracted:
         """The stored features that cover most photos, whatever engine they came from."""
@@ -314,21 +310,31 @@ class _Keeper:
         self._kept_at = time.monotonic()
 
 
-def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequence[Path]) -> tuple[FeatureBatch, dict[int, str]]:
+def _engines(backbone: Backbone | EngineChoice, preprocess: Preprocess | None, name: EngineName = "auto") -> EngineChoice:
+    if hasattr(backbone, "choose"):  # no question to PyTorch, which need not be here
+        return cast("EngineChoice", backbone)
+    from tsugiki.features.engines.choose import Engines
+
+    return Engines(cast("Backbone", backbone), preprocess or backbone.preprocess, name=name)
+
+
+def features_of_files(
+    backbone: Backbone | EngineChoice, preprocess: Preprocess, paths: Sequence[Path], *, name: EngineName = "auto"
+) -> tuple[FeatureBatch, dict[int, str]]:
     """Exact features of files, computed now and kept nowhere.
 
     Returns:
         ``[N, D]`` float32, zeros for files that cannot be read; and their problems, by position.
     """
-    reader, engines = PixelReader(paths, (), preprocess, EXACT), Engines(backbone, preprocess)
-    vectors = np.zeros((len(paths), backbone.num_features), np.float32)
+    reader, engines = PixelReader(paths, (), preprocess, EXACT), _engines(backbone, preprocess, name)
+    vectors = np.zeros((len(paths), engines.num_features), np.float32)
     decoded, problems = reader.read_first(range(len(paths)))
     if decoded:
-        first = np.stack([pixels.values.numpy() for pixels in decoded.values()])
+        first = np.stack([pixels.array for pixels in decoded.values()])
         # A person who asks for an answer did not ask how it is computed.
         with quiet(), reader.reading_ahead(range(len(paths)), decoded):
             engine = engines.choose(first, exact=True, count=len(paths))
-        worker = ChunkWorker(reader, engine, decoded, backbone.num_features)
+        worker = ChunkWorker(reader, engine, decoded, engines.num_features)
         chunks = in_threads([row for row in range(len(paths)) if row not in problems], worker)
         with progress(tr("Looking at photos"), len(paths)) as tick, closing(chunks):
             for chunk in chunks:

@@ -21,7 +21,7 @@ from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.processes import accelerator_on, decided
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
-from tsugiki.features.extract import weights_key
+from tsugiki.features.engines.reference import weights_key
 from tsugiki.fine_tuning.checkpoints import Checkpoints
 from tsugiki.fine_tuning.layers import chosen_groups
 from tsugiki.fine_tuning.settings import FineTuneSettings

@@ -11,7 +11,7 @@ from pathlib import Path
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.errors import ArtefactError
 from tsugiki.core.files import write_atomically
-from tsugiki.evaluation.predictions import headline
+from tsugiki.evaluation.headline import headline
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.report import write_report
 from tsugiki.reporting.run_folder import REPORT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
+from typing import get_args
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.arguments import argument
@@ -18,25 +18,23 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import (
     ALIKE,
+    CONVERTING_PAYS_FROM,
     EQUAL,
     NEAR,
     Engine,
+    EngineName,
     FeatureBatch,
     PixelBatch,
     mean_cosine,
-    reduced_precision,
-    reference_features,
     worst_difference,
 )
+from tsugiki.features.engines.reference import reduced_precision, reference_features, weights_key
 from tsugiki.features.engines.torch_engine import TorchEngine
 from tsugiki.locale.messages import tr
 
-EngineName = Literal["auto", "openvino", "torch"]
 Step = tuple[str, Callable[[], Engine]]
 
 _SAMPLE = 8  # photos that an engine is compared on
-CONVERTING_PAYS_FROM = 48
-"""Photos: converting a network for OpenVINO takes about a second, in which PyTorch computes as many."""
 
 
 class Engines:
@@ -59,6 +57,16 @@ class Engines:
         self._chosen: dict[bool, Engine] = {}
         self._network: object | None = None
         self._compared: tuple[PixelBatch, FeatureBatch] | None = None
+
+    @property
+    def num_features(self) -> int:
+        """The width of the backbone's features."""
+        return self.backbone.num_features
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A digest of the backbone's architecture and weights."""
+        return weights_key(self.backbone)
 
     def choose(self, sample: PixelBatch, *, exact: bool, count: int, like: str = "") -> Engine:
         """The engine to use; chosen once per exactness, stated in one line.
@@ -103,10 +111,11 @@ class Engines:
         return TorchEngine(self.backbone, self.preprocess, reduced=reduced, count=count)
 
     def _openvino(self, precision: str) -> Engine:
+        from tsugiki.features.engines.openvino_conversion import converted
         from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
 
         if not isinstance(self._network, OpenVINONetwork):
-            self._network = OpenVINONetwork(self.backbone, self.preprocess)
+            self._network = converted(self.backbone, self.preprocess, key=self.key)
         return OpenVINOEngine(self._network, precision=precision)
 
     def _try(self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool) -> Engine | None:
