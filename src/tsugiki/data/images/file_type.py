@@ -32,6 +32,15 @@ _OTHERS = (
 )
 
 
+OWN_PICTURES = {"Software": "tsugiki"}
+"""What the program notes in the pictures that it draws, so that it does not take them for photos later."""
+
+
+def is_own_picture(content: bytes) -> bool:
+    """Whether a file is a picture that this program drew: a plot, photos with their answers."""
+    return content.startswith(b"\x89PNG") and b"tEXtSoftware\x00tsugiki" in content[:2048]
+
+
 def starts_like_a_picture(head: bytes) -> bool:
     """Whether the first 16 bytes of a file are those of a picture."""
     if head[4:8] == b"ftyp":

@@ -156,6 +156,8 @@ def _safe_parts(name: str) -> list[str]:
     """
     # A backslash separates on Windows; on other systems it is refused only together with what would make it dangerous.
     parts = name.replace("\\", "/").split("/")
+    if not name.strip("/\\"):
+        return []
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name) or "\x00" in name:
         raise UnsafeArchive(tr("The archive holds {name}, which would be written outside its folder.", name=repr(shown(name))))
     if not is_writable_text(name):
@@ -173,7 +175,12 @@ def _place(folder: Path, parts: list[str], member: _Member) -> None:
             _make_folder(target)
         else:
             _write(target, member)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+    except (NotADirectoryError, IsADirectoryError):
+        raise DataError(
+            tr("The archive holds {name}, and a file in place of a folder of it.", name=repr(shown(member.name))),
+            cure=tr("pack it again, or unpack it yourself and name the folder"),
+        ) from None
+    except FileExistsError:
         raise DataError(
             tr("The archive holds {name} twice, with different content.", name=repr(shown(member.name))),
             cure=tr("pack it again, or unpack it yourself and name the folder"),
@@ -188,7 +195,9 @@ def _place(folder: Path, parts: list[str], member: _Member) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    if folder.is_file() and not folder.stat().st_size:
+    if folder.is_file():
+        if folder.stat().st_size:
+            raise NotADirectoryError
         folder.unlink()
     folder.mkdir(exist_ok=True)
 

@@ -70,12 +70,12 @@ def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing
             found[name] = list_manifest(root / name)
         except RequestError as fault:
             faults.append(fault)
-    listing = _of_tables(root, found) if found else _of_splits(root, walk)
+    listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
     if listing is None:
         if only and len(faults) == 1 and walk.photos_below(""):
             raise faults[0]
         return None
-    return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, tables, found)))
+    return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, [*tables, *inner], found)))
 
 
 def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
@@ -143,8 +143,8 @@ def _without_lone_train(listing: Listing) -> Listing:
     return replace(listing, splits=("",) * len(listing), decisions=(*listing.decisions, sentence))
 
 
-def _of_splits(root: Path, walk: Walk) -> Listing | None:
-    """Split folders that hold their photos and a table of their own."""
+def _of_splits(root: Path, walk: Walk) -> tuple[Listing | None, list[str]]:
+    """The photos of split folders that hold a table of their own, and these tables."""
     parts, tables, unlabelled = [], [], []
     for name in walk.folders_with_photos():
         split = split_in(name)
@@ -155,18 +155,18 @@ def _of_splits(root: Path, walk: Walk) -> Listing | None:
         parts.append(listing)
         tables.append(table)
     if not parts:
-        return None
+        return None, []
     listing = _merged(root, parts, tr("Labels are those in {table}.", table=listed(tables)))
     if not unlabelled:
-        return listing
+        return listing, tables
     sentence = tr("Not used, because nothing labels their photos: {folders}.", folders=first_few(unlabelled))
-    return replace(listing, decisions=(*listing.decisions, sentence))
+    return replace(listing, decisions=(*listing.decisions, sentence)), tables
 
 
 def _what_else_is_there(walk: Walk, listing: Listing, tables: list[str], found: Collection[str]) -> list[str]:
     """Sentences about tables and photos that are not used."""
     sentences = []
-    others = [name for name in tables if name not in found] if found else []
+    others = [name for name in tables if name not in found and found]
     if others:
         sentences.append(tr("Tables that are not read: {tables}.", tables=first_few(others)))
     named = set(listing.names)

@@ -20,6 +20,8 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?[01]\d(?:[-_.]?[0-3]\d)?)?")
 _MARKING_STEM = re.compile(
     r"[-_ ](?:masks?|seg|segmentation|gt|groundtruth|labels?|annotation|depth)(?:[-_ ]?\d+)?$", re.IGNORECASE
 )
+_FIRST_WORD = re.compile(r"([^\W\d_]{2,}(?:[_-][^\W\d_]+)*)[ ._-]*\(?\d")
+_MOST_WORDS = 300
 _ALIKE = 0.8
 """The share of file names two folders have in common when they hold two views of the same photos."""
 
@@ -78,7 +80,9 @@ def layout_fault(root: Path, walk: Walk) -> RequestError | None:
     if not filled and not top.photos:
         return RequestError(tr("There are no photos in {folder}.", folder=root), cure=wanted())
     if _are_split_words(filled) or _only_pictures(filled):
-        return RequestError(tr("The photos in {folder} are not in class folders.", folder=root), cure=_where_classes_are(root))
+        return RequestError(
+            tr("The photos in {folder} are not in class folders.", folder=root), cure=_where_classes_are(root, walk)
+        )
     for name in filled:
         if _has_splits(walk, name):
             return RequestError(
@@ -179,12 +183,25 @@ def _only_counted(stems: set[str]) -> bool:
     return numbers[-1] - numbers[0] < 1.5 * len(numbers) + 2
 
 
-def _where_classes_are(root: Path) -> str:
+def _where_classes_are(root: Path, walk: Walk) -> str:
     """What to do about photos that are in no class folders: name the folder above, where its folders are the classes."""
     above = root.absolute().parent
-    if not split_in(root.name) and not means_pictures(root.name) and _holds_class_folders(above):
+    if words := _first_words(walk.photos_below("")):
+        return tr(
+            "the file names begin with what may be the classes ({words}): put the photos into folders of these names",
+            words=first_few(words),
+        )
+    if walk.inside().photos and not split_in(root.name) and not means_pictures(root.name) and _holds_class_folders(above):
         return tr("name the folder above, if its folders are the classes: {folder}", folder=above)
     return wanted()
+
+
+def _first_words(photos: list[str]) -> list[str]:
+    """The words before the numbers in names such as ``cat.0.jpg``, where every one is the beginning of several."""
+    found = (_FIRST_WORD.match(name.rpartition("/")[2]) for name in photos)
+    counts = Counter(match[1] for match in found if match)
+    common = sorted(word for word, count in counts.items() if count > 1)
+    return common if 1 < len(common) <= _MOST_WORDS and sum(counts[word] for word in common) > 0.8 * len(photos) else []
 
 
 def places_with_several(root: Path, label: str) -> Iterator[Path]:

@@ -36,11 +36,18 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
     columns = choose_columns(table, finder.leads_to_photos)
     rows = _Rows(table, columns, decisions=list(columns.sentences))
+    if table.photos:
+        rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
     for number, cells in table.rows:
         if any(cell is not None and str(cell) for cell in cells):
             rows.add(number, cells)
     if not rows.names:
-        raise RequestError(tr("The manifest {path} names no photos.", path=path), got=rows.examples())
+        addresses = any(is_address(entry.name) for entry in rows.left_out)
+        raise RequestError(
+            tr("The manifest {path} names no photos.", path=path),
+            got=rows.examples(),
+            cure=tr("fetch the photos first, and write the paths of the files") if addresses else "",
+        )
     rows.locate(finder)
     rows.refuse_two_labels()
     rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
@@ -55,6 +62,7 @@ class _Rows:
     columns: Columns
     numbers: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -77,7 +85,9 @@ class _Rows:
             self.left_out.append(LeftOut(path, tr("an address on the network: not fetched")))
             return
         self.numbers.append(number)
-        self.names.append(relative_to(self.table.root, path))
+        name = relative_to(self.table.root, path)
+        self.names.append(name)
+        self.written.setdefault(name, path)
         self.labels.append(one_spelling(label))
         self.splits.append(self._split(split, number))
         self.groups.append(one_spelling(group))
@@ -107,7 +117,7 @@ class _Rows:
 
     def locate(self, finder: PhotoFinder) -> None:
         """Give every path the name of the photo that it means."""
-        places, sentences = finder.located(self.table.path, self.names)
+        places, sentences = finder.located(self.table.path, self.written)
         self.names = [places.get(name, name) for name in self.names]
         self.decisions += sentences
 

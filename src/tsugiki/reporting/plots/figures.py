@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tsugiki.core.files import atomic_path
+from tsugiki.data.images.file_type import OWN_PICTURES
 
 # Okabe and Ito's colours: told apart by colour-blind people too. Nothing is said by colour alone.
 BLUE = "#0072B2"
@@ -57,7 +58,7 @@ def present(figure: Picture) -> Picture:
 def save_picture(figure: Figure, path: Path) -> None:
     """Write ``figure`` as a PNG file, whole or not at all."""
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+        figure.savefig(temporary, format="png", dpi=120, metadata=OWN_PICTURES)
 
 
 def encoded(figure: Figure) -> tuple[str, bytes]:

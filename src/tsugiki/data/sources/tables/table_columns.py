@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.data.sources.split_words import split_in, words_in
 from tsugiki.data.sources.tables.table_file import Table, looks_headless
 from tsugiki.locale.messages import first_few, listed, tr
@@ -134,11 +135,15 @@ def _texts(table: Table, place: int) -> list[str]:
 
 def _path_column(table: Table, names: list[str], leads_to_photos: Callable[[Sequence[str]], bool]) -> int | None:
     usual = sorted((_PATHS.index(name), place) for place, name in enumerate(names) if name in _PATHS)
-    others = [place for place, name in enumerate(names) if name not in _PATHS]
+    others = [place for place, name in enumerate(names) if name not in _PATHS and _are_file_names(_texts(table, place))]
     for place in [*(place for _, place in usual), *others]:
         if leads_to_photos(_texts(table, place)):
             return place
     return None
+
+
+def _are_file_names(texts: list[str]) -> bool:
+    return 2 * sum(suffix_of(text) in PHOTO_SUFFIXES for text in texts) > len(texts)
 
 
 def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
@@ -214,7 +219,11 @@ def _guesses(table: Table, names: list[str], guessed: dict[str, Any]) -> Iterato
 
 
 def _unread(table: Table, used: set[int]) -> Iterator[str]:
-    unread = [name or "''" for place, name in enumerate(table.header) if place not in used]
+    unread = [
+        name or "''"
+        for place, name in enumerate(table.header)
+        if place not in used and (name or any(cell not in {None, ""} for cell in table.column(place)))
+    ]
     unread += table.unread
     if unread:
         yield tr("Columns of {table} that are not read: {names}.", table=table.path.name, names=first_few(unread, 12))

@@ -70,18 +70,20 @@ class PhotoFinder:
         names = [relative_to(self.root, text) for text in tried if not is_address(text)]
         if sum(map(self._is_there, names)) * 2 > len(tried):
             return True
-        return any(2 * len(self._resolved(names, drop)) > len(tried) for drop in range(_depth(names)))
+        found = [name for name in names if any(self._candidates(name, drop) for drop in range(_depth([name])))]
+        return 2 * len(found) > len(tried)
 
-    def located(self, table: Path, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    def located(self, table: Path, written: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         """What each path means that is not there as it stands, and sentences about it.
 
         Args:
             table: The table, for the sentences.
-            names: ``N`` relative paths as the table has them.
+            written: By relative path, what the table has.
 
         Raises:
             RequestError: When not one of the paths leads to a photo, or several photos could be meant.
         """
+        names = [*written]
         tried = _some(names, _TRIED)
         there = sum(map(self._is_there, tried))
         if 2 * there >= len(tried):
@@ -91,7 +93,7 @@ class PhotoFinder:
         if drop is None:
             if there or any(map(self._is_there, names)):
                 return {}, []
-            raise self._nowhere(table, names)
+            raise self._nowhere(table, written)
         found = {name: photo for name, photo in self._resolved(names, drop).items() if not self._is_there(name)}
         if all(_one_form(name) == _one_form(photo) for name, photo in found.items()):
             return found, []
@@ -102,7 +104,7 @@ class PhotoFinder:
                 "{count} ({name} is {photo}).",
                 table=table.name,
                 count=len(found),
-                name=name,
+                name=written[name],
                 photo=photo,
             )
         ]
@@ -164,7 +166,8 @@ class PhotoFinder:
                     forms[unicodedata.normalize("NFC", photo)].append(photo)
         return {name: meant[0] for name in names if (meant := forms.get(unicodedata.normalize("NFC", name)))}
 
-    def _nowhere(self, table: Path, names: Sequence[str]) -> RequestError:
+    def _nowhere(self, table: Path, written: Mapping[str, str]) -> RequestError:
+        names = [*written.values()]
         here = [name for name in _some(names, _TRIED) if os.path.isfile(name)]  # noqa: PTH113
         what = tr("Not one of the {count} paths in {table} leads to a file.", count=len(names), table=table)
         got = tr("{name}, looked for in {folder}", name=names[0], folder=self.root.absolute())
