@@ -171,6 +171,9 @@ def test_a_locked_zip_is_a_sentence(zipped):
 
 def test_a_manifest_may_not_name_files_outside_of_its_archive(zipped, photo_bytes):
     path = zipped([("d/list.csv", "path,label\n../../secret.png,a\n"), ("d/p/1.png", photo_bytes("1"))])
+    secret = cache_folder() / "archives" / "secret.png"
+    secret.parent.mkdir(parents=True)
+    secret.write_bytes(photo_bytes("secret"))
     with pytest.raises(RequestError, match="outside of it"):
         list_photos(path)
 

@@ -227,7 +227,10 @@ def _is_copy(target: Path, content: IO[bytes]) -> bool:
 
 
 def _members(path: Path) -> Iterator[_Member]:
-    if zipfile.is_zipfile(path):
+    with path.open("rb") as stream:
+        begins_like_zip = stream.read(2) == b"PK"
+    # A tar whose last file is a zip ends like one, and a zip that unpacks itself begins like a program.
+    if begins_like_zip or (not tarfile.is_tarfile(path) and zipfile.is_zipfile(path)):
         return _zip_members(path)
     return _tar_members(path)
 

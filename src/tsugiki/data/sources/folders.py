@@ -65,8 +65,8 @@ def _by_tables_of_one_folder(rows: _Rows) -> Listing | None:
     if listing := labelled_by_tables(rows.root, rows.walk):
         return listing
     for name in filled:
-        inside = rows.root / name
-        if listing := labelled_by_tables(inside, Walk(str(inside))):
+        inner = _Rows(rows.root / name, Walk(str(rows.root / name)))
+        if listing := _by_tables_of_one_folder(inner):
             return _with_what_is_around(listing, rows, name)
     return None
 
@@ -80,7 +80,7 @@ def _by_tables(rows: _Rows, fault: RequestError) -> Listing:
         sentence = tr("Archives inside were unpacked, each as a folder: {archives}.", archives=first_few(archives))
         listing = list_folder(folder)
         return replace(listing, decisions=(sentence, *listing.decisions))
-    if not rows.walk.photos_below("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
+    if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
         return list_folder(rows.root / inner[0])
     raise fault
 
@@ -149,7 +149,7 @@ def _read_splits(rows: _Rows, splits: dict[str, str]) -> None:
         classes = rows.walk.inside(folder).folders
         if fault := fault_of_classes(rows.root, rows.walk, folder, rows.walk.folders_with_photos(folder)):
             raise fault
-        if not classes or not any(rows.walk.photos_below(joined(folder, one)) for one in classes):
+        if not classes or not rows.walk.folders_with_photos(folder):
             unlabelled.append((folder, split))
             continue
         if split_of(name) is None or folder != name:
@@ -192,7 +192,7 @@ def _read_unlabelled(rows: _Rows, folder: str, split: str, used: set[str]) -> No
 
 def _say_what_is_beside(rows: _Rows, used: set[str]) -> None:
     beside = [name for name in rows.walk.inside().folders if name not in used and name not in rows.walk.results]
-    beside = [name for name in beside if rows.walk.photos_below(name) or not rows.walk.inside(name).others]
+    beside = [name for name in beside if rows.walk.has_photos(name) or not rows.walk.inside(name).others]
     if beside:
         sentence = tr(
             "Not used, because they are not train, val or test with class folders inside: {folders}.", folders=", ".join(beside)
@@ -202,9 +202,9 @@ def _say_what_is_beside(rows: _Rows, used: set[str]) -> None:
 
 def _read_classes(rows: _Rows) -> None:
     for name in rows.walk.inside().folders:
-        if split_of(name) and rows.walk.photos_below(name):
+        if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
-        if rows.walk.photos_below(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
+        if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
             rows.add_class(name)
 
 

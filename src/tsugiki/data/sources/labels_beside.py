@@ -72,7 +72,7 @@ def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing
             faults.append(fault)
     listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
     if listing is None:
-        if only and len(faults) == 1 and walk.photos_below(""):
+        if only and len(faults) == 1 and walk.has_photos(""):
             raise faults[0]
         return None
     return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, [*tables, *inner], found)))

@@ -39,7 +39,7 @@ def splits_in(walk: Walk) -> dict[str, str]:
     loose = {
         name: split
         for name in folders
-        if name not in exact and (split := split_in(name)) and split not in exact.values() and walk.photos_below(name)
+        if name not in exact and (split := split_in(name)) and split not in exact.values() and walk.has_photos(name)
     }
     return exact | loose if len({*exact.values(), *loose.values()}) > 1 else exact
 
@@ -201,7 +201,7 @@ def _first_words(photos: list[str]) -> list[str]:
     found = (_FIRST_WORD.match(name.rpartition("/")[2]) for name in photos)
     counts = Counter(match[1] for match in found if match)
     common = sorted(word for word, count in counts.items() if count > 1)
-    return common if 1 < len(common) <= _MOST_WORDS and sum(counts[word] for word in common) > 0.8 * len(photos) else []
+    return common if 1 < len(common) <= _MOST_WORDS and sum(counts[word] for word in common) > 0.5 * len(photos) else []
 
 
 def places_with_several(root: Path, label: str) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from typing import Any
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
+from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
 from tsugiki.data.sources.tables.table_labels import check_labels, text_of
@@ -32,7 +33,7 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
         RequestError: When the table cannot be read, lacks a column, says several things of one photo, leads to no photo, or
             names a split that does not exist.
     """
-    table = read_table(path)
+    table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
     finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
     columns = choose_columns(table, finder.leads_to_photos)
     rows = _Rows(table, columns, decisions=list(columns.sentences))

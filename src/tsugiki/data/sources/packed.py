@@ -25,7 +25,7 @@ def unpacked_inside(root: Path, walk: Walk) -> tuple[Path, list[str]] | None:
         DataError: When an archive is damaged or unsafe.
     """
     archives = [name for name in walk.inside().others if is_archive(Path(name))]
-    if not archives or walk.photos_below(""):
+    if not archives or walk.has_photos(""):
         return None
     tables = [name for name in walk.inside().others if Path(name).suffix.lower() in TABLE_SUFFIXES]
     folder = cache_folder() / "archives" / _digest(root, [*archives, *tables])

@@ -50,7 +50,7 @@ def listed_splits(names: Sequence[str], walk: Walk, inner: str) -> ListedSplits 
 
 
 def _folders_of_lists(walk: Walk) -> list[str]:
-    return ["", *(name for name in walk.inside().folders if not walk.photos_below(name))]
+    return ["", *(name for name in walk.inside().folders if not walk.has_photos(name))]
 
 
 def _of_lists(photos: Sequence[str], walk: Walk, files: list[str], inner: str) -> ListedSplits | None:

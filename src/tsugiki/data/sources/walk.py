@@ -77,7 +77,17 @@ class Walk:
 
     def folders_with_photos(self, folder: str = "") -> list[str]:
         """The names of the folders directly in ``folder`` that hold photos at any depth."""
-        return [name for name in self.inside(folder).folders if self.photos_below(joined(folder, name))]
+        return [name for name in self.inside(folder).folders if self.has_photos(joined(folder, name))]
+
+    def has_photos(self, folder: str, above: tuple[tuple[int, int], ...] = ()) -> bool:
+        """Whether there is a photo in ``folder`` at any depth; ``above`` are the folders that it was reached through."""
+        inside = self.inside(folder)
+        if inside.photos or not inside.folders:
+            return bool(inside.photos)
+        identity = self._identity(folder)
+        return identity not in above and any(
+            self.has_photos(joined(folder, name), (*above, identity)) for name in inside.folders
+        )
 
     def passed_by(self, used: Collection[str] = (), but: str = "") -> list[str]:
         """Sentences about what was seen and is not used.
@@ -136,9 +146,7 @@ class Walk:
             for part in inside.folders:
                 name = joined(here, part)
                 if (identity := self._identity(name)) in above:
-                    entry = LeftOut(name, tr("a link that leads back to its own folder"))
-                    if entry not in self.left_out:
-                        self.left_out.append(entry)
+                    self.left_out.append(LeftOut(name, tr("a link that leads back to its own folder")))
                 else:
                     waiting.append((name, (*above, identity)))
         names.sort(key=natural)

@@ -1,4 +1,4 @@
-"""A file of rows -> header and cells: CSV as spreadsheets and programs write it, lines of JSON, lists, Parquet."""
+"""A file of rows -> header and cells: CSV as spreadsheets and programs write it, lines of JSON, lists."""
 
 from __future__ import annotations
 
@@ -52,16 +52,12 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The rows of a file, by its ending.
+    """The rows of a text file, by its ending.
 
     Raises:
         RequestError: When it cannot be read, or its rows do not fit its header.
     """
     suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        from tsugiki.data.sources.tables.parquet_file import read_parquet
-
-        return read_parquet(path)
     text = _text(path)
     if suffix in {".jsonl", ".ndjson"}:
         return _of_json_lines(path, text)
