@@ -119,7 +119,7 @@ class PhotoFinder:
             found = self._resolved(names, drop)
             if 2 * len(found) > len(names):
                 return drop
-            ambiguous += [(name, photos) for name in names if len(photos := self._candidates(name, drop)) > 1]
+            ambiguous += [(name, sorted(photos)) for name in names if len(photos := self._candidates(name, drop)) > 1]
         if 2 * len({name for name, _ in ambiguous}) > len(names):
             name, photos = ambiguous[0]
             raise RequestError(
