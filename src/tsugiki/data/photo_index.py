@@ -31,6 +31,7 @@ from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.core.files import cache_folder
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import check_content, content_digest, read_content
+from tsugiki.data.images.file_type import is_own_picture
 from tsugiki.locale.messages import tr
 
 T = TypeVar("T")
@@ -355,6 +356,8 @@ def content_of(path: Path) -> Content:
     """What one file holds."""
     try:
         content = read_content(path)
+        if is_own_picture(content):
+            return Content(reason=tr("a picture that this program drew"))
         check_content(content)
     except UnreadablePhoto as fault:
         return Content(reason=fault.what)

@@ -32,6 +32,30 @@ _OTHERS = (
 )
 
 
+OWN_PICTURES = {"Software": "tsugiki"}
+"""What the program notes in the pictures that it draws, so that it does not take them for photos later."""
+
+
+def is_own_picture(content: bytes) -> bool:
+    """Whether a file is a picture that this program drew: a plot, photos with their answers."""
+    return content.startswith(b"\x89PNG") and b"tEXtSoftware\x00tsugiki" in content[:2048]
+
+
+def starts_like_a_picture(head: bytes) -> bool:
+    """Whether the first 16 bytes of a file are those of a picture."""
+    if head[4:8] == b"ftyp":
+        return head[8:12] in {*_HEIF_BRANDS, b"avif", b"avis"}
+    return (head.startswith(b"RIFF") and head[8:12] == b"WEBP") or head.startswith(tuple(mark for mark, _ in _PICTURES))
+
+
+def ending_of(content: bytes) -> str:
+    """The usual ending of a picture file with this content, with its dot; empty where it is not known."""
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return ".webp"
+    kind = next((name for mark, name in _PICTURES if content.startswith(mark)), "")
+    return {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "JPEG 2000": ".jp2"}.get(kind, "")
+
+
 def name_content(content: bytes) -> str:
     """A few words for content that no picture decoder recognised.
 

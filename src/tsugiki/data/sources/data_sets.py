@@ -17,7 +17,7 @@ from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownNa
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
 from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
-from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, extract_archive
+from tsugiki.data.sources.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
 
@@ -127,11 +127,7 @@ def describe_data_sets() -> dict[str, str]:
 def _folder_name(path: str) -> str:
     """The archive's name without its ending, fit to be a folder on any system."""
     name = PurePosixPath(path.replace("\\", "/")).name
-    for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", name).strip(" .") or "photos"
+    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", without_suffix(name)).strip(" .") or "photos"
 
 
 def _wanted_digest(fragment: str) -> str:
@@ -175,6 +171,8 @@ def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
         packed = Path(work) / "packed"
         packed.mkdir()
         extract_archive(archive, packed)
+        if guess := guessed_names(archive):
+            say(guess)
         photos = unwrapped(packed)
         count = _count_photos(photos, archive)
         if folder.is_dir():

@@ -18,6 +18,7 @@ from tsugiki.core.console import typed
 from tsugiki.core.display.screen import running_notebook
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_path
+from tsugiki.data.images.file_type import OWN_PICTURES
 from tsugiki.locale.messages import tr
 
 # Okabe and Ito's colours: told apart by colour-blind people too. Nothing is said by colour alone.
@@ -100,7 +101,8 @@ def save_picture(figure: Figure, path: Path) -> None:
     """
     kind = _FORMATS[check_picture(path).suffix.lower()]
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=_FILE_DPI)
+        # Its own pictures are known again, and never taken for photos; only PNG has a place for that.
+        figure.savefig(temporary, format=kind, dpi=_FILE_DPI, metadata=OWN_PICTURES if kind == "png" else None)
 
 
 def encoded(figure: Figure) -> tuple[str, bytes]:
