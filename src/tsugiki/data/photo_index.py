@@ -30,6 +30,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS photos (digest BLOB PRIMARY KEY, width INT, height INT, red REAL, green REAL, blue REAL, look INT)
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS remarks (digest BLOB NOT NULL, remark TEXT NOT NULL, PRIMARY KEY (digest, remark)) WITHOUT ROWID;
 """
 _AT_ONCE = 500  # placeholders in one SQL statement
 _ASK_AGAIN = 0.01  # seconds between two attempts at making a store that another process is making
@@ -56,12 +57,14 @@ class PhotoFacts:
         height: Likewise.
         colour: Mean red, green and blue, 0 to 255.
         perceptual_hash: 64 bits as a signed integer: photos that look alike differ in few bits.
+        remarks: What was odd about it (:mod:`tsugiki.data.images.remarks`).
     """
 
     width: int
     height: int
     colour: tuple[float, float, float]
     perceptual_hash: int
+    remarks: tuple[str, ...] = ()
 
 
 class PhotoIndex:
@@ -184,10 +187,16 @@ class PhotoIndex:
         found: dict[str, PhotoFacts] = {}
         with self.connection() as connection:
             for block in blocks_of(digests):
+                remarks: dict[bytes, list[str]] = {}
+                for digest, remark in connection.execute(
+                    f"SELECT digest, remark FROM remarks WHERE digest IN ({marks(block)})", block
+                ):
+                    remarks.setdefault(digest, []).append(remark)
                 for digest, width, height, red, green, blue, hashed in connection.execute(
                     f"SELECT * FROM photos WHERE digest IN ({marks(block)})", block
                 ):
-                    found[digest.hex()] = PhotoFacts(width, height, (red, green, blue), hashed)
+                    own = tuple(remarks.get(digest, ()))
+                    found[digest.hex()] = PhotoFacts(width, height, (red, green, blue), hashed, own)
         return [found.get(digest) for digest in digests]
 
     def remember_facts(self, facts: Mapping[str, PhotoFacts]) -> None:
@@ -196,8 +205,11 @@ class PhotoIndex:
             (bytes.fromhex(digest), fact.width, fact.height, *fact.colour, fact.perceptual_hash)
             for digest, fact in facts.items()
         ]
+        remarks = [(bytes.fromhex(digest), remark) for digest, fact in facts.items() for remark in fact.remarks]
         with self.connection() as connection:
             connection.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("DELETE FROM remarks WHERE digest = ?", [row[:1] for row in rows])
+            connection.executemany("INSERT INTO remarks VALUES (?, ?)", remarks)
 
 
 def content_of(path: Path) -> Content:

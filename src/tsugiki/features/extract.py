@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet, say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
+from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
@@ -30,7 +32,7 @@ from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
 from tsugiki.locale.messages import tr
 
-_PIXELS = 1
+_PIXELS = 2
 """Goes up whenever a photo's pixels come out otherwise than before: see data/images and data/preprocess.py.
 
 Features of other pixels are other features, so the number is a part of every space's key."""
@@ -87,16 +89,27 @@ def extract(
         samples = samples.without_unreadable(unreadable)
     if len(samples) < len(drawn) and samples.draw is not None:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
+    facts = extractor.store.facts(samples.digests)
+    samples = _with_remarks(samples, facts)
     train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision) or [found["train"]]
     return FeatureTable(
         samples,
         train=FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train])),
         val=found["val"].vectors(),
         held_out=found["held_out"].vectors(),
-        facts=extractor.store.facts(samples.digests),
+        facts=facts,
         computed=computed + (sum(part.computed for part in train) if settings.views else 0),
         memory=Memory(extractor.store, extractor.about(samples, found["train"].precision)),
     )
+
+
+def _with_remarks(samples: Samples, facts: Sequence[PhotoFacts | None]) -> Samples:
+    """With what was noted while the photos were decoded, now or earlier; it is said once."""
+    remarks = {name: fact.remarks for name, fact in zip(samples.names, facts, strict=True) if fact is not None}
+    new = [sentence for sentence in sentences(remarks) if sentence not in samples.warnings]
+    for sentence in new:
+        say(f"- {sentence}")
+    return replace(samples, warnings=(*samples.warnings, *new))
 
 
 def weights_key(backbone: Backbone) -> str:
@@ -285,6 +298,7 @@ def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequenc
     """
     reader, engines = PixelReader(paths, (), preprocess, EXACT), Engines(backbone, preprocess)
     vectors = np.zeros((len(paths), backbone.num_features), np.float32)
+    remarks: dict[str, tuple[str, ...]] = {}
     decoded, problems = reader.read_first(range(len(paths)))
     if decoded:
         first = np.stack([pixels.values.numpy() for pixels in decoded.values()])
@@ -297,5 +311,8 @@ def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequenc
             for chunk in chunks:
                 vectors[chunk.positions] = chunk.vectors
                 problems.update(chunk.problems)
+                remarks |= {str(paths[at]): fact.remarks for at, fact in zip(chunk.positions, chunk.facts, strict=True)}
                 tick(len(chunk.positions) + len(chunk.problems), "")
+    for sentence in sentences(remarks):
+        say(sentence)
     return vectors, problems
