@@ -24,6 +24,7 @@ from PIL import ExifTags, Image, ImageFile
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import SharedSetting
 from tsugiki.data.images.depth import (
+    WHITE_IS_ZERO,
     brightened,
     eight_bit_grey,
     has_deep_colours,
@@ -35,9 +36,9 @@ from tsugiki.data.images.depth import (
 from tsugiki.data.images.file_type import name_content
 from tsugiki.data.images.heif import open_other
 from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg
-from tsugiki.data.images.png import PNG_START, bare_png, png_is_whole, sound_png
+from tsugiki.data.images.png import PNG_START, barer_pngs, png_is_whole, sound_png
 from tsugiki.data.images.remarks import note
-from tsugiki.data.images.tiff import TIFF_STARTS, check_tiff, name_tiff
+from tsugiki.data.images.tiff import TIFF_STARTS, black_is_zero, check_tiff, name_tiff
 from tsugiki.locale.messages import tr
 
 PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
@@ -179,14 +180,13 @@ def _decoded(content: bytes) -> Image.Image:
     content = sound_png(content)
     try:
         return _picture(content)
-    except UnreadablePhoto:
-        # Pillow gives up where a text or a colour profile is too large for it or odd, which the picture does not need.
-        bare = bare_png(content)
-        if bare == content:
-            raise
-        photo = _picture(bare)
-        note("png", tr("text or colour profile"))
-        return photo
+    except UnreadablePhoto as fault:
+        for barer, left_out in barer_pngs(content):
+            with contextlib.suppress(UnreadablePhoto):
+                photo = _picture(barer)
+                note("png", left_out)
+                return photo
+        raise fault from None
 
 
 def _picture(content: bytes) -> Image.Image:
@@ -215,7 +215,9 @@ def _sound_jpeg(content: bytes, photo: Image.Image) -> npt.NDArray[np.uint8] | N
 
 def _identify(content: bytes) -> Image.Image:
     try:
-        return open_other(content) or Image.open(io.BytesIO(content), formats=_FORMATS)
+        plain = black_is_zero(content)
+        photo = open_other(content) or Image.open(io.BytesIO(plain), formats=_FORMATS)
+        photo.info[WHITE_IS_ZERO] = plain is not content
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
     except (MemoryError, UnreadablePhoto):
@@ -223,6 +225,7 @@ def _identify(content: bytes) -> Image.Image:
     except Exception as fault:  # Pillow's plugins raise whatever a broken file makes them stumble over
         reason = name_tiff(content) if content.startswith(TIFF_STARTS) else name_content(content)
         raise UnreadablePhoto(reason) from fault
+    return photo
 
 
 def _check_size(photo: Image.Image) -> None:

@@ -18,7 +18,10 @@ from tsugiki.data.images.remarks import note
 
 Values = npt.NDArray[Any]
 
-_WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2
+WHITE_IS_ZERO = "white is zero"
+"""What is true in ``info`` of a photo whose values have to be turned round."""
+
+_UNSIGNED, _SIGNED = 1, 2
 _PHOTOMETRIC, _BITS, _SAMPLE_FORMAT = 262, 258, 339  # tags of TIFF
 _INTEGERS = (255, 1023, 4095, 16383, 65535)
 _ALL_OF_32 = 2**32 - 1
@@ -56,7 +59,7 @@ def eight_bit_grey(photo: Image.Image) -> Image.Image:
     elif _tag(photo, _BITS, 0) == 32 and _tag(photo, _SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED and photo.mode == "I":
         values = values.view(np.uint32)
     grey = eight_bit(values, _ranges(photo))
-    if _tag(photo, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
+    if photo.info.get(WHITE_IS_ZERO) or _tag(photo, _PHOTOMETRIC, 1) == 0:
         grey = 255 - grey
     clear = photo.info.get("transparency")
     if isinstance(clear, int):

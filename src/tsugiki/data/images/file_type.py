@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PIL import features
+
 from tsugiki.locale.messages import tr
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
@@ -53,6 +55,11 @@ def is_jpeg_xl(content: bytes) -> bool:
     return content.startswith(_JPEG_XL_STARTS)
 
 
+def needs_library(name: str, command: str) -> str:
+    """A few words for a format that can be read once ``command`` was typed."""
+    return tr("{format}, which needs a library more: {command}, or save it as JPEG", format=name, command=command)
+
+
 def name_content(content: bytes) -> str:
     """A few words for content that no picture decoder recognised.
 
@@ -83,6 +90,8 @@ def _name_by_mark(content: bytes) -> str | None:
 def _name_iso_media(brand: bytes) -> str:
     if brand in _HEIF_BRANDS:
         return tr("a {format} file, cut off or damaged", format="HEIC")
+    if brand in _AVIF_BRANDS and not features.check("avif"):
+        return needs_library("AVIF", "pip install --upgrade pillow")
     if brand in _AVIF_BRANDS:
         return tr("a {format} file, cut off or damaged", format="AVIF")
     return tr("a video")

@@ -10,8 +10,7 @@ from PIL import Image
 
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images.depth import FLOATS, SIXTEEN_BITS, eight_bit
-from tsugiki.data.images.file_type import is_heif, is_jpeg_xl
-from tsugiki.locale.messages import tr
+from tsugiki.data.images.file_type import is_heif, is_jpeg_xl, needs_library
 
 _INSTALL = "pip install 'tsugiki[heif]'"
 
@@ -36,9 +35,7 @@ def open_other(content: bytes) -> Image.Image | None:
 
 def _require(module: str, name: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise UnreadablePhoto(
-            tr("{format}, which needs a library more: {command}, or save it as JPEG", format=name, command=_INSTALL)
-        )
+        raise UnreadablePhoto(needs_library(name, _INSTALL))
 
 
 def _from_jpeg_xl(content: bytes) -> Image.Image:

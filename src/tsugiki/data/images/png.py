@@ -12,7 +12,7 @@ from tsugiki.locale.messages import tr
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
-_NEEDED = {b"tRNS", b"eXIf"}  # beside the critical ones: what decides which pixels are seen, and which way up
+_NEEDED = frozenset({b"tRNS", b"eXIf"})  # beside the critical ones: what decides which pixels are seen, and which way up
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,15 @@ def sound_png(content: bytes) -> bytes:
     return _without(content, damaged)
 
 
-def bare_png(content: bytes) -> bytes:
-    """``content`` with nothing but what the picture needs."""
-    return _without(content, [chunk for chunk in _chunks(content) if not chunk.critical and chunk.name not in _NEEDED])
+def barer_pngs(content: bytes) -> Iterator[tuple[bytes, str]]:
+    """``content`` with fewer and fewer of the chunks that a picture can do without, and the names of those left out.
+
+    Decoders give up where a text or a colour profile is too large or odd for them.
+    """
+    for kept in (_NEEDED, frozenset[bytes]()):
+        chunks = [chunk for chunk in _chunks(content) if not chunk.critical and chunk.name not in kept]
+        if chunks:
+            yield _without(content, chunks), ", ".join(dict.fromkeys(_shown(chunk.name) for chunk in chunks))
 
 
 def _chunks(content: bytes) -> Iterator[Chunk]:

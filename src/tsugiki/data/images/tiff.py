@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import io
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+import PIL
 from PIL import TiffImagePlugin
 
 from tsugiki.core.errors import UnreadablePhoto
@@ -16,6 +21,7 @@ TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
 _GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
+_MOST_CHANNELS = 6  # that Pillow reads; it logs more as an error of its own
 _KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex float"}
 _COLOUR_SPACES = {
     2: "RGB",
@@ -47,6 +53,7 @@ def check_tiff(content: bytes) -> None:
     Raises:
         UnreadablePhoto: With the reason.
     """
+    _silence_libtiff()
     tags = _tags(content)
     compression = tags.get(_COMPRESSION, 1)
     if compression in _FOREIGN:
@@ -64,8 +71,29 @@ def check_tiff(content: bytes) -> None:
                 channels=channels,
             )
         )
+    if channels > _MOST_CHANNELS:
+        raise UnreadablePhoto(name_tiff(content))
     if channels > _COLOURS.get(photometric, 1) + 1:
         note("channels", channels)
+
+
+def black_is_zero(content: bytes) -> bytes:
+    """A deep grey TIFF file whose white is 0 as one whose black is: Pillow does not turn its values round, or does not know it.
+
+    Returns:
+        ``content`` itself where there is nothing to change.
+    """
+    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
+    if not content.startswith((b"II*\x00", b"MM\x00*")):
+        return content
+    tags = _tags(content)
+    if tags.get(_PHOTOMETRIC) != 0 or _first(tags.get(_BITS, 1)) <= 8:
+        return content
+    at = int.from_bytes(content[4:8], order)
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
+        if int.from_bytes(content[entry : entry + 2], order) == _PHOTOMETRIC:
+            return content[: entry + 8] + (1).to_bytes(2, order) + content[entry + 10 :]
+    return content
 
 
 def name_tiff(content: bytes) -> str:
@@ -77,7 +105,8 @@ def name_tiff(content: bytes) -> str:
     values = f"{kind}{_first(tags[_BITS])}"
     space = _COLOUR_SPACES.get(tags[_PHOTOMETRIC], "")
     return tr(
-        "a TIFF file of a kind that cannot be read here ({channels} channels of {values}): save it with 8 bits per channel",
+        "a TIFF file of a kind that cannot be read here ({channels} channels of {values}): "
+        "save it as RGB with 8 bits per channel",
         channels=int(tags.get(_CHANNELS, 1)),
         values=f"{values}, {space}" if space else values,
     )
@@ -100,3 +129,15 @@ def _tags(content: bytes) -> Mapping[int, Any]:
 
 def _first(value: Any) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep the libtiff inside Pillow from printing to the terminal: what it finds Pillow raises, and then the file has a name.
+
+    Pillow's wheels bring libtiff as a file of its own; elsewhere it stays as it is.
+    """
+    here = Path(PIL.__file__).parent
+    for library in (*here.parent.glob("pillow.libs/libtiff*.so*"), *here.glob(".dylibs/libtiff*.dylib")):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).TIFFSetErrorHandler(None)
