@@ -45,7 +45,8 @@ _TABLES = (
         path BLOB PRIMARY KEY, stamp TEXT NOT NULL, digest BLOB NOT NULL, seal BLOB NOT NULL
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS photos (
-        digest BLOB PRIMARY KEY, width INT, height INT, red REAL, green REAL, blue REAL, look INT, seal BLOB NOT NULL
+        digest BLOB PRIMARY KEY, width INT, height INT, red REAL, green REAL, blue REAL, look INT, remarks TEXT NOT NULL,
+        seal BLOB NOT NULL
     ) WITHOUT ROWID""",
 )
 _OLDER = {"files", "photos", "spaces", "rows"}
@@ -77,12 +78,14 @@ class PhotoFacts:
         height: Likewise.
         colour: Mean red, green and blue, 0 to 255.
         perceptual_hash: 64 bits as a signed integer: photos that look alike differ in few bits.
+        remarks: What was odd about it (:mod:`tsugiki.data.images.remarks`).
     """
 
     width: int
     height: int
     colour: tuple[float, float, float]
     perceptual_hash: int
+    remarks: tuple[str, ...] = ()
 
 
 class PhotoIndex:
@@ -302,8 +305,8 @@ class PhotoIndex:
         for block in blocks_of(digests):
             rows, lost = self.ask(functools.partial(_rows_about, "photos", "digest", block), _NO_ROWS)
             broken += lost
-            for digest, width, height, red, green, blue, hashed, _ in rows:
-                found[digest.hex()] = PhotoFacts(width, height, (red, green, blue), hashed)
+            for digest, width, height, red, green, blue, hashed, remarks, _ in rows:
+                found[digest.hex()] = PhotoFacts(width, height, (red, green, blue), hashed, tuple(remarks.splitlines()))
         self.say_damaged(broken)
         return [found.get(digest) for digest in digests]
 
@@ -311,11 +314,16 @@ class PhotoIndex:
         """Remember facts of photos, by content."""
         rows = [
             _sealed(
-                bytes.fromhex(digest), int(fact.width), int(fact.height), *map(float, fact.colour), int(fact.perceptual_hash)
+                bytes.fromhex(digest),
+                int(fact.width),
+                int(fact.height),
+                *map(float, fact.colour),
+                int(fact.perceptual_hash),
+                "\n".join(fact.remarks),  # printable letters only, see data/images/remarks.py
             )
             for digest, fact in facts.items()
         ]
-        noted = "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        noted = "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self.ask(lambda connection: connection.executemany(noted, rows), None, writes=True)
         if not self.on_disk:
             self._facts |= facts

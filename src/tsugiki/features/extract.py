@@ -18,7 +18,9 @@ import numpy.typing as npt
 from tsugiki.core.console import progress, quiet, say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
+from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples, settled
 from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName, FeatureBatch
@@ -30,7 +32,7 @@ from tsugiki.locale.messages import tr
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
 
-_PIXELS = 1
+_PIXELS = 2
 """Goes up whenever a photo's pixels come out otherwise than before: see data/images and data/preprocess.py.
 
 Features of other pixels are other features, so the number is a part of every space's key."""
@@ -103,6 +105,7 @@ def extract(
             break
     if samples.draw is not None and len(samples) < drawn:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
+    table = replace(table, samples=_with_remarks(samples, table.facts))
     if not settings.views:
         return table
     train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
@@ -134,6 +137,15 @@ def _settled(table: FeatureTable) -> Samples:
         if sentence not in samples.decisions:
             say(sentence)
     return together
+
+
+def _with_remarks(samples: Samples, facts: Sequence[PhotoFacts | None]) -> Samples:
+    """With what was noted while the photos were decoded, now or earlier; it is said once."""
+    remarks = {name: fact.remarks for name, fact in zip(samples.names, facts, strict=True) if fact is not None}
+    new = [sentence for sentence in sentences(remarks) if sentence not in samples.warnings]
+    for sentence in new:
+        say(f"- {sentence}")
+    return replace(samples, warnings=(*samples.warnings, *new))
 
 
 @dataclass
@@ -328,6 +340,7 @@ def features_of_files(
     """
     reader, engines = PixelReader(paths, (), preprocess, EXACT), _engines(backbone, preprocess, name)
     vectors = np.zeros((len(paths), engines.num_features), np.float32)
+    remarks: dict[str, tuple[str, ...]] = {}
     decoded, problems = reader.read_first(range(len(paths)))
     if decoded:
         first = np.stack([pixels.array for pixels in decoded.values()])
@@ -340,5 +353,8 @@ def features_of_files(
             for chunk in chunks:
                 vectors[chunk.positions] = chunk.vectors
                 problems.update(chunk.problems)
+                remarks |= {str(paths[at]): fact.remarks for at, fact in zip(chunk.positions, chunk.facts, strict=True)}
                 tick(len(chunk.positions) + len(chunk.problems), "")
+    for sentence in sentences(remarks):
+        say(sentence)
     return vectors, problems

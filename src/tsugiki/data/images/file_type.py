@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from PIL import features
+
 from tsugiki.locale.messages import tr
 
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
+_AVIF_BRANDS = (b"avif", b"avis")
+_JPEG_XL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
 
 _PICTURES = (
     (b"\xff\xd8", "JPEG"),
@@ -13,7 +17,13 @@ _PICTURES = (
     (b"BM", "BMP"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
     (b"\x00\x00\x00\x0cjP", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"qoif", "QOI"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
 )
 
 _OTHERS = (
@@ -56,6 +66,24 @@ def ending_of(content: bytes) -> str:
     return {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "JPEG 2000": ".jp2"}.get(kind, "")
 
 
+def is_heif(content: bytes) -> bool:
+    """Whether content says that it is HEIC (or HEIF of another kind than AVIF, which Pillow reads)."""
+    if content[4:8] != b"ftyp" or content[8:12] not in _HEIF_BRANDS:
+        return False
+    length = min(int.from_bytes(content[:4], "big"), 256)
+    return not any(content[at : at + 4] in _AVIF_BRANDS for at in range(16, length, 4))
+
+
+def is_jpeg_xl(content: bytes) -> bool:
+    """Whether content says that it is JPEG XL."""
+    return content.startswith(_JPEG_XL_STARTS)
+
+
+def needs_library(name: str, command: str) -> str:
+    """A few words for a format that can be read once ``command`` was typed."""
+    return tr("{format}, which needs a library more: {command}, or save it as JPEG", format=name, command=command)
+
+
 def name_content(content: bytes) -> str:
     """A few words for content that no picture decoder recognised.
 
@@ -85,8 +113,10 @@ def _name_by_mark(content: bytes) -> str | None:
 
 def _name_iso_media(brand: bytes) -> str:
     if brand in _HEIF_BRANDS:
-        return tr("HEIC, which Pillow cannot read: save it as JPEG")
-    if brand in {b"avif", b"avis"}:
+        return tr("a {format} file, cut off or damaged", format="HEIC")
+    if brand in _AVIF_BRANDS and not features.check("avif"):
+        return needs_library("AVIF", "pip install --upgrade pillow")
+    if brand in _AVIF_BRANDS:
         return tr("a {format} file, cut off or damaged", format="AVIF")
     return tr("a video")
 

@@ -19,9 +19,10 @@ _KINDS = {
     "AVIF": (".avif",),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
-    "HEIC": (".heic", ".heif"),
+    "HEIC": (".heic", ".heif", ".hif"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    "JPEG 2000": (".jp2", ".j2k"),
+    "JPEG 2000": (".jp2", ".j2k", ".jpf", ".jpx"),
+    "JPEG XL": (".jxl",),
     "PNG": (".png",),
     "PNM": (".pnm", ".pbm", ".pgm", ".ppm"),
     "QOI": (".qoi",),
@@ -32,7 +33,7 @@ _KINDS = {
 _KIND_OF = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes}
 
 PHOTO_SUFFIXES = frozenset(_KIND_OF)
-"""Files with these endings are candidates. HEIC is among them although it cannot be read: so it is named, not overlooked."""
+"""Files with these endings are candidates. HEIC and JPEG XL need an extra; without it they are named, not overlooked."""
 
 _NEVER_MEANT = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir", "lost+found", "__pycache__"}

@@ -1,0 +1,105 @@
+"""What is odd about a photo that can be read all the same: noted while it is decoded, said later with the file's name.
+
+Whoever decodes a photo on behalf of a person listens (:func:`noting`), in one thread; deep inside, :func:`note` adds to it.
+A remark is plain text, ``kind:detail``, so that it can be kept and said in whatever language is asked for then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Literal
+
+from tsugiki.locale.messages import first_few, tr
+
+Kind = Literal["bright", "dark", "blank", "jpeg", "pillow", "png", "frames", "channels"]
+
+_SHOWN = 10  # names per sentence
+_LONGEST = 80  # letters of a detail, which may come out of the file
+
+_notes: ContextVar[list[str] | None] = ContextVar("_notes", default=None)
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[list[str]]:
+    """Within this block, in this thread, remarks are collected in the list that it gives."""
+    notes: list[str] = []
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)
+
+
+def note(kind: Kind, detail: object = "") -> None:
+    """Add a remark about the photo that is being decoded; nobody may be listening."""
+    notes = _notes.get()
+    if notes is None:
+        return
+    plain = "".join(letter if letter.isprintable() else " " for letter in str(detail))
+    remark = f"{kind}:{' '.join(plain.split())[:_LONGEST]}"
+    if remark not in notes:
+        notes.append(remark)
+
+
+def sentences(remarks: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One sentence per kind of remark, with the names of the photos.
+
+    Args:
+        remarks: By name of the photo.
+    """
+    photos: dict[str, list[str]] = {}
+    for name, own in remarks.items():
+        for remark in own:
+            kind, _, detail = remark.partition(":")
+            photos.setdefault(kind, []).append(f"{name}: {detail}" if detail else name)
+    said = _said()
+    for kind, names in photos.items():
+        yield said.get(kind, kind).format(count=len(names), photos=first_few(names, _SHOWN))
+
+
+def _said() -> dict[str, str]:
+    count, photos = "{count}", "{photos}"  # filled in later
+    return {
+        "bright": tr(
+            "Photos whose values use a part of their range only, brightened to all of it, with the value that is white now: "
+            "{count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+        "dark": tr(
+            "Nearly black photos, with their brightest value of 255: {count} ({photos}). Look whether these are photos: "
+            "masks look like this, and values that are stored with more bits than they need.",
+            count=count,
+            photos=photos,
+        ),
+        "blank": tr("Photos of a single colour, in which nothing can be seen: {count} ({photos}).", count=count, photos=photos),
+        "jpeg": tr(
+            "The JPEG decoder warns of photos; they count, but look whether all of the picture is right: {count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+        "pillow": tr(
+            "What is noted in photos beside the picture is damaged, which changes no pixel unless it is what turns the photo "
+            "upright: {count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+        "png": tr(
+            "Parts of PNG files beside the picture that are damaged or too large were passed over: {count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+        "frames": tr(
+            "Files of several pictures, of which only the first counts, with their number: {count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+        "channels": tr(
+            "Photos with more channels than red, green and blue, of which those three count, with their number: "
+            "{count} ({photos}).",
+            count=count,
+            photos=photos,
+        ),
+    }

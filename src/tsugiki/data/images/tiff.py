@@ -1,0 +1,143 @@
+"""TIFF holds everything: which files of that kind are photos that can be read, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import PIL
+from PIL import TiffImagePlugin
+
+from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images.remarks import note
+from tsugiki.locale.messages import tr
+
+TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+_BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
+_GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
+_MOST_CHANNELS = 6  # that Pillow reads; it logs more as an error of its own
+_KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex float"}
+_COLOUR_SPACES = {
+    2: "RGB",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    10: "ITULab",
+    32803: "CFA (raw)",
+    34892: "LinearRaw",
+}
+# What the decoder inside Pillow has no part for; it would say so on the terminal.
+_FOREIGN = {
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34712: "JPEG 2000",
+    34713: "Nikon NEF",
+    34887: "LERC",
+    34892: "lossy JPEG (DNG)",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+
+
+def check_tiff(content: bytes) -> None:
+    """Refuse, with the true reason, what is sound but cannot be read, or what would lose channels that are no colours.
+
+    Raises:
+        UnreadablePhoto: With the reason.
+    """
+    _silence_libtiff()
+    tags = _tags(content)
+    compression = tags.get(_COMPRESSION, 1)
+    if compression in _FOREIGN:
+        raise UnreadablePhoto(
+            tr(
+                "a TIFF file compressed as {name}, which cannot be read here: save it as PNG, or as TIFF with LZW",
+                name=_FOREIGN[compression],
+            )
+        )
+    channels, photometric = int(tags.get(_CHANNELS, 1)), tags.get(_PHOTOMETRIC, 0)
+    if photometric in _GREY and channels > 2:
+        raise UnreadablePhoto(
+            tr(
+                "a TIFF file of {channels} channels that does not say which are red, green and blue: save those three as RGB",
+                channels=channels,
+            )
+        )
+    if channels > _MOST_CHANNELS:
+        raise UnreadablePhoto(name_tiff(content))
+    if channels > _COLOURS.get(photometric, 1) + 1:
+        note("channels", channels)
+
+
+def black_is_zero(content: bytes) -> bytes:
+    """A deep grey TIFF file whose white is 0 as one whose black is: Pillow does not turn its values round, or does not know it.
+
+    Returns:
+        ``content`` itself where there is nothing to change.
+    """
+    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
+    if not content.startswith((b"II*\x00", b"MM\x00*")):
+        return content
+    tags = _tags(content)
+    if tags.get(_PHOTOMETRIC) != 0 or _first(tags.get(_BITS, 1)) <= 8:
+        return content
+    at = int.from_bytes(content[4:8], order)
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
+        if int.from_bytes(content[entry : entry + 2], order) == _PHOTOMETRIC:
+            return content[: entry + 8] + (1).to_bytes(2, order) + content[entry + 10 :]
+    return content
+
+
+def name_tiff(content: bytes) -> str:
+    """What keeps a TIFF file from being read: the kind of its values, where its head can be read."""
+    tags = _tags(content)
+    if not {_BITS, _PHOTOMETRIC} <= set(tags):
+        return tr("a {format} file, cut off or damaged", format="TIFF")
+    kind = _KINDS.get(_first(tags.get(_SAMPLE_FORMAT, 1)), "?")
+    values = f"{kind}{_first(tags[_BITS])}"
+    space = _COLOUR_SPACES.get(tags[_PHOTOMETRIC], "")
+    return tr(
+        "a TIFF file of a kind that cannot be read here ({channels} channels of {values}): "
+        "save it as RGB with 8 bits per channel",
+        channels=int(tags.get(_CHANNELS, 1)),
+        values=f"{values}, {space}" if space else values,
+    )
+
+
+def _tags(content: bytes) -> Mapping[int, Any]:
+    """The tags of the first picture; none where they cannot be read."""
+    length = 16 if content[2:3] == b"+" or content[3:4] == b"+" else 8
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(content[:length])
+        stream = io.BytesIO(content)
+        stream.seek(tags.next)
+        tags.load(stream)
+        return dict(tags)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  a broken head makes Pillow stumble over anything
+        return {}
+
+
+def _first(value: Any) -> int:
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep the libtiff inside Pillow from printing to the terminal: what it finds Pillow raises, and then the file has a name.
+
+    Pillow's wheels bring libtiff as a file of its own; elsewhere it stays as it is.
+    """
+    here = Path(PIL.__file__).parent
+    for library in (*here.parent.glob("pillow.libs/libtiff*.so*"), *here.glob(".dylibs/libtiff*.dylib")):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).TIFFSetErrorHandler(None)
