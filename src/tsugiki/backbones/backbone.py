@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.layer_groups import LayerGroup, group_layers
+from tsugiki.backbones.structure import changed_parts, structure_of
 from tsugiki.data.preprocess import Preprocess
 
 
@@ -97,6 +98,7 @@ class Backbone(nn.Module):
         self.spec = spec
         self.preprocess = preprocess
         self.origin = origin
+        self._as_built = structure_of(body)
         # In a tuple, so that the old head is no submodule: it is neither trained, nor saved, nor counted.
         self._cut_off = (head,)
 
@@ -104,6 +106,10 @@ class Backbone(nn.Module):
     def head(self) -> nn.Module | None:
         """The classifying layer that was cut off; it stays on the CPU and learns nothing."""
         return self._cut_off[0]
+
+    def changed_since_built(self) -> list[str]:
+        """The paths of layers that were exchanged, or whose settings were changed, since the network was built."""
+        return changed_parts(self._as_built, structure_of(self.body))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features of photos, ``[B, 3, H, W]`` to ``[B, D]``."""

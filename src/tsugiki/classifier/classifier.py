@@ -144,7 +144,17 @@ class Classifier(nn.Module):
         return predict(self, photos, top=top)
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder."""
+        """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder.
+
+        Raises:
+            RequestError: When the network was changed since it was built: it would come back without the change.
+        """
+        if changed := self.backbone.changed_since_built():
+            raise RequestError(
+                tr("This network was changed after it was built, and loading would build it without the change."),
+                got=", ".join(changed[:6]),
+                cure=tr("undo the change, or say it as an argument: load_backbone(NAME, model_args={...})"),
+            )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
