@@ -15,7 +15,9 @@ from torch import nn
 
 from tsugiki.backbones.layer_groups import LayerGroup, group_layers
 from tsugiki.backbones.structure import changed_parts, structure_of
+from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,21 @@ class Backbone(nn.Module):
     def head(self) -> nn.Module | None:
         """The classifying layer that was cut off; it stays on the CPU and learns nothing."""
         return self._cut_off[0]
+
+    def check_precision(self) -> None:
+        """Raise ``RequestError`` where the numbers are not float32: what is reported is computed in it, for everybody alike."""
+        kinds = {parameter.dtype for parameter in self.parameters() if parameter.is_floating_point()}
+        others = {str(kind).removeprefix("torch.") for kind in kinds - {torch.float32}}
+        if others:
+            raise RequestError(
+                tr(
+                    "This network's numbers are {kinds}; features and answers are computed in float32.",
+                    kinds=", ".join(sorted(others)),
+                ),
+                allowed="float32",
+                got=", ".join(sorted(others)),
+                cure=tr("call .float() on it; engines compute in 16 bits by themselves where that is faster"),
+            )
 
     def changed_since_built(self) -> list[str]:
         """The paths of layers that were exchanged, or whose settings were changed, since the network was built."""

@@ -58,7 +58,7 @@ def _is_held(module: nn.Module) -> bool:
 
 
 def holds_still(hook: object) -> bool:
-    """Whether a hook of a module is the one that :func:`freeze` puts there: it changes the mode, and nothing that is computed."""
+    """Whether a hook of a module is the one that :func:`freeze` puts there: it keeps the mode, and changes nothing else."""
     return hook is _stay_in_evaluation_mode
 
 

@@ -1,7 +1,7 @@
 """What a network computes besides its numbers: layers, their settings, functions they call.
 
-Two networks of one name, one set of arguments and one set of weights may still differ: somebody exchanged an activation, or changed a
-stride. What is remembered of a network, or rebuilt from its name, has to know.
+Two networks of one name, one set of arguments and one set of weights may still differ: somebody exchanged an activation, or
+changed a stride. What is remembered of a network, or rebuilt from its name, has to know.
 """
 
 from __future__ import annotations

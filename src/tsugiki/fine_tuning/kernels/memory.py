@@ -1,17 +1,9 @@
-"""Memory that runs out: how it is recognised, and what is said where nothing smaller can be tried."""
+"""What is said where memory runs out and nothing smaller can be tried."""
 
 from __future__ import annotations
 
-import torch
-from accelerate.utils.memory import should_reduce_batch_size
-
 from tsugiki.core.errors import TrainingError
 from tsugiki.locale.messages import tr
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that there was not enough memory, of whatever device."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error)
 
 
 def out_of_memory(photos: int) -> TrainingError:
@@ -20,11 +12,3 @@ def out_of_memory(photos: int) -> TrainingError:
         tr("There is not enough memory to train with {count} photos at once.", count=photos),
         cure=tr("--set micro_batch={count}, or a smaller backbone", count=max(1, photos // 2)),
     )
-
-
-def empty_cache(device: torch.device) -> None:
-    """Let the driver have what PyTorch keeps for later."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
