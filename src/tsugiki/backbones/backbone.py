@@ -110,7 +110,11 @@ class Backbone(nn.Module):
         return self._cut_off[0]
 
     def check_precision(self) -> None:
-        """Raise ``RequestError`` where the numbers are not float32: what is reported is computed in it, for everybody alike."""
+        """Refuse numbers that are not float32: what is reported is computed in it, for everybody alike.
+
+        Raises:
+            RequestError: When a parameter is of another kind.
+        """
         kinds = {parameter.dtype for parameter in self.parameters() if parameter.is_floating_point()}
         others = {str(kind).removeprefix("torch.") for kind in kinds - {torch.float32}}
         if others:

@@ -69,7 +69,7 @@ def full_precision() -> contextlib.AbstractContextManager[None]:
 def _without_tf32() -> Iterator[None]:
     import torch
 
-    backends = torch.backends
+    backends: Any = torch.backends
     parts: list[Any] = [backends.cuda.matmul, backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn]
     with contextlib.ExitStack() as undo:
         # PyTorch refuses its older switches to whoever has used its newer ones, so each is turned as the person turned it.
@@ -99,7 +99,7 @@ def _old_switches_work(ask: Callable[[], object]) -> bool:
         ask()
     except RuntimeError:
         return False
-    return torch.backends.fp32_precision in _WHOLE
+    return getattr(torch.backends, "fp32_precision", "none") in _WHOLE
 
 
 _full_precision = SharedSetting(_without_tf32)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tsugiki.core.errors import TrainingError
+from tsugiki.locale.messages import tr
+
 if TYPE_CHECKING:
     import torch
 
@@ -18,6 +21,14 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
+
+
+def out_of_memory(photos: int) -> TrainingError:
+    """What to raise where even ``photos`` at once are too many."""
+    return TrainingError(
+        tr("There is not enough memory to train with {count} photos at once.", count=photos),
+        cure=tr("--set micro_batch={count}, or a smaller backbone", count=max(1, photos // 2)),
+    )
 
 
 def empty_cache(device: torch.device) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tsugiki.core.console import say
 from tsugiki.core.devices import is_main_process
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
@@ -128,9 +130,20 @@ def save_run(run: Run, folder: str | Path) -> Path:
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
         write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
-        write_atomically(temporary / REPORT, write_report(run, name=name))
-        write_atomically(temporary / CARD, write_card(run, name=name))
+        _write_extra(temporary / REPORT, lambda: write_report(run, name=name))
+        _write_extra(temporary / CARD, lambda: write_card(run, name=name))
     return target
+
+
+def _write_extra(path: Path, content: Callable[[], str]) -> None:
+    """Write what is told about a run; where that fails it is said, and the run is saved without it: hours may be in it."""
+    try:
+        text = content()
+    except Exception as error:  # noqa: BLE001 (whatever it is, the training has succeeded)
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
+        say(tr("{name} could not be made; the rest of the run is saved: {reason}", name=path.name, reason=reason))
+    else:
+        write_atomically(path, text)
 
 
 def _history_csv(history: list[dict[str, float]]) -> str:
