@@ -219,7 +219,7 @@ def _build(spec: BackboneSpec) -> nn.Module:
         raise RequestError(
             tr("{name} cannot be built with these arguments.", name=spec.architecture),
             got=_arguments(spec),
-            cure=str(error).splitlines()[0] if str(error) else "",
+            cure=textwrap.shorten(str(error), 300),
         ) from error
 
 

@@ -154,15 +154,15 @@ def _what(start: bytes) -> tuple[str, str]:
         ((b"\x93NUMPY",), tr("a file of another library"), convert),
         ((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"%PDF"), tr("a picture or a document"), again),
         ((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd"), tr("a compressed archive"), unpack),
-        ((b"{", b"["), tr("a text file"), tr("give the file of weights that belongs to it")),
     )
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         return tr("a web page"), tr("fetch the file itself: a browser or a login page was in the way")
     if start[257:262] == b"ustar":
         return tr("a compressed archive"), unpack
-    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start):
-        return tr("a text file"), tr("give the file of weights that belongs to it")
-    return next(((what, cure) for starts, what, cure in kinds if start.startswith(starts)), ("", ""))
+    if found := next(((what, cure) for starts, what, cure in kinds if start.startswith(starts)), None):
+        return found
+    readable = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start)
+    return (tr("a text file"), tr("give the file of weights that belongs to it")) if readable else ("", "")
 
 
 def _what_zip(path: Path) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating, freeze
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
+from tsugiki.backbones.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,
@@ -37,6 +38,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.extract import features_of_files
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "efficientnet_b0"
@@ -119,11 +121,11 @@ class Classifier(nn.Module):
 
     def features_of_inputs(self, inputs: torch.Tensor | Sequence[torch.Tensor]) -> Floats:
         """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""
+        self.backbone.check_precision()
         batch = inputs if isinstance(inputs, torch.Tensor) else torch.stack([*inputs])
+        compute = Halving(lambda part: self.backbone.features(part.to(self.device)).float().cpu().numpy())
         with evaluating(self), torch.inference_mode(), full_precision():
-            parts = [self.backbone.features(part.to(self.device)) for part in torch.split(batch, _BATCH)]
-            features: Floats = torch.cat(parts).float().cpu().numpy()
-        return features
+            return np.concatenate([compute(part) for part in torch.split(batch, _BATCH)])
 
     def predict(self, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
         """Answer for a photo, several, or a folder of them.
@@ -169,8 +171,15 @@ class Classifier(nn.Module):
             overwrite: Whether it may hold another classifier, which is replaced.
 
         Raises:
-            RequestError: When it holds another classifier, or a run of another one.
+            RequestError: When it holds another classifier, or a run of another one, or when the network was changed since it was
+                built: it would come back without the change.
         """
+        if changed := self.backbone.changed_since_built():
+            raise RequestError(
+                tr("This network was changed after it was built, and loading would build it without the change."),
+                got=", ".join(changed[:6]),
+                cure=tr("undo the change, or say it as an argument: load_backbone(NAME, model_args={...})"),
+            )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
@@ -213,6 +222,8 @@ class Classifier(nn.Module):
             classifier.load_state_dict(tensors)
         except RuntimeError as error:
             raise damaged(place / WEIGHTS, textwrap.shorten(str(error), 300)) from error
+        if broken := not_finite(classifier):
+            raise damaged(place / WEIGHTS, tr("values that are no finite numbers in {names}", names=", ".join(broken[:3])))
         return classifier
 
     @classmethod

@@ -59,10 +59,10 @@ def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | 
         if all(isinstance(photo, str | os.PathLike) for photo in photos):
             return predict_files(predictor, [Path(photo) for photo in photos], top=top)
         return _predict_pictures(predictor, photos, top)
-    prediction = _predict_pictures(predictor, [photos], top)[0]
-    if prediction.problem:
-        raise UnreadablePhoto(prediction.problem)
-    return prediction
+    inputs = _inputs_or_problem(predictor, photos)
+    if isinstance(inputs, UnreadablePhoto):
+        raise inputs
+    return predictor.answer_head.answer(predictor.features_of_inputs([inputs]), [""], top=top)[0]
 
 
 def predict_files(
@@ -105,18 +105,18 @@ def _predict_pictures(predictor: Predictor, pictures: Sequence[Any], top: int) -
         part = pictures[start : start + _BATCH]
         names = [str(picture) if isinstance(picture, str | os.PathLike) else "" for picture in part]
         inputs = [_inputs_or_problem(predictor, picture) for picture in part]
-        good = {at: found for at, found in enumerate(inputs) if not isinstance(found, str)}
+        good = {at: found for at, found in enumerate(inputs) if not isinstance(found, UnreadablePhoto)}
         answered: dict[int, Prediction] = {}
         if good:
             features = predictor.features_of_inputs([*good.values()])
             found = predictor.answer_head.answer(features, [names[at] for at in good], top=top)
             answered = dict(zip(good, found, strict=True))
-        answers += [answered.get(at) or _unreadable(names[at], str(inputs[at])) for at in range(len(part))]
+        answers += [answered.get(at) or _unreadable(names[at], _in_one_line(inputs[at])) for at in range(len(part))]
     return answers
 
 
 def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
-    """One picture as the network's input, a tensor ``[3, H, W]``, or why it cannot be read."""
+    """One picture as the network's input, a tensor ``[3, H, W]``, or the :class:`UnreadablePhoto` that says why not."""
     if _is_tensor(picture):
         return _checked_inputs(predictor, picture, dimensions=3)
     if not isinstance(picture, str | os.PathLike | Image.Image | np.ndarray | bytes) and not hasattr(picture, "read"):
@@ -128,7 +128,13 @@ def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
     try:
         return predictor.preprocess(open_photo(picture))
     except UnreadablePhoto as fault:
+        return fault
+
+
+def _in_one_line(fault: UnreadablePhoto) -> str:
+    if not fault.allowed:
         return fault.what
+    return tr("{what} (allowed: {allowed}; got: {got})", what=fault.what, allowed=fault.allowed, got=fault.got)
 
 
 def _predict_tensor(predictor: Predictor, inputs: Any, top: int) -> Prediction | list[Prediction]:
@@ -147,5 +153,12 @@ def _checked_inputs(predictor: Predictor, inputs: Any, *, dimensions: int) -> An
             allowed=f"float [B, 3, {height}, {width}]",
             got=f"{inputs.dtype} {list(inputs.shape)}",
             cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
+        )
+    broken = [row for row, photo in enumerate(inputs.reshape(-1, 3, height, width)) if not bool(photo.isfinite().all())]
+    if broken:
+        raise RequestError(
+            tr("This tensor holds values that are no finite numbers (NaN or infinity)."),
+            got=tr("{count} photos: {rows}", count=len(broken), rows=", ".join(map(str, broken[:6]))),
+            cure=tr("look at what made it: a division by zero, or a photo that could not be read"),
         )
     return inputs.float()

@@ -6,9 +6,9 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
@@ -61,15 +61,48 @@ def _how_many(kind: str) -> int:
 
 
 def full_precision() -> contextlib.AbstractContextManager[None]:
-    """Within this block float32 means float32: CUDA convolutions would otherwise drop 13 of its bits (TF32)."""
+    """Within this block float32 means float32, whatever the person set: TF32 drops 13 of its bits, bfloat16 16.
+
+    Threads may be inside at once: the person's own settings come back when the last one leaves.
+    """
     return _full_precision()
 
 
-def _without_tf32() -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def _without_tf32() -> Iterator[None]:
     import torch
 
-    flags: contextlib.AbstractContextManager[object] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    return flags
+    backends: Any = torch.backends
+    parts: list[Any] = [backends.cuda.matmul, backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn]
+    with contextlib.ExitStack() as undo:
+        # PyTorch refuses its older switches to whoever has used its newer ones, so each is turned as the person turned it.
+        if _old_switches_work(lambda: backends.cudnn.allow_tf32):
+            undo.enter_context(backends.cudnn.flags(enabled=True, allow_tf32=False))
+        else:
+            parts += [backends.cudnn.conv, backends.cudnn.rnn]
+        for part, precision in [(part, part.fp32_precision) for part in parts]:
+            if precision not in _WHOLE or part in parts[:2]:
+                undo.callback(setattr, part, "fp32_precision", precision)
+        if _old_switches_work(torch.get_float32_matmul_precision) and torch.get_float32_matmul_precision() != "highest":
+            undo.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+            torch.set_float32_matmul_precision("highest")
+        for part in parts:
+            if part.fp32_precision not in _WHOLE:
+                part.fp32_precision = "ieee"
+        yield
+
+
+_WHOLE = {"none", "ieee"}  # what PyTorch calls all 32 bits
+
+
+def _old_switches_work(ask: Callable[[], object]) -> bool:
+    import torch
+
+    try:
+        ask()
+    except RuntimeError:
+        return False
+    return getattr(torch.backends, "fp32_precision", "none") in _WHOLE
 
 
 _full_precision = SharedSetting(_without_tf32)

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import typed
+from tsugiki.core.console import say, typed
 from tsugiki.core.devices import is_main_process
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
@@ -187,8 +188,8 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
         write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
-        write_atomically(temporary / REPORT, write_report(run, name=name))
-        write_atomically(temporary / CARD, write_card(run, name=name))
+        _write_extra(temporary / REPORT, lambda: write_report(run, name=name))
+        _write_extra(temporary / CARD, lambda: write_card(run, name=name))
     return target
 
 
@@ -230,6 +231,17 @@ def _is_another(old: Path, new: Path) -> bool:
         return False
     digests = [_json_of(folder / RUN.files[0]).get("weights_sha256") for folder in (old, new)]
     return digests[0] != digests[1] or _is_edited(old / SUSPECTS)
+
+
+def _write_extra(path: Path, content: Callable[[], str]) -> None:
+    """Write what is told about a run; where that fails it is said, and the run is saved without it: hours may be in it."""
+    try:
+        text = content()
+    except Exception as error:  # noqa: BLE001 (whatever it is, the training has succeeded)
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
+        say(tr("{name} could not be made; the rest of the run is saved: {reason}", name=path.name, reason=reason))
+    else:
+        write_atomically(path, text)
 
 
 def _history_csv(history: list[dict[str, float]]) -> str:

@@ -51,7 +51,7 @@ class Source(Protocol):
 
 
 def height_and_width(size: object) -> tuple[int, int] | None:
-    """An argument that says how large photos are, a number or a pair; ``None`` for anything else: the library will refuse it."""
+    """An argument that says how large photos are, a number or a pair; ``None`` for anything else, which the library refuses."""
     pair = (size, size) if isinstance(size, int) else size
     if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
         return None

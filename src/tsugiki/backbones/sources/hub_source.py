@@ -70,7 +70,11 @@ class InFolder:
         return self.path.resolve().name
 
     def find(self, candidates: Sequence[str]) -> Path:
-        """See :class:`Files`."""
+        """See :class:`Files`.
+
+        Raises:
+            WeightsError: When none of them is there.
+        """
         for candidate in candidates:
             if (self.path / candidate).is_file():
                 return self.path / candidate

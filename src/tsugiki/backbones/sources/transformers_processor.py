@@ -114,10 +114,9 @@ def _completed(document: Mapping[str, Any], rule: str) -> dict[str, Any]:
 def _normalisation(rule: str, settings: Mapping[str, Any]) -> tuple[Any, Any]:
     """Mean and standard deviation of pixels in [0, 1], whatever range the library brings them to before it normalises."""
     mean, std = _channels("image_mean", settings), _channels("image_std", settings)
+    std_then = std
     if not settings.get("do_normalize") or rule == "MobileViT":  # which never normalises, whatever its file says
-        mean, std_then = (0.0,) * 3, (1.0,) * 3
-    else:
-        std_then = std
+        mean, std_then = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if rule == "EfficientNet" and settings.get("include_top"):
         std_then = tuple(first * second for first, second in zip(std_then, std, strict=True))
     scaled = bool(settings.get("do_rescale"))

@@ -30,6 +30,7 @@ from tsugiki.features.engines.engine import (
 )
 from tsugiki.features.engines.reference import reduced_precision, reference_features, weights_key
 from tsugiki.features.engines.torch_engine import TorchEngine
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 Step = tuple[str, Callable[[], Engine]]
@@ -52,6 +53,7 @@ class Engines:
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, name: EngineName = "auto") -> None:
         self.backbone = backbone
         self.preprocess = preprocess
+        backbone.check_precision()
         self._device = next(backbone.parameters()).device
         self._wanted = _checked(name, self._device.type)
         self._chosen: dict[bool, Engine] = {}
@@ -83,7 +85,8 @@ class Engines:
 
     def _climb(self, sample: PixelBatch, *, exact: bool, count: int, like: str) -> Engine:
         if self._compared is None:  # one comparison serves the precisions: the network is the same
-            self._compared = sample, reference_features(self.backbone, self.preprocess, sample)
+            reference = Halving(functools.partial(reference_features, self.backbone, self.preprocess))
+            self._compared = sample, reference(sample)
         ladder = list(self._with_openvino(exact=exact, count=count, like=like))
         if not exact:
             ladder += self._with_torch(count)

@@ -1,18 +1,27 @@
-"""Memory that runs out: how it is recognised, and what is said where nothing smaller can be tried."""
+"""Memory that runs out: how it is recognised, on whatever device, and what can be given back."""
 
 from __future__ import annotations
 
-import torch
-from accelerate.utils.memory import should_reduce_batch_size
+from typing import TYPE_CHECKING
 
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import TrainingError
 from tsugiki.locale.messages import tr
 
+if TYPE_CHECKING:
+    import torch
+
+_SAID = ("out of memory", "bad_alloc", "not enough memory", "can't allocate memory")
+
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that there was not enough memory, of whatever device."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error)
+    """Whether ``error`` says that there was not enough memory."""
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
 
 
 def out_of_memory(photos: int) -> TrainingError:
@@ -25,6 +34,8 @@ def out_of_memory(photos: int) -> TrainingError:
 
 def empty_cache(device: torch.device) -> None:
     """Let the driver have what PyTorch keeps for later."""
+    import torch
+
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
