@@ -11,7 +11,6 @@ from tsugiki.backbones.sources.hub_files import cached_file
 from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
 
-
 _MOST_PARAMETERS = 100_000_000
 
 

@@ -60,7 +60,8 @@ def predict(
     if not all(answer.known or answer.problem for answer in answers):
         say(
             tr(
-                "not sure: less like the training photos than 95% of them, however high the probability; `tsugiki explain` shows why"
+                "not sure: less like the training photos than 95% of them, however high the probability; "
+                "`tsugiki explain` shows why"
             )
         )
     for answer in problems:

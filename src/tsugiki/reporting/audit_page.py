@@ -21,7 +21,6 @@ from tsugiki.reporting.report import count_table, draw_learning, states_of, susp
 from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
 
 
-
 def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write ``audit.html``, ``audit.json`` and ``suspects.csv`` into ``folder``, whole or not at all.
 

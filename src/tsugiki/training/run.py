@@ -11,7 +11,8 @@ from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.predictions import Predictions, headline
+from tsugiki.evaluation.headline import headline
+from tsugiki.evaluation.predictions import Predictions
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.findings import Findings
