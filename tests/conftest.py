@@ -25,6 +25,7 @@ def _own_world(tmp_path_factory, monkeypatch):
 
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("TSUGIKI_ZOO", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     use_language("en")
     yield
     use_language(None)

@@ -58,7 +58,7 @@ def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, 
 
 def test_photos_of_another_run_are_refused(run, photos, tmp_path):
     (photos / "test").rename(photos / "val")
-    with pytest.raises(DataError, match="None of the run's held-out photos") as caught:
+    with pytest.raises(DataError, match="None of the photos that the run was judged on") as caught:
         plot(run, out=tmp_path / "out", data=str(photos))
     assert "test/pizza/0.png" in str(caught.value)
 

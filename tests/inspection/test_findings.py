@@ -92,10 +92,11 @@ def test_photos_that_nobody_could_judge_are_no_suspects(planted):
     table, _ = planted
     labels = table.samples.labels[table.samples.train_rows]
     probabilities = np.full((len(labels), 2), 0.2)
-    probabilities[np.arange(len(labels)), 1 - labels] = 0.8
-    probabilities[5:] = np.nan
+    probabilities[np.arange(len(labels)), labels] = 0.8
+    probabilities[:5] = 1 - probabilities[:5]
+    probabilities[40:] = np.nan
     found = find(table, table.samples.train_rows, probabilities)
-    assert found.examined == 5
+    assert found.examined == 40
     assert sorted(one.row for one in found.suspects) == table.samples.train_rows[:5]
     nobody = find(table, table.samples.train_rows, None, with_curve=False)
     assert (nobody.examined, nobody.suspects, nobody.curve) == (0, (), None)

@@ -77,7 +77,8 @@ def test_after_fine_tuning(tuned):
     assert said["trained_settings"] == (
         "Fine-tuning: 7 epochs of at most 9, batches of 32, learning rate 0.0002 at the head and 0.8 times it from each layer "
         "group to the one below, weight decay 0.01, label smoothing 0.1, seed 42. Augmentation: random crop of 50% to 100%, "
-        "mirrored left to right. 16 validation photos, none of them learned from, chose which weights were kept."
+        "mirrored left to right. 16 of the training photos were kept back for validation: none of them was learned from, they "
+        "chose which weights were kept."
     )
     assert said["kept"] == (
         "Kept: weights 75% of the way from the start to epoch 5, the best on the validation photos (87.5% correct)."
@@ -147,7 +148,7 @@ def test_where_nothing_could_be_estimated_nothing_is_claimed(frozen):
     assert "could be estimated" in calibration_sentences(evaluation, frozen.classifier.notes)["trust_how"]
     assert "usual one" in training_sentences(frozen)["trained_settings"]
     assert "never" in out_of_distribution_sentences(frozen.classifier)["unknown_how"]
-    assert "not looked for" in label_issue_sentences(findings)["suspects_short"]
+    assert "not looked for" in label_issue_sentences(findings, backbone="tiny")["suspects_short"]
     page = write_report(replace(frozen, evaluation=evaluation, findings=findings), name="x")
     assert "Crosses" not in page
 
@@ -156,10 +157,10 @@ def test_page_and_card_after_fine_tuning(tuned):
     assert tuned.findings.curve is None  # features that have learned these labels would only flatter
     page, card = write_report(tuned, name="x"), write_card(tuned, name="x")
     for text in (page, card):
-        assert "16 validation photos" in text
+        assert "16 of the training photos were kept back" in text
         assert "stayed as it is" not in text
         assert not re.search("out-of-fold answers|Only a head", text)
-    assert "検証写真 16 枚" in page
+    assert "16 枚を検証用に" in page
     with speaking("ja"):
         assert "ファインチューニング" in training_sentences(tuned)["trained_how"]
         assert "凍結" in training_sentences(tuned)["held_out_once"]

@@ -11,6 +11,8 @@ from tsugiki.backbones.sources.hub_files import cached_file
 from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
 
+_MOST_PARAMETERS = 100_000_000
+
 
 @dataclass(frozen=True)
 class BackboneInfo:
@@ -44,6 +46,22 @@ def list_backbones(text: str = "", *, zoo: str | Path | None = None) -> list[Bac
     """
     words = text.lower().split()
     return [info for part in (_bundled(), _zoo(zoo), _torchvision(), _timm()) for info in part if _holds(info.name, words)]
+
+
+def best_at_hand(zoo: str | Path | None = None) -> str:
+    """The name of the best network whose weights are on this machine: nothing is fetched, and a bundled one is always there.
+
+    Best is what is right most often on ImageNet, as its publisher measured it, of those that an ordinary machine can run. A
+    zoo's own weights have no such number: they come before the bundled ones, which are small.
+
+    Args:
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    known = [info for info in _torchvision() if info.on_this_machine and (info.parameters or 0) <= _MOST_PARAMETERS]
+    if known:
+        return max(known, key=lambda info: info.imagenet_top1 or 0.0).name
+    others = (info.name for part in (_zoo(zoo), _bundled()) for info in part if info.on_this_machine)
+    return next(others)
 
 
 def _holds(name: str, words: Iterable[str]) -> bool:

@@ -16,19 +16,22 @@ def audit(
     *,
     data: Annotated[str, data_argument()],
     out: Annotated[Path | None, option("FOLDER", tr("a folder for the page with the photos in question"))] = None,
-    backbone: Annotated[str, option("NAME", tr("what looks at the photos (see: tsugiki backbones)"))] = "bundled:nae",
+    backbone: Annotated[str | None, option("NAME", tr("what looks at the photos; the best network on this machine"))] = None,
     weights: WeightOptions,
     seed: Annotated[int, seed_option()] = DEFAULT_SEED,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
+    from tsugiki.backbones.catalog import best_at_hand
     from tsugiki.inspection.audit import audit as examine
     from tsugiki.reporting.audit_page import audit_table, save_audit
     from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
 
     if out is not None:
         check_output_folder(out, AUDIT)
-    found = examine(data, backbone=weights.load(backbone), seed=seed)
+    # Weights that are given without a name are those of the bundled network.
+    name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
+    found = examine(data, backbone=weights.load(name), seed=seed)
     if out is not None:
         save_audit(found, out)
     if as_json:

@@ -48,6 +48,6 @@ def explain(
     answer = found.prediction
     say(
         f"{answer.label}  {answer.probability:.1%}"
-        + ("" if answer.known else "  " + tr("not sure: unlike every training photo"))
+        + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them"))
     )
     emit(str(target))

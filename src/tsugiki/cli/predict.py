@@ -58,7 +58,12 @@ def predict(
         raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
     emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
     if not all(answer.known or answer.problem for answer in answers):
-        say(tr("not sure: unlike every training photo, however high the probability; `tsugiki explain` shows why"))
+        say(
+            tr(
+                "not sure: less like the training photos than 95% of them, however high the probability; "
+                "`tsugiki explain` shows why"
+            )
+        )
     for answer in problems:
         say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
     if plot is not None:

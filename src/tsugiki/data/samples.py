@@ -122,7 +122,7 @@ class Samples:
             left_out=(*listing.left_out, *unreadable),
             decisions=(*listing.decisions, *_lost_splits(listing, rows, held_out)),
         )
-        return _with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
+        return with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
 
     @classmethod
     def from_lists(
@@ -306,7 +306,7 @@ class Samples:
             )
         if self.held_out and not kept.rows_of(self.held_out):
             raise DataError(tr("No held-out photo can be read."), got=_reasons(lost), cure=tr("put readable photos there"))
-        return _with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
+        return with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
 
 
 def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
@@ -325,7 +325,7 @@ def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
         sentence = tr("Near copies stay together, too: {count} photos changed sides for that.", count=moved)
         before, after = _said_of_draw(samples, draw), _said_of_draw(replace(samples, splits=splits), draw)
         told = (*(after if one == before else one for one in told), sentence)
-    return _with_warnings(replace(samples, splits=splits, draw=replace(draw, settled=True), decisions=told))
+    return with_warnings(replace(samples, splits=splits, draw=replace(draw, settled=True), decisions=told))
 
 
 def require_labels(samples: Samples) -> None:
@@ -441,7 +441,7 @@ def _without_classes(samples: Samples, names: Sequence[str], unknown: Counter[st
     return replace(kept, left_out=(*samples.left_out, *lost), decisions=(*samples.decisions, sentence))
 
 
-def _with_warnings(samples: Samples) -> Samples:
+def with_warnings(samples: Samples) -> Samples:
     """With the warnings that these very photos deserve."""
     photos = Columns(samples.names, samples.label_names(), samples.splits, samples.digests, samples.groups, samples.classes)
     return replace(samples, warnings=tuple(warnings_about(photos)) if len(samples) else ())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +65,7 @@ def draw_apart(
     near: Sequence[tuple[int, int]],
     splits: Sequence[str],
 ) -> tuple[str, ...]:
-    """``N`` of ``train`` / ``test``: ``splits`` as they were drawn or, where they part near copies, drawn anew with those together.
+    """``N`` of ``train`` / ``test``: ``splits`` as they are or, where they part near copies, drawn anew with those together.
 
     Where that would leave a class without held-out photos that has some, they stay as they are: a leak is said with the score.
 
@@ -230,6 +230,9 @@ def _key(rows: Sequence[int], digests: Sequence[str], groups: Sequence[str] | No
 
 SPLITS = ("train", "val", "test")
 
+UNEVEN = 3
+"""Classes whose photos differ by more than this factor are uneven: accuracy alone hides how the rare ones fare."""
+
 _EXAMPLES = 3
 
 
@@ -273,9 +276,36 @@ def _coverage(photos: Columns) -> Iterator[str]:
                 split=split,
                 classes=first_few(missing),
             )
+    uneven = uneven_sentence({name: counts["train", name] for name in photos.classes})
+    if uneven:
+        yield uneven
     lonely = [name for name in photos.classes if counts["train", name] == 1]
     if lonely:
         yield tr("Only one training photo: {classes}.", classes=first_few(lonely))
+
+
+def uneven_sentence(counts: Mapping[str, int]) -> str:
+    """That some classes have far more training photos than others; empty where they are about even.
+
+    Args:
+        counts: Training photos per class.
+    """
+    if not is_uneven(counts):
+        return ""
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    return tr(
+        "The classes are uneven: {most} has {many} training photos, {least} only {few}. --class-weights makes them count "
+        "the same.",
+        most=most,
+        many=counts[most],
+        least=least,
+        few=counts[least],
+    )
+
+
+def is_uneven(counts: Mapping[str, int]) -> bool:
+    """Whether the largest class has more than :data:`UNEVEN` times the photos of the smallest."""
+    return bool(counts) and max(counts.values()) > UNEVEN * max(1, min(counts.values()))
 
 
 def _copies_across(photos: Columns) -> Iterator[str]:

@@ -10,7 +10,7 @@ from tsugiki.locale.messages import first_few, in_a_row, tr
 
 
 def headline(document: Document) -> str:
-    """The accuracy of what :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
+    """The accuracy that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
     return in_a_row(_score(document), chance_sentence(document))
 
 
@@ -50,7 +50,7 @@ def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
         )
     low, high = leaks["accuracy_without_interval"]
     return tr(
-        "{accuracy} of {n} photos answered right, but {leaked} of them have a twin in another split: of the {clean} others, "
+        "{accuracy} of {n} photos answered right, counting {leaked} with a twin in another split; of the {clean} others, "
         "{without} (95% interval {low} to {high}).",
         **numbers
         | {

@@ -263,8 +263,8 @@ def evaluate_rows(
                                         they are unlike the training photos, and for how many of them the most probable class
                                         is right all the same; the numbers above count every photo, refused or not
             leaks                       None, or {n, photos: [{path, twin}, ...] (the twin is "" where only its features are
-                                        known: one of the photos that the classifier was trained with), n_clean, accuracy_without,
-                                        accuracy_without_interval}
+                                        known: one of the photos that the classifier was trained with), n_clean,
+                                        accuracy_without, accuracy_without_interval}
 
     Raises:
         DataError: When the split has no photo of a known class.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import say
 from tsugiki.core.display.cell_html import cell_html
@@ -24,9 +25,6 @@ from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
-
-DEFAULT_BACKBONE = "bundled:nae"
-"""Always at hand, and small: an audit is a look at the photos, not the choice of a network."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,7 +103,7 @@ def _pair(names: tuple[str, ...], first: int, second: int, kind: str) -> dict[st
 def audit(
     data: Samples | str | Path,
     *,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    backbone: str | Backbone | None = None,
     seed: int = DEFAULT_SEED,
     features: FeatureSettings | None = None,
 ) -> Audit:
@@ -113,7 +111,8 @@ def audit(
 
     Args:
         data: Samples, or what :func:`tsugiki.load` takes.
-        backbone: To look at the photos with.
+        backbone: To look at the photos with; ``None``: the best one whose weights are on this machine, as its doubts are worth
+            as much as it knows.
         seed: Of the held-out photos (where nobody chose them) and of the folds.
         features: Engine and store.
 
@@ -125,7 +124,7 @@ def audit(
     samples = data if isinstance(data, Samples) else load(data, seed=seed, index=features.store)
     require_labels(samples)
     if not isinstance(backbone, Backbone):
-        backbone = load_backbone(backbone)
+        backbone = load_backbone(backbone or best_at_hand())
     table = extract(samples, backbone, settings=features)
     samples, everything = table.samples, range(len(table.samples))
     labelled = Labelled(FeatureRows(table.every, np.arange(len(samples))), samples.labels)

@@ -146,9 +146,7 @@ def _to_judge(model: Classifier, listing: Listing, contents: list[Content], seen
     return _Choice(others, split or "test", left_out)
 
 
-def _samples(
-    model: Classifier, listing: Listing, contents: list[Content], seen: SeenPhotos | None, choice: _Choice
-) -> Samples:
+def _samples(model: Classifier, listing: Listing, contents: list[Content], seen: SeenPhotos | None, choice: _Choice) -> Samples:
     """The photos to judge, all of one split, their labels those of the model's classes."""
     rows = choice.rows
     names = listing.labels if seen is None else seen.labels

@@ -39,6 +39,7 @@ from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, ch
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
+from tsugiki.inspection.finding_sentences import alarms
 from tsugiki.inspection.findings import inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -127,7 +128,8 @@ def fit(
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
-    say(headline(run.evaluation))
+    for sentence in (headline(run.evaluation), *alarms(run.evaluation, run.findings, backbone=str(model.backbone.spec))):
+        say(sentence)
     return run
 
 
@@ -181,7 +183,8 @@ def _finished(
 ) -> Run:
     """The run: the one look at the held-out photos, and what the photos themselves tell."""
     predictions, evaluation = judge(model, table, out_of_fold)
-    findings = inspect(table, out_of_fold, with_curve=not fine_tuned)
+    weighted = bool(model.notes.get("head", {}).get("class_weights"))
+    findings = inspect(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
     return Run(model, history, evaluation, predictions, table, out_of_fold, findings)
 
 

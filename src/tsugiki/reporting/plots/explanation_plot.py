@@ -155,7 +155,9 @@ def _answer(prediction: Prediction) -> str:
     name, chance = drawn(shorten(prediction.label, 28)), f"{prediction.probability:.1%}"
     if prediction.known:
         return tr("Answer: {name}, {chance}", name=name, chance=chance)
-    return tr("Not sure: unlike every training photo (nearest class {name}, {chance})", name=name, chance=chance)
+    return tr(
+        "Not sure: less like the training photos than 95% of them (nearest class {name}, {chance})", name=name, chance=chance
+    )
 
 
 def _attribution_title(explanation: Explanation) -> str:
