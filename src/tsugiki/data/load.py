@@ -41,10 +41,17 @@ def load(
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When the photos cannot be used as they are.
     """
-    listing = list_photos(source)
-    samples = Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
+    samples = read_samples(source, seed=seed, held_out=held_out, index=index)
     say(describe_samples(samples))
     return samples
+
+
+def read_samples(
+    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+) -> Samples:
+    """What :func:`load` gives, without telling it: for who has more to say about these photos first."""
+    listing = list_photos(source)
+    return Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
 
 
 def list_photos(source: str | Path) -> Listing:

@@ -18,6 +18,7 @@ import torch
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import progress, quiet, say
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.load import describe_samples
@@ -83,7 +84,7 @@ def extract(
         if not unreadable:
             break
         for row, reason in sorted(unreadable.items()):
-            say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
+            say(tr("Left out: {name}: {reason}", name=visible(samples.names[row], one_line=True), reason=reason))
         samples = samples.without_unreadable(unreadable)
     if len(samples) < len(drawn) and samples.draw is not None:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))

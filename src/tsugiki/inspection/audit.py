@@ -13,7 +13,7 @@ import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.load_backbone import load_backbone
-from tsugiki.core.console import say
+from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
@@ -24,6 +24,7 @@ from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
+from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "bundled:nae"
 """Always at hand, and small: an audit is a look at the photos, not the choice of a network."""
@@ -131,7 +132,8 @@ def audit(
     head = fit_linear_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
     if head.out_of_fold is None:
         say(impossible_sentence())
-    findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
+    with working(tr("Looking at what the photos tell")):
+        findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
     accuracy = None if head.out_of_fold is None else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, table, findings, accuracy, str(backbone.spec))
 

@@ -65,7 +65,7 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
     listing, contents = _candidates(data, store)
     samples = _to_judge(model, listing, contents)
     for entry in samples.left_out:
-        say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
+        say(tr("Left out: {name}: {reason}", name=visible(entry.name, one_line=True), reason=entry.reason))
     if not len(samples):
         raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in samples.left_out[:3]))
     table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))

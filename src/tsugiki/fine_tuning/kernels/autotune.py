@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.console import say
+from tsugiki.core.console import say, working
 from tsugiki.fine_tuning.kernels.memory import empty_cache, is_out_of_memory, out_of_memory
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, set_learning, set_modes
@@ -99,7 +99,8 @@ def autotune(classifier: Classifier, settings: FineTuneSettings, workload: Workl
     short = workload.steps < _WORTH_TIMING and not settings.budget
     if short or (len(allowed) == 1 and settings.compile == "off" and not settings.budget):
         return Choice(replace(_untimed(allowed), compiled=settings.compile == "on"))
-    fitting, times = _times(classifier, settings, workload, allowed)
+    with working(tr("Timing ways to compute a step")):
+        fitting, times = _times(classifier, settings, workload, allowed)
     compute = preferred(times)
     chosen = Choice(compute, times[compute], times.get(PLAIN, 0.0))
     return _perhaps_compiled(classifier, settings, fitting, chosen)
@@ -194,9 +195,9 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
         say(tr("torch.compile needs a C++ compiler (g++), which is not here."))
         return chosen
     compiled = replace(chosen.compute, compiled=True)
-    say(tr("Compiling the network, to see whether that is faster ..."))
     try:
-        seconds = seconds_per_step(classifier, settings, workload, compiled)
+        with working(tr("Compiling the network, to see whether that is faster")):
+            seconds = seconds_per_step(classifier, settings, workload, compiled)
     except Exception as error:  # noqa: BLE001 (a compiler fails in its own ways; training does not depend on it)
         say(tr("torch.compile does not work for this network here: {reason}", reason=str(error).splitlines()[0][:120]))
         return chosen
