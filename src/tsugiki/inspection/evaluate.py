@@ -40,7 +40,7 @@ class Evaluation:
     left_out: tuple[LeftOut, ...]
 
     def __repr__(self) -> str:
-        return visible(f"<Evaluation: {headline(self.document)}>")
+        return visible(f"<Evaluation: {headline(self.document)}>", one_line=True)
 
     def _repr_html_(self) -> str:
         """For a notebook: the score, and the first answers."""
