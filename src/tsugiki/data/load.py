@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tsugiki.core.console import say
 from tsugiki.core.display.visible import visible
@@ -17,6 +19,7 @@ from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.listing import Listing, is_never_meant, split_of
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, has_columns, list_manifest
+from tsugiki.data.sources.python_objects import list_object
 from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
@@ -24,7 +27,7 @@ _LEFT_OUT_SHOWN = 10
 
 
 def load(
-    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
 ) -> Samples:
     """Read a data set and say what was decided: classes, counts, splits, files left out.
 
@@ -32,7 +35,9 @@ def load(
 
     Args:
         source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), a ``.csv`` or ``.parquet`` manifest,
-            a zip or tar archive of one of these, or ``sample:NAME``.
+            a zip or tar archive of one of these, or ``sample:NAME``. In Python also what a program holds already: a torchvision
+            ``ImageFolder``, a pandas ``DataFrame`` with the columns ``path`` and ``label`` (``split``, ``group``), pairs of
+            path and label, a dictionary of these by split, or ``Samples``, which are given back.
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
@@ -47,19 +52,20 @@ def load(
 
 
 def read_samples(
-    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
 ) -> Samples:
     """What :func:`load` gives, without telling it: for who has more to say about these photos first."""
+    if isinstance(source, Samples):
+        return source
     listing = list_photos(source)
     return Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
 
 
-def list_photos(source: str | Path) -> Listing:
+def list_photos(source: Any) -> Listing:
     """The candidate photos behind ``source``; no photo is opened.
 
     Args:
-        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), a ``.csv`` or ``.parquet`` manifest,
-            a zip or tar archive of one of these, or ``sample:NAME``.
+        source: What :func:`load` takes, but for ``Samples``.
 
     Raises:
         RequestError: When there is nothing there, or it is laid out in another way.
@@ -69,6 +75,8 @@ def list_photos(source: str | Path) -> Listing:
         from tsugiki.data.synthetic.sample import sample_folder
 
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
+    if not isinstance(source, str | os.PathLike):
+        return list_object(source)
     path = Path(source).expanduser()
     if path.is_dir():
         return list_folder(path)
