@@ -10,6 +10,7 @@ from tsugiki.backbones.sources import bundled_source, timm_source, torchvision_s
 from tsugiki.backbones.sources.hub_files import cached_file
 from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
+from tsugiki.locale.messages import tr
 
 _MOST_PARAMETERS = 100_000_000
 
@@ -64,6 +65,28 @@ def best_at_hand(zoo: str | Path | None = None) -> str:
     return next(others)
 
 
+def shortlist(zoo: str | Path | None = None) -> list[tuple[BackboneInfo, str]]:
+    """A few to begin with, from small to large, each with what it is good for; the zoo's own come first.
+
+    Args:
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    reasons = {
+        "bundled:nae": tr("small; works without a network"),
+        "torchvision:mobilenet_v3_large": tr("fast on a processor"),
+        "torchvision:efficientnet_b0": tr("the usual one"),
+        "torchvision:resnet50": tr("the best known one"),
+        "torchvision:convnext_tiny": tr("more accurate, slower"),
+        _SELF_SUPERVISED: tr("often best with few photos; wants a GPU"),
+    }
+    own = [(info, tr("from your zoo")) for info in _zoo(zoo)]
+    known = {info.name: info for info in (*_bundled(), *_torchvision(), _timm_info(_SELF_SUPERVISED.partition(":")[2]))}
+    return [*own, *((known[name], reason) for name, reason in reasons.items() if name in known)]
+
+
+_SELF_SUPERVISED = "timm:vit_small_patch14_dinov2.lvd142m"
+
+
 def _holds(name: str, words: Iterable[str]) -> bool:
     return all(word in name.lower() for word in words)
 
@@ -101,8 +124,12 @@ def _timm() -> Iterator[BackboneInfo]:
     tagged = timm_source.tagged_names()
     pretrained = {name.partition(".")[0] for name in tagged}
     for name in sorted((*tagged, *(each for each in timm_source.names() if each not in pretrained))):
-        config = timm_source.config_of(name)
-        size = config.input_size[-2:] if config else None
-        licence = (config.license if config else None) or "unknown"
-        here = bool(config and config.hf_hub_id and cached_file(config.hf_hub_id, WEIGHTS_FILES))
-        yield BackboneInfo(f"timm:{name}", "timm", None, size, None, licence, on_this_machine=here)
+        yield _timm_info(name)
+
+
+def _timm_info(name: str) -> BackboneInfo:
+    config = timm_source.config_of(name)
+    size = config.input_size[-2:] if config else None
+    licence = (config.license if config else None) or "unknown"
+    here = bool(config and config.hf_hub_id and cached_file(config.hf_hub_id, WEIGHTS_FILES))
+    return BackboneInfo(f"timm:{name}", "timm", None, size, None, licence, on_this_machine=here)

@@ -171,7 +171,7 @@ class Classifier(nn.Module):
             overwrite: Whether it may hold another classifier, which is replaced.
 
         Raises:
-            RequestError: When it holds another classifier, or a run of another one, or when the network was changed since it was
+            RequestError: When it holds another classifier or another one's run, or when the network was changed since it was
                 built: it would come back without the change.
         """
         if changed := self.backbone.changed_since_built():

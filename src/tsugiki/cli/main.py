@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from tsugiki import __version__
+from tsugiki.cli import completion
 from tsugiki.cli.options import spread
 from tsugiki.cli.usage import Command, Group, refusal
 from tsugiki.cli.values import as_typed
@@ -59,6 +60,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
+        completion.answer_the_shell()
         with named_by(as_typed):
             sys.exit(_application(words)(words, standalone_mode=False))
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
@@ -130,8 +132,28 @@ def _everywhere(
             "--version", is_eager=True, help=tr("say which version this is"), callback=lambda shown: _say_version(shown=shown)
         ),
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            is_eager=True,
+            metavar="SHELL",
+            help=tr("let TAB complete the program's words: bash, zsh, fish, powershell, or auto for this shell"),
+            callback=completion.install,
+        ),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            is_eager=True,
+            metavar="SHELL",
+            help=tr("print what would be installed for it"),
+            callback=completion.show,
+        ),
+    ] = None,
 ) -> None:
-    del version
+    del version, install_completion, show_completion
 
 
 def _say_version(*, shown: bool) -> None:

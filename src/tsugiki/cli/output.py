@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tsugiki.core.console import emit
+from tsugiki.core.console import emit, say
 from tsugiki.core.display.visible import visible
+from tsugiki.locale.messages import tr
 
 
 def emit_json(document: object) -> None:
-    """One JSON document on standard output, and nothing else."""
+    """One JSON document on standard output, and nothing else; what would steer a terminal is written as JSON writes it."""
     emit(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def say_left_out(names_and_reasons: Iterable[tuple[str, str]]) -> None:
+    """Name files that could not be used, a line each."""
+    for name, reason in names_and_reasons:
+        say(tr("Left out: {name}: {reason}", name=visible(name, one_line=True), reason=reason))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

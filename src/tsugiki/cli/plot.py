@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tsugiki.cli.options import option, run_argument
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.output import say_left_out
+from tsugiki.core.console import emit_exactly, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.locale.messages import tr
 
@@ -48,7 +49,7 @@ def _save(figure: Figure, path: Path) -> None:
     from tsugiki.reporting.plots.figures import save_picture
 
     save_picture(figure, path)
-    emit(str(path))
+    emit_exactly(str(path))
 
 
 def _history(run: Path) -> list[dict[str, str]]:
@@ -125,7 +126,7 @@ def _readable(path: Path, name: str) -> Image | None:
     try:
         return open_photo(path)
     except UnreadablePhoto as error:
-        say(tr("Left out: {name}: {reason}", name=name, reason=error.what))
+        say_left_out([(name, error.what)])
         return None
 
 

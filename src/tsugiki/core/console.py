@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 
 from tsugiki.core.devices import is_main_process, rank
@@ -30,6 +31,28 @@ Tick = Callable[[int, str], None]
 def say(text: str) -> None:
     """One line of talk: a :class:`~tsugiki.core.events.Message` for whoever listens, the terminal's standard error else."""
     _publisher()(Message(text))
+
+
+def say_once(key: object, text: str) -> None:
+    """:func:`say`, but within :func:`telling_once` not a second time for an equal ``key``."""
+    told = _told.get()
+    if told is None or key not in told:
+        say(text)
+    if told is not None:
+        told.add(key)
+
+
+@contextmanager
+def telling_once() -> Iterator[None]:
+    """Within this block, one piece of work for the person, :func:`say_once` says each thing once."""
+    token = _told.set(_told.get() or set())
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+_told: ContextVar[set[object] | None] = ContextVar("told", default=None)
 
 
 def complain(text: str, *, patience: float = 2.0) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tsugiki.core.console import say
 from tsugiki.core.display.visible import visible
@@ -18,6 +20,7 @@ from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.layouts import places_with_several
 from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
+from tsugiki.data.sources.python_objects import list_object
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.locale.messages import tr
 
@@ -27,7 +30,7 @@ _SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
 def load(
-    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
 ) -> Samples:
     """Read a data set and say what was decided: classes, counts, splits, files left out.
 
@@ -35,7 +38,10 @@ def load(
 
     Args:
         source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), or of photos with a table; a
-            manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``.
+            manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``. In Python
+            also what a program holds already: a torchvision ``ImageFolder``, a pandas ``DataFrame`` with the columns ``path``
+            and ``label`` (``split``, ``group``), pairs of path and label, a dictionary of these by split, or ``Samples``,
+            which are given back.
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
@@ -44,19 +50,27 @@ def load(
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When the photos cannot be used as they are.
     """
-    listing = list_photos(source)
-    _point_to_several_classes(listing)
-    samples = Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
+    samples = read_samples(source, seed=seed, held_out=held_out, index=index)
     say(describe_samples(samples))
     return samples
 
 
-def list_photos(source: str | Path) -> Listing:
+def read_samples(
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+) -> Samples:
+    """What :func:`load` gives, without telling it: for who has more to say about these photos first."""
+    if isinstance(source, Samples):
+        return source
+    listing = list_photos(source)
+    _point_to_several_classes(listing)
+    return Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
+
+
+def list_photos(source: Any) -> Listing:
     """The candidate photos behind ``source``; no photo is opened.
 
     Args:
-        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), or of photos with a table; a
-            manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``.
+        source: What :func:`load` takes, but for ``Samples``.
 
     Raises:
         RequestError: When there is nothing there, or it is laid out in another way.
@@ -71,6 +85,8 @@ def _list_source(source: str | Path) -> Listing:
         from tsugiki.data.synthetic.sample import sample_folder
 
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
+    if not isinstance(source, str | os.PathLike):
+        return list_object(source)
     path = Path(source).expanduser()
     if path.is_dir():
         return list_folder(path)

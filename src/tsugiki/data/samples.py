@@ -188,7 +188,9 @@ class Samples:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(self.splits).items(), key=_split_order))
-        return visible(f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>")
+        return visible(
+            f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>", one_line=True
+        )
 
     def _repr_html_(self) -> str:
         """For a notebook: photos per class and split, and what was decided."""

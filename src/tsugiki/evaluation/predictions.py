@@ -106,7 +106,10 @@ class Predictions:
     def __repr__(self) -> str:
         known = self.labels != UNKNOWN_CLASS
         right = f"{int(self.correct.sum())} of {int(known.sum())} right"
-        return visible(f"<Predictions: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {right}>")
+        return visible(
+            f"<Predictions: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {right}>",
+            one_line=True,
+        )
 
     def _repr_html_(self) -> str:
         """For a notebook: the first rows."""

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.console import progress, quiet, say
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.images.remarks import sentences
@@ -95,7 +96,7 @@ def extract(
         unreadable = {rows[name][at]: reason for name, part in found.items() for at, reason in part.problems.items()}
         if unreadable:
             for row, reason in sorted(unreadable.items()):
-                say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
+                say(tr("Left out: {name}: {reason}", name=visible(samples.names[row], one_line=True), reason=reason))
             samples = samples.without_unreadable(unreadable)
             continue
         table = _table(extractor, samples, found, computed)

@@ -14,7 +14,7 @@ import numpy as np
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.load_backbone import load_backbone
-from tsugiki.core.console import say
+from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
@@ -25,6 +25,7 @@ from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
+from tsugiki.locale.messages import tr
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +133,8 @@ def audit(
     head = fit_linear_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
     if head.out_of_fold is None:
         say(impossible_sentence())
-    findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
+    with working(tr("Looking at what the photos tell")):
+        findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
     accuracy = None if head.out_of_fold is None else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, table, findings, accuracy, str(backbone.spec))
 

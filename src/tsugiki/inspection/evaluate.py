@@ -43,7 +43,7 @@ class Evaluation:
     left_out: tuple[LeftOut, ...]
 
     def __repr__(self) -> str:
-        return visible(f"<Evaluation: {headline(self.document)}>")
+        return visible(f"<Evaluation: {headline(self.document)}>", one_line=True)
 
     def _repr_html_(self) -> str:
         """For a notebook: the score, and the first answers."""
@@ -72,7 +72,7 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
     seen = seen_before(model.notes, listing, contents)
     choice = _to_judge(model, listing, contents, seen)
     for entry in choice.left_out:
-        say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
+        say(tr("Left out: {name}: {reason}", name=visible(entry.name, one_line=True), reason=entry.reason))
     samples = _samples(model, listing, contents, seen, choice)
     table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))
     samples, head = table.samples, model.answer_head

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import shutil
@@ -105,9 +106,14 @@ def _would_be_lost(folder: Path, kind: Kind) -> RequestError:
         else tr("{folder} holds an audit already: it would be replaced.", folder=folder)
     )
     allowed = tr("a new folder, or {argument} to replace what is there", argument=argument("overwrite", value=True))
-    free = next(other for number in range(2, 10_000) if not (other := folder.with_name(f"{folder.name}-{number}")).exists())
-    cure = tr("name another folder, as {folder}", folder=typed(free))
+    cure = tr("name another folder, as {folder}", folder=typed(free_folder(folder)))
     return RequestError(what, allowed=allowed, got=what_is_there(folder, kind), cure=cure)
+
+
+def free_folder(folder: Path) -> Path:
+    """The first of ``NAME-2``, ``NAME-3`` ... beside ``folder`` that is not there yet."""
+    name = folder.resolve().name
+    return next(other for number in itertools.count(2) if not (other := folder.parent / f"{name}-{number}").exists())
 
 
 def what_is_there(folder: Path, kind: Kind = RUN) -> str:

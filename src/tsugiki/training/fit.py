@@ -18,7 +18,7 @@ from torch import nn
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import say
+from tsugiki.core.console import say, telling_once, working
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
@@ -76,6 +76,7 @@ class FineTuning:
         check_resume(self.resume)
 
 
+@telling_once()
 def fit(
     model: Classifier,
     data: Samples | str | Path,
@@ -182,9 +183,10 @@ def _finished(
     fine_tuned: bool = False,
 ) -> Run:
     """The run: the one look at the held-out photos, and what the photos themselves tell."""
-    predictions, evaluation = judge(model, table, out_of_fold)
     weighted = bool(model.notes.get("head", {}).get("class_weights"))
-    findings = inspect(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
+    with working(tr("Looking at what the photos tell")):
+        predictions, evaluation = judge(model, table, out_of_fold)
+        findings = inspect(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
     return Run(model, history, evaluation, predictions, table, out_of_fold, findings)
 
 

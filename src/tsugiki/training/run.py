@@ -72,7 +72,9 @@ class Run:
 
     def __repr__(self) -> str:
         backbone, classes = self.classifier.backbone.spec, first_few(self.classifier.classes)
-        return visible(f"<Run: {backbone}, {len(self.classifier.classes)} classes ({classes}); {headline(self.evaluation)}>")
+        return visible(
+            f"<Run: {backbone}, {len(self.classifier.classes)} classes ({classes}); {headline(self.evaluation)}>", one_line=True
+        )
 
     def _repr_html_(self) -> str:
         """For a notebook: the score, and the classes one by one."""

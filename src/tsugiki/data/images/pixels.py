@@ -3,8 +3,7 @@
 The reference is :func:`tsugiki.data.images.decode.open_photo` and :class:`tsugiki.data.preprocess.Preprocess`, both Pillow;
 what is predicted and what is scored goes through it. The fast path is for the photos one learns from: libjpeg-turbo decodes (in
 a fraction of the size when the photo is much larger than needed) and PyTorch resizes with its vectorised antialiased kernel.
-Odd files (not RGB, not JPEG, damaged, warned of by the decoder) always go through the reference, which needs no PyTorch and does
-not import it.
+Odd files (not RGB, not JPEG, damaged, warned of by the decoder) always go through the reference, which does not import PyTorch.
 
 Letters: ``H`` x ``W`` the network's input, ``h`` x ``w`` a photo.
 """

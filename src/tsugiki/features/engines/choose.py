@@ -13,7 +13,7 @@ from typing import get_args
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import say
+from tsugiki.core.console import say, say_once, working
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import (
@@ -91,11 +91,12 @@ class Engines:
         if not exact:
             ladder += self._with_torch(count)
         for _, build in sorted(ladder, key=lambda step: step[0] != like):  # a stable order: fastest first otherwise
-            engine = self._try(build, *self._compared, exact=exact)
+            with working(tr("Trying an engine")):
+                engine, cosine = self._try(build, *self._compared, exact=exact)
             if engine is not None:
-                return engine
+                return self._stated(engine, cosine, exact=exact)
         # Plain float32 PyTorch is the reference itself.
-        return self._stated(self._torch(reduced=False), 1.0)
+        return self._stated(self._torch(reduced=False), 1.0, exact=exact)
 
     def _with_openvino(self, *, exact: bool, count: int, like: str) -> Iterator[Step]:
         pays = count >= CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
@@ -121,13 +122,15 @@ class Engines:
             self._network = converted(self.backbone, self.preprocess, key=self.key)
         return OpenVINOEngine(self._network, precision=precision)
 
-    def _try(self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool) -> Engine | None:
+    def _try(
+        self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool
+    ) -> tuple[Engine | None, float]:
         try:
             engine = build()
             features = engine(sample)
         except Exception as error:  # noqa: BLE001 (an engine that cannot take the network may fail in any way)
             say(tr("An engine cannot take this network and is passed over: {reason}", reason=_in_one_line(error)))
-            return None
+            return None, 0.0
         cosine, difference = mean_cosine(features, expected), worst_difference(features, expected)
         if cosine < ALIKE or difference > (EQUAL if exact else NEAR):
             say(
@@ -140,19 +143,19 @@ class Engines:
                     difference=f"{difference:.2g}",
                 )
             )
-            return None
-        return self._stated(engine, cosine)
+            return None, 0.0
+        return engine, cosine
 
-    def _stated(self, engine: Engine, cosine: float) -> Engine:
-        say(
-            tr(
-                "Engine: {name}, {precision}, on {device} (mean cosine with float32 PyTorch: {cosine})",
-                name=engine.name,
-                precision=engine.precision,
-                device=self._device,
-                cosine=f"{cosine:.5f}",
-            )
-        )
+    def _stated(self, engine: Engine, cosine: float, *, exact: bool) -> Engine:
+        """Say which engine it is: once, as long as the exact one is the same in float32."""
+        about = {"name": engine.name, "precision": engine.precision, "device": self._device, "cosine": f"{cosine:.5f}"}
+        line = tr("Engine: {name}, {precision}, on {device} (mean cosine with float32 PyTorch: {cosine})", **about)
+        others = [other.name for other in self._chosen.values()]
+        if exact and others == [engine.name]:
+            return engine
+        if not exact and engine.precision != "float32":
+            line = tr("{engine}; held-out photos in float32", engine=line)
+        say_once(("engine", exact, engine.name, engine.precision), line)
         return engine
 
 

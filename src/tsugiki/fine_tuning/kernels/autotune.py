@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.console import Tick, progress, say
+from tsugiki.core.console import Tick, progress, say, working
 from tsugiki.core.memory import empty_cache, is_out_of_memory, out_of_memory
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, set_learning, set_modes
@@ -213,9 +213,8 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
         say(tr("torch.compile needs a C++ compiler (g++), which is not here."))
         return chosen
     compiled = replace(chosen.compute, compiled=True)
-    say(tr("Compiling the network, to see whether that is faster ..."))
     try:
-        with progress(tr("Compiling"), None):
+        with working(tr("Compiling the network, to see whether that is faster")):
             seconds = seconds_per_step(classifier, settings, workload, compiled)
     except Exception as error:  # noqa: BLE001 (a compiler fails in its own ways; training does not depend on it)
         say(tr("torch.compile does not work for this network here: {reason}", reason=str(error).splitlines()[0][:120]))

@@ -50,7 +50,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         answer = f"{self.prediction.label} {self.prediction.probability:.1%}"
-        return visible(f"<Explanation: {answer}; the evidence for {self.asked}, by {self.attribution.method}>")
+        return visible(f"<Explanation: {answer}; the evidence for {self.asked}, by {self.attribution.method}>", one_line=True)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """The picture, for a notebook."""
