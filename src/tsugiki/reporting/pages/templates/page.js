@@ -88,7 +88,6 @@ const serve = (gallery) => {
 const enlarge = (dialog) => {
   const words = dialog.querySelector("figcaption");
   const picture = document.createElement("img");
-  words.before(picture);
   let [row, at] = [[], 0];
   const show = (place) => {
     at = (place + row.length) % row.length;
@@ -97,6 +96,7 @@ const enlarge = (dialog) => {
     picture.alt = photo.alt;
     const name = row[at].parentElement.querySelector(".name").textContent;
     const lines = [photo.alt, name, `${at + 1} / ${row.length}`];
+    words.before(picture);
     words.replaceChildren(...lines.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
   };
   const step = (by) => () => show(at + by);
