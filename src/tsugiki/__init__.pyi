@@ -6,6 +6,7 @@ from .backbones.tables import summary as summary
 from .backbones.tinyvgg import TinyVGG as TinyVGG
 from .classifier.answer import Prediction as Prediction
 from .classifier.classifier import Classifier as Classifier
+from .classifier.load_predictor import load_predictor as load_predictor
 from .core.seeds import set_seeds as set_seeds
 from .data.augmentation.augment import Augmentation as Augmentation
 from .data.load import load as load

@@ -12,7 +12,7 @@ import pytest
 
 import tsugiki
 from tsugiki.cli import main
-from tsugiki.cli.fit import default_target
+from tsugiki.cli.options import default_target
 from tsugiki.core.errors import RequestError
 
 VERBS = [*main.VERBS, "data"]

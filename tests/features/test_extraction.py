@@ -24,7 +24,8 @@ from tsugiki.features import extract as extraction
 from tsugiki.features.engines.engine import ALIKE, mean_cosine, worst_difference
 from tsugiki.features.engines.reference import reference_features, weights_key
 from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
-from tsugiki.features.extract import Extractor, FeatureSettings, features_of_files
+from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore, Space
 
 KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.9, 127.1, 126.0]

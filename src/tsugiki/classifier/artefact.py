@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
@@ -92,6 +92,8 @@ def _refuse_another(folder: Path, digest: str, *, overwrite: bool) -> None:
 
 
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    from importlib import metadata  # who only reads does not wait for it
+
     trained = {"trained": description["trained"]}
     rest = {name: value for name, value in description.items() if name != "trained"}
     versions = {name: metadata.version(name) for name in _LIBRARIES}
@@ -152,10 +154,28 @@ def read_answer_head(folder: Path) -> AnswerHead:
     description = read_description(folder)
     arrays = read_weights(folder, description, only=("head.weight", "head.bias", UNKNOWN_REFERENCE))
     with damage_told(folder):
-        weight, bias = arrays["head.weight"], arrays["head.bias"]
-        unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
-        temperature = read_temperature(description)
-        return AnswerHead(tuple(description["classes"]), weight, bias, temperature, unknown)
+        return answer_head_of(description, arrays)
+
+
+def answer_head_of(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> AnswerHead:
+    """What answers from features ``[B, D]``.
+
+    Args:
+        description: Of the run.
+        arrays: ``head.weight`` ``[K, D]``, ``head.bias`` ``[K]`` and, where unknown photos are told, ``unknown.reference``
+            ``[M, D]``.
+
+    Raises:
+        KeyError: When something is missing.
+        ValueError: When something has an impossible value or shape.
+    """
+    # A classifier may have been saved in 16 bits: answers are computed in more.
+    weight, bias = (np.asarray(arrays[name], np.float32) for name in ("head.weight", "head.bias"))
+    classes = tuple(description["classes"])
+    if weight.ndim != 2 or bias.shape != (len(weight),) or len(classes) != len(weight):
+        raise ValueError(f"head.weight {list(weight.shape)}, head.bias {list(bias.shape)}, {len(classes)} classes")
+    unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+    return AnswerHead(classes, weight, bias, read_temperature(description), unknown)
 
 
 def read_temperature(description: Mapping[str, Any]) -> float:
@@ -185,7 +205,7 @@ def read_unknown(description: dict[str, Any] | None, reference: npt.NDArray[Any]
         return None
     if reference.ndim != 2 or reference.shape[1] != width:
         raise ValueError(f"{UNKNOWN_REFERENCE} {list(reference.shape)}")
-    found = Unknown(reference, **description)
+    found = Unknown(np.asarray(reference, np.float16), **description)
     return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
 
 
@@ -201,9 +221,25 @@ def read_weights(
     try:
         with safe_open(path, framework=framework) as stored:
             names = [name for name in stored.keys() if not only or name in only]  # noqa: SIM118 (not a mapping)
-            return {name: stored.get_tensor(name) for name in names}
-    except SafetensorError as error:
+            if framework != "numpy":
+                return {name: stored.get_tensor(name) for name in names}
+            kinds = {name: stored.get_slice(name).get_dtype() for name in names}
+            return {
+                name: _of_bfloat16(path, name) if kind == "BF16" else stored.get_tensor(name) for name, kind in kinds.items()
+            }
+    except (SafetensorError, TypeError) as error:  # TypeError: a number format that NumPy does not have
         raise damaged(path, str(error)) from error
+
+
+def _of_bfloat16(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """An array of bfloat16, which NumPy does not have: the upper halves of float32."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(length))[name]
+        start, end = entry["data_offsets"]
+        stream.seek(8 + length + start)
+        halves = np.frombuffer(stream.read(end - start), "<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
 
 
 @contextmanager

@@ -25,12 +25,11 @@ def evaluate(
     if out is not None:
         _check(out, force=force)
     with starting():
-        from tsugiki.classifier.classifier import Classifier
-        from tsugiki.core.devices import pick_device
+        from tsugiki.classifier.load_predictor import MANY, load_predictor
         from tsugiki.core.files import write_json
         from tsugiki.inspection.evaluate import evaluate as judge
 
-    result = judge(Classifier.load(run).to(pick_device(device)), data)
+    result = judge(load_predictor(run, device=device, count=MANY), data)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "evaluation.json", result.document)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tsugiki.classifier.answer import Prediction
-    from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.predict import Predictor
     from tsugiki.data.sources.listing import LeftOut
 
 
@@ -51,14 +51,14 @@ def predict(
     """
     paths, left_out = _photos(photos)
     with starting():
-        from tsugiki.classifier.classifier import Classifier
+        from tsugiki.classifier.load_predictor import load_predictor
         from tsugiki.classifier.predict import predict_files
-        from tsugiki.core.devices import pick_device
-        from tsugiki.reporting.plots.figures import check_picture
 
         if plot is not None:
+            from tsugiki.reporting.plots.figures import check_picture
+
             check_picture(plot, paths)
-        model = Classifier.load(run).to(pick_device(device))
+        model = load_predictor(run, device=device, count=len(paths))
     answers = predict_files(model, paths, left_out, top=top)
     problems = [answer for answer in answers if answer.problem]
     if len(problems) == len(answers):
@@ -85,7 +85,7 @@ def predict(
         )
 
 
-def _tell(answers: Sequence[Prediction], model: Classifier, format_: Format) -> None:
+def _tell(answers: Sequence[Prediction], model: Predictor, format_: Format) -> None:
     if format_ is Format.table:
         emit(_table(answers))
     elif format_ is Format.json:
@@ -119,7 +119,7 @@ def _table(answers: Sequence[Prediction]) -> str:
     return aligned(rows)
 
 
-def _csv(answers: Sequence[Prediction], model: Classifier) -> str:
+def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
     """A row per photo; one that could not be read has no answer, and its reason in the last column."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -80,7 +80,7 @@ def list_photos(source: Any) -> Listing:
     return replace(listing, decisions=(*listing.decisions, *look_alikes(listing.labels)))
 
 
-def _list_source(source: str | Path) -> Listing:
+def _list_source(source: Any) -> Listing:
     if isinstance(source, str) and source.startswith(SAMPLE_MARK):
         from tsugiki.data.synthetic.sample import sample_folder
 

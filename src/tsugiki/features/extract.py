@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.console import progress, quiet, say
+from tsugiki.core.console import progress, say
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
@@ -24,8 +23,9 @@ from tsugiki.data.load import describe_samples
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples, settled
-from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName, FeatureBatch
+from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
+from tsugiki.features.file_features import engines_of
 from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
 from tsugiki.locale.messages import tr
@@ -191,7 +191,7 @@ class Extractor:
     ) -> None:
         settings = settings or FeatureSettings()
         self.store = settings.store or FeatureStore()
-        self._engines = _engines(backbone, preprocess, settings.engine)
+        self._engines = engines_of(backbone, preprocess, settings.engine)
         self._executor = settings.executor
         self._key = self._engines.key
 
@@ -321,41 +321,3 @@ class _Keeper:
             self.computed += len(positions)
         self._pending = []
         self._kept_at = time.monotonic()
-
-
-def _engines(backbone: Backbone | EngineChoice, preprocess: Preprocess | None, name: EngineName = "auto") -> EngineChoice:
-    if hasattr(backbone, "choose"):  # no question to PyTorch, which need not be here
-        return cast("EngineChoice", backbone)
-    from tsugiki.features.engines.choose import Engines
-
-    return Engines(cast("Backbone", backbone), preprocess or backbone.preprocess, name=name)
-
-
-def features_of_files(
-    backbone: Backbone | EngineChoice, preprocess: Preprocess, paths: Sequence[Path], *, name: EngineName = "auto"
-) -> tuple[FeatureBatch, dict[int, str]]:
-    """Exact features of files, computed now and kept nowhere.
-
-    Returns:
-        ``[N, D]`` float32, zeros for files that cannot be read; and their problems, by position.
-    """
-    reader, engines = PixelReader(paths, (), preprocess, EXACT), _engines(backbone, preprocess, name)
-    vectors = np.zeros((len(paths), engines.num_features), np.float32)
-    remarks: dict[str, tuple[str, ...]] = {}
-    decoded, problems = reader.read_first(range(len(paths)))
-    if decoded:
-        first = np.stack([pixels.array for pixels in decoded.values()])
-        # A person who asks for an answer did not ask how it is computed.
-        with quiet(), reader.reading_ahead(range(len(paths)), decoded):
-            engine = engines.choose(first, exact=True, count=len(paths))
-        worker = ChunkWorker(reader, engine, decoded, engines.num_features)
-        chunks = in_threads([row for row in range(len(paths)) if row not in problems], worker)
-        with progress(tr("Looking at photos"), len(paths)) as tick, closing(chunks):
-            for chunk in chunks:
-                vectors[chunk.positions] = chunk.vectors
-                problems.update(chunk.problems)
-                remarks |= {str(paths[at]): fact.remarks for at, fact in zip(chunk.positions, chunk.facts, strict=True)}
-                tick(len(chunk.positions) + len(chunk.problems), "")
-    for sentence in sentences(remarks):
-        say(sentence)
-    return vectors, problems

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
@@ -50,7 +50,7 @@ class Evaluation:
         return cell_html(headline(self.document)) + self.predictions._repr_html_()
 
 
-def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
+def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
@@ -59,7 +59,7 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
     ``seen`` then, and the score is none.
 
     Args:
-        model: A trained classifier.
+        model: A trained classifier, or its engine.
         data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
 
@@ -74,7 +74,7 @@ def evaluate(model: Classifier, data: Samples | str | Path, *, store: FeatureSto
     for entry in choice.left_out:
         say(tr("Left out: {name}: {reason}", name=visible(entry.name, one_line=True), reason=entry.reason))
     samples = _samples(model, listing, contents, seen, choice)
-    table = extract(samples, model.backbone, preprocess=model.preprocess, settings=FeatureSettings(store=store))
+    table = extract(samples, model.network, preprocess=model.preprocess, settings=FeatureSettings(store=store))
     samples, head = table.samples, model.answer_head
     answers = head.probabilities(table.held_out).astype(np.float64)
     splits = (choice.split,) * len(samples)
@@ -102,7 +102,7 @@ class _Choice:
     left_out: tuple[LeftOut, ...]
 
 
-def _candidates(model: Classifier, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
+def _candidates(model: Predictor, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
     if not isinstance(data, Samples):
         listing = list_photos(data)
         return listing, store.contents(listing.paths)
@@ -114,7 +114,7 @@ def _candidates(model: Classifier, data: Samples | str | Path, store: FeatureSto
     return listing, [Content(digest) for digest in data.digests]
 
 
-def _to_judge(model: Classifier, listing: Listing, contents: list[Content], seen: SeenPhotos | None) -> _Choice:
+def _to_judge(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None) -> _Choice:
     opened = {name for name, content in zip(listing.splits, contents, strict=True) if content.digest}
     split = next((name for name in ("test", "val") if name in opened), "")
     asked = [row for row, name in enumerate(listing.splits) if not split or name == split]
@@ -146,7 +146,7 @@ def _to_judge(model: Classifier, listing: Listing, contents: list[Content], seen
     return _Choice(others, split or "test", left_out)
 
 
-def _samples(model: Classifier, listing: Listing, contents: list[Content], seen: SeenPhotos | None, choice: _Choice) -> Samples:
+def _samples(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None, choice: _Choice) -> Samples:
     """The photos to judge, all of one split, their labels those of the model's classes."""
     rows = choice.rows
     names = listing.labels if seen is None else seen.labels
@@ -200,22 +200,22 @@ def _not_learned(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[in
     return [row for row in rows if seen.roles[row] not in {LEARNED, VALIDATION}]
 
 
-def _looks_new(model: Classifier, rows: list[int], seen: SeenPhotos) -> bool:
+def _looks_new(model: Predictor, rows: list[int], seen: SeenPhotos) -> bool:
     """Whether none of the photos is known by content, and nobody can tell by their features whether they are copies."""
     return _reference(model) is None and all(seen.roles[row] == NEW for row in rows)
 
 
-def _reference(model: Classifier) -> Floats | None:
+def _reference(model: Predictor) -> Floats | None:
     """``[M, D]`` features of training photos by which copies are known; ``None`` where nobody has them.
 
     Fine-tuning draws the photos of a class together: near is no copy any more.
     """
-    if model.unknown is None or model.notes.get("method") == "fine-tune":
+    if model.answer_head.unknown is None or model.notes.get("method") == "fine-tune":
         return None
-    return model.unknown.reference.astype(np.float32)
+    return model.answer_head.unknown.reference.astype(np.float32)
 
 
-def _leaked(model: Classifier, listing: Listing, seen: SeenPhotos, table: FeatureTable) -> dict[str, str]:
+def _leaked(model: Predictor, listing: Listing, seen: SeenPhotos, table: FeatureTable) -> dict[str, str]:
     """Photos that have a twin among those that the classifier was trained with: as training noted it, or by their features."""
     noted = {name for name, leaked in zip(listing.names, seen.leaked, strict=True) if leaked}
     new = {name for name, role in zip(listing.names, seen.roles, strict=True) if role == NEW}
@@ -225,7 +225,7 @@ def _leaked(model: Classifier, listing: Listing, seen: SeenPhotos, table: Featur
     return {name: "" for name in names if name in noted or name in looks_copied}
 
 
-def _labels(model: Classifier, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _labels(model: Predictor, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
     strange = Counter(name for name in names if name not in model.classes)
     if strange:
         text = ", ".join(f"{name} ({count})" for name, count in strange.most_common(5))

@@ -36,7 +36,7 @@ PREDICTIONS = "predictions.csv"
 SUSPECTS = "suspects.csv"
 REPORT = "report.html"
 CARD = "README.md"
-RUN_FILES = ("classifier.json", "weights.safetensors", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
+RUN_FILES = ("classifier.json", "weights.safetensors", "engine", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
 AUDIT_PAGE = "audit.html"
 AUDIT_NUMBERS = "audit.json"
@@ -187,7 +187,7 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         return _copied(run, target, overwrite=overwrite)
     name, findings = target.resolve().name, run.findings
     with atomic_folder(target) as temporary:
-        run.classifier.save(temporary)
+        run.classifier.save(temporary, proof=[run.samples.paths[row] for row in run.samples.held_out_rows])
         if not overwrite and _is_another(target, temporary):
             raise _would_be_lost(target, RUN)
         write_atomically(temporary / HISTORY, _history_csv(run.history))

@@ -24,7 +24,7 @@ def _alarms(run: Run) -> list[tuple[bool, str]]:
     evaluation, findings, samples = run.evaluation, run.findings, run.samples
     leaks = evaluation["leaks"]
     copies = sentences.duplicate_sentences(evaluation, findings, samples.splits)
-    labels = sentences.label_issue_sentences(findings)
+    labels = sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec))
     trust = sentences.calibration_sentences(evaluation, run.classifier.notes)
     return [
         (leaks is not None and leaks["n"] > 0, copies["leaked"]),

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, split_of
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.split_words import split_of
 from tsugiki.locale.messages import first_few, tr
 
 

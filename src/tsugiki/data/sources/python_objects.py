@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, split_of
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.split_words import split_of
 from tsugiki.locale.messages import tr
 
 _NEEDED, _READ = ("path", "label"), ("path", "label", "split", "group")

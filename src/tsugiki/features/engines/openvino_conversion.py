@@ -64,9 +64,11 @@ def network_files(backbone: Backbone, preprocess: Preprocess, *, key: str) -> Ne
     Raises:
         Exception: Whatever the conversion of a network that OpenVINO cannot take raises.
     """
-    content = compiled_cache.kept(f"{_digest(key, preprocess)}.network")
+    name = f"{_digest(key, preprocess)}.network"
+    content = compiled_cache.kept(name)
     if content is None:
         content = _packed(_convert(backbone, preprocess, (BATCH, 3, *preprocess.size)))
+        compiled_cache.keep(name, content)
     end = 8 + int.from_bytes(content[:8], "big")
     return NetworkFiles(content[8:end], content[end:])
 

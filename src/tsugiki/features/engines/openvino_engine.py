@@ -41,9 +41,16 @@ class OpenVINONetwork:
         self.digest = digest
 
     @classmethod
-    def read(cls, path: Path, shape: tuple[int, ...], *, digest: str = "") -> OpenVINONetwork:
-        """The network in an ``.xml`` file and the ``.bin`` file beside it; they are opened when they are needed."""
-        return cls(lambda: _core().read_model(path), shape, digest=digest)
+    def read(
+        cls, path: Path, shape: tuple[int, ...], *, digest: str = "", check: Callable[[], None] = lambda: None
+    ) -> OpenVINONetwork:
+        """The network in an ``.xml`` file and the ``.bin`` file beside it; when they are needed they are checked and opened."""
+
+        def model() -> Any:
+            check()
+            return _core().read_model(path)
+
+        return cls(model, shape, digest=digest)
 
     @functools.cached_property
     def model(self) -> Any:

@@ -145,7 +145,8 @@ def _times(
     tried, allowed = workload, _SHARE * settings.budget if settings.budget else math.inf
     ordered = options if allowed == math.inf else options[::-1]
     while True:
-        begun, timed = time.monotonic(), {}
+        begun = time.monotonic()
+        timed: dict[ComputeSettings, float] = {}
         for compute in ordered:
             left = allowed - (time.monotonic() - begun)
             if timed and left <= 0:
@@ -231,7 +232,8 @@ def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workloa
         inputs = model.ready(model.activations(photos) if model.prefix else photos)
         set_modes(model.network, batch_norm=settings.batch_norm)
         step = _step(model, inputs[: workload.photos])
-        begun, times = time.monotonic(), []
+        begun = time.monotonic()
+        times: list[float] = []
         while len(times) < 1 + _STEPS and (len(times) < 2 or time.monotonic() - begun < workload.patience):
             times.append(_timed(step, classifier.device))
         return workload.parts * min(times)
