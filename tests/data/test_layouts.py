@@ -318,6 +318,7 @@ LAYOUTS = {
     "species": {"Felis/catus": 1, "Felis/leo": 1, "Canis/lupus": 1},
     "results": {"a": 1, "b": 1, "run/classifier.json": "{}", "run/weights.safetensors": "", "run/p.png": "x"},
     "zips": {"a.zip": zip_of({"0.png": "x"}), "b.zip": zip_of({"0.png": "y"})},
+    "splits in classes": {"cat/train": 2, "cat/test": 1, "dog/train": 2, "dog/test": 1},
     "nothing": {"notes.txt": "x"},
 }
 
@@ -495,6 +496,39 @@ def test_a_damaged_archive_inside_is_named_without_temporary_paths(build):
         list_photos(build({"a.zip": b"PK no zip", "b.zip": zip_of({"1.png": "x"})}))
     assert "a.zip" in str(caught.value)
     assert "under-way" not in str(caught.value)
+
+
+@pytest.mark.robust("layouts", case="CLASS/train and CLASS/test", right="read as splits of the classes, and said")
+def test_splits_inside_of_classes(build):
+    listing = list_photos(build({"cat/train": 2, "cat/test": 1, "dog/train": 2, "dog/test": 1}))
+    assert table(listing) == {"train:cat": 2, "test:cat": 1, "train:dog": 2, "test:dog": 1}
+    assert "Every class folder is divided into splits: train, test." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts", case="an archive in two pieces (ds-001/ds/cat, ds-002/ds/cat)", right="refused: the same folders"
+)
+def test_pieces_with_a_wrapper_each_are_no_classes(build):
+    text = refusal(build({f"ds-00{piece}/ds/{name}": 2 for piece in (1, 2) for name in ("cat", "dog")}))
+    assert "hold the same folders: cat, dog" in text
+
+
+def test_two_folders_of_one_split_are_said(build):
+    listing = list_photos(build({"train/a": 1, "train/b": 1, "valid/a": 1, "validation/b": 1}))
+    assert table(listing) == {"train:a": 1, "train:b": 1, "val:a": 1, "val:b": 1}
+    assert "The folder valid is read as val.\nThe folder validation is read as val." in said(listing)
+
+
+@pytest.mark.robust("layouts", case="only files of other kinds (DICOM)", right="refused: what is there is counted by ending")
+def test_other_kinds_of_files_are_counted_in_a_refusal(build):
+    text = refusal(build({"a/1.dcm": "x", "b/1.dcm": "x"}))
+    assert "There are no photos in" in text
+    assert "2 .dcm" in text
+
+
+@pytest.mark.robust("paths", case="an address as the data set", right="refused, with the command that fetches it")
+def test_an_address_is_no_folder():
+    assert "next: tsugiki data get https://example.com/a//b.zip" in refusal("https://example.com/a//b.zip")
 
 
 @pytest.mark.robust(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tsugiki.core.console import say
+from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import PhotoIndex
@@ -18,6 +18,7 @@ from tsugiki.data.sources.layouts import places_with_several
 from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.table_paths import is_address
 from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
@@ -70,6 +71,11 @@ def _list_source(source: str | Path) -> Listing:
         from tsugiki.data.synthetic.sample import sample_folder
 
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
+    if is_address(str(source)):
+        raise RequestError(
+            tr("{address} is an address: nothing is fetched here.", address=source),
+            cure=f"tsugiki data get {typed(str(source))}",
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         return list_folder(path)

@@ -78,7 +78,7 @@ def layout_fault(root: Path, walk: Walk) -> RequestError | None:
     top = walk.inside()
     filled = walk.folders_with_photos()
     if not filled and not top.photos:
-        return RequestError(tr("There are no photos in {folder}.", folder=root), cure=wanted())
+        return RequestError(tr("There are no photos in {folder}.", folder=root), got=" ".join(walk.passed_by()), cure=wanted())
     if _are_split_words(filled) or _only_pictures(filled):
         return RequestError(
             tr("The photos in {folder} are not in class folders.", folder=root), cure=_where_classes_are(root, walk)
@@ -119,7 +119,7 @@ def fault_of_classes(root: Path, walk: Walk, above: str, names: list[str]) -> Re
             tr("The folders in {folder} hold the same folders: {names}.", folder=place, names=first_few(shared)),
             got=first_few(names),
             cure=tr(
-                "if {inner} are the classes, put them together or call the folders above train and test; "
+                "if {inner} are the classes, name one of the folders, put them together, or call them train and test; "
                 "if {outer} are, put the photos into these folders themselves",
                 inner=first_few(shared, 3),
                 outer=first_few(names, 3),
@@ -152,11 +152,33 @@ def _no_classes(place: Path, names: list[str], what: str, cure: str) -> RequestE
 
 def _shared_folders(walk: Walk, above: str, names: list[str]) -> list[str]:
     """The names of folders that several would-be classes hold; dates and what any folder holds do not count."""
-    counts = Counter(inner for name in names for inner in walk.folders_with_photos(joined(above, name)))
+    cores = [_core(walk, joined(above, name)) for name in names]
+    counts = Counter(inner for core in cores for inner in walk.folders_with_photos(core))
     shared = [
         inner for inner, count in counts.items() if count > 1 and not means_pictures(inner) and not _DATE.fullmatch(inner)
     ]
     return shared if len(shared) > 1 else []
+
+
+def _core(walk: Walk, folder: str) -> str:
+    """The first folder inside that does more than to wrap another one."""
+    while not walk.inside(folder).photos and len(filled := walk.folders_with_photos(folder)) == 1:
+        folder = joined(folder, filled[0])
+    return folder
+
+
+def splits_in_classes(walk: Walk) -> dict[str, dict[str, str]]:
+    """Class folders that are divided into splits themselves (``cat/train``), as folder -> split by class; else nothing."""
+    found: dict[str, dict[str, str]] = {}
+    for name in walk.folders_with_photos():
+        inner = {part: split for part in walk.folders_with_photos(name) if (split := split_of(part))}
+        if walk.inside(name).photos or len(inner) < len(walk.folders_with_photos(name)):
+            return {}
+        if any(walk.inside(f"{name}/{part}").folders for part in inner):
+            return {}
+        found[name] = inner
+    several = len(found) > 1 and len({split for inner in found.values() for split in inner.values()}) > 1
+    return found if several else {}
 
 
 def _same_photos_twice(walk: Walk, one: str, other: str) -> str:
@@ -165,7 +187,8 @@ def _same_photos_twice(walk: Walk, one: str, other: str) -> str:
     shared = first & second
     if len(shared) < 3 or len(shared) < _ALIKE * min(len(first), len(second)):
         return ""
-    marked = any(means_markings(folder.rpartition("/")[2]) for folder in (one, other))
+    words = [folder.rpartition("/")[2] for folder in (one, other)]
+    marked = any(means_markings(word) and "label" not in word.casefold() for word in words)  # labels may be things on boxes
     return "" if _only_counted(shared) and not marked else min(shared)
 
 

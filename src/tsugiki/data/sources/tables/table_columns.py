@@ -25,7 +25,7 @@ _PATHS = words_in(
 )
 _LABELS = words_in(
     "class class_name classname label_name category category_name target target_name breed species "
-    "diagnosis dx variety labels predictionstring tag tags ground_truth y ラベル クラス 分類 种类 类别 标签 "
+    "diagnosis dx variety labels predictionstring tag tags choice ground_truth y ラベル クラス 分類 种类 类别 标签 "
 )
 _NUMBERED_LABELS = words_in("class_id classid label_id category_id target_id label_idx class_index ")
 _SPLITS = words_in("splits subset set partition phase usage data_split split_name dataset dataset_split ")
