@@ -365,6 +365,13 @@ def test_food_101(build, spec):
     assert "Splits are those of meta/test." in said(listing)
 
 
+def test_what_two_lists_name_is_not_held_out(build):
+    lists = {"train.txt": "a/0\na/1\nb/0\nb/1\n", "test.txt": "a/1\na/2\nb/2\n"}
+    listing = list_photos(build({"a": 3, "b": 3, **lists}))
+    assert table(listing) == {"train:a": 2, "train:b": 2, "test:a": 1, "test:b": 1}
+    assert "Photos that two of them name, and that are not held out: 1." in said(listing)
+
+
 def test_lists_that_contradict_each_other_are_not_used_and_named(build):
     lists = {
         "labels/train1.txt": "a/0\nb/0\n",
@@ -469,6 +476,22 @@ def test_one_hot_tables_per_split(build):
 @pytest.mark.robust(
     "layouts", case="a review.csv beside class folders", right="class folders count, the table is named, zip or not"
 )
+def test_photos_without_labels_point_to_the_table_beside(build):
+    root = build({"train": 3, "test": 3, "train.csv": "id,breed\n0,pug\n", "a.csv": "x\n"})
+    assert f"name the table beside it, if it has their labels: {root / 'train.csv'}" in refusal(root / "train")
+
+
+def test_why_a_table_inside_of_a_split_cannot_be_used_is_said(build):
+    spec = {"train": 2, "test": 2, "train/metadata.csv": "file_name,text\n0.png,a cat\n1.png,a dog\n"}
+    assert "has no column label" in refusal(build(spec))
+
+
+@pytest.mark.robust("layouts", case="a folder of several data sets", right="refused: the first of them is named")
+def test_several_data_sets_are_no_classes(build):
+    root = build({"food/seg_train/a": 1, "food/seg_test/a": 1, "cars": 2})
+    assert f"name that folder instead: {root / 'food'}" in refusal(root)
+
+
 def test_class_folders_win_over_a_table(build):
     root = build(LAYOUTS["a table beside classes"])
     listing = list_photos(root)

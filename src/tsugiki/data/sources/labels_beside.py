@@ -57,10 +57,10 @@ def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing
     Args:
         root: The folder.
         walk: Of it.
-        only: Whether there is nothing else to go by, so that what is wrong with a single table is the reason.
+        only: Whether there is nothing else to go by, so that what is wrong with a table is the reason.
 
     Raises:
-        RequestError: When several tables could be meant, or the only one cannot be used.
+        RequestError: When several tables could be meant, or none can be used.
     """
     tables = _tables(walk.inside().others, TABLE_SUFFIXES)
     found: dict[str, Listing] = {}
@@ -72,7 +72,8 @@ def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing
             faults.append(fault)
     listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
     if listing is None:
-        if only and len(faults) == 1 and walk.has_photos(""):
+        faults += _faults_inside(root, walk) if only else []
+        if only and faults and walk.has_photos(""):
             raise faults[0]
         return None
     return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, [*tables, *inner], found)))
@@ -161,6 +162,18 @@ def _of_splits(root: Path, walk: Walk) -> tuple[Listing | None, list[str]]:
         return listing, tables
     sentence = tr("Not used, because nothing labels their photos: {folders}.", folders=first_few(unlabelled))
     return replace(listing, decisions=(*listing.decisions, sentence)), tables
+
+
+def _faults_inside(root: Path, walk: Walk) -> list[RequestError]:
+    """Why tables inside of split folders cannot be used."""
+    faults = []
+    for folder in filter(split_in, walk.folders_with_photos()):
+        for name in _tables(walk.inside(folder).others, TABLE_SUFFIXES):
+            try:
+                list_manifest(root / name)
+            except RequestError as fault:
+                faults.append(fault)
+    return faults
 
 
 def _what_else_is_there(walk: Walk, listing: Listing, tables: list[str], found: Collection[str]) -> list[str]:

@@ -21,6 +21,7 @@ _MARKING_STEM = re.compile(
     r"[-_ ](?:masks?|seg|segmentation|gt|groundtruth|labels?|annotation|depth)(?:[-_ ]?\d+)?$", re.IGNORECASE
 )
 _FIRST_WORD = re.compile(r"([^\W\d_]{2,}(?:[_-][^\W\d_]+)*)[ ._-]*\(?\d")
+_TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 _MOST_WORDS = 300
 _ALIKE = 0.8
 """The share of file names two folders have in common when they hold two views of the same photos."""
@@ -70,7 +71,10 @@ def _is_data_set(walk: Walk, folder: str) -> bool:
 
 def _has_splits(walk: Walk, folder: str) -> bool:
     names = walk.inside(folder).folders
-    return any(split_of(name) and walk.inside(joined(folder, name)).folders for name in names)
+    if any(split_of(name) and walk.inside(joined(folder, name)).folders for name in names):
+        return True
+    splits = [split_in(name) for name in walk.folders_with_photos(folder)]
+    return len(splits) > 1 and None not in splits and len(set(splits)) > 1
 
 
 def layout_fault(root: Path, walk: Walk) -> RequestError | None:
@@ -214,9 +218,23 @@ def _where_classes_are(root: Path, walk: Walk) -> str:
             "the file names begin with what may be the classes ({words}): put the photos into folders of these names",
             words=first_few(words),
         )
+    if walk.inside().photos and (table := _table_beside(root)):
+        return tr("name the table beside it, if it has their labels: {path}", path=table)
     if walk.inside().photos and not split_in(root.name) and not means_pictures(root.name) and _holds_class_folders(above):
         return tr("name the folder above, if its folders are the classes: {folder}", folder=above)
     return wanted()
+
+
+def _table_beside(root: Path) -> Path | None:
+    above = root.absolute().parent
+    try:
+        names = sorted(entry.name for entry in islice(above.iterdir(), _ENTRIES_TRIED) if suffix_of(entry.name) in _TABLES)
+    except OSError:
+        return None
+    if above == cache_folder() / "archives" or not names:
+        return None
+    of_split = (name for name in names if split_in(root.name) and split_in(name.rpartition(".")[0]) == split_in(root.name))
+    return above / next(of_split, names[0])
 
 
 def _first_words(photos: list[str]) -> list[str]:
