@@ -84,7 +84,7 @@ def _by_tables_of_one_folder(rows: _Rows) -> Listing | None:
 
 def _by_tables(rows: _Rows, fault: RequestError) -> Listing:
     """What tables and packed photos give, where there are no class folders; without any, what is wrong with the folders."""
-    if listing := labelled_by_tables(rows.root, rows.walk, only=True):
+    if listing := labelled_by_tables(rows.root, rows.walk, fault):
         return listing
     if found := unpacked_inside(rows.root, rows.walk):
         folder, archives = found

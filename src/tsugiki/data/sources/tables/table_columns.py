@@ -18,6 +18,9 @@ from tsugiki.locale.messages import first_few, listed, tr
 COLUMNS = ("path", "label", "split", "group")
 """The columns that are read; the first two are needed."""
 
+HEADER = "path,label[,split][,group]"
+"""What a table looks like."""
+
 _PATHS = words_in(
     "file_name filename file filepath file_path image_path img_path image_file image_name img_name "
     "image_id img_id imageid image img photo picture name fname id uuid path_to_image パス ファイル名 ファイル 画像 "
@@ -118,7 +121,7 @@ def _missing(table: Table, missing: list[str]) -> RequestError:
     headless = looks_headless(table)
     return RequestError(
         tr("The manifest {path} has no column {names}.", path=table.path, names=", ".join(missing)),
-        allowed="path,label[,split][,group]",
+        allowed=HEADER,
         got=", ".join(table.header) or tr("an empty file"),
         cure=tr("write the names of the columns into a first line: path,label")
         if headless
@@ -222,7 +225,7 @@ def _unread(table: Table, used: set[int]) -> Iterator[str]:
     unread = [
         name or "''"
         for place, name in enumerate(table.header)
-        if place not in used and (name or any(cell not in {None, ""} for cell in table.column(place)))
+        if place not in used and (name or any(str(cell or "").strip() for cell in table.column(place)))
     ]
     unread += table.unread
     if unread:
