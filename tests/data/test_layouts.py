@@ -1,6 +1,8 @@
 """Folders as people bring them, from downloads and other tools: read and said, or refused with the way out."""
 
 import io
+import json
+import random
 import re
 import shutil
 import tarfile
@@ -9,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.errors import DataError, RequestError, TsugikiError
 from tsugiki.data.load import list_photos, load
 from tsugiki.data.sources.split_words import are_parts, split_in
 
@@ -571,3 +573,116 @@ def test_a_tar_of_a_wrapped_table(build, tmp_path):
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(root, arcname="deep/er")
     assert table(list_photos(tmp_path / "x.tar")) == {"x": 1, "y": 1} == table(list_photos(root))
+
+
+NAMES = [
+    "a",
+    "b",
+    "cat",
+    "dog",
+    "train",
+    "test",
+    "val",
+    "seg_train",
+    "images",
+    "masks",
+    "fold_1",
+    "fold_2",
+    "2020",
+    "0",
+    "1",
+    "data",
+    "Train",
+    "é",
+    "猫",
+    "runs",
+    "img",
+    "valid",
+    "labels",
+    "meta",
+]
+FILES = [
+    "1.png",
+    "2.png",
+    "3.jpg",
+    "x.JPG",
+    "noend",
+    "a.txt",
+    "train.txt",
+    "test.txt",
+    "list.csv",
+    "train.csv",
+    "metadata.csv",
+    "_classes.csv",
+    "a_mask.png",
+    "a.png",
+    "images.txt",
+    "train_test_split.txt",
+    "v.jsonl",
+    "train.json",
+    "z.mp4",
+]
+CELLS = [
+    "1.png",
+    "a/1.png",
+    "",
+    "nan",
+    "cat",
+    "a|b",
+    "0",
+    "1",
+    "1.5",
+    "train",
+    'x"',
+    '"q',
+    "/x/1.png",
+    "http://x/1.png",
+    "..",
+    "/",
+    "a\n",
+]
+HEADINGS = ["path", "label", "split", "group", "id", "image", "Label", "class", "is_valid", "fold", "patient_id", "", "A", "B"]
+
+
+def scribble(dice, name):
+    """Something that a file of this name may hold, or should not."""
+    if name.endswith(".csv"):
+        comma = dice.choice(",;\t|")
+        lines = [[dice.choice(CELLS) for _ in range(dice.randint(0, 4))] for _ in range(dice.randint(0, 5))]
+        return "\n".join(comma.join(line) for line in [dice.sample(HEADINGS, dice.randint(1, 4)), *lines]).encode()
+    if name.endswith((".json", ".jsonl")):
+        return b"\n".join(
+            json.dumps({dice.choice(HEADINGS): dice.choice([*CELLS, 1, None, [1], {"a": 1}, True]) for _ in range(3)}).encode()
+            for _ in range(dice.randint(0, 3))
+        )
+    if name.endswith(".txt"):
+        return "\n".join(dice.choices(["a/1.png", "1 a/1.png", "1 1", "1.png cat", "1.png\tcat\t3", "", "x,y"], k=4)).encode()
+    return dice.choice([b"\xff\xd8\xff", b"text", b""])
+
+
+def grow(dice, root, depth=0):
+    root.mkdir(parents=True, exist_ok=True)
+    for name in dice.sample(FILES, dice.randint(0, 4)):
+        (root / name).write_bytes(scribble(dice, name))
+    for name in dice.sample(NAMES, dice.randint(0, 4 - depth) if depth < 3 else 0):
+        grow(dice, root / name, depth + 1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_lies_in_a_folder_is_listed_or_refused_and_its_zip_alike(tmp_path, seed):
+    root = tmp_path / "root"
+    grow(random.Random(seed), root)  # noqa: S311
+
+    def told(source):
+        try:
+            listing = list_photos(source)
+        except TsugikiError as fault:
+            return re.sub(r"\S*/\S*", "<path>", fault.what)
+        assert all(listing.labels)
+        assert len(listing.names) == len(listing.labels) == len(listing.splits) > 0
+        return listing.names, listing.labels, listing.splits, listing.groups, set(listing.left_out)
+
+    assert told(shutil.make_archive(str(tmp_path / "packed"), "zip", root_dir=root)) == told(root)
+    for file in root.rglob("*.*"):
+        if file.suffix in {".csv", ".jsonl", ".txt"}:
+            told(file)

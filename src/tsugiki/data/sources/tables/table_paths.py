@@ -144,6 +144,8 @@ class PhotoFinder:
         if drop >= len(parts):
             return []
         *folders, base = (_one_form(part) for part in parts[drop:])
+        if whole := self._by_path.get("/".join([*folders, base])):
+            return [whole]
         plain = unquote(base)
         found: list[str] = self._by_name.get(base) or self._by_name.get(f"{base}.") or self._by_name.get(plain) or []
         tail = "/".join(folders)
@@ -162,6 +164,15 @@ class PhotoFinder:
             base = _one_form(photo.rpartition("/")[2])
             found[base].append(photo)
             found[f"{base.rpartition('.')[0]}."].append(photo)
+        return found
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, str]:
+        """Photos by their whole path, in one form that no other photo has."""
+        found: dict[str, str] = {}
+        for photo in (photo for photos in self._by_name.values() for photo in photos):
+            form = _one_form(photo)
+            found[form] = photo if found.get(form, photo) == photo else ""
         return found
 
     def _other_forms(self, names: Sequence[str]) -> dict[str, str]:
