@@ -1,6 +1,8 @@
 """Folders as people bring them, from downloads and other tools: read and said, or refused with the way out."""
 
 import io
+import json
+import random
 import re
 import shutil
 import tarfile
@@ -9,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.errors import DataError, RequestError, TsugikiError
 from tsugiki.data.load import list_photos, load
 from tsugiki.data.sources.split_words import are_parts, split_in
 
@@ -318,6 +320,7 @@ LAYOUTS = {
     "species": {"Felis/catus": 1, "Felis/leo": 1, "Canis/lupus": 1},
     "results": {"a": 1, "b": 1, "run/classifier.json": "{}", "run/weights.safetensors": "", "run/p.png": "x"},
     "zips": {"a.zip": zip_of({"0.png": "x"}), "b.zip": zip_of({"0.png": "y"})},
+    "splits in classes": {"cat/train": 2, "cat/test": 1, "dog/train": 2, "dog/test": 1},
     "nothing": {"notes.txt": "x"},
 }
 
@@ -362,6 +365,13 @@ def test_food_101(build, spec):
     listing = list_photos(build(spec))
     assert table(listing) == {"train:pie": 2, "train:cake": 2, "test:pie": 1, "test:cake": 1}
     assert "Splits are those of meta/test." in said(listing)
+
+
+def test_what_two_lists_name_is_not_held_out(build):
+    lists = {"train.txt": "a/0\na/1\nb/0\nb/1\n", "test.txt": "a/1\na/2\nb/2\n"}
+    listing = list_photos(build({"a": 3, "b": 3, **lists}))
+    assert table(listing) == {"train:a": 2, "train:b": 2, "test:a": 1, "test:b": 1}
+    assert "Photos that two of them name, and that are not held out: 1." in said(listing)
 
 
 def test_lists_that_contradict_each_other_are_not_used_and_named(build):
@@ -468,6 +478,22 @@ def test_one_hot_tables_per_split(build):
 @pytest.mark.robust(
     "layouts", case="a review.csv beside class folders", right="class folders count, the table is named, zip or not"
 )
+def test_photos_without_labels_point_to_the_table_beside(build):
+    root = build({"train": 3, "test": 3, "train.csv": "id,breed\n0,pug\n", "a.csv": "x\n"})
+    assert f"name the table beside it, if it has their labels: {root / 'train.csv'}" in refusal(root / "train")
+
+
+def test_why_a_table_inside_of_a_split_cannot_be_used_is_said(build):
+    spec = {"train": 2, "test": 2, "train/metadata.csv": "file_name,text\n0.png,a cat\n1.png,a dog\n"}
+    assert "has no column label" in refusal(build(spec))
+
+
+@pytest.mark.robust("layouts", case="a folder of several data sets", right="refused: the first of them is named")
+def test_several_data_sets_are_no_classes(build):
+    root = build({"food/seg_train/a": 1, "food/seg_test/a": 1, "cars": 2})
+    assert f"name that folder instead: {root / 'food'}" in refusal(root)
+
+
 def test_class_folders_win_over_a_table(build):
     root = build(LAYOUTS["a table beside classes"])
     listing = list_photos(root)
@@ -497,6 +523,39 @@ def test_a_damaged_archive_inside_is_named_without_temporary_paths(build):
     assert "under-way" not in str(caught.value)
 
 
+@pytest.mark.robust("layouts", case="CLASS/train and CLASS/test", right="read as splits of the classes, and said")
+def test_splits_inside_of_classes(build):
+    listing = list_photos(build({"cat/train": 2, "cat/test": 1, "dog/train": 2, "dog/test": 1}))
+    assert table(listing) == {"train:cat": 2, "test:cat": 1, "train:dog": 2, "test:dog": 1}
+    assert "Every class folder is divided into splits: train, test." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts", case="an archive in two pieces (ds-001/ds/cat, ds-002/ds/cat)", right="refused: the same folders"
+)
+def test_pieces_with_a_wrapper_each_are_no_classes(build):
+    text = refusal(build({f"ds-00{piece}/ds/{name}": 2 for piece in (1, 2) for name in ("cat", "dog")}))
+    assert "hold the same folders: cat, dog" in text
+
+
+def test_two_folders_of_one_split_are_said(build):
+    listing = list_photos(build({"train/a": 1, "train/b": 1, "valid/a": 1, "validation/b": 1}))
+    assert table(listing) == {"train:a": 1, "train:b": 1, "val:a": 1, "val:b": 1}
+    assert "The folder valid is read as val.\nThe folder validation is read as val." in said(listing)
+
+
+@pytest.mark.robust("layouts", case="only files of other kinds (DICOM)", right="refused: what is there is counted by ending")
+def test_other_kinds_of_files_are_counted_in_a_refusal(build):
+    text = refusal(build({"a/1.dcm": "x", "b/1.dcm": "x"}))
+    assert "There are no photos in" in text
+    assert "2 .dcm" in text
+
+
+@pytest.mark.robust("paths", case="an address as the data set", right="refused, with the command that fetches it")
+def test_an_address_is_no_folder():
+    assert "next: tsugiki data get https://example.com/a//b.zip" in refusal("https://example.com/a//b.zip")
+
+
 @pytest.mark.robust(
     "layouts", case="photos without an ending, .jpg_large", right="read by their first bytes, counted and named"
 )
@@ -514,3 +573,116 @@ def test_a_tar_of_a_wrapped_table(build, tmp_path):
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.add(root, arcname="deep/er")
     assert table(list_photos(tmp_path / "x.tar")) == {"x": 1, "y": 1} == table(list_photos(root))
+
+
+NAMES = [
+    "a",
+    "b",
+    "cat",
+    "dog",
+    "train",
+    "test",
+    "val",
+    "seg_train",
+    "images",
+    "masks",
+    "fold_1",
+    "fold_2",
+    "2020",
+    "0",
+    "1",
+    "data",
+    "Train",
+    "é",
+    "猫",
+    "runs",
+    "img",
+    "valid",
+    "labels",
+    "meta",
+]
+FILES = [
+    "1.png",
+    "2.png",
+    "3.jpg",
+    "x.JPG",
+    "noend",
+    "a.txt",
+    "train.txt",
+    "test.txt",
+    "list.csv",
+    "train.csv",
+    "metadata.csv",
+    "_classes.csv",
+    "a_mask.png",
+    "a.png",
+    "images.txt",
+    "train_test_split.txt",
+    "v.jsonl",
+    "train.json",
+    "z.mp4",
+]
+CELLS = [
+    "1.png",
+    "a/1.png",
+    "",
+    "nan",
+    "cat",
+    "a|b",
+    "0",
+    "1",
+    "1.5",
+    "train",
+    'x"',
+    '"q',
+    "/x/1.png",
+    "http://x/1.png",
+    "..",
+    "/",
+    "a\n",
+]
+HEADINGS = ["path", "label", "split", "group", "id", "image", "Label", "class", "is_valid", "fold", "patient_id", "", "A", "B"]
+
+
+def scribble(dice, name):
+    """Something that a file of this name may hold, or should not."""
+    if name.endswith(".csv"):
+        comma = dice.choice(",;\t|")
+        lines = [[dice.choice(CELLS) for _ in range(dice.randint(0, 4))] for _ in range(dice.randint(0, 5))]
+        return "\n".join(comma.join(line) for line in [dice.sample(HEADINGS, dice.randint(1, 4)), *lines]).encode()
+    if name.endswith((".json", ".jsonl")):
+        return b"\n".join(
+            json.dumps({dice.choice(HEADINGS): dice.choice([*CELLS, 1, None, [1], {"a": 1}, True]) for _ in range(3)}).encode()
+            for _ in range(dice.randint(0, 3))
+        )
+    if name.endswith(".txt"):
+        return "\n".join(dice.choices(["a/1.png", "1 a/1.png", "1 1", "1.png cat", "1.png\tcat\t3", "", "x,y"], k=4)).encode()
+    return dice.choice([b"\xff\xd8\xff", b"text", b""])
+
+
+def grow(dice, root, depth=0):
+    root.mkdir(parents=True, exist_ok=True)
+    for name in dice.sample(FILES, dice.randint(0, 4)):
+        (root / name).write_bytes(scribble(dice, name))
+    for name in dice.sample(NAMES, dice.randint(0, 4 - depth) if depth < 3 else 0):
+        grow(dice, root / name, depth + 1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_lies_in_a_folder_is_listed_or_refused_and_its_zip_alike(tmp_path, seed):
+    root = tmp_path / "root"
+    grow(random.Random(seed), root)  # noqa: S311
+
+    def told(source):
+        try:
+            listing = list_photos(source)
+        except TsugikiError as fault:
+            return re.sub(r"\S*/\S*", "<path>", fault.what)
+        assert all(listing.labels)
+        assert len(listing.names) == len(listing.labels) == len(listing.splits) > 0
+        return listing.names, listing.labels, listing.splits, listing.groups, set(listing.left_out)
+
+    assert told(shutil.make_archive(str(tmp_path / "packed"), "zip", root_dir=root)) == told(root)
+    for file in root.rglob("*.*"):
+        if file.suffix in {".csv", ".jsonl", ".txt"}:
+            told(file)

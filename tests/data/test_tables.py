@@ -307,6 +307,21 @@ def test_paths_that_lead_nowhere_as_they_stand(written, path):
     assert labels(listing) == {f"x/{number}.png": "ab"[number % 2] for number in range(4)}
 
 
+def test_paths_as_labelling_tools_export_them(written, put):
+    photos = ("x/my cat.png", "x/ab-1.png")
+    found = {"x/my cat.png": "a", "x/ab-1.png": "b"}
+    lines = ("/data/upload/1/my%20cat.png,a", "/data/upload/1/ab-1.png,b")
+    assert labels(list_photos(written(rows(*lines, header="image,choice"), photos=photos))) == found
+    lines = [f"{(put() / photo).as_uri()},{label}" for photo, label in found.items()]
+    assert labels(list_photos(written(rows(*lines, header="image,choice"), photos=photos))) == found
+
+
+def test_a_missing_photo_is_never_taken_for_one_of_another_folder(written):
+    lines = ("data/u/0.png,a", "data/u/1.png,b", "data/u/2.png,a", "data/v/9.png,b")
+    listing = list_photos(written(rows(*lines), photos=("u/0.png", "u/1.png", "u/2.png", "w/9.png")))
+    assert listing.names == ("u/0.png", "u/1.png", "u/2.png", "data/v/9.png")
+
+
 def test_the_repair_is_said_with_the_path_as_it_was_written(written):
     listing = list_photos(written(rows("/kaggle/input/x/0.png,a", "/kaggle/input/x/1.png,b")))
     assert "2 (/kaggle/input/x/0.png is x/0.png)" in said(listing)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tsugiki.core.console import say
+from tsugiki.core.console import say, typed
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
@@ -22,6 +22,7 @@ from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.python_objects import list_object
 from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.table_paths import is_address
 from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
@@ -87,6 +88,11 @@ def _list_source(source: Any) -> Listing:
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
     if not isinstance(source, str | os.PathLike):
         return list_object(source)
+    if is_address(str(source)):
+        raise RequestError(
+            tr("{address} is an address: nothing is fetched here.", address=source),
+            cure=f"tsugiki data get {typed(str(source))}",
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         return list_folder(path)

@@ -12,14 +12,23 @@ from pathlib import Path
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside, unread_tables
-from tsugiki.data.sources.layouts import core_of, fault_of_classes, layout_fault, splits_in, wanted, wrapped_in
+from tsugiki.data.sources.layouts import (
+    core_of,
+    fault_of_classes,
+    layout_fault,
+    splits_in,
+    splits_in_classes,
+    wanted,
+    wrapped_in,
+)
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.packed import unpacked_inside
 from tsugiki.data.sources.split_lists import listed_splits
 from tsugiki.data.sources.split_words import means_pictures, split_of
 from tsugiki.data.sources.walk import Walk, joined
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.locale.messages import first_few, listed, tr
 
+_SPLIT_ORDER = ("train", "val", "test")
 _MASK = re.compile(r"(?P<photo>.+)[-_ ]masks?(?:[-_ ]?\d+)?", re.IGNORECASE)
 
 
@@ -37,6 +46,8 @@ def list_folder(root: Path) -> Listing:
     splits = splits_in(rows.walk)
     if splits:
         _read_splits(rows, splits)
+    elif by_class := splits_in_classes(rows.walk):
+        _read_splits_of_classes(rows, by_class)
     elif inner := wrapped_in(rows.walk):
         return _with_what_is_around(list_folder(root / inner), rows, inner)
     elif fault := layout_fault(root, rows.walk):
@@ -73,7 +84,7 @@ def _by_tables_of_one_folder(rows: _Rows) -> Listing | None:
 
 def _by_tables(rows: _Rows, fault: RequestError) -> Listing:
     """What tables and packed photos give, where there are no class folders; without any, what is wrong with the folders."""
-    if listing := labelled_by_tables(rows.root, rows.walk, only=True):
+    if listing := labelled_by_tables(rows.root, rows.walk, fault):
         return listing
     if found := unpacked_inside(rows.root, rows.walk):
         folder, archives = found
@@ -152,7 +163,7 @@ def _read_splits(rows: _Rows, splits: dict[str, str]) -> None:
         if not classes or not rows.walk.folders_with_photos(folder):
             unlabelled.append((folder, split))
             continue
-        if split_of(name) is None or folder != name:
+        if split_of(name) is None or folder != name or [*splits.values()].count(split) > 1:
             rows.decisions.append(tr("The folder {folder} is read as {split}.", folder=folder, split=split))
         rows.walk.left_out += [LeftOut(photo, tr("in no class folder")) for photo in rows.walk.inside(folder).photos]
         for class_name in classes:
@@ -198,6 +209,18 @@ def _say_what_is_beside(rows: _Rows, used: set[str]) -> None:
             "Not used, because they are not train, val or test with class folders inside: {folders}.", folders=", ".join(beside)
         )
         rows.decisions.append(sentence)
+
+
+def _read_splits_of_classes(rows: _Rows, by_class: Mapping[str, Mapping[str, str]]) -> None:
+    """``CLASS/SPLIT/photo``: the splits are inside the classes."""
+    for name, splits in by_class.items():
+        for part, split in splits.items():
+            photos = rows.walk.photos_below(f"{name}/{part}")
+            rows.names += photos
+            rows.labels += [one_spelling(name)] * len(photos)
+            rows.splits += [split] * len(photos)
+    named = sorted(set(rows.splits), key=_SPLIT_ORDER.index)
+    rows.decisions.append(tr("Every class folder is divided into splits: {splits}.", splits=listed(named)))
 
 
 def _read_classes(rows: _Rows) -> None:

@@ -10,6 +10,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import Listing
 from tsugiki.data.sources.manifest import list_manifest
 from tsugiki.data.sources.split_words import split_in
+from tsugiki.data.sources.tables.table_columns import HEADER
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, in_a_row, listed, tr
@@ -51,16 +52,16 @@ def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Coll
     return None, about
 
 
-def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing | None:
+def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None) -> Listing | None:
     """The photos of a folder without class folders, where tables name them; ``None`` where none does.
 
     Args:
         root: The folder.
         walk: Of it.
-        only: Whether there is nothing else to go by, so that what is wrong with a single table is the reason.
+        fault: What is wrong with the folders, where there is nothing else to go by; tables that cannot be used are part of it.
 
     Raises:
-        RequestError: When several tables could be meant, or the only one cannot be used.
+        RequestError: When several tables could be meant, or none can be used.
     """
     tables = _tables(walk.inside().others, TABLE_SUFFIXES)
     found: dict[str, Listing] = {}
@@ -68,12 +69,12 @@ def labelled_by_tables(root: Path, walk: Walk, *, only: bool = False) -> Listing
     for name in tables:
         try:
             found[name] = list_manifest(root / name)
-        except RequestError as fault:
-            faults.append(fault)
+        except RequestError as reason:
+            faults.append(reason)
     listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
     if listing is None:
-        if only and len(faults) == 1 and walk.has_photos(""):
-            raise faults[0]
+        if fault is not None and walk.has_photos(""):
+            _raise_for_tables(fault, faults or _faults_inside(root, walk))
         return None
     return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, [*tables, *inner], found)))
 
@@ -161,6 +162,28 @@ def _of_splits(root: Path, walk: Walk) -> tuple[Listing | None, list[str]]:
         return listing, tables
     sentence = tr("Not used, because nothing labels their photos: {folders}.", folders=first_few(unlabelled))
     return replace(listing, decisions=(*listing.decisions, sentence)), tables
+
+
+def _raise_for_tables(fault: RequestError, faults: list[RequestError]) -> None:
+    """Raise what is wrong with a table that was meant, or add to ``fault`` what other tables lack."""
+    meant = [reason for reason in faults if reason.allowed != HEADER]
+    if meant:
+        raise meant[0]
+    if faults:
+        lacks = f"{faults[0].what} ({faults[0].got})"
+        raise RequestError(fault.what, got=lacks, cure=tr("{one}; or {other}", one=fault.cure, other=faults[0].cure))
+
+
+def _faults_inside(root: Path, walk: Walk) -> list[RequestError]:
+    """Why tables inside of split folders cannot be used."""
+    faults = []
+    for folder in filter(split_in, walk.folders_with_photos()):
+        for name in _tables(walk.inside(folder).others, TABLE_SUFFIXES):
+            try:
+                list_manifest(root / name)
+            except RequestError as fault:
+                faults.append(fault)
+    return faults
 
 
 def _what_else_is_there(walk: Walk, listing: Listing, tables: list[str], found: Collection[str]) -> list[str]:

@@ -21,6 +21,7 @@ _MARKING_STEM = re.compile(
     r"[-_ ](?:masks?|seg|segmentation|gt|groundtruth|labels?|annotation|depth)(?:[-_ ]?\d+)?$", re.IGNORECASE
 )
 _FIRST_WORD = re.compile(r"([^\W\d_]{2,}(?:[_-][^\W\d_]+)*)[ ._-]*\(?\d")
+_TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 _MOST_WORDS = 300
 _ALIKE = 0.8
 """The share of file names two folders have in common when they hold two views of the same photos."""
@@ -70,7 +71,10 @@ def _is_data_set(walk: Walk, folder: str) -> bool:
 
 def _has_splits(walk: Walk, folder: str) -> bool:
     names = walk.inside(folder).folders
-    return any(split_of(name) and walk.inside(joined(folder, name)).folders for name in names)
+    if any(split_of(name) and walk.inside(joined(folder, name)).folders for name in names):
+        return True
+    splits = [split_in(name) for name in walk.folders_with_photos(folder)]
+    return len(splits) > 1 and None not in splits and len(set(splits)) > 1
 
 
 def layout_fault(root: Path, walk: Walk) -> RequestError | None:
@@ -78,7 +82,7 @@ def layout_fault(root: Path, walk: Walk) -> RequestError | None:
     top = walk.inside()
     filled = walk.folders_with_photos()
     if not filled and not top.photos:
-        return RequestError(tr("There are no photos in {folder}.", folder=root), cure=wanted())
+        return RequestError(tr("There are no photos in {folder}.", folder=root), got=" ".join(walk.passed_by()), cure=wanted())
     if _are_split_words(filled) or _only_pictures(filled):
         return RequestError(
             tr("The photos in {folder} are not in class folders.", folder=root), cure=_where_classes_are(root, walk)
@@ -119,7 +123,7 @@ def fault_of_classes(root: Path, walk: Walk, above: str, names: list[str]) -> Re
             tr("The folders in {folder} hold the same folders: {names}.", folder=place, names=first_few(shared)),
             got=first_few(names),
             cure=tr(
-                "if {inner} are the classes, put them together or call the folders above train and test; "
+                "if {inner} are the classes, name one of the folders, put them together, or call them train and test; "
                 "if {outer} are, put the photos into these folders themselves",
                 inner=first_few(shared, 3),
                 outer=first_few(names, 3),
@@ -152,11 +156,33 @@ def _no_classes(place: Path, names: list[str], what: str, cure: str) -> RequestE
 
 def _shared_folders(walk: Walk, above: str, names: list[str]) -> list[str]:
     """The names of folders that several would-be classes hold; dates and what any folder holds do not count."""
-    counts = Counter(inner for name in names for inner in walk.folders_with_photos(joined(above, name)))
+    cores = [_core(walk, joined(above, name)) for name in names]
+    counts = Counter(inner for core in cores for inner in walk.folders_with_photos(core))
     shared = [
         inner for inner, count in counts.items() if count > 1 and not means_pictures(inner) and not _DATE.fullmatch(inner)
     ]
     return shared if len(shared) > 1 else []
+
+
+def _core(walk: Walk, folder: str) -> str:
+    """The first folder inside that does more than to wrap another one."""
+    while not walk.inside(folder).photos and len(filled := walk.folders_with_photos(folder)) == 1:
+        folder = joined(folder, filled[0])
+    return folder
+
+
+def splits_in_classes(walk: Walk) -> dict[str, dict[str, str]]:
+    """Class folders that are divided into splits themselves (``cat/train``), as folder -> split by class; else nothing."""
+    found: dict[str, dict[str, str]] = {}
+    for name in walk.folders_with_photos():
+        inner = {part: split for part in walk.folders_with_photos(name) if (split := split_of(part))}
+        if walk.inside(name).photos or len(inner) < len(walk.folders_with_photos(name)):
+            return {}
+        if any(walk.inside(f"{name}/{part}").folders for part in inner):
+            return {}
+        found[name] = inner
+    several = len(found) > 1 and len({split for inner in found.values() for split in inner.values()}) > 1
+    return found if several else {}
 
 
 def _same_photos_twice(walk: Walk, one: str, other: str) -> str:
@@ -165,7 +191,8 @@ def _same_photos_twice(walk: Walk, one: str, other: str) -> str:
     shared = first & second
     if len(shared) < 3 or len(shared) < _ALIKE * min(len(first), len(second)):
         return ""
-    marked = any(means_markings(folder.rpartition("/")[2]) for folder in (one, other))
+    words = [folder.rpartition("/")[2] for folder in (one, other)]
+    marked = any(means_markings(word) and "label" not in word.casefold() for word in words)  # labels may be things on boxes
     return "" if _only_counted(shared) and not marked else min(shared)
 
 
@@ -191,9 +218,23 @@ def _where_classes_are(root: Path, walk: Walk) -> str:
             "the file names begin with what may be the classes ({words}): put the photos into folders of these names",
             words=first_few(words),
         )
+    if walk.inside().photos and (table := _table_beside(root)):
+        return tr("name the table beside it, if it has their labels: {path}", path=table)
     if walk.inside().photos and not split_in(root.name) and not means_pictures(root.name) and _holds_class_folders(above):
         return tr("name the folder above, if its folders are the classes: {folder}", folder=above)
     return wanted()
+
+
+def _table_beside(root: Path) -> Path | None:
+    above = root.absolute().parent
+    try:
+        names = sorted(entry.name for entry in islice(above.iterdir(), _ENTRIES_TRIED) if suffix_of(entry.name) in _TABLES)
+    except OSError:
+        return None
+    if above == cache_folder() / "archives" or not names:
+        return None
+    of_split = (name for name in names if split_in(root.name) and split_in(name.rpartition(".")[0]) == split_in(root.name))
+    return above / next(of_split, names[0])
 
 
 def _first_words(photos: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tsugiki.data.sources.split_words import split_in
 from tsugiki.data.sources.walk import Walk, joined
-from tsugiki.locale.messages import first_few, listed, tr
+from tsugiki.locale.messages import first_few, in_a_row, listed, tr
 
 _LARGEST = 256 << 20  # bytes: the lists of a million photos are smaller
 _ENOUGH = 0.9
@@ -69,10 +69,12 @@ def _of_lists(photos: Sequence[str], walk: Walk, files: list[str], inner: str) -
     if not {"val", "test"} & set(chosen):
         return ListedSplits(("",) * len(photos), _not_used([*rows_of]), ()) if rows_of else None
     splits = [""] * len(photos)
-    for split, name in chosen.items():
-        for row in rows_of[name]:
+    for split in ("val", "test", "train"):  # what two lists name is never held out
+        for row in rows_of[chosen[split]] if split in chosen else ():
             splits[row] = split
     sentence = tr("Splits are those of {files}.", files=listed(f"{name} ({split})" for split, name in chosen.items()))
+    if twice := sum(len(set(rows_of[name])) for name in chosen.values()) - sum(map(bool, splits)):
+        sentence = in_a_row(sentence, tr("Photos that two of them name, and that are not held out: {count}.", count=twice))
     return ListedSplits(tuple(splits), sentence, tuple(rows_of))
 
 

@@ -34,8 +34,8 @@ _PICTURES = words_in(
 
 _MARKINGS = words_in(
     "annotations annotation masks mask labels label gt groundtruth ground_truth segmentation "
-    "segmentations segmentationclass segmentationobject seg segs trimaps trimap depth depths edges "
-    "bboxes boxes heatmaps マスク ラベル 标注 掩码 "
+    "segmentations segmentationclass segmentationobject seg segs trimaps trimap "
+    "bboxes マスク ラベル 标注 掩码 "
 )
 
 

@@ -18,6 +18,9 @@ from tsugiki.locale.messages import first_few, listed, tr
 COLUMNS = ("path", "label", "split", "group")
 """The columns that are read; the first two are needed."""
 
+HEADER = "path,label[,split][,group]"
+"""What a table looks like."""
+
 _PATHS = words_in(
     "file_name filename file filepath file_path image_path img_path image_file image_name img_name "
     "image_id img_id imageid image img photo picture name fname id uuid path_to_image パス ファイル名 ファイル 画像 "
@@ -25,7 +28,7 @@ _PATHS = words_in(
 )
 _LABELS = words_in(
     "class class_name classname label_name category category_name target target_name breed species "
-    "diagnosis dx variety labels predictionstring tag tags ground_truth y ラベル クラス 分類 种类 类别 标签 "
+    "diagnosis dx variety labels predictionstring tag tags choice ground_truth y ラベル クラス 分類 种类 类别 标签 "
 )
 _NUMBERED_LABELS = words_in("class_id classid label_id category_id target_id label_idx class_index ")
 _SPLITS = words_in("splits subset set partition phase usage data_split split_name dataset dataset_split ")
@@ -118,7 +121,7 @@ def _missing(table: Table, missing: list[str]) -> RequestError:
     headless = looks_headless(table)
     return RequestError(
         tr("The manifest {path} has no column {names}.", path=table.path, names=", ".join(missing)),
-        allowed="path,label[,split][,group]",
+        allowed=HEADER,
         got=", ".join(table.header) or tr("an empty file"),
         cure=tr("write the names of the columns into a first line: path,label")
         if headless
@@ -222,7 +225,7 @@ def _unread(table: Table, used: set[int]) -> Iterator[str]:
     unread = [
         name or "''"
         for place, name in enumerate(table.header)
-        if place not in used and (name or any(cell not in {None, ""} for cell in table.column(place)))
+        if place not in used and (name or any(str(cell or "").strip() for cell in table.column(place)))
     ]
     unread += table.unread
     if unread:

@@ -15,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
@@ -29,7 +31,7 @@ _MOST_FILES = 3_000_000  # looked through below the table's folder
 
 def is_address(path: str) -> bool:
     """Whether a path is an address on the network, or a photo written out as text."""
-    return bool(_ADDRESS.match(path)) and not _DRIVE.match(path)
+    return bool(_ADDRESS.match(path)) and not path.startswith("file://") and not _DRIVE.match(path)
 
 
 def relative_to(root: Path, path: str) -> str:
@@ -38,6 +40,10 @@ def relative_to(root: Path, path: str) -> str:
     Raises:
         RequestError: When it is on another drive.
     """
+    if path.startswith("file://"):
+        path = url2pathname(urlsplit(path).path)
+    if path.startswith(("~/", "~\\")):
+        path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
     if os.sep == "/" and "\\" in path and not (root / path).exists():
         path = path.replace("\\", "/")
     if not os.path.isabs(path):  # noqa: PTH117  no Path object per photo
@@ -138,7 +144,10 @@ class PhotoFinder:
         if drop >= len(parts):
             return []
         *folders, base = (_one_form(part) for part in parts[drop:])
-        found: list[str] = self._by_name.get(base) or self._by_name.get(f"{base}.") or []
+        if whole := self._by_path.get("/".join([*folders, base])):
+            return [whole]
+        plain = unquote(base)
+        found: list[str] = self._by_name.get(base) or self._by_name.get(f"{base}.") or self._by_name.get(plain) or []
         tail = "/".join(folders)
         if tail:
             found = [photo for photo in found if f"/{_one_form(photo.rpartition('/')[0])}".endswith(f"/{tail}")]
@@ -155,6 +164,15 @@ class PhotoFinder:
             base = _one_form(photo.rpartition("/")[2])
             found[base].append(photo)
             found[f"{base.rpartition('.')[0]}."].append(photo)
+        return found
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, str]:
+        """Photos by their whole path, in one form that no other photo has."""
+        found: dict[str, str] = {}
+        for photo in (photo for photos in self._by_name.values() for photo in photos):
+            form = _one_form(photo)
+            found[form] = photo if found.get(form, photo) == photo else ""
         return found
 
     def _other_forms(self, names: Sequence[str]) -> dict[str, str]:
