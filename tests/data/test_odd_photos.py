@@ -177,6 +177,28 @@ def test_a_tiff_of_an_unknown_compression_is_named_and_nothing_is_printed(compre
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.robust(
+    "pixels",
+    case="JPEG of 12 bits, lossless JPEG, JPEG-LS, JPEG XR, DICOM, camera raw",
+    right="not called damaged: the format is named, and what to save it as",
+)
+def test_formats_that_nobody_here_reads_are_named():
+    imagecodecs = pytest.importorskip("imagecodecs")
+    deep = NOISE.astype(np.uint16) * 16
+    raw = tiff(NOISE, photometric="rgb", extratags=[(50706, 1, 4, b"\1\4\0\0", True)])
+    files = {
+        "JPEG, 12 bits": imagecodecs.jpeg8_encode(deep, bitspersample=12),
+        "lossless JPEG, 16 bits": imagecodecs.ljpeg_encode(deep[..., 0].copy()),
+        "JPEG-LS": imagecodecs.jpegls_encode(np.asarray(PHOTO)),
+        "JPEG XR": imagecodecs.jpegxr_encode(np.asarray(PHOTO)),
+        "DICOM": bytes(128) + b"DICM" + bytes(90),
+        "CR3, camera raw": b"\0\0\0\x18ftypcrx " + bytes(90),
+        "camera raw, of which only a small preview could be seen": raw,
+    }
+    for name, content in files.items():
+        assert f"({name})" in reason(content)
+
+
 def test_channels_beside_the_colours_are_said():
     content = tiff(np.dstack([NOISE, NOISE[..., :2]]), photometric="rgb", planarconfig="contig")
     pixels, remarks = opened(content)

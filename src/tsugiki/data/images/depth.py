@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images.remarks import note
+from tsugiki.data.images.tiff import name_kind
 
 Values = npt.NDArray[Any]
 
@@ -119,10 +121,16 @@ def swap_bytes(photo: Image.Image) -> None:
 
 
 def name_planes(photo: Image.Image) -> None:
-    """Let an uncompressed TIFF photo of 16 bits whose colours lie apart be read by 16 bits, not by 8 as Pillow would."""
+    """Let an uncompressed TIFF photo of 16 bits whose colours lie apart be read by 16 bits, not by 8 as Pillow would.
+
+    Raises:
+        UnreadablePhoto: Where it cannot be, as with CMYK.
+    """
     bits = getattr(photo, "tag_v2", {}).get(_BITS, (8,))
     if getattr(photo, "_planar_configuration", 1) != 2 or set(bits) != {16}:
         return
+    if photo.mode == "CMYK" and any(len(_raw_mode(tile)) == 1 for tile in _tiles(photo)):
+        raise UnreadablePhoto(name_kind(photo.tag_v2))  # type: ignore[attr-defined]
     order = ";16L" if photo.tag_v2.prefix == b"II" else ";16B"  # type: ignore[attr-defined]
     tiles = [_with_raw_mode(tile, mode + order) if len(mode := _raw_mode(tile)) == 1 else tile for tile in _tiles(photo)]
     setattr(photo, "tile", tiles)  # noqa: B010 (as above)

@@ -14,12 +14,14 @@ import PIL
 from PIL import TiffImagePlugin
 
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images.file_type import unread_format
 from tsugiki.data.images.remarks import note
 from tsugiki.locale.messages import tr
 
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
+_SUBFILE, _SUBFILES, _DNG = 254, 330, 50706
 _GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
 _MOST_CHANNELS = 6  # that Pillow reads; it logs more as an error of its own
 _KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex float"}
@@ -55,7 +57,7 @@ def check_tiff(content: bytes) -> None:
     """
     _silence_libtiff()
     tags = _tags(content)
-    compression = tags.get(_COMPRESSION, 1)
+    compression = _number(tags, _COMPRESSION, 1)
     if compression in _FOREIGN:
         raise UnreadablePhoto(
             tr(
@@ -63,7 +65,9 @@ def check_tiff(content: bytes) -> None:
                 name=_FOREIGN[compression],
             )
         )
-    channels, photometric = int(tags.get(_CHANNELS, 1)), tags.get(_PHOTOMETRIC, 0)
+    if _DNG in tags or (_number(tags, _SUBFILE, 0) & 1 and _SUBFILES in tags):
+        raise UnreadablePhoto(unread_format(tr("camera raw, of which only a small preview could be seen")))
+    channels, photometric = _number(tags, _CHANNELS, 1), _number(tags, _PHOTOMETRIC, 0)
     if photometric in _GREY and channels > 2:
         raise UnreadablePhoto(
             tr(
@@ -87,7 +91,7 @@ def black_is_zero(content: bytes) -> bytes:
     if not content.startswith((b"II*\x00", b"MM\x00*")):
         return content
     tags = _tags(content)
-    if tags.get(_PHOTOMETRIC) != 0 or _first(tags.get(_BITS, 1)) <= 8:
+    if _number(tags, _PHOTOMETRIC, 1) != 0 or _number(tags, _BITS, 1) <= 8:
         return content
     at = int.from_bytes(content[4:8], order)
     for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
@@ -98,16 +102,20 @@ def black_is_zero(content: bytes) -> bytes:
 
 def name_tiff(content: bytes) -> str:
     """What keeps a TIFF file from being read: the kind of its values, where its head can be read."""
-    tags = _tags(content)
+    return name_kind(_tags(content))
+
+
+def name_kind(tags: Mapping[int, Any]) -> str:
+    """The kind of values that tags promise, as what cannot be read."""
     if not {_BITS, _PHOTOMETRIC} <= set(tags):
         return tr("a {format} file, cut off or damaged", format="TIFF")
-    kind = _KINDS.get(_first(tags.get(_SAMPLE_FORMAT, 1)), "?")
-    values = f"{kind}{_first(tags[_BITS])}"
-    space = _COLOUR_SPACES.get(tags[_PHOTOMETRIC], "")
+    kind = _KINDS.get(_number(tags, _SAMPLE_FORMAT, 1), "?")
+    values = f"{kind}{_number(tags, _BITS, 1)}"
+    space = _COLOUR_SPACES.get(_number(tags, _PHOTOMETRIC, 0), "")
     return tr(
         "a TIFF file of a kind that cannot be read here ({channels} channels of {values}): "
         "save it as RGB with 8 bits per channel",
-        channels=int(tags.get(_CHANNELS, 1)),
+        channels=_number(tags, _CHANNELS, 1),
         values=f"{values}, {space}" if space else values,
     )
 
@@ -127,8 +135,13 @@ def _tags(content: bytes) -> Mapping[int, Any]:
         return {}
 
 
-def _first(value: Any) -> int:
-    return int(value[0] if isinstance(value, tuple) else value)
+def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:
+    """A number among the tags, the first of several; a damaged file may hold anything there."""
+    value = tags.get(tag, otherwise)
+    try:
+        return int(value[0] if isinstance(value, tuple) else value)
+    except (TypeError, ValueError, IndexError, ArithmeticError):
+        return otherwise
 
 
 @functools.cache
