@@ -379,7 +379,7 @@ def test_sixteen_bits_that_are_used_are_neither_changed_nor_mentioned():
         (np.array([[0, 2**31, 2**32 - 1]], np.uint32), [0, 128, 255], []),
         (np.array([[0, 16384, 32767]], np.int16), [0, 128, 255], []),
         (np.array([[-100, 0, 100]], np.int16), [0, 128, 255], ["bright:100"]),
-        (np.array([[0, 2000, 4000]], np.float32), [0, 125, 249], ["bright:4000"]),
+        (np.array([[0, 2000, 4000]], np.float32), [0, 125, 249], ["bright:4095"]),
     ],
 )
 def test_deep_integers_of_tiff(values, expected, noted):

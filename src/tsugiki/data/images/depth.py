@@ -75,7 +75,7 @@ def eight_bit(values: Values, ranges: Ranges) -> npt.NDArray[np.uint8]:
     low, high = float(plain.min()), float(plain.max())
     bottom, top = _range(ranges, low, high)
     if high > low and top not in ranges.expected:
-        note("bright", f"{high:g}")
+        note("bright", f"{top:.15g}")
     scaled = (plain - bottom) * (255 / (top - bottom))
     return np.rint(scaled).astype(np.uint8)
 
