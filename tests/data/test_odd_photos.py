@@ -199,6 +199,23 @@ def test_formats_that_nobody_here_reads_are_named():
         assert f"({name})" in reason(content)
 
 
+@pytest.mark.robust(
+    "hostile", case="a TIFF that promises more rows than it holds", right="refused; the missing rows are not shown black"
+)
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_a_tiff_with_too_few_parts_is_refused(byteorder, tile):
+    order = "little" if byteorder == "<" else "big"
+    whole = tiff(NOISE, photometric="rgb", byteorder=byteorder, tile=tile, rowsperstrip=None if tile else 20)
+    assert opened(whole)[1] == []
+    entry = (257).to_bytes(2, order) + (3).to_bytes(2, order) + (1).to_bytes(4, order)
+    kind = entry if entry in whole else (257).to_bytes(2, order) + (4).to_bytes(2, order) + (1).to_bytes(4, order)
+    at = whole.index(kind) + len(kind)
+    width = 2 if kind == entry else 4
+    taller = whole[:at] + (60 * 3).to_bytes(width, order) + whole[at + width :]
+    assert "fewer strips or tiles" in reason(taller)
+
+
 def test_channels_beside_the_colours_are_said():
     content = tiff(np.dstack([NOISE, NOISE[..., :2]]), photometric="rgb", planarconfig="contig")
     pixels, remarks = opened(content)

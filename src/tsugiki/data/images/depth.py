@@ -71,13 +71,21 @@ def eight_bit_grey(photo: Image.Image) -> Image.Image:
 
 def eight_bit(values: Values, ranges: Ranges) -> npt.NDArray[np.uint8]:
     """Deep values, ``[H, W]`` or ``[H, W, C]``, as 8-bit values; what is not finite counts as 0."""
-    plain = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(plain.min()), float(plain.max())
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
     bottom, top = _range(ranges, low, high)
     if high > low and top not in ranges.expected:
         note("bright", f"{top:.15g}")
-    scaled = (plain - bottom) * (255 / (top - bottom))
-    return np.rint(scaled).astype(np.uint8)
+    if values.dtype.itemsize == 2 and values.dtype.kind == "u":
+        table = _scaled(np.arange(65536, dtype=np.uint16), bottom, top)  # 65536 sums instead of one per pixel
+        return table[values]
+    return _scaled(values, bottom, top)
+
+
+def _scaled(values: Values, bottom: float, top: float) -> npt.NDArray[np.uint8]:
+    scaled = (values.astype(np.float64) - bottom) * (255 / (top - bottom))
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
 def _ranges(photo: Image.Image) -> Ranges:

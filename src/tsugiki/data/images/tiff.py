@@ -22,6 +22,11 @@ TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
 _SUBFILE, _SUBFILES, _DNG = 254, 330, 50706
+_WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 256, 257, 273, 278, 284, 322, 323, 324
+_LOOKED_AT = {
+    _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT, _SUBFILE, _SUBFILES, _DNG,
+    _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES,
+}  # fmt: skip
 _GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
 _MOST_CHANNELS = 6  # that Pillow reads; it logs more as an error of its own
 _KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex float"}
@@ -75,10 +80,26 @@ def check_tiff(content: bytes) -> None:
                 channels=channels,
             )
         )
+    if _lacks_data(tags, channels):
+        raise UnreadablePhoto(tr("cut off or damaged: the TIFF file holds fewer strips or tiles than the picture has"))
     if channels > _MOST_CHANNELS:
         raise UnreadablePhoto(name_tiff(content))
     if channels > _COLOURS.get(photometric, 1) + 1:
         note("channels", channels)
+
+
+def _lacks_data(tags: Mapping[int, Any], channels: int) -> bool:
+    """Whether there are fewer strips or tiles than the picture needs: Pillow leaves what they do not cover black."""
+    width, height = _number(tags, _WIDTH, 0), _number(tags, _HEIGHT, 0)
+    across, down, parts = 1, _number(tags, _STRIP_ROWS, height), tags.get(_STRIPS, ())
+    if _TILES in tags:
+        across, down, parts = (
+            -(-width // max(1, _number(tags, _TILE_WIDTH, width))),
+            _number(tags, _TILE_HEIGHT, 1),
+            tags[_TILES],
+        )
+    planes = channels if _number(tags, _PLANES, 1) == 2 else 1
+    return len(parts if isinstance(parts, tuple) else (parts,)) < across * -(-height // max(1, down)) * planes
 
 
 def black_is_zero(content: bytes) -> bytes:
@@ -123,16 +144,19 @@ def name_kind(tags: Mapping[int, Any]) -> str:
 def _tags(content: bytes) -> Mapping[int, Any]:
     """The tags of the first picture; none where they cannot be read."""
     length = 16 if content[2:3] == b"+" or content[3:4] == b"+" else 8
+    found = {}
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(content[:length])
         stream = io.BytesIO(content)
         stream.seek(tags.next)
         tags.load(stream)
-        return dict(tags)
+        for tag in _LOOKED_AT & set(tags):
+            found[tag] = tags[tag]
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  a broken head makes Pillow stumble over anything
-        return {}
+        return found
+    return found
 
 
 def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:
