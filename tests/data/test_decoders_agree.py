@@ -264,7 +264,7 @@ def by_tifffile(content):
 
 def rgb_of_lab(values):
     """CIELab of 8 bits as TIFF stores it, lit as in print (D50), to sRGB: the formulas of the CIE and of IEC 61966-2-1."""
-    lightness, red_green, yellow_blue = values[..., 0] / 2.55, *(values[..., at].view(np.int8) for at in (1, 2))
+    lightness, red_green, yellow_blue = values[..., 0] / 2.55, values[..., 1].view(np.int8), values[..., 2].view(np.int8)
     middle = (lightness + 16) / 116
     root = np.stack([middle + red_green / 500.0, middle, middle - yellow_blue / 200.0], axis=2)
     xyz = np.where(root**3 > 216 / 24389, root**3, (116 * root - 16) * 27 / 24389) * (0.9642, 1, 0.8251)

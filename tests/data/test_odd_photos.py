@@ -177,6 +177,45 @@ def test_a_tiff_of_an_unknown_compression_is_named_and_nothing_is_printed(compre
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.robust(
+    "pixels",
+    case="JPEG of 12 bits, lossless JPEG, JPEG-LS, JPEG XR, DICOM, camera raw",
+    right="not called damaged: the format is named, and what to save it as",
+)
+def test_formats_that_nobody_here_reads_are_named():
+    imagecodecs = pytest.importorskip("imagecodecs")
+    deep = NOISE.astype(np.uint16) * 16
+    raw = tiff(NOISE, photometric="rgb", extratags=[(50706, 1, 4, b"\1\4\0\0", True)])
+    files = {
+        "JPEG, 12 bits": imagecodecs.jpeg8_encode(deep, bitspersample=12),
+        "lossless JPEG, 16 bits": imagecodecs.ljpeg_encode(deep[..., 0].copy()),
+        "JPEG-LS": imagecodecs.jpegls_encode(np.asarray(PHOTO)),
+        "JPEG XR": imagecodecs.jpegxr_encode(np.asarray(PHOTO)),
+        "DICOM": bytes(128) + b"DICM" + bytes(90),
+        "CR3, camera raw": b"\0\0\0\x18ftypcrx " + bytes(90),
+        "camera raw, of which only a small preview could be seen": raw,
+    }
+    for name, content in files.items():
+        assert f"({name})" in reason(content)
+
+
+@pytest.mark.robust(
+    "hostile", case="a TIFF that promises more rows than it holds", right="refused; the missing rows are not shown black"
+)
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_a_tiff_with_too_few_parts_is_refused(byteorder, tile):
+    order = "little" if byteorder == "<" else "big"
+    whole = tiff(NOISE, photometric="rgb", byteorder=byteorder, tile=tile, rowsperstrip=None if tile else 20)
+    assert opened(whole)[1] == []
+    entry = (257).to_bytes(2, order) + (3).to_bytes(2, order) + (1).to_bytes(4, order)
+    kind = entry if entry in whole else (257).to_bytes(2, order) + (4).to_bytes(2, order) + (1).to_bytes(4, order)
+    at = whole.index(kind) + len(kind)
+    width = 2 if kind == entry else 4
+    taller = whole[:at] + (60 * 3).to_bytes(width, order) + whole[at + width :]
+    assert "fewer strips or tiles" in reason(taller)
+
+
 def test_channels_beside_the_colours_are_said():
     content = tiff(np.dstack([NOISE, NOISE[..., :2]]), photometric="rgb", planarconfig="contig")
     pixels, remarks = opened(content)
@@ -357,7 +396,7 @@ def test_sixteen_bits_that_are_used_are_neither_changed_nor_mentioned():
         (np.array([[0, 2**31, 2**32 - 1]], np.uint32), [0, 128, 255], []),
         (np.array([[0, 16384, 32767]], np.int16), [0, 128, 255], []),
         (np.array([[-100, 0, 100]], np.int16), [0, 128, 255], ["bright:100"]),
-        (np.array([[0, 2000, 4000]], np.float32), [0, 125, 249], ["bright:4000"]),
+        (np.array([[0, 2000, 4000]], np.float32), [0, 125, 249], ["bright:4095"]),
     ],
 )
 def test_deep_integers_of_tiff(values, expected, noted):

@@ -20,11 +20,12 @@ from tests.features import sharing
 from tsugiki.core.errors import DataError
 from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.samples import Samples
 from tsugiki.features import extract as extraction
 from tsugiki.features.engines.engine import ALIKE, mean_cosine, worst_difference
 from tsugiki.features.engines.reference import reference_features, weights_key
 from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
-from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.features.extract import Extractor, FeatureSettings, extract
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore, Space
 
@@ -182,6 +183,38 @@ def test_a_few_new_photos_do_not_make_the_stored_ones_be_computed_again(nae, sto
     decoded.clear()
     look(nae, store, paths)
     assert sorted(decoded) == sorted(paths[50:])
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="photos that can be read and are odd: decoder warnings, nearly black, few of 16 bits",
+    right="said with the file's name at every run, also when nothing has to be decoded any more",
+)
+def test_what_is_odd_about_a_photo_is_kept_and_said_every_time(nae, store, folder, capsys):
+    dark, odd = folder / "mask.png", folder / "left_over.jpg"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8) // 3).resize((80, 60)).convert("RGB").save(dark)
+    odd.write_bytes(photos_in(folder)[0].read_bytes()[:-2] + b"left over" + b"\xff\xd9")
+    _age()
+    paths = sorted(folder.iterdir())
+    labels = [name for _ in range(len(paths) // 2) for name in ("a", "b")]
+    splits = ["train" if place < len(paths) // 2 else "test" for place in range(len(paths))]
+    samples = Samples.from_lists(paths, labels, splits, index=store)
+    for run in range(2):
+        capsys.readouterr()
+        table = extract(samples, nae, settings=FeatureSettings(store=store))
+        assert (table.computed > 0) == (run == 0)
+        said = capsys.readouterr().err
+        for expected in (
+            "Nearly black (beside each name: the brightest value of 255): 1 (mask.png: 1",
+            "1 (left_over.jpg: Corrupt",
+        ):
+            assert expected in said
+            assert sum(expected in warning for warning in table.samples.warnings) == 1
+    again = extract(table.samples, nae, settings=FeatureSettings(store=store))
+    assert again.samples.warnings == table.samples.warnings, "said once, however many backbones look at the photos"
+    capsys.readouterr()
+    features_of_files(nae, nae.preprocess, [dark])
+    assert "mask.png: 1" in capsys.readouterr().err
 
 
 def test_unreadable_photos_are_named_with_all_their_copies(nae, store, folder):

@@ -35,7 +35,7 @@ from tsugiki.data.images.depth import (
 )
 from tsugiki.data.images.file_type import name_content
 from tsugiki.data.images.heif import open_other
-from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg
+from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg, name_jpeg
 from tsugiki.data.images.png import PNG_START, barer_pngs, png_is_whole, sound_png
 from tsugiki.data.images.remarks import note
 from tsugiki.data.images.tiff import TIFF_STARTS, black_is_zero, check_tiff, name_tiff
@@ -208,7 +208,7 @@ def _picture(content: bytes) -> Image.Image:
             pixels = _sound_jpeg(content, photo)
             if pixels is not None:
                 return _upright(Image.fromarray(pixels), photo)
-        if photo.format == "TIFF" and (frames := _frames(photo)) > 1:
+        if photo.format == "TIFF" and (frames := _frames(content)) > 1:
             note("frames", frames)
         return _upright_rgb(photo, lambda: _identify(content))
 
@@ -235,9 +235,15 @@ def _identify(content: bytes) -> Image.Image:
     except (MemoryError, UnreadablePhoto):
         raise
     except Exception as fault:  # Pillow's plugins raise whatever a broken file makes them stumble over
-        reason = name_tiff(content) if content.startswith(TIFF_STARTS) else name_content(content)
-        raise UnreadablePhoto(reason) from fault
+        raise UnreadablePhoto(_name(content)) from fault
     return photo
+
+
+def _name(content: bytes) -> str:
+    """What a file is that Pillow does not take for a photo."""
+    if content.startswith(TIFF_STARTS):
+        return name_tiff(content)
+    return name_jpeg(content) if content.startswith(JPEG_START) else name_content(content)
 
 
 def _check_size(photo: Image.Image) -> None:
@@ -249,16 +255,15 @@ def _too_many_pixels() -> UnreadablePhoto:
     return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=MAX_PIXELS // 1_000_000))
 
 
-def _frames(photo: Image.Image) -> int:
+def _frames(content: bytes) -> int:
     """How many pictures a file holds; 1 where those behind the first cannot be counted."""
     try:
-        return int(getattr(photo, "n_frames", 1))
+        with _identify(content) as photo:
+            return int(getattr(photo, "n_frames", 1))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  only the first one is taken
         return 1
-    finally:
-        photo.seek(0)
 
 
 def _upright_rgb(photo: Image.Image, again: Callable[[], Image.Image] | None = None) -> Image.Image:

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images.remarks import note
+from tsugiki.data.images.tiff import name_kind
 
 Values = npt.NDArray[Any]
 
@@ -69,13 +71,21 @@ def eight_bit_grey(photo: Image.Image) -> Image.Image:
 
 def eight_bit(values: Values, ranges: Ranges) -> npt.NDArray[np.uint8]:
     """Deep values, ``[H, W]`` or ``[H, W, C]``, as 8-bit values; what is not finite counts as 0."""
-    plain = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(plain.min()), float(plain.max())
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
     bottom, top = _range(ranges, low, high)
     if high > low and top not in ranges.expected:
-        note("bright", f"{high:g}")
-    scaled = (plain - bottom) * (255 / (top - bottom))
-    return np.rint(scaled).astype(np.uint8)
+        note("bright", f"{top:.15g}")
+    if values.dtype.itemsize == 2 and values.dtype.kind == "u":
+        table = _scaled(np.arange(65536, dtype=np.uint16), bottom, top)  # 65536 sums instead of one per pixel
+        return table[values]
+    return _scaled(values, bottom, top)
+
+
+def _scaled(values: Values, bottom: float, top: float) -> npt.NDArray[np.uint8]:
+    scaled = (values.astype(np.float64) - bottom) * (255 / (top - bottom))
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
 def _ranges(photo: Image.Image) -> Ranges:
@@ -119,10 +129,16 @@ def swap_bytes(photo: Image.Image) -> None:
 
 
 def name_planes(photo: Image.Image) -> None:
-    """Let an uncompressed TIFF photo of 16 bits whose colours lie apart be read by 16 bits, not by 8 as Pillow would."""
+    """Let an uncompressed TIFF photo of 16 bits whose colours lie apart be read by 16 bits, not by 8 as Pillow would.
+
+    Raises:
+        UnreadablePhoto: Where it cannot be, as with CMYK.
+    """
     bits = getattr(photo, "tag_v2", {}).get(_BITS, (8,))
     if getattr(photo, "_planar_configuration", 1) != 2 or set(bits) != {16}:
         return
+    if photo.mode == "CMYK" and any(len(_raw_mode(tile)) == 1 for tile in _tiles(photo)):
+        raise UnreadablePhoto(name_kind(photo.tag_v2))  # type: ignore[attr-defined]
     order = ";16L" if photo.tag_v2.prefix == b"II" else ";16B"  # type: ignore[attr-defined]
     tiles = [_with_raw_mode(tile, mode + order) if len(mode := _raw_mode(tile)) == 1 else tile for tile in _tiles(photo)]
     setattr(photo, "tile", tiles)  # noqa: B010 (as above)

@@ -26,10 +26,29 @@ _PICTURES = (
     (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
 )
 
+_UNREAD = (
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"#?RGBE", "Radiance HDR"),
+    (b"SIMPLE  =", "FITS"),
+    (b"8BPS", "Photoshop"),
+    (b"gimp xcf", "GIMP"),
+    (b"DDS ", "DDS"),
+    (b"icns", "ICNS"),
+    (b"\x00\x00\x01\x00", "ICO"),
+    (b"\x01\xda", "SGI"),
+    (b"\x28\x00\x00\x00", "DIB"),
+    (b"FUJIFILMCCD-RAW", "RAF, camera raw"),
+    (b"IIU\x00", "RW2, camera raw"),
+    (b"IIRO", "ORF, camera raw"),
+    (b"IIRS", "ORF, camera raw"),
+    (b"FOVb", "X3F, camera raw"),
+)
+
 _OTHERS = (
     (b"%PDF", "PDF"),
     (b"%!PS", "PostScript"),
-    (b"8BPS", "Photoshop"),
     (b"PK\x03\x04", "ZIP"),
     (b"\x1f\x8b", "gzip"),
     (b"Rar!", "RAR"),
@@ -84,6 +103,11 @@ def needs_library(name: str, command: str) -> str:
     return tr("{format}, which needs a library more: {command}, or save it as JPEG", format=name, command=command)
 
 
+def unread_format(name: str) -> str:
+    """A few words for a picture format that no decoder at hand reads."""
+    return tr("a picture in a format that cannot be read here ({format}): save it as PNG or 8-bit JPEG", format=name)
+
+
 def name_content(content: bytes) -> str:
     """A few words for content that no picture decoder recognised.
 
@@ -105,6 +129,11 @@ def _name_by_mark(content: bytes) -> str | None:
     for mark, name in _PICTURES:
         if content.startswith(mark):
             return tr("a {format} file, cut off or damaged", format=name)
+    for mark, name in _UNREAD:
+        if content.startswith(mark):
+            return unread_format(name)
+    if content[128:132] == b"DICM":
+        return unread_format("DICOM")
     for mark, name in _OTHERS:
         if content.startswith(mark):
             return tr("a {format} file, no photo", format=name)
@@ -118,6 +147,8 @@ def _name_iso_media(brand: bytes) -> str:
         return needs_library("AVIF", "pip install --upgrade pillow")
     if brand in _AVIF_BRANDS:
         return tr("a {format} file, cut off or damaged", format="AVIF")
+    if brand == b"crx ":
+        return unread_format("CR3, camera raw")
     return tr("a video")
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images.file_type import unread_format
 from tsugiki.data.images.remarks import note
 from tsugiki.locale.messages import tr
 
@@ -27,6 +28,9 @@ _ODD = re.compile(
     r"extraneous bytes|Inconsistent progression|Invalid SOS parameters|JFIF revision|Adobe color transform|too many scanlines"
 )
 _END = b"\xff\xd9"
+_JPEG_LS = 0xF7
+_LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+_FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 
 
 def decode_jpeg(content: bytes, least: tuple[int, int] = (0, 0)) -> npt.NDArray[np.uint8] | None:
@@ -68,6 +72,29 @@ def check_jpeg(content: bytes) -> None:
         raise UnreadablePhoto(tr("damaged: {detail}", detail=warning))
     if warning and not _is_padding(content, warning):
         note("jpeg", warning)
+
+
+def name_jpeg(content: bytes) -> str:
+    """What keeps a JPEG file from being read: a kind that is not for photos to look at, or damage."""
+    frame, bits = _frame(content)
+    if frame == _JPEG_LS or frame in _LOSSLESS or bits > 8:
+        name = "JPEG-LS" if frame == _JPEG_LS else f"lossless JPEG, {bits} bits" if frame in _LOSSLESS else f"JPEG, {bits} bits"
+        return unread_format(name)
+    return tr("a {format} file, cut off or damaged", format="JPEG")
+
+
+def _frame(content: bytes) -> tuple[int, int]:
+    """The mark that begins the frame, and bits per value; zeros where none is found."""
+    at = 2
+    while at + 5 <= len(content) and content[at] == 0xFF:
+        mark = content[at + 1]
+        if mark == 0xFF:  # filling
+            at += 1
+        elif mark in _FRAMES:
+            return mark, content[at + 4]
+        else:
+            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return 0, 0
 
 
 def _first_warning(content: bytes) -> str:

@@ -54,50 +54,48 @@ def sentences(remarks: Mapping[str, Sequence[str]]) -> Iterator[str]:
         for remark in own:
             kind, _, detail = remark.partition(":")
             photos.setdefault(kind, []).append(f"{name}: {detail}" if detail else name)
-    said = _said()
     for kind, names in photos.items():
-        yield said.get(kind, kind).format(count=len(names), photos=first_few(names, _SHOWN))
+        yield _said(len(names), first_few(names, _SHOWN)).get(kind, kind)
 
 
-def _said() -> dict[str, str]:
-    count, photos = "{count}", "{photos}"  # filled in later
+def _said(count: int, photos: str) -> dict[str, str]:
     return {
         "bright": tr(
-            "Photos whose values use a part of their range only, brightened to all of it, with the value that is white now: "
+            "Brightened, as their values use only a part of their range (beside each name: the value that is white now): "
             "{count} ({photos}).",
             count=count,
             photos=photos,
         ),
         "dark": tr(
-            "Nearly black photos, with their brightest value of 255: {count} ({photos}). Look whether these are photos: "
-            "masks look like this, and values that are stored with more bits than they need.",
+            "Nearly black (beside each name: the brightest value of 255): {count} ({photos}). Look whether these are photos: "
+            "masks look like this, and values stored with more bits than they need.",
             count=count,
             photos=photos,
         ),
-        "blank": tr("Photos of a single colour, in which nothing can be seen: {count} ({photos}).", count=count, photos=photos),
+        "blank": tr("Of a single colour, so that nothing can be seen: {count} ({photos}).", count=count, photos=photos),
         "jpeg": tr(
-            "The JPEG decoder warns of photos; they count, but look whether all of the picture is right: {count} ({photos}).",
+            "The JPEG decoder warns of: {count} ({photos}). They count; look whether all of the picture is right.",
             count=count,
             photos=photos,
         ),
         "pillow": tr(
-            "What is noted in photos beside the picture is damaged, which changes no pixel unless it is what turns the photo "
-            "upright: {count} ({photos}).",
+            "Damaged notes beside the picture, such as EXIF: {count} ({photos}). No pixel changes; a photo may lie on its "
+            "side.",
             count=count,
             photos=photos,
         ),
         "png": tr(
-            "Parts of PNG files beside the picture that are damaged or too large were passed over: {count} ({photos}).",
+            "Parts of PNG files beside the picture that are damaged or too large, passed over: {count} ({photos}).",
             count=count,
             photos=photos,
         ),
         "frames": tr(
-            "Files of several pictures, of which only the first counts, with their number: {count} ({photos}).",
+            "Files of several pictures (beside each name: how many), of which the first counts: {count} ({photos}).",
             count=count,
             photos=photos,
         ),
         "channels": tr(
-            "Photos with more channels than red, green and blue, of which those three count, with their number: "
+            "More channels than red, green and blue (beside each name: how many), of which those three count: "
             "{count} ({photos}).",
             count=count,
             photos=photos,

@@ -14,12 +14,19 @@ import PIL
 from PIL import TiffImagePlugin
 
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images.file_type import unread_format
 from tsugiki.data.images.remarks import note
 from tsugiki.locale.messages import tr
 
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
+_SUBFILE, _SUBFILES, _DNG = 254, 330, 50706
+_WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 256, 257, 273, 278, 284, 322, 323, 324
+_LOOKED_AT = {
+    _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT, _SUBFILE, _SUBFILES, _DNG,
+    _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES,
+}  # fmt: skip
 _GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
 _MOST_CHANNELS = 6  # that Pillow reads; it logs more as an error of its own
 _KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex float"}
@@ -55,7 +62,7 @@ def check_tiff(content: bytes) -> None:
     """
     _silence_libtiff()
     tags = _tags(content)
-    compression = tags.get(_COMPRESSION, 1)
+    compression = _number(tags, _COMPRESSION, 1)
     if compression in _FOREIGN:
         raise UnreadablePhoto(
             tr(
@@ -63,7 +70,9 @@ def check_tiff(content: bytes) -> None:
                 name=_FOREIGN[compression],
             )
         )
-    channels, photometric = int(tags.get(_CHANNELS, 1)), tags.get(_PHOTOMETRIC, 0)
+    if _DNG in tags or (_number(tags, _SUBFILE, 0) & 1 and _SUBFILES in tags):
+        raise UnreadablePhoto(unread_format(tr("camera raw, of which only a small preview could be seen")))
+    channels, photometric = _number(tags, _CHANNELS, 1), _number(tags, _PHOTOMETRIC, 0)
     if photometric in _GREY and channels > 2:
         raise UnreadablePhoto(
             tr(
@@ -71,10 +80,26 @@ def check_tiff(content: bytes) -> None:
                 channels=channels,
             )
         )
+    if _lacks_data(tags, channels):
+        raise UnreadablePhoto(tr("cut off or damaged: the TIFF file holds fewer strips or tiles than the picture has"))
     if channels > _MOST_CHANNELS:
         raise UnreadablePhoto(name_tiff(content))
     if channels > _COLOURS.get(photometric, 1) + 1:
         note("channels", channels)
+
+
+def _lacks_data(tags: Mapping[int, Any], channels: int) -> bool:
+    """Whether there are fewer strips or tiles than the picture needs: Pillow leaves what they do not cover black."""
+    width, height = _number(tags, _WIDTH, 0), _number(tags, _HEIGHT, 0)
+    across, down, parts = 1, _number(tags, _STRIP_ROWS, height), tags.get(_STRIPS, ())
+    if _TILES in tags:
+        across, down, parts = (
+            -(-width // max(1, _number(tags, _TILE_WIDTH, width))),
+            _number(tags, _TILE_HEIGHT, 1),
+            tags[_TILES],
+        )
+    planes = channels if _number(tags, _PLANES, 1) == 2 else 1
+    return len(parts if isinstance(parts, tuple) else (parts,)) < across * -(-height // max(1, down)) * planes
 
 
 def black_is_zero(content: bytes) -> bytes:
@@ -87,7 +112,7 @@ def black_is_zero(content: bytes) -> bytes:
     if not content.startswith((b"II*\x00", b"MM\x00*")):
         return content
     tags = _tags(content)
-    if tags.get(_PHOTOMETRIC) != 0 or _first(tags.get(_BITS, 1)) <= 8:
+    if _number(tags, _PHOTOMETRIC, 1) != 0 or _number(tags, _BITS, 1) <= 8:
         return content
     at = int.from_bytes(content[4:8], order)
     for entry in range(at + 2, at + 2 + 12 * int.from_bytes(content[at : at + 2], order), 12):
@@ -98,16 +123,20 @@ def black_is_zero(content: bytes) -> bytes:
 
 def name_tiff(content: bytes) -> str:
     """What keeps a TIFF file from being read: the kind of its values, where its head can be read."""
-    tags = _tags(content)
+    return name_kind(_tags(content))
+
+
+def name_kind(tags: Mapping[int, Any]) -> str:
+    """The kind of values that tags promise, as what cannot be read."""
     if not {_BITS, _PHOTOMETRIC} <= set(tags):
         return tr("a {format} file, cut off or damaged", format="TIFF")
-    kind = _KINDS.get(_first(tags.get(_SAMPLE_FORMAT, 1)), "?")
-    values = f"{kind}{_first(tags[_BITS])}"
-    space = _COLOUR_SPACES.get(tags[_PHOTOMETRIC], "")
+    kind = _KINDS.get(_number(tags, _SAMPLE_FORMAT, 1), "?")
+    values = f"{kind}{_number(tags, _BITS, 1)}"
+    space = _COLOUR_SPACES.get(_number(tags, _PHOTOMETRIC, 0), "")
     return tr(
         "a TIFF file of a kind that cannot be read here ({channels} channels of {values}): "
         "save it as RGB with 8 bits per channel",
-        channels=int(tags.get(_CHANNELS, 1)),
+        channels=_number(tags, _CHANNELS, 1),
         values=f"{values}, {space}" if space else values,
     )
 
@@ -115,20 +144,28 @@ def name_tiff(content: bytes) -> str:
 def _tags(content: bytes) -> Mapping[int, Any]:
     """The tags of the first picture; none where they cannot be read."""
     length = 16 if content[2:3] == b"+" or content[3:4] == b"+" else 8
+    found = {}
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(content[:length])
         stream = io.BytesIO(content)
         stream.seek(tags.next)
         tags.load(stream)
-        return dict(tags)
+        for tag in _LOOKED_AT & set(tags):
+            found[tag] = tags[tag]
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  a broken head makes Pillow stumble over anything
-        return {}
+        return found
+    return found
 
 
-def _first(value: Any) -> int:
-    return int(value[0] if isinstance(value, tuple) else value)
+def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:
+    """A number among the tags, the first of several; a damaged file may hold anything there."""
+    value = tags.get(tag, otherwise)
+    try:
+        return int(value[0] if isinstance(value, tuple) else value)
+    except (TypeError, ValueError, IndexError, ArithmeticError):
+        return otherwise
 
 
 @functools.cache
