@@ -53,9 +53,9 @@ class Engines:
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, name: EngineName = "auto") -> None:
         self.backbone = backbone
         self.preprocess = preprocess
-        backbone.check_precision()
         self._device = next(backbone.parameters()).device
         self._wanted = _checked(name, self._device.type)
+        backbone.check_precision()
         self._chosen: dict[bool, Engine] = {}
         self._network: object | None = None
         self._compared: tuple[PixelBatch, FeatureBatch] | None = None
