@@ -5,6 +5,7 @@ It is said in the terminal, in the report and in the card; what makes the number
 
 from __future__ import annotations
 
+from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
@@ -42,18 +43,22 @@ def _score(document: Document) -> str:
 
 def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
     leaks = document["leaks"]
+    # Who evaluates a classifier elsewhere has no other split, only what is known of the training photos.
+    named = all(one["twin"] for one in leaks["photos"])
+    where = tr("in another split") if named else tr("among the photos of the training")
     if leaks["accuracy_without"] is None:
         return tr(
-            "{accuracy} of {n} photos answered right, but every one of them has a twin in another split: this score is worth "
-            "nothing.",
+            "{accuracy} of {n} photos answered right, but every one of them has a twin {where}: this score is worth nothing.",
+            where=where,
             **numbers,
         )
     low, high = leaks["accuracy_without_interval"]
     return tr(
-        "{accuracy} of {n} photos answered right, counting {leaked} with a twin in another split; of the {clean} others, "
-        "{without} (95% interval {low} to {high}).",
+        "{accuracy} of {n} photos answered right, counting {leaked} with a twin {where}; of the {clean} others, {without} "
+        "(95% interval {low} to {high}).",
         **numbers
         | {
+            "where": where,
             "leaked": leaks["n"],
             "clean": leaks["n_clean"],
             "without": f"{leaks['accuracy_without']:.1%}",
@@ -78,7 +83,12 @@ def chance_sentence(document: Document) -> str:
 def never_answered_sentence(document: Document) -> str:
     """Which classes have photos and were never named; empty where there is none."""
     never = [row["class"] for row in document["per_class"] if row["n"] and not row["answered"]]
-    return tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never)) if never else ""
+    if not never:
+        return ""
+    said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
+    if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
+        return said
+    return in_a_row(said, tr("--class-weights makes every class count the same."))
 
 
 def is_worth_nothing(document: Document) -> bool:

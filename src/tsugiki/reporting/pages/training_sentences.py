@@ -198,7 +198,8 @@ def _about_history(history: Sequence[Mapping[str, float]], notes: Notes) -> str:
         "val": tr("photos of the split val"),
         "out-of-fold": tr("training photos, each answered by a head that had not learned from it (cross-validation)"),
     }
-    validated = dashed.get(notes.get("head", {}).get("validation", ""))
+    noted = notes.get("head", {}).get("validation")
+    validated = dashed.get(noted) if noted else tr("photos that were not learned from")  # runs of older programs
     if validated is None:
         return tr("Line: training photos. From left to right: epochs 1 to {epochs}.", epochs=epochs)
     return tr(
