@@ -62,7 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         use_language(_take_language(words))
         completion.answer_the_shell()
         with named_by(as_typed):
-            sys.exit(_application(words)(words, standalone_mode=False))
+            sys.exit(_application(words)(words, standalone_mode=False, prog_name="tsugiki", complete_var=completion.ASKED))
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
     except Exception as error:
