@@ -13,10 +13,10 @@ from tsugiki.core.errors import TsugikiError
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        (lambda _: tg.HeadSettings(**{"class_weights": "yes"}), "class_weights='yes'"),
+        (lambda _: tg.HeadSettings(class_weights="yes"), "class_weights='yes'"),  # type: ignore[arg-type]
         (lambda _: tg.HeadSettings(epochs=0), "epochs=0"),
         (lambda _: tg.FineTuneSettings(batch_size=0, ema_decay=2), "ema_decay=2"),
-        (lambda _: tg.FineTuneSettings(**{"augmentation": "strong"}), "augmentation='strong'"),
+        (lambda _: tg.FineTuneSettings(augmentation="strong"), "augmentation='strong'"),  # type: ignore[arg-type]
         (lambda photos: tg.load(photos, held_out=2), "held_out=2"),
         (
             lambda photos: tg.fit(

@@ -54,7 +54,7 @@ def shortlist(zoo: str | Path | None = None) -> list[tuple[BackboneInfo, str]]:
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
     """
     reasons = {
-        "bundled:nae": tr("small; works without a network"),
+        "bundled:nae": tr("small; no network needed"),
         "torchvision:mobilenet_v3_large": tr("fast on a processor"),
         "torchvision:efficientnet_b0": tr("the usual one"),
         "torchvision:resnet50": tr("the best known one"),
