@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +62,9 @@ def test_what_cannot_be_parsed_leaves_with_2(tsu, words):
     ("words", "what", "allowed", "got"),
     [
         ("fit x --no-such", "There is no option --no-such.", "", ""),
-        ("fitt", "There is no command 'fitt'.", "demo, audit, fit, ", ""),
-        ("data gte", "There is no command 'gte'.", "get, list", ""),
+        ("fitt", "There is no command 'fitt'.", "did you mean fit?", ""),
+        ("data gte", "There is no command 'gte'.", "did you mean get?", ""),
+        ("xyz", "There is no command 'xyz'.", "demo, audit, fit, ", ""),
         ("fit", "DATA is missing.", "a folder of photos", ""),
         ("fit x y", "There are more words than the command takes.", "", "y"),
         ("fit x --out", "--out needs a value.", "", ""),
@@ -80,6 +82,70 @@ def test_a_refusal_says_what_is_wrong_allowed_and_got(tsu, words, what, allowed,
     assert lines[-1].endswith("--help")
     _, _, japanese = tsu("--lang", "ja", *words.split())
     assert what not in japanese
+
+
+@pytest.mark.robust("surface", case="`tsugiki trian`, `train`, `models`, `photos/`", right="the command that was meant")
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("trian", "fit"),
+        ("train", "fit"),
+        ("Finetune", "fit --method fine-tune"),
+        ("evalute", "evaluate"),
+        ("models", "backbones"),
+        ("dowload", "data get"),
+        ("my photos", "fit 'my photos'"),
+    ],
+)
+def test_a_word_that_is_no_command_is_understood(tsu, tmp_path, monkeypatch, word, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my photos").mkdir()
+    status, _, err = tsu(word)
+    assert status == 2
+    assert f"did you mean {meant}?" in err
+
+
+@pytest.mark.robust(
+    "surface", case="help pages at 80 columns in English and Japanese", right="panels, examples, no broken word"
+)
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("verb", ["", *VERBS, "data get"])
+def test_every_page_has_examples_and_fits(tsu, monkeypatch, verb, language):
+    from rich.cells import cell_len
+
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = tsu("--lang", language, *verb.split(), "--help")
+    assert max(map(cell_len, out.splitlines())) <= 80
+    examples = out.partition({"en": "Examples", "ja": "例"}[language] + "\n")[2]
+    assert examples.count("  tsugiki ") >= 2
+    if language == "ja":
+        for word in ("Usage", "Options", "Arguments", "Commands", "[OPTIONS]", "COMMAND", "default:"):
+            assert word not in out
+
+
+@pytest.mark.robust("surface", case="TAB in bash, zsh and fish", right="commands, options and choices are completed")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("tsugiki ev", "evaluate"), ("tsugiki fit --cla", "--class-weights"), ("tsugiki fit x --method ", "fine-tune")],
+)
+def test_the_shell_completes_words(run_cli, words, expected):
+    count = str(len(words.split(" ")) - 1)
+    done = run_cli(_TSUGIKI_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count)
+    assert expected in done.stdout.split()
+    done = run_cli(_TSUGIKI_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=words)
+    assert expected in done.stdout
+
+
+def test_completion_is_installed_and_shown(run_cli, tmp_path):
+    done = run_cli("--install-completion", "bash", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    script = done.stdout.strip()
+    assert script.startswith(str(tmp_path))
+    assert "_TSUGIKI_COMPLETE" in Path(script).read_text(encoding="utf-8")
+    assert "#compdef tsugiki" in run_cli("--show-completion", "zsh").stdout
+    done = run_cli("--lang", "ja", "--show-completion", "csh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "csh" in done.stderr
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -396,3 +462,15 @@ def test_demo_ends_by_saying_what_to_try_next(run_cli, tmp_path):
     assert document["n"] == 75
     assert "tsugiki fit PHOTOS" in done.stderr.split("photos answered right")[1]
     assert (tmp_path / "demo" / "predictions.png").is_file()
+
+
+def test_an_option_that_is_advised_exists(tsu):
+    """What an error says is typed can be typed."""
+    for words, option in (
+        (["--held-out", "2"], "--held-out"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--lr", "0"], "--lr"),
+    ):
+        status, _, err = tsu("fit", "sample:foodvision", *words)
+        assert status == 2
+        assert option in err

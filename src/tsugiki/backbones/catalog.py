@@ -72,12 +72,12 @@ def shortlist(zoo: str | Path | None = None) -> list[tuple[BackboneInfo, str]]:
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
     """
     reasons = {
-        "bundled:nae": tr("small; works without a network"),
+        "bundled:nae": tr("small; no network needed"),
         "torchvision:mobilenet_v3_large": tr("fast on a processor"),
         "torchvision:efficientnet_b0": tr("the usual one"),
         "torchvision:resnet50": tr("the best known one"),
         "torchvision:convnext_tiny": tr("more accurate, slower"),
-        _SELF_SUPERVISED: tr("often best with few photos; wants a GPU"),
+        _SELF_SUPERVISED: tr("few photos, with a GPU"),
     }
     own = [(info, tr("from your zoo")) for info in _zoo(zoo)]
     known = {info.name: info for info in (*_bundled(), *_torchvision(), _timm_info(_SELF_SUPERVISED.partition(":")[2]))}

@@ -64,7 +64,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
         completion.answer_the_shell()
         with named_by(as_typed):
             if not _answered_plainly(words):
-                sys.exit(_application(words)(words, standalone_mode=False))
+                program = _application(words)
+                sys.exit(program(words, standalone_mode=False, prog_name="tsugiki", complete_var=completion.ASKED))
             sys.exit(0)
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)

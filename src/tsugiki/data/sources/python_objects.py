@@ -92,7 +92,7 @@ def _text(cell: object) -> str:
     """A cell as text: empty where there is nothing, whole numbers without a point (a gap in a column makes floats of them)."""
     if isinstance(cell, bytes):
         return cell.decode(errors="replace").strip()
-    if isinstance(cell, list | tuple | set | dict) or getattr(cell, "ndim", 0):
+    if isinstance(cell, list | tuple | set | dict) or getattr(cell, "shape", None):
         what = tr("A cell of the DataFrame holds several values.")
         raise RequestError(what, allowed=tr("one label for each photo"), got=repr(cell)[:200])
     if cell is None or cell != cell or str(cell) in {"<NA>", "NaT"}:  # noqa: PLR0124 (NaN is the one value unlike itself)
