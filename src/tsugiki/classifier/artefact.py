@@ -9,7 +9,6 @@ Letters: ``K`` classes, ``D`` feature width.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tsugiki.classifier.answer import AnswerHead, Unknown
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 FORMAT = "tsugiki-classifier"
@@ -75,8 +75,8 @@ def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
 def _digest_in(path: Path) -> str | None:
     """The digest of the weights that a description names, if there is a description."""
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        description = read_json(path)
+    except (OSError, ValueError):
         return None
     return description.get("weights_sha256") if isinstance(description, dict) else None
 
@@ -101,8 +101,8 @@ def read_description(folder: Path) -> dict[str, Any]:
             got=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or tr("an empty folder"),
         )
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        description = read_json(path)
+    except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
@@ -197,12 +197,21 @@ def _weights_file(folder: Path, description: Mapping[str, Any]) -> Path:
     """The file whose content the description names; where a save was killed, it has not been moved into its place yet."""
     present = [path for path in (folder / WEIGHTS, folder / _NEW_WEIGHTS) if path.is_file()]
     for path in present:
-        if sha256_of(path) == description.get("weights_sha256"):
+        if _is_whole(path) and sha256_of(path) == description.get("weights_sha256"):
             return path
     raise damaged(
         folder / WEIGHTS,
         tr("its content is not what {name} says", name=DESCRIPTION) if present else tr("the file is missing"),
     )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is as long as its own head says; only such a file is read to its end."""
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
 
 
 def damaged(path: Path, reason: str) -> ArtefactError:

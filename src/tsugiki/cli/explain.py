@@ -10,7 +10,7 @@ import typer
 from tsugiki.cli.options import device_option, json_option, option, run_argument
 from tsugiki.cli.output import emit_json
 from tsugiki.core.console import emit, say
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.locale.messages import tr
 
 
@@ -36,10 +36,13 @@ def explain(
     from tsugiki.reporting.plots.figures import save_picture
 
     classifier = Classifier.load(run).to(pick_device(device))
-    if not photo.is_file():
+    if not photo.exists() or photo.is_dir():
         raise RequestError(tr("There is no photo {path}.", path=photo), allowed=tr("a photo"))
-    near = nearest_photos(classifier, photo, data) if data is not None else []
-    found = why(classifier, photo, label=label, near=near)
+    try:
+        near = nearest_photos(classifier, photo, data) if data is not None else []
+        found = why(classifier, photo, label=label, near=near)
+    except UnreadablePhoto as fault:
+        raise DataError(tr("{path} cannot be read: {reason}", path=photo, reason=fault.what)) from fault
     target = out or Path(f"{photo.stem}-why.png")
     save_picture(draw_explanation(found), target)
     if as_json:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsugiki.core.errors import TsugikiError
+from tsugiki.core.regular_files import open_regular
 from tsugiki.locale.messages import tr
 
 _UNDER_WAY = ".under-way-"
@@ -21,8 +22,12 @@ _NEWBORN = 1.0  # seconds in which a folder that was just made may not be held y
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: When it cannot be read, or is no regular file.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

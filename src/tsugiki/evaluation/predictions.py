@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
 from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
@@ -110,8 +111,11 @@ class Predictions:
         Raises:
             DataError: When the file is no such table.
         """
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
+        try:
+            text = read_text(path, encoding="utf-8-sig")
+            header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise _no_table(path, str(error)) from error
         classes = tuple(name.removeprefix(_PROBABILITY) for name in header[len(_COLUMNS) :])
         _check(path, header, rows)
         index = {name: position for position, name in enumerate(classes)} | {"": UNKNOWN_CLASS}

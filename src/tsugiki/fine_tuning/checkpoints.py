@@ -11,7 +11,6 @@ the first training where it was. All of them go once a training has come to its 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ import torch
 
 from tsugiki.core.console import say
 from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 _KEPT = 2
@@ -94,7 +94,7 @@ class Checkpoints:
 
     def _index(self) -> dict[str, Any]:
         try:
-            index = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
+            index = read_json(self.folder / _INDEX)
         except (OSError, ValueError):
             return {}
         return index if isinstance(index, dict) and isinstance(index.get("states"), list) else {}

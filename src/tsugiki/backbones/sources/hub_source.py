@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tsugiki.backbones.backbone import BackboneSpec
 from tsugiki.backbones.sources.base import Recipe
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.core.errors import RequestError, WeightsError
+from tsugiki.core.regular_files import read_json
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -36,8 +36,8 @@ def recipe(name: str, model_args: Mapping[str, Any]) -> Recipe:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        document = read_json(path)
+    except (OSError, ValueError) as error:
         raise WeightsError(
             tr("{path} is damaged.", path=path), got=str(error), cure=tr("delete it and fetch it again")
         ) from error

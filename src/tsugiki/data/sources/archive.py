@@ -21,10 +21,18 @@ from typing import IO, NamedTuple
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
 from tsugiki.locale.messages import tr
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, NotImplementedError, ValueError, OverflowError),
+)
+"""What Python raises about a damaged archive."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,30 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
         UnsafeArchive: When a member would be written outside the folder, is a link or a device, or there is too much.
         DataError: When the archive is damaged, locked with a password, or no archive.
     """
+    _check_archive(path)
     folder = cache_folder() / "archives" / sha256_of(path)[:32]
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             extract_archive(path, temporary, limits=limits)
     return folder
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no archive at all before all of it is read."""
+    try:
+        with open_regular(path, limit=Limits.size) as stream:
+            if zipfile.is_zipfile(stream):
+                return
+            with _opened_tar(stream) as archive:
+                if archive.next() is not None:
+                    return
+    except _DAMAGE as fault:
+        raise _not_unpacked(path, fault) from fault
+    raise _not_unpacked(path, DataError(tr("there is nothing in it")))
+
+
+def _not_unpacked(path: Path, fault: Exception) -> DataError:
+    return DataError(tr("The archive {path} cannot be unpacked.", path=path), got=str(fault) or type(fault).__name__)
 
 
 def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -> None:
@@ -93,10 +120,8 @@ def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -
                     budget.take(member.size)
                     _write(folder.joinpath(*parts), member)
                     tick(1, parts[-1])
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as fault:
-        raise DataError(
-            tr("The archive {path} cannot be unpacked.", path=path), got=str(fault) or type(fault).__name__
-        ) from fault
+    except _DAMAGE as fault:
+        raise _not_unpacked(path, fault) from fault
 
 
 class _Budget:
@@ -169,8 +194,21 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                 yield _Member(name, info.file_size, content)
 
 
+_PACKED = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz", b"\x5d\0\0": "r:xz"}
+"""How a packed tar begins."""
+
+
+def _opened_tar(stream: IO[bytes]) -> tarfile.TarFile:
+    """A tar archive, by its first bytes: trying each kind of packing in turn reads a file of zeros to its end."""
+    stream.seek(0)
+    head = stream.read(8)
+    stream.seek(0)
+    modes = [mode for mark, mode in _PACKED.items() if head.startswith(mark)]
+    return tarfile.open(fileobj=stream, mode=modes[0] if modes else "r:")  # type: ignore[call-overload,no-any-return]
+
+
 def _tar_members(path: Path) -> Iterator[_Member]:
-    with tarfile.open(path, "r:*") as archive:
+    with open_regular(path) as stream, _opened_tar(stream) as archive:
         for info in archive:
             if info.isdir():
                 _safe_parts(info.name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
+from tsugiki.core.regular_files import TABLE_BYTES, open_regular, read_text
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, split_of
 from tsugiki.locale.messages import tr
 
@@ -55,7 +56,7 @@ def has_columns(path: Path) -> bool:
 
 def _csv(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path, encoding="utf-8-sig")
         first = text.split("\n", 1)[0]
         delimiter = max(",;\t", key=first.count)
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
@@ -63,7 +64,7 @@ def _csv(path: Path) -> tuple[list[str], Iterator[list[str]]]:
         raise RequestError(
             tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
         ) from None
-    except csv.Error as fault:
+    except (OSError, csv.Error) as fault:
         raise RequestError(tr("The manifest {path} cannot be read.", path=path), got=str(fault)) from None
     return (lines[0] if lines else []), iter(lines[1:])
 
@@ -77,10 +78,11 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[list[str]]]:
             tr("Reading Parquet needs pyarrow, which is not installed."), cure="pip install 'tsugiki[parquet]'"
         ) from None
     try:
-        names = parquet.read_schema(path).names
-        wanted = [name for name in names if name.strip().casefold() in COLUMNS]
-        _columns(path, names)
-        table = parquet.read_table(path, columns=wanted)
+        with open_regular(path, limit=TABLE_BYTES) as stream:
+            names = parquet.read_schema(stream).names
+            wanted = [name for name in names if name.strip().casefold() in COLUMNS]
+            _columns(path, names)
+            table = parquet.read_table(stream, columns=wanted)
     except (pa.ArrowException, OSError) as fault:
         raise RequestError(tr("The manifest {path} cannot be read.", path=path), got=str(fault)) from None
     columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]

@@ -23,7 +23,7 @@ from PIL import Image
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
-from tsugiki.data.images.decode import open_photo, strict_pillow
+from tsugiki.data.images.decode import open_photo, read_content, strict_pillow
 from tsugiki.locale.messages import in_a_row, language, speaking
 
 _SIDE = 208
@@ -158,7 +158,7 @@ def data_address(photo: Image.Image) -> str:
 
 
 def _square(path: Path, side: int) -> Image.Image:
-    upright = _opened(path.read_bytes(), 2 * side)
+    upright = _opened(read_content(path), 2 * side)
     edge = min(upright.size)
     left, top = (upright.width - edge) // 2, (upright.height - edge) // 2
     return upright.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge), reducing_gap=2.0)
