@@ -10,6 +10,8 @@ Letters: ``K`` classes, ``D`` feature width.
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from tsugiki.classifier.answer import AnswerHead, Unknown
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
-from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.files import atomic_path, recover_folder, sha256_of, write_json
 from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
@@ -49,10 +51,13 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         folder: Made when it is not there.
         description: What the classifier is; format, schema and library versions are added.
         save_weights: Writes the weights to a path.
+
+    Raises:
+        OSError: When the disk cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / _NEW_WEIGHTS
-    with atomic_path(new) as temporary:
+    with atomic_path(new) as temporary, _disk_told(temporary):
         save_weights(temporary)
     digest = sha256_of(new)
     try:
@@ -63,6 +68,18 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         else:
             new.unlink()
     return folder
+
+
+@contextmanager
+def _disk_told(path: Path) -> Iterator[None]:
+    """Within this block what the system refuses to the writer of safetensors is told as the system's own error."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -88,6 +105,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         RequestError: When there is no such folder.
         ArtefactError: When it is no classifier of this program, or of a newer version of it.
     """
+    recover_folder(folder)
     if not folder.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=folder),

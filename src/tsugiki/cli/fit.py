@@ -108,9 +108,13 @@ def finish(run: Run, target: Path, *, as_json: bool) -> None:
 
 
 def _save(run: Run, target: Path, *, as_json: bool) -> None:
-    from tsugiki.reporting.run_folder import EVALUATION, save_run
+    from tsugiki.core.errors import RequestError
+    from tsugiki.reporting.run_folder import EVALUATION, save_elsewhere, save_run
 
-    save_run(run, target)
+    try:
+        save_run(run, target)
+    except RequestError as fault:  # the folder was free when the work began
+        save_elsewhere(run, target, fault)
     if as_json:
         evaluation = json.loads((target / EVALUATION).read_text(encoding="utf-8"))  # with what saving has found out
         emit_json({"run": target.as_posix(), "evaluation": evaluation})

@@ -113,8 +113,8 @@ def write_suspects(path: Path, suspects: Sequence[Suspect], *, names: Sequence[s
     """
     stream = io.StringIO()
     # Python's writer leaves a bare carriage return in a name unquoted, and its reader would end the line there.
-    quoting = csv.QUOTE_ALL if any("\r" in name for name in (*names, *classes)) else csv.QUOTE_MINIMAL
-    writer = csv.writer(stream, lineterminator="\n", quoting=quoting)
+    bare = any("\r" in name for name in (*names, *classes))
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)
     for one in suspects:
         writer.writerow([names[one.row], classes[one.label], classes[one.suggested], f"{one.score:.4f}", ACTIONS[0]])

@@ -8,13 +8,16 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
+from tsugiki.core.console import typed
 from tsugiki.core.devices import is_main_process
-from tsugiki.core.errors import RequestError
-from tsugiki.core.files import atomic_folder, write_atomically, write_json
+from tsugiki.core.errors import RequestError, TsugikiError
+from tsugiki.core.files import atomic_folder, cache_folder, write_atomically, write_json
 from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.card import write_card
@@ -116,12 +119,49 @@ def save_run(run: Run, folder: str | Path) -> Path:
 
     Raises:
         RequestError: When the folder holds anything else, or cannot be written.
+        TsugikiError: When the run had to be saved elsewhere: where, and how to move it. No run is lost for a full disk.
     """
     target = Path(folder)
     if not is_main_process():
         return target
     check_output_folder(target)
-    name, findings = target.resolve().name, run.findings
+    try:
+        _write_run(run, target, name=target.resolve().name)
+    except OSError as fault:
+        save_elsewhere(run, target, fault)
+    return target
+
+
+def save_elsewhere(run: Run, target: Path, fault: OSError | RequestError) -> NoReturn:
+    """Save a finished run where there is room, and say so: hours of work may be in it.
+
+    Args:
+        run: What would be lost.
+        target: Where it should have been.
+        fault: Why it cannot be there.
+
+    Raises:
+        TsugikiError: Always: where the run is now and how to move it; ``fault`` itself where no place could be written to.
+    """
+    name = target.resolve().name or "run"
+    for place in (target.absolute().parent, Path.cwd(), cache_folder(), Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108
+        if not place.is_dir():
+            continue
+        other = place / f"{name}-saved-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            _write_run(run, other, name=name)
+        except OSError:
+            continue
+        raise TsugikiError(
+            tr("The run could not be saved in {folder}: it is in {other}.", folder=target, other=other),
+            got=fault.what if isinstance(fault, RequestError) else str(fault),
+            cure=tr("when there is room: mv {other} {folder}", other=typed(other), folder=typed(target)),
+        ) from fault
+    raise fault
+
+
+def _write_run(run: Run, target: Path, *, name: str) -> None:
+    findings = run.findings
     with atomic_folder(target) as temporary:
         run.classifier.save(temporary)
         write_atomically(temporary / HISTORY, _history_csv(run.history))
@@ -130,7 +170,6 @@ def save_run(run: Run, folder: str | Path) -> Path:
         write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
         write_atomically(temporary / REPORT, write_report(run, name=name))
         write_atomically(temporary / CARD, write_card(run, name=name))
-    return target
 
 
 def _history_csv(history: list[dict[str, float]]) -> str:

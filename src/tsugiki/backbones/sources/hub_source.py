@@ -25,10 +25,15 @@ def recipe(name: str, model_args: Mapping[str, Any]) -> Recipe:
         WeightsError: When the repository is of no library that is known here.
     """
     config = _json(hub_file(name, ["config.json"], name=f"hub:{name}"))
-    if "architecture" in config:
-        return _timm_recipe(name, config, model_args)
-    if "model_type" in config:
-        return _transformers_recipe(name, config, model_args)
+    try:
+        if "architecture" in config:
+            return _timm_recipe(name, config, model_args)
+        if "model_type" in config:
+            return _transformers_recipe(name, config, model_args)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise WeightsError(
+            tr("The settings of {repository} on the hub cannot be understood.", repository=name), got=repr(error)[:300]
+        ) from error
     raise WeightsError(
         tr("{repository} on the hub is of no library that is known here.", repository=name), allowed="timm, transformers"
     )

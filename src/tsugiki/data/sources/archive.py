@@ -101,7 +101,9 @@ def _check_archive(path: Path) -> None:
 
 
 def _not_unpacked(path: Path, fault: Exception) -> DataError:
-    return DataError(tr("The archive {path} cannot be unpacked.", path=path), got=str(fault) or type(fault).__name__)
+    # What the system says, without the path of the temporary folder.
+    reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+    return DataError(tr("The archive {path} cannot be unpacked.", path=path), got=str(reason)[:300])
 
 
 def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -> None:
@@ -122,6 +124,11 @@ def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -
                     tick(1, parts[-1])
     except _DAMAGE as fault:
         raise _not_unpacked(path, fault) from fault
+
+
+_LONGEST_PART = 255
+_LONGEST_NAME = 3000
+"""What file systems take, with room for the folder that it is unpacked into."""
 
 
 class _Budget:
@@ -156,6 +163,11 @@ def _safe_parts(name: str) -> list[str]:
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name) or "\x00" in name:
         raise UnsafeArchive(tr("The archive holds {name}, which would be written outside its folder.", name=repr(shown(name))))
+    if len(name) > _LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > _LONGEST_PART for part in parts):
+        raise DataError(
+            tr("The archive holds {name}..., whose name is too long for a file.", name=repr(shown(name[:60]))),
+            allowed=tr("{part} bytes between slashes, {name} letters in all", part=_LONGEST_PART, name=_LONGEST_NAME),
+        )
     if not is_writable_text(name):
         raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
     return [part for part in parts if part not in {"", "."}]
@@ -198,13 +210,28 @@ _PACKED = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz", b"\x5d\0
 """How a packed tar begins."""
 
 
+class _Header(tarfile.TarInfo):
+    """A head of a member. A long name comes as a member of its own, which is read into memory: as large as it says it is."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _NAMES_AND_NOTES and self.size > 1 << 20:
+            raise tarfile.ReadError(tr("a name of {size} bytes", size=self.size))
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
+
+
+_NAMES_AND_NOTES = {
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+}
+
+
 def _opened_tar(stream: IO[bytes]) -> tarfile.TarFile:
     """A tar archive, by its first bytes: trying each kind of packing in turn reads a file of zeros to its end."""
     stream.seek(0)
     head = stream.read(8)
     stream.seek(0)
     modes = [mode for mark, mode in _PACKED.items() if head.startswith(mark)]
-    return tarfile.open(fileobj=stream, mode=modes[0] if modes else "r:")  # type: ignore[call-overload,no-any-return]
+    return tarfile.open(fileobj=stream, mode=modes[0] if modes else "r:", tarinfo=_Header)  # type: ignore[call-overload,no-any-return]
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
