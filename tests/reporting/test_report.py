@@ -111,7 +111,7 @@ def test_every_sentence_stands_in_both_languages(page):
 def test_templates_hold_no_words_of_their_own(template):
     folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
     text = folder.joinpath(f"{template}.html.j2").read_text(encoding="utf-8")
-    bare = re.sub(r"<(pre|style|script)>.*?</\1>|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", text, flags=re.DOTALL)
+    bare = re.sub(r"<(pre|style|script)>.*?</\1>|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", text, flags=re.DOTALL)
     assert set(re.findall(r"[^\W\d_]+", bare)) <= {"tsugiki", "接ぎ木", "English", "日本語"}
 
 
@@ -120,7 +120,7 @@ def test_every_sentence_is_used_somewhere(run):
 
     folder = resources.files("tsugiki.reporting").joinpath("pages", "templates")
     templates = "".join(entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".j2"))
-    used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run.evaluation, run.findings)}
+    used = set(re.findall(r"say\.(\w+)", templates)) | {one["key"] for one in _glance(run)}
     assert set(_sentences(run, "x")) <= used
 
 
@@ -134,7 +134,7 @@ def test_its_numbers_are_those_of_the_run(run, page):
     assert f"{100 * run.evaluation['accuracy']:.1f}<small>%" in page
     assert "Held-out photos with a twin in another split: 1." in page
     wrong = run.evaluation["n"] - run.evaluation["correct"]
-    assert page.count("✗&#160;") == min(wrong, 12)
+    assert page.count("✗&#160;") == wrong
 
 
 def test_its_size_stays_small_and_no_path_of_this_machine_is_inside(run, page):

@@ -1,12 +1,13 @@
 """What a person decided about doubted labels is applied to a copy; the photos and their table stay what they were."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.samples import Samples
+from tsugiki.data.samples import Samples, with_warnings
 from tsugiki.evaluation.label_issues import Decisions, Suspect, write_suspects
 from tsugiki.training.corrections import apply_decisions, choose
 
@@ -35,6 +36,14 @@ def test_a_photo_that_is_excluded_and_relabelled_is_excluded(samples):
     changed = apply_decisions(samples, Decisions(frozenset({NAMES[0]}), {NAMES[0]: "犬"}))
     assert NAMES[0] not in changed.names
     assert changed.labels.tolist() == [0, 1, 1, 0, 1]
+
+
+@pytest.mark.robust("scores", case="a list cures what a warning was about", right="the warning is gone")
+def test_what_a_list_has_cured_is_no_warning_any_more(samples):
+    digests = (samples.digests[0], samples.digests[1], samples.digests[0], *samples.digests[3:])
+    doubled = with_warnings(replace(samples, digests=digests))
+    assert any("Exact copies with different classes: 1" in sentence for sentence in doubled.warnings)
+    assert apply_decisions(doubled, Decisions(frozenset(), {NAMES[2]: "猫"})).warnings == ("Only one training photo: 犬.",)
 
 
 def test_changes_of_held_out_photos_are_told(samples):

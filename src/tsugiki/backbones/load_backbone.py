@@ -20,6 +20,7 @@ from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.weights_file import State, WeightsFile, names_a_file, read_weights
 from tsugiki.backbones.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.preprocess import Preprocess
@@ -234,7 +235,7 @@ def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
             tr("{name} asks for more than an architecture.", name=spec.architecture),
             allowed=tr("the name of an architecture, and arguments that say how it is built"),
             got=", ".join(strange) or repr(name),
-            cure=tr("give weights with --weights"),
+            cure=tr("give weights with {argument}", argument=argument("weights")),
         )
 
 
@@ -246,7 +247,9 @@ def _filled(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[st
         raise WeightsError(
             tr("The weights in {file} do not fit {architecture}.", file=file.name, architecture=spec.architecture),
             got="; ".join([str(found.gap), *_contents(file)]),
-            cure=tr("name the architecture they were made for, or give its variant with --model-arg NAME=VALUE"),
+            cure=tr(
+                "name the architecture they were made for, or give its variant with {argument}", argument=argument("model_args")
+            ),
         )
     filled = fill(network, found.state)
     if broken := not_finite(network):

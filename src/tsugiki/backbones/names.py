@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
@@ -94,7 +95,10 @@ def _path(name: str) -> RequestError:
         return RequestError(what, allowed=allowed, got=got, cure=_listing())
     if Path(name).is_file():
         what = tr("{name} is neither a run folder nor a backbone.", name=name)
-        cure = tr("if these are weights, name their network, too: --backbone NAME --weights {path}", path=typed(name))
+        cure = tr(
+            "if these are weights, name their network, too: {words}",
+            words=f"{argument('backbone', 'NAME')} {argument('weights', typed(name))}",
+        )
         return RequestError(what, allowed=allowed, got=tr("a file"), cure=cure)
     cure = tr("check the path")
     if _HUB_NAME.match(name) and not name.startswith("."):

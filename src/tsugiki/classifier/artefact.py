@@ -14,14 +14,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tsugiki.classifier.answer import AnswerHead, Unknown
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, sha256_of, write_json
@@ -35,10 +36,15 @@ _NEW_WEIGHTS = f"{WEIGHTS}.new"
 UNKNOWN_REFERENCE = "unknown.reference"
 """The name of the training photos' features among the weights."""
 
+_TOLD_OF_A_RUN = ("evaluation.json", "predictions.csv", "report.html")
+"""What a run folder says about its classifier: untrue beside another one."""
+
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
-def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None]) -> Path:
+def write_artefact(
+    folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None], *, overwrite: bool = False
+) -> Path:
     """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
 
     The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
@@ -49,6 +55,10 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         folder: Made when it is not there.
         description: What the classifier is; format, schema and library versions are added.
         save_weights: Writes the weights to a path.
+        overwrite: Whether another classifier may be there; one with the same weights always may.
+
+    Raises:
+        RequestError: When another classifier is there, or what a run says about another one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / _NEW_WEIGHTS
@@ -56,6 +66,7 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         save_weights(temporary)
     digest = sha256_of(new)
     try:
+        _refuse_another(folder, digest, overwrite=overwrite)
         write_json(folder / DESCRIPTION, _complete(description, digest))
     finally:  # an interruption too: the file on disk knows on which side of it we are
         if _digest_in(folder / DESCRIPTION) == digest:
@@ -65,7 +76,24 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
     return folder
 
 
+def _refuse_another(folder: Path, digest: str, *, overwrite: bool) -> None:
+    """Refuse to take the place of a classifier with other weights that somebody may still need."""
+    told = sorted(name for name in _TOLD_OF_A_RUN if (folder / name).exists())
+    if overwrite and not told:
+        return
+    if not (folder / DESCRIPTION).exists() or _digest_in(folder / DESCRIPTION) == digest:
+        return
+    raise RequestError(
+        tr("{folder} holds another classifier: it would be replaced.", folder=folder),
+        allowed=tr("a new folder, or {argument} to replace what is there", argument=argument("overwrite", value=True)),
+        got=tr("a run: {names} tell of another classifier", names=", ".join(told)) if told else DESCRIPTION,
+        cure=tr("name another folder, as {folder}", folder=typed(folder.with_name(f"{folder.name}-2"))),
+    )
+
+
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    from importlib import metadata  # who only reads does not wait for it
+
     trained = {"trained": description["trained"]}
     rest = {name: value for name, value in description.items() if name != "trained"}
     versions = {name: metadata.version(name) for name in _LIBRARIES}
@@ -126,10 +154,28 @@ def read_answer_head(folder: Path) -> AnswerHead:
     description = read_description(folder)
     arrays = read_weights(folder, description, only=("head.weight", "head.bias", UNKNOWN_REFERENCE))
     with damage_told(folder):
-        weight, bias = arrays["head.weight"], arrays["head.bias"]
-        unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
-        temperature = read_temperature(description)
-        return AnswerHead(tuple(description["classes"]), weight, bias, temperature, unknown)
+        return answer_head_of(description, arrays)
+
+
+def answer_head_of(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> AnswerHead:
+    """What answers from features ``[B, D]``.
+
+    Args:
+        description: Of the run.
+        arrays: ``head.weight`` ``[K, D]``, ``head.bias`` ``[K]`` and, where unknown photos are told, ``unknown.reference``
+            ``[M, D]``.
+
+    Raises:
+        KeyError: When something is missing.
+        ValueError: When something has an impossible value or shape.
+    """
+    # A classifier may have been saved in 16 bits: answers are computed in more.
+    weight, bias = (np.asarray(arrays[name], np.float32) for name in ("head.weight", "head.bias"))
+    classes = tuple(description["classes"])
+    if weight.ndim != 2 or bias.shape != (len(weight),) or len(classes) != len(weight):
+        raise ValueError(f"head.weight {list(weight.shape)}, head.bias {list(bias.shape)}, {len(classes)} classes")
+    unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+    return AnswerHead(classes, weight, bias, read_temperature(description), unknown)
 
 
 def read_temperature(description: Mapping[str, Any]) -> float:
@@ -159,7 +205,7 @@ def read_unknown(description: dict[str, Any] | None, reference: npt.NDArray[Any]
         return None
     if reference.ndim != 2 or reference.shape[1] != width:
         raise ValueError(f"{UNKNOWN_REFERENCE} {list(reference.shape)}")
-    found = Unknown(reference, **description)
+    found = Unknown(np.asarray(reference, np.float16), **description)
     return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
 
 
@@ -175,9 +221,25 @@ def read_weights(
     try:
         with safe_open(path, framework=framework) as stored:
             names = [name for name in stored.keys() if not only or name in only]  # noqa: SIM118 (not a mapping)
-            return {name: stored.get_tensor(name) for name in names}
-    except SafetensorError as error:
+            if framework != "numpy":
+                return {name: stored.get_tensor(name) for name in names}
+            kinds = {name: stored.get_slice(name).get_dtype() for name in names}
+            return {
+                name: _of_bfloat16(path, name) if kind == "BF16" else stored.get_tensor(name) for name, kind in kinds.items()
+            }
+    except (SafetensorError, TypeError) as error:  # TypeError: a number format that NumPy does not have
         raise damaged(path, str(error)) from error
+
+
+def _of_bfloat16(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """An array of bfloat16, which NumPy does not have: the upper halves of float32."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(length))[name]
+        start, end = entry["data_offsets"]
+        stream.seek(8 + length + start)
+        halves = np.frombuffer(stream.read(end - start), "<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import TrainingError
 from tsugiki.locale.messages import tr
 
@@ -27,7 +28,7 @@ def out_of_memory(photos: int) -> TrainingError:
     """What to raise where even ``photos`` at once are too many."""
     return TrainingError(
         tr("There is not enough memory to train with {count} photos at once.", count=photos),
-        cure=tr("--set micro_batch={count}, or a smaller backbone", count=max(1, photos // 2)),
+        cure=tr("{argument}, or a smaller backbone", argument=argument("micro_batch", max(1, photos // 2))),
     )
 
 

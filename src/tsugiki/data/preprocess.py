@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tsugiki.core.errors import RequestError
@@ -159,11 +160,15 @@ class Preprocess:
         red, green, blue = (round(255 * value) for value in self.mean)
         return red, green, blue
 
+    def array(self, photo: Image.Image) -> npt.NDArray[np.uint8]:
+        """``photo`` (mode RGB) as uint8 ``[3, H, W]``, not yet normalised; PyTorch is not needed."""
+        return np.ascontiguousarray(np.array(self.frame(photo)).transpose(2, 0, 1))
+
     def pixels(self, photo: Image.Image) -> torch.Tensor:
-        """``photo`` (mode RGB) as uint8 ``[3, H, W]``, not yet normalised."""
+        """The same as a tensor, uint8 ``[3, H, W]``."""
         import torch
 
-        return torch.from_numpy(np.array(self.frame(photo))).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(self.array(photo))
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """uint8 ``[..., 3, H, W]`` to float32 of the same shape, as the network expects it."""

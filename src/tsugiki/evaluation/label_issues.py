@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
+from tsugiki.data.splits import UNEVEN
 from tsugiki.evaluation.metrics import Floats, Ints
 from tsugiki.locale.messages import tr
 
@@ -62,6 +63,24 @@ def find_suspects(labels: Ints, probabilities: Floats) -> list[Suspect]:
         Suspect(row, int(labels[row]), int(looks_like[row]), float((1 - margin[row]) / 2), bool(confident[row] != labels[row]))
         for row in order.tolist()
     ]
+
+
+def even_probabilities(labels: Ints, probabilities: Floats) -> Floats:
+    """What ``[N, K]`` probabilities would be if every class had as many photos, where the classes are uneven.
+
+    A head has learned how frequent the classes are, too. Without this a rare class is hardly ever the most probable one, and
+    all its photos look mislabelled. Where classes are about even the probabilities are given back as they are.
+
+    Args:
+        labels: ``[N]`` of the photos that the head has learned from.
+        probabilities: ``[N, K]`` of a head that was trained without class weights.
+    """
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    present = counts[counts > 0]
+    if not len(present) or present.max() <= UNEVEN * present.min():
+        return probabilities
+    even = probabilities.astype(np.float64) / np.maximum(counts, 1)
+    return np.asarray(even / even.sum(axis=1, keepdims=True), np.float64)
 
 
 def confident_class(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64]:

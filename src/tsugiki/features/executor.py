@@ -18,9 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from tsugiki.core.devices import usable_cores
+from tsugiki.core.devices import torch_threads, usable_cores, use_torch_threads
 from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.data.images.decode import content_digest, read_content, strict_pillow
@@ -102,7 +101,7 @@ class PixelReader:
         enough = threading.Event()
 
         def read() -> None:
-            torch.set_num_threads(1)
+            use_torch_threads(1)
             for position in todo[:_AHEAD]:
                 if enough.is_set():
                     return
@@ -110,7 +109,7 @@ class PixelReader:
                     with suppress(UnreadablePhoto, DataError):  # its worker will say so
                         decoded[position] = self.read(position)
 
-        threads = torch.get_num_threads()
+        threads = torch_threads()
         helper = threading.Thread(target=in_context(read), name="decoding ahead")
         # What decoding changes for the whole process is changed here, once: an engine's own silence about warnings lies inside.
         with strict_pillow():
@@ -120,7 +119,7 @@ class PixelReader:
             finally:
                 enough.set()
                 helper.join()
-                torch.set_num_threads(threads)
+                use_torch_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class ChunkWorker:
         self._reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
         self._engine_within_memory = Halving(engine)
         self._lanes = threading.Semaphore(engine.lanes)
-        self._all_threads = torch.get_num_threads()
+        self._all_threads = torch_threads()
         self.batch_size = engine.batch_size
         self.workers = usable_cores() + (engine.lanes == 1)
 
@@ -165,15 +164,15 @@ class ChunkWorker:
         return Chunk(list(good), vectors, [pixels.facts for pixels in good.values()], problems)
 
     def _compute(self, photos: dict[int, Pixels]) -> FeatureBatch:
-        pixels = np.stack([photo.values.numpy() for photo in photos.values()])
+        pixels = np.stack([photo.array for photo in photos.values()])
         with self._lanes:
             if self._engine.lanes > 1:
                 return self._engine_within_memory(pixels)
-            torch.set_num_threads(self._all_threads)  # the one that computes may use every core
+            use_torch_threads(self._all_threads)  # the one that computes may use every core
             try:
                 return self._engine_within_memory(pixels)
             finally:
-                torch.set_num_threads(1)
+                use_torch_threads(1)
 
     def _finite(self, vectors: FeatureBatch, photos: dict[int, Pixels]) -> FeatureBatch:
         """The same vectors; raises ``TsugikiError`` where one is no finite number: nothing can be learned from it."""
@@ -196,7 +195,7 @@ Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]
 
 def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk, None, None]:
     """The executor for one machine; few chunks are under way at a time, so memory does not grow."""
-    threads = torch.get_num_threads()
+    threads = torch_threads()
     waiting = _chunks(positions, worker.batch_size)
     pool = ContextThreadPool(worker.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
@@ -210,7 +209,7 @@ def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(threads)
+        use_torch_threads(threads)
 
 
 def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
@@ -219,4 +218,4 @@ def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def _one_thread_each() -> None:
-    torch.set_num_threads(1)
+    use_torch_threads(1)

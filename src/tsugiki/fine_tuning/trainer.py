@@ -147,15 +147,17 @@ class Trainer:
         """
         found = torch.zeros(2, len(self.val_labels), device=self._device)  # losses, and 1 where the answer is right
         mine = self._share_of(len(self.val_labels))
-        with ema.in_place():
+        starts = range(mine.start, mine.stop, _VALIDATION_BATCH)
+        with ema.in_place(), progress(tr("Validating"), len(starts)) as tick:
             self.model.network.eval()
-            for start in range(mine.start, mine.stop, _VALIDATION_BATCH):
+            for start in starts:
                 rows = slice(start, min(start + _VALIDATION_BATCH, mine.stop))
                 with self.model.compute.autocast(self._device):
                     logits = self.model.network(self.model.ready(self.batches.validation(rows))).float()  # [B, K]
                 labels = self.val_labels[rows]
                 found[0, rows] = functional.cross_entropy(logits, labels, reduction="none")
                 found[1, rows] = (logits.argmax(dim=1) == labels).float()
+                tick(1, "")
         losses, right = self._reduced(found).cpu()  # each process has left zeros in the others' places
         finite(losses.sum().item())
         return ValidationAnswers(losses.clone(), right > 0)

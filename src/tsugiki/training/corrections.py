@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.samples import Correction, Samples
+from tsugiki.data.samples import Correction, Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
 from tsugiki.locale.messages import tr
@@ -120,4 +120,5 @@ def _usable(samples: Samples, lost: list[LeftOut]) -> Samples:
             tr("The list leaves no training photo of: {names}.", names=", ".join(empty)),
             cure=tr("keep some of them, or take the class folder away"),
         )
-    return replace(samples, left_out=(*samples.left_out, *lost))
+    # What the list has cured is no warning any more.
+    return with_warnings(replace(samples, left_out=(*samples.left_out, *lost)))

@@ -18,6 +18,7 @@ from torch import nn
 from tsugiki.backbones.sources.base import Plan, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.backbones.sources.weights_download import download
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.data.preprocess import Fit, Interpolation, Preprocess
 from tsugiki.locale.messages import tr
@@ -102,7 +103,11 @@ def fetch_configured(config: Any, name: str) -> Path:
         return download(config.url, Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(config.url).path).name, name=name)
     raise RequestError(
         tr("timm has no pretrained weights for {name}.", name=name),
-        cure=tr("give --weights FILE, or --weights none to start from random weights"),
+        cure=tr(
+            "give {weights}, or {none} to start from random weights",
+            weights=argument("weights", "FILE"),
+            none=argument("weights", "none"),
+        ),
     )
 
 

@@ -11,12 +11,13 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
 from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
-from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, extract_archive
+from tsugiki.data.sources.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
 
@@ -126,11 +127,7 @@ def describe_data_sets() -> dict[str, str]:
 def _folder_name(path: str) -> str:
     """The archive's name without its ending, fit to be a folder on any system."""
     name = PurePosixPath(path.replace("\\", "/")).name
-    for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", name).strip(" .") or "photos"
+    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", without_suffix(name)).strip(" .") or "photos"
 
 
 def _wanted_digest(fragment: str) -> str:
@@ -147,7 +144,7 @@ def _wanted_digest(fragment: str) -> str:
 def _is_present(folder: Path, order: _Order) -> bool:
     if not folder.is_dir() or not any(folder.iterdir()):
         return False
-    elsewhere = tr("name another place with --to, or take {folder} away", folder=folder)
+    elsewhere = tr("name another place with {argument}, or take {folder} away", argument=argument("to"), folder=folder)
     try:
         listing = list_unpacked(folder, folder)
     except TsugikiError as fault:
@@ -174,6 +171,8 @@ def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
         packed = Path(work) / "packed"
         packed.mkdir()
         extract_archive(archive, packed)
+        if guess := guessed_names(archive):
+            say(guess)
         photos = unwrapped(packed)
         count = _count_photos(photos, archive)
         if folder.is_dir():
