@@ -12,8 +12,10 @@ from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.core.memory import is_out_of_memory
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.reference import weights_key
 from tsugiki.features.executor import EXACT
-from tsugiki.features.extract import Extractor, FeatureSettings, features_of_files, weights_key
+from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.features.file_features import features_of_files
 from tsugiki.features.halving import Halving
 from tsugiki.features.store import FeatureStore
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from tsugiki.core.arguments import argument
@@ -15,13 +16,17 @@ _SAID = ("out of memory", "bad_alloc", "not enough memory", "can't allocate memo
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that there was not enough memory."""
+    """Whether ``error`` says that there was not enough memory; asked without PyTorch where that is not in use."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
+    ):
+        return True
+    if "torch" not in sys.modules:
+        return False
     import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
+    return isinstance(error, torch.OutOfMemoryError) or bool(should_reduce_batch_size(error))
 
 
 def out_of_memory(photos: int) -> TrainingError:
