@@ -116,6 +116,38 @@ def test_links_and_devices_are_refused_in_tar(tarred, kind):
     assert "a link or a device" in refusal(UnsafeArchive, tarred([(info, b"")]))
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a member of an archive with a name of 300 bytes, of 4 MB, of 2 million folders, or said to be of 8 GB",
+    right="refused in a sentence that shows no temporary path, without filling the memory",
+)
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 300 + ".jpg", "犬" * 100 + ".jpg", "x" * (4 << 20), "a/" * 20_000 + "b.jpg"],
+    ids=["300", "kanji", "4 MB", "deep"],
+)
+def test_a_name_that_no_file_can_have_is_a_sentence(zipped, tarred, photo_bytes, name):
+    packed = [tarred([(name, photo_bytes())])]
+    if len(name) < 65_536:
+        packed.append(zipped([(name, photo_bytes())]))
+    for path in packed:
+        with pytest.raises(DataError) as caught:
+            unpack(path)
+        assert str(cache_folder()) not in str(caught.value)
+        assert len(str(caught.value)) < 1000
+        assert left_behind() == []
+
+
+def test_a_name_that_says_it_is_of_8_gigabytes_is_not_read(tmp_path):
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 8 << 30
+    path = tmp_path / "photos.tar"
+    path.write_bytes(head.tobuf(format=tarfile.GNU_FORMAT) + bytes(10240))
+    os.truncate(path, 9 << 30)
+    with pytest.raises(DataError, match="a name of 8589934592 bytes"):
+        unpack(path)
+
+
 def test_links_are_refused_in_zip(zipped):
     info = zipfile.ZipInfo("a/link")
     info.create_system, info.external_attr = 3, 0o120777 << 16

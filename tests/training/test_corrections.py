@@ -86,6 +86,32 @@ def test_a_list_is_written_edited_and_chosen_from(samples, tmp_path):
     assert apply_decisions(samples, choose(path, path)).labels.tolist() == [0, 0, 1, 0, 1]
 
 
+@pytest.mark.robust(
+    "hostile", case="a photo or a class whose name begins or ends with a space in suspects.csv", right="it comes back as it is"
+)
+def test_spaces_around_a_name_come_back(samples, tmp_path):
+    names = (" a.jpg", "a.jpg", "b.jpg ", "x/ c\n.jpg", "d\r.jpg", "e.jpg")
+    spaced = replace(samples, names=names, classes=(" 猫", "犬 "))
+    suspects = [Suspect(row, int(samples.labels[row]), 1 - int(samples.labels[row]), 0.9, True) for row in range(5)]  # noqa: FBT003
+    path = tmp_path / "suspects.csv"
+    write_suspects(path, suspects, names=names, classes=spaced.classes)
+    path.write_bytes(path.read_bytes().replace(b"keep", b"relabel"))
+    assert choose(relabel=path).relabel == {names[row]: spaced.classes[1 - samples.labels[row]] for row in range(5)}
+    changed = apply_decisions(spaced, choose(relabel=path))
+    assert changed.labels[:5].tolist() == [1 - label for label in samples.labels[:5]]
+    typed = apply_decisions(samples, Decisions(frozenset(), {NAMES[2]: " 猫 "}))
+    assert typed.labels[2] == 0
+    assert typed.corrections[0].label == "犬"
+
+
+@pytest.mark.robust("hostile", case="suspects.csv with a cell of a megabyte", right="refused in a sentence")
+def test_a_cell_that_no_table_has_is_refused(tmp_path):
+    path = tmp_path / "suspects.csv"
+    path.write_text("path,action\n" + "x" * (1 << 20) + ",exclude\n", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be read"):
+        choose(exclude=path)
+
+
 def test_a_list_that_is_not_there_is_said(tmp_path):
     with pytest.raises(RequestError, match="There is no file"):
         choose(exclude=tmp_path / "nothing.csv")

@@ -11,7 +11,7 @@ from tsugiki.cli.options import device_option, json_option, option, run_argument
 from tsugiki.cli.output import emit_json
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit_exactly, say, working
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.locale.messages import tr
 
 
@@ -29,7 +29,7 @@ def explain(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    if not photo.is_file():
+    if not photo.exists() or photo.is_dir():
         raise RequestError(tr("There is no photo {path}.", path=photo), allowed=tr("a photo"))
     with starting():
         from tsugiki.classifier.classifier import Classifier
@@ -40,7 +40,10 @@ def explain(
         target = check_picture(out or Path(f"{photo.stem}-why.png"), [photo])
         classifier = Classifier.load(run).to(pick_device(device))
     with working(tr("Looking for the evidence")):
-        found = explain_with_neighbours(classifier, photo, label=label, data=data)
+        try:
+            found = explain_with_neighbours(classifier, photo, label=label, data=data)
+        except UnreadablePhoto as fault:
+            raise DataError(tr("{path} cannot be read: {reason}", path=photo, reason=fault.what)) from fault
         found.save(target)
     if as_json:
         emit_json({"picture": target.as_posix(), **found.to_dict(classifier.classes)})

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,12 +96,37 @@ def _told(error: Exception, words: Sequence[str]) -> int:
     if isinstance(error, TsugikiError):
         complain(str(error))
         return error.exit_status
-    if isinstance(error, OSError):  # no space, no permission: the system says it best
-        complain(tr("The system refused: {detail}", detail=error))
+    if told := _of_the_machine(error):
+        complain(told)
         return 1
     what = tr("Something went wrong that should not: {kind}: {detail}", kind=type(error).__name__, detail=error)
     complain(what + "\n" + tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
     return 1
+
+
+def _of_the_machine(error: Exception) -> str:
+    """A sentence for what this machine lacks or refuses, whatever library ran into it; empty for faults of the program."""
+    detail = " ".join(str(error).split())[:300] or type(error).__name__
+    # Other libraries wrap the system's error, and each has an exception of its own for full memory.
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(detail):
+        cure = tr("close other programs, or lift the limit (ulimit -a shows it), and run the same command again")
+        return tr("There is not enough memory: {detail}", detail=detail) + "\n" + tr("  next: {cure}", cure=cure)
+    if isinstance(error, ImportError):
+        cure = tr("see to it that memory is free and the installation whole: pip check")
+        return tr("A library could not be loaded: {detail}", detail=detail) + "\n" + tr("  next: {cure}", cure=cure)
+    if isinstance(error, OSError) or _FROM_THE_SYSTEM.search(detail):  # no space, no permission: the system says it best
+        return tr("The system refused: {detail}", detail=detail)
+    if isinstance(error, RecursionError):
+        return tr("Something that was read is nested too deep.")
+    return ""
+
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|(can't|cannot|unable to|failed to|could not) (allocate|map|start new thread)|bad_alloc|bad allocation"
+    r"|os error 12\b",
+    re.IGNORECASE,
+)
+_FROM_THE_SYSTEM = re.compile(r"\(os error \d+\)|No space left on device|File too large|database or disk is full")
 
 
 def _application(words: Sequence[str]) -> typer.Typer:

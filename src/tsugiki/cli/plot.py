@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from tsugiki.cli.options import option, run_argument
 from tsugiki.cli.output import say_left_out
 from tsugiki.core.console import emit_exactly, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.core.regular_files import read_text
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -53,8 +55,13 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _history(run: Path) -> list[dict[str, str]]:
-    with _part(run, "history.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    from tsugiki.classifier.artefact import damaged
+
+    path = _part(run, "history.csv")
+    try:
+        return list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise damaged(path, str(error)) from error
 
 
 def _part(run: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tsugiki.core.arguments import ANY
 from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.core.regular_files import parse_json
 from tsugiki.locale.messages import tr
 
 AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
@@ -63,7 +64,7 @@ def _text(value: Any) -> str:
 
 def _model_arg_value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text
 

@@ -384,7 +384,7 @@ def stamp_of(path: Path | bytes) -> str:
     """
     try:
         state = os.stat(path)  # noqa: PTH116 (a million paths)
-    except OSError:
+    except (OSError, ValueError):  # the latter: a zero byte in the name
         return ""
     if time.time_ns() - state.st_ctime_ns < 50_000_000:
         return ""

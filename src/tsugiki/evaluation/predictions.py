@@ -20,6 +20,7 @@ from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
 from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
@@ -166,8 +167,11 @@ class Predictions:
         Raises:
             DataError: When the file is no such table.
         """
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
+        try:
+            text = read_text(path, encoding="utf-8-sig")
+            header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise _no_table(path, str(error)) from error
         first = len(_COLUMNS) + (_KNOWN in header[len(_COLUMNS) :][:1])  # runs of version 0.1.0 do not have it
         classes = tuple(name.removeprefix(_PROBABILITY) for name in header[first:])
         _check(path, header, rows, first)

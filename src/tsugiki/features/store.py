@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.files import cache_folder, write_atomically
+from tsugiki.core.regular_files import parse_json, read_text
 from tsugiki.data.photo_index import PhotoIndex, blocks_of, marks, seal_of
 from tsugiki.locale.messages import tr
 
@@ -103,13 +104,13 @@ class FeatureStore(PhotoIndex):
         """
         path = self.folder / f"{what}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.json"
         try:
-            seal, found = json.loads(path.read_text(encoding="utf-8"))
+            seal, found = parse_json(read_text(path))
             if seal == seal_of(what, about, found).hex():
                 return found
             self.say_damaged(1)
         except (FileNotFoundError, NotADirectoryError):
             pass
-        except (OSError, ValueError, TypeError, RecursionError):
+        except (OSError, ValueError, TypeError):
             self.say_damaged(1)
         found = compute()
         if self.on_disk:

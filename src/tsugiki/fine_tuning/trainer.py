@@ -187,7 +187,7 @@ class Trainer:
             total = self._summed(self.state.train_means)
             self.state.train_means = total if self.accelerator.is_main_process else RunningMeans()
         if self.accelerator.is_main_process:
-            self.checkpoints.save(self.state.to_checkpoint())
+            self.checkpoints.save_if_possible(self.state.to_checkpoint())
 
     def _begin(self, phase: Phase) -> None:
         self.model, self.batches = self.prepare(phase)

@@ -11,18 +11,20 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.devices import is_main_process
-from tsugiki.core.errors import ArtefactError, DataError, RequestError
-from tsugiki.core.files import atomic_folder, write_atomically, write_json
+from tsugiki.core.errors import ArtefactError, DataError, RequestError, TsugikiError
+from tsugiki.core.files import atomic_folder, cache_folder, write_atomically, write_json
 from tsugiki.evaluation.label_issues import read_decisions, write_suspects
 from tsugiki.evaluation.predictions import Predictions
 from tsugiki.locale.messages import first_few, listed, tr
@@ -178,6 +180,7 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
 
     Raises:
         RequestError: When the folder holds another run, or anything else, or cannot be written.
+        TsugikiError: When the run had to be saved elsewhere: where, and how to move it. No run is lost for a full disk.
     """
     target = Path(folder)
     if not is_main_process():
@@ -185,7 +188,43 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
     check_output_folder(target, overwrite=True)
     if isinstance(run, LoadedRun):
         return _copied(run, target, overwrite=overwrite)
-    name, findings = target.resolve().name, run.findings
+    try:
+        _write_run(run, target, name=target.resolve().name, overwrite=overwrite)
+    except OSError as fault:
+        save_elsewhere(run, target, fault)
+    return target
+
+
+def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
+    """Save a finished run where there is room, and say so: hours of work may be in it.
+
+    Args:
+        run: What would be lost.
+        target: Where it should have been.
+        fault: Why it cannot be there.
+
+    Raises:
+        TsugikiError: Always: where the run is now and how to move it; ``fault`` itself where no place could be written to.
+    """
+    name = target.resolve().name or "run"
+    for place in (target.absolute().parent, Path.cwd(), cache_folder(), Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108
+        if not place.is_dir():
+            continue
+        other = place / f"{name}-saved-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            _write_run(run, other, name=name)
+        except OSError:
+            continue
+        raise TsugikiError(
+            tr("The run could not be saved in {folder}: it is in {other}.", folder=target, other=other),
+            got=str(fault),
+            cure=tr("when there is room: mv {other} {folder}", other=typed(other), folder=typed(target)),
+        ) from fault
+    raise fault
+
+
+def _write_run(run: Run, target: Path, *, name: str, overwrite: bool = False) -> None:
+    findings = run.findings
     with atomic_folder(target) as temporary:
         run.classifier.save(temporary, proof=[run.samples.paths[row] for row in run.samples.held_out_rows])
         if not overwrite and _is_another(target, temporary):
@@ -196,7 +235,6 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
         _write_extra(temporary / REPORT, lambda: write_report(run, name=name))
         _write_extra(temporary / CARD, lambda: write_card(run, name=name))
-    return target
 
 
 def _copied(run: LoadedRun, target: Path, *, overwrite: bool) -> Path:

@@ -68,10 +68,10 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
             tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
         )
     gone = {row for row in rows if samples.names[row] in decisions.exclude}
-    moved = {row: decisions.relabel[samples.names[row]] for row in rows if row not in gone}
+    moved = {row: _known(decisions.relabel[samples.names[row]], samples.classes) for row in rows if row not in gone}
     labels = samples.labels.copy()
     for row, name in moved.items():
-        labels[row] = _class_called(name, samples.classes)
+        labels[row] = samples.classes.index(name)
     changed = replace(
         samples,
         labels=labels,
@@ -94,10 +94,11 @@ def _by_content(samples: Samples, now: dict[int, str]) -> list[Correction]:
     ]
 
 
-def _class_called(name: str, classes: tuple[str, ...]) -> int:
+def _known(name: str, classes: tuple[str, ...]) -> str:
+    name = name if name in classes else name.strip()  # a space that only a spreadsheet or a hand has put there
     if name not in classes:
         raise UnknownName(tr("There is no class {name} to put a photo into.", name=repr(name)), name=name, known=classes)
-    return classes.index(name)
+    return name
 
 
 def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:

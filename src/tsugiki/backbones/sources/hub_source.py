@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from tsugiki.backbones.sources.base import Recipe, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.backbones.weights_file import INDEX, shards_of
 from tsugiki.core.errors import RequestError, WeightsError
+from tsugiki.core.regular_files import read_json
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -97,10 +97,15 @@ def recipe(files: Files, model_args: Mapping[str, Any], own: Preprocess | None =
         WeightsError: When the repository is of no library that is known here.
     """
     config = _json(files.find(["config.json"]))
-    if "architecture" in config:
-        return _timm_recipe(files, config, model_args)
-    if "model_type" in config:
-        return _transformers_recipe(files, config, model_args, own)
+    try:
+        if "architecture" in config:
+            return _timm_recipe(files, config, model_args)
+        if "model_type" in config:
+            return _transformers_recipe(files, config, model_args, own)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise WeightsError(
+            tr("The settings of {repository} cannot be understood.", repository=files.name), got=repr(error)[:300]
+        ) from error
     raise WeightsError(
         tr("{repository} is of no library that is known here.", repository=files.name), allowed="timm, transformers"
     )
@@ -108,8 +113,8 @@ def recipe(files: Files, model_args: Mapping[str, Any], own: Preprocess | None =
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        document = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(
             tr("{path} is damaged.", path=path), got=str(error), cure=tr("delete it and fetch it again")
         ) from error

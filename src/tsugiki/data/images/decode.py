@@ -14,7 +14,6 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
 from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
+from tsugiki.core.regular_files import read_limited, read_regular
 from tsugiki.core.threads import SharedSetting
 from tsugiki.data.images.depth import (
     WHITE_IS_ZERO,
@@ -46,6 +46,9 @@ PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 
 MAX_PIXELS = 178_956_970
 """Photos with more pixels are refused before they are decoded (the limit at which Pillow itself gives up by default)."""
+
+MAX_BYTES = 8 * MAX_PIXELS + (1 << 20)
+"""Larger files are refused before they are read: so many bytes have as many pixels of 16 bits in each of 4 channels."""
 
 # Only formats that hold photographs and are told by their first bytes. Pillow reads more, among them some that start other
 # programs (EPS starts Ghostscript) and some without any mark, which take a text file for a picture.
@@ -148,10 +151,10 @@ def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     try:
         with _full_memory_told():
             if isinstance(source, str | os.PathLike):
-                return Path(source).read_bytes()
+                return read_regular(source, limit=MAX_BYTES)
             if source.seekable():
                 source.seek(0)
-            return source.read()
+            return read_limited(source, MAX_BYTES)
     except FileNotFoundError:
         raise UnreadablePhoto(tr("no such file")) from None
     except IsADirectoryError:

@@ -21,11 +21,19 @@ from typing import IO, NamedTuple
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
 from tsugiki.data.sources.zip_names import names_in
 from tsugiki.locale.messages import tr
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, NotImplementedError, ValueError, OverflowError),
+)
+"""What Python raises about a damaged archive."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,32 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
         UnsafeArchive: When a member would be written outside the folder, is a link or a device, or there is too much.
         DataError: When the archive is damaged, locked with a password, or no archive.
     """
+    _check_archive(path)
     folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-{_FORM}"
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             extract_archive(path, temporary, limits=limits)
     return folder
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no archive at all before all of it is read."""
+    try:
+        with open_regular(path, limit=Limits.size) as stream:
+            if zipfile.is_zipfile(stream):
+                return
+            with _opened_tar(stream) as archive:
+                if archive.next() is not None:
+                    return
+    except _DAMAGE as fault:
+        raise _not_unpacked(path, fault) from fault
+    raise _not_unpacked(path, DataError(tr("there is nothing in it")))
+
+
+def _not_unpacked(path: Path, fault: Exception) -> DataError:
+    # What the system says, without the path of the temporary folder.
+    reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+    return DataError(tr("The archive {path} cannot be unpacked.", path=path), got=str(reason)[:300])
 
 
 def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -> None:
@@ -115,8 +144,8 @@ def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -
                     budget.take(member.size)
                     _place(folder, parts, member)
                     tick(1, parts[-1])
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as fault:
-        raise DataError(tr("The archive {path} cannot be unpacked.", path=path), got=_reason(fault)) from fault
+    except _DAMAGE as fault:
+        raise _not_unpacked(path, fault) from fault
 
 
 def _reason(fault: Exception) -> str:
@@ -124,6 +153,11 @@ def _reason(fault: Exception) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
     return str(fault) or type(fault).__name__
+
+
+_LONGEST_PART = 255
+_LONGEST_NAME = 3000
+"""What file systems take, with room for the folder that it is unpacked into."""
 
 
 class _Budget:
@@ -160,6 +194,11 @@ def _safe_parts(name: str) -> list[str]:
         return []
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name) or "\x00" in name:
         raise UnsafeArchive(tr("The archive holds {name}, which would be written outside its folder.", name=repr(shown(name))))
+    if len(name) > _LONGEST_NAME or any(len(part.encode("utf-8", "replace")) > _LONGEST_PART for part in parts):
+        raise DataError(
+            tr("The archive holds {name}..., whose name is too long for a file.", name=repr(shown(name[:60]))),
+            allowed=tr("{part} bytes between slashes, {name} letters in all", part=_LONGEST_PART, name=_LONGEST_NAME),
+        )
     if not is_writable_text(name):
         raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
     return [part for part in parts if part not in {"", "."}]
@@ -251,8 +290,36 @@ def _zip_members(path: Path) -> Iterator[_Member]:
                 yield _Member(name, info.file_size, content)
 
 
+_PACKED = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz", b"\x5d\0\0": "r:xz"}
+"""How a packed tar begins."""
+
+
+class _Header(tarfile.TarInfo):
+    """A head of a member. A long name comes as a member of its own, which is read into memory: as large as it says it is."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _NAMES_AND_NOTES and self.size > 1 << 20:
+            raise tarfile.ReadError(tr("a name of {size} bytes", size=self.size))
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
+
+
+_NAMES_AND_NOTES = {
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+}
+
+
+def _opened_tar(stream: IO[bytes]) -> tarfile.TarFile:
+    """A tar archive, by its first bytes: trying each kind of packing in turn reads a file of zeros to its end."""
+    stream.seek(0)
+    head = stream.read(8)
+    stream.seek(0)
+    modes = [mode for mark, mode in _PACKED.items() if head.startswith(mark)]
+    return tarfile.open(fileobj=stream, mode=modes[0] if modes else "r:", tarinfo=_Header)  # type: ignore[call-overload,no-any-return]
+
+
 def _tar_members(path: Path) -> Iterator[_Member]:
-    with tarfile.open(path, "r:*") as archive:
+    with open_regular(path) as stream, _opened_tar(stream) as archive:
         for info in archive:
             if info.isdir():
                 yield _Member(info.name, 0, None)

@@ -16,6 +16,7 @@ from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
 from tsugiki.data.sources.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
@@ -152,7 +153,7 @@ def _is_present(folder: Path, order: _Order) -> bool:
             tr("{folder} is there already and holds no labelled photos.", folder=folder), got=fault.what, cure=elsewhere
         ) from fault
     record = _record(folder)
-    recorded = record.read_text(encoding="utf-8").partition(" ")[0] if record.is_file() else ""
+    recorded = read_text(record).partition(" ")[0] if record.is_file() else ""
     if order.sha256 and recorded and order.sha256 != recorded:
         raise RequestError(
             tr("{folder} is there already and came from another file.", folder=folder),

@@ -7,6 +7,7 @@ Letters: ``N`` photos.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -42,10 +43,11 @@ _NEVER_MEANT = frozenset(
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> tuple[list[str | int], str]:
+def natural(name: str) -> tuple[list[str | float], str]:
     """A sorting key: numbers inside names by value, letters whatever their case; equal ones by the exact name."""
-    pieces: list[str | int] = list(_DIGITS.split(name.casefold()))
-    pieces[1::2] = map(int, pieces[1::2])
+    pieces: list[str | float] = list(_DIGITS.split(name.casefold()))
+    # More digits than Python makes a number of are more than any number.
+    pieces[1::2] = (int(piece) if len(piece) <= 4000 else math.inf for piece in _DIGITS.findall(name.casefold()))
     return pieces, name
 
 

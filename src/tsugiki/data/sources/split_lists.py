@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.sources.split_words import split_in
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, in_a_row, listed, tr
@@ -102,9 +103,7 @@ def _places(photos: Sequence[str], inner: str) -> dict[str, int]:
 def _rows_named(path: Path, place: Mapping[str, int]) -> list[int]:
     """The rows that a list names; none where it is another kind of file."""
     try:
-        if path.stat().st_size > _LARGEST:
-            return []
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, limit=_LARGEST, encoding="utf-8-sig")
         lines = list(_names_in_json(json.loads(text))) if path.suffix == ".json" else text.splitlines()
     except (OSError, ValueError, RecursionError):
         return []
@@ -150,7 +149,7 @@ def _of_cub(photos: Sequence[str], walk: Walk, files: list[str]) -> ListedSplits
 
 def _numbered(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path, encoding="utf-8-sig").splitlines()
     except (OSError, ValueError):
         return {}
     return {number: value.strip() for number, _, value in (line.strip().partition(" ") for line in lines)}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from tsugiki.core.regular_files import open_regular
 from tsugiki.data.images.file_type import starts_like_a_picture
 from tsugiki.data.sources.listing import (
     PHOTO_SUFFIXES,
@@ -213,7 +214,7 @@ def _is_picture(entry: os.DirEntry[str]) -> bool:
     try:
         if not entry.is_file():
             return False
-        with open(entry.path, "rb") as stream:  # noqa: PTH123
+        with open_regular(entry.path) as stream:
             return starts_like_a_picture(stream.read(16))
     except OSError:
         return False

@@ -10,6 +10,7 @@ from typing import Any
 from tsugiki.core.console import progress
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.core.regular_files import open_regular
 from tsugiki.data.images.file_type import ending_of
 from tsugiki.data.sources.split_words import means_pictures
 from tsugiki.data.sources.tables.table_file import Table, cannot_be_read
@@ -33,7 +34,7 @@ def read_parquet(path: Path) -> Table:
         ) from None
     inside = None
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_regular(path) as stream, parquet.ParquetFile(stream) as file:
             schema = file.schema_arrow
             photos = next((name for name in schema.names if _holds_photos(schema.field(name))), None)
             others = [name for name in schema.names if name != photos and not _is_heavy(schema.field(name), photos)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.core.errors import RequestError
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.locale.messages import tr
 
@@ -73,7 +74,7 @@ def cannot_be_read(path: Path, reason: str) -> RequestError:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_text(path, encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise RequestError(
             tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
