@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tsugiki.core.console import say
+from tsugiki.core.devices import is_out_of_memory
 from tsugiki.core.errors import TsugikiError
-from tsugiki.core.memory import is_out_of_memory
 from tsugiki.features.engines.engine import FeatureBatch
 from tsugiki.locale.messages import tr
 
