@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from tsugiki.backbones.freezing import freeze
+from tsugiki.core.devices import is_out_of_memory
 from tsugiki.core.errors import RequestError, TsugikiError
-from tsugiki.core.memory import is_out_of_memory
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import Engines
 from tsugiki.features.engines.reference import weights_key

@@ -85,10 +85,10 @@ def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | 
         if all(isinstance(photo, str | os.PathLike) for photo in photos):
             return predict_files(predictor, [Path(photo) for photo in photos], top=top)
         return _predict_pictures(predictor, photos, top)
-    inputs = _inputs_or_problem(predictor, photos)
-    if isinstance(inputs, UnreadablePhoto):
-        raise inputs
-    return predictor.answer_head.answer(predictor.features_of_inputs([inputs]), [""], top=top)[0]
+    pixels = _inputs_or_problem(predictor, photos)
+    if isinstance(pixels, UnreadablePhoto):
+        raise pixels
+    return predictor.answer_head.answer(_features_of_arrays(predictor, [pixels]), [""], top=top)[0]
 
 
 def predict_files(

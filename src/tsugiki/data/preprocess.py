@@ -183,8 +183,9 @@ class Preprocess:
         return self.normalise(self.pixels(photo))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, for JSON; the usual ``halves`` is left out, as versions that had no other one expect."""
+        values = dataclasses.asdict(self)
+        return {key: value for key, value in values.items() if (key, value) != ("halves", "even")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:

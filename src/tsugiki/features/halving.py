@@ -6,14 +6,15 @@ Letters: ``B`` photos, ``D`` feature width.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tsugiki.core.console import say
+from tsugiki.core.devices import is_out_of_memory
 from tsugiki.core.errors import TsugikiError
-from tsugiki.core.memory import is_out_of_memory
 from tsugiki.features.engines.engine import FeatureBatch
 from tsugiki.locale.messages import tr
 
@@ -47,8 +48,6 @@ class Halving:
             self._halve(at_once)
 
     def _halve(self, at_once: int) -> None:
-        import torch
-
         if at_once == 1:
             raise TsugikiError(
                 tr("There is not enough memory to compute the features of one photo."),
@@ -58,5 +57,6 @@ class Halving:
             say(tr("Memory ran out at {count} photos at once: half as many are computed from now on.", count=at_once))
         self._most = at_once // 2
         gc.collect()
-        if torch.cuda.is_available():
+        torch = sys.modules.get("torch")  # an engine file answers without it
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()

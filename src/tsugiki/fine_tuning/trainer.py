@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import lone_photo
 from tsugiki.core.console import progress, say
-from tsugiki.core.memory import empty_cache, is_out_of_memory, out_of_memory
+from tsugiki.core.devices import empty_cache, is_out_of_memory
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.augmentation.views import Batch, ahead, epoch_order, steps_of, view_threads
 from tsugiki.fine_tuning.checkpoints import Checkpoints
@@ -29,7 +29,7 @@ from tsugiki.fine_tuning.kernels.prepared_model import PreparedModel
 from tsugiki.fine_tuning.layers import Phase, lr_factor, set_modes
 from tsugiki.fine_tuning.model_selection import NOT_SCORED, ValidationAnswers
 from tsugiki.fine_tuning.settings import FineTuneSettings
-from tsugiki.fine_tuning.state import Clock, Ema, Row, RunningMeans, TrainingState, finite, seed_step
+from tsugiki.fine_tuning.state import Clock, Ema, Row, RunningMeans, TrainingState, finite, out_of_memory, seed_step
 from tsugiki.fine_tuning.training_data import Batches
 from tsugiki.locale.messages import tr
 

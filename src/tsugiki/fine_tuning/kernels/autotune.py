@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import Tick, progress, say, working
-from tsugiki.core.memory import empty_cache, is_out_of_memory, out_of_memory
+from tsugiki.core.devices import empty_cache, is_out_of_memory
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, set_learning, set_modes
 from tsugiki.fine_tuning.settings import FineTuneSettings
-from tsugiki.fine_tuning.state import generators_kept
+from tsugiki.fine_tuning.state import generators_kept, out_of_memory
 from tsugiki.locale.messages import tr
 
 PLAIN = ComputeSettings()
