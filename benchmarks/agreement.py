@@ -22,8 +22,10 @@ from tsugiki.core.console import quiet
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.features.engines.engine import mean_cosine, reference_features
-from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
+from tsugiki.features.engines.engine import mean_cosine
+from tsugiki.features.engines.openvino_conversion import converted
+from tsugiki.features.engines.openvino_engine import OpenVINOEngine, native_precisions
+from tsugiki.features.engines.reference import reference_features
 from tsugiki.features.executor import EXACT, FAST
 from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureRows, FeatureStore
@@ -66,7 +68,7 @@ def cosines(backbone: Backbone, samples: Samples) -> list[str]:
     paths = samples.paths[:: max(1, len(samples) // 64)][:64]
     pixels = np.stack([read_pixels(path.read_bytes(), backbone.preprocess, fast=True).values.numpy() for path in paths])
     expected = reference_features(backbone, backbone.preprocess, pixels)
-    network = OpenVINONetwork(backbone, backbone.preprocess)
+    network = converted(backbone, backbone.preprocess)
     engines = (OpenVINOEngine(network, precision=precision) for precision in (*native_precisions(), "float32"))
     return [f"{mean_cosine(engine(pixels), expected):.5f}" for engine in engines]
 

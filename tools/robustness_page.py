@@ -29,6 +29,7 @@ SECTIONS = {
     "paths": "Paths and names",
     "pixels": "Pixels",
     "networks": "Networks, weights and their preprocessing",
+    "artefacts": "Saved runs, exported files and caches",
     "threads": "Threads, memory, processes",
     "surface": "What a person sees and types",
     "hostile": "Hostile input and sudden death",

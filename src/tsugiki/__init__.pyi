@@ -6,6 +6,7 @@ from .backbones.tables import summary as summary
 from .backbones.tinyvgg import TinyVGG as TinyVGG
 from .classifier.answer import Prediction as Prediction
 from .classifier.classifier import Classifier as Classifier
+from .classifier.load_predictor import load_predictor as load_predictor
 from .core.seeds import set_seeds as set_seeds
 from .data.augmentation.augment import Augmentation as Augmentation
 from .data.load import load as load
@@ -27,6 +28,8 @@ from .reporting.plots.summary_plot import plot_summary as plot_summary
 from .reporting.run_folder import save_run as save_run
 from .training.article_loop import evaluate_model as evaluate_model
 from .training.article_loop import train as train
+from .training.estimator import FeatureExtractor as FeatureExtractor
+from .training.estimator import TransferClassifier as TransferClassifier
 from .training.fit import FineTuning as FineTuning
 from .training.fit import fit as fit
 from .training.run import Run as Run

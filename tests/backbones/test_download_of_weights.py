@@ -168,6 +168,8 @@ class Hub(BaseHTTPRequestHandler):
 
     files: ClassVar[dict[str, bytes]] = {}
 
+    agents: ClassVar[list[str]] = []
+
     def do_HEAD(self):
         self._answer()
 
@@ -176,6 +178,7 @@ class Hub(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _answer(self):
+        self.agents.append(self.headers["User-Agent"])
         owner, name, _, _, file = self.path.strip("/").split("/")
         content = self.files.get(file, b"")
         known = (owner, name) == ("someone", "net")
@@ -210,6 +213,11 @@ def hub(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("hub")
+@pytest.mark.robust(
+    "hostile",
+    case="weights from the hub",
+    right="it is asked for files and told nothing of what else is installed or runs here",
+)
 def test_a_repository_of_the_hub_is_fetched_and_then_kept(monkeypatch):
     import timm
     import torch
@@ -217,12 +225,15 @@ def test_a_repository_of_the_hub_is_fetched_and_then_kept(monkeypatch):
 
     network = timm.create_model("test_resnet", num_classes=3)
     config = {"architecture": "test_resnet", "num_classes": 3, "pretrained_cfg": {"input_size": [3, 64, 64], "license": "mit"}}
+    monkeypatch.setattr(Hub, "agents", [])
     monkeypatch.setattr(
         Hub, "files", {"config.json": json.dumps(config).encode(), "model.safetensors": save(network.state_dict())}
     )
     backbone = load_backbone("hub:someone/net")
     assert torch.equal(backbone.head.weight, network.fc.weight)
     assert backbone.origin.licence == "mit"
+    assert Hub.agents
+    assert not [agent for agent in Hub.agents if "torch" in agent or "agent/" in agent]
     monkeypatch.setattr(Hub, "files", {})
     assert load_backbone("hub:someone/net").origin == backbone.origin
 

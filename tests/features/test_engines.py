@@ -19,11 +19,11 @@ from tsugiki.features.engines.engine import (
     EQUAL,
     NEAR,
     mean_cosine,
-    reduced_precision,
-    reference_features,
     worst_difference,
 )
-from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork, native_precisions
+from tsugiki.features.engines.openvino_conversion import converted
+from tsugiki.features.engines.openvino_engine import OpenVINOEngine, native_precisions
+from tsugiki.features.engines.reference import reduced_precision, reference_features
 from tsugiki.features.engines.torch_engine import TorchEngine
 
 SMALL = Preprocess(size=(64, 64), resize=64)
@@ -51,7 +51,7 @@ def backbone(request, nae):
 
 @pytest.fixture(scope="module")
 def network(backbone):
-    return OpenVINONetwork(backbone, SMALL)
+    return converted(backbone, SMALL)
 
 
 ENGINES = [
@@ -232,7 +232,7 @@ def test_engines_that_cannot_be_are_refused(nae):
     with pytest.raises(RequestError, match="auto, openvino, torch"):
         Engines(nae, SMALL, name="onnx")
     elsewhere = SimpleNamespace(parameters=lambda: iter([torch.empty(1, device="meta")]))
-    with pytest.raises(RequestError, match="--device cpu"):
+    with pytest.raises(RequestError, match="engine='openvino' device='cpu'"):
         Engines(elsewhere, SMALL, name="openvino")
 
 

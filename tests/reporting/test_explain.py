@@ -31,7 +31,7 @@ def near(run, tmp_path_factory):
 
 
 def test_the_nearest_photos_are_the_nearest_of_all_training_photos(run, near):
-    from tsugiki.features.extract import features_of_files
+    from tsugiki.features.file_features import features_of_files
 
     paths = [run.samples.paths[row] for row in [run.samples.held_out_rows[0], *run.samples.train_rows]]
     vectors, _ = features_of_files(run.classifier.backbone, run.classifier.preprocess, paths)

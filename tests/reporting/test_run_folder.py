@@ -22,7 +22,7 @@ def test_everything_is_there(saved):
     _, folder = saved
     assert {entry.name for entry in folder.iterdir()} == {
         "classifier.json", "weights.safetensors", "history.csv", "evaluation.json", "predictions.csv", "suspects.csv",
-        "report.html", "README.md",
+        "report.html", "README.md", "engine",
     }  # fmt: skip
 
 
@@ -50,8 +50,24 @@ def test_the_suspects_come_back_as_decisions(saved):
 def test_an_interrupted_save_leaves_the_old_run(saved, monkeypatch):
     run, folder = saved
     before = (folder / "report.html").read_bytes()
-    monkeypatch.setattr("tsugiki.reporting.run_folder.write_card", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tsugiki.reporting.run_folder.write_card", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         save_run(run, folder)
     assert (folder / "report.html").read_bytes() == before
     assert [entry.name for entry in folder.parent.iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.robust("networks", case="a report that cannot be made", right="said; the run itself is saved")
+def test_extras_never_lose_a_finished_run(saved, monkeypatch, tmp_path, capsys):
+    run, _ = saved
+    monkeypatch.setattr("tsugiki.reporting.run_folder.write_report", lambda *_, **__: 1 / 0)
+    folder = save_run(run, tmp_path / "run")
+    assert {"classifier.json", "weights.safetensors", "evaluation.json", "README.md"} <= {
+        entry.name for entry in folder.iterdir()
+    }
+    assert not (folder / "report.html").exists()
+    assert "report.html could not be made" in capsys.readouterr().err

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tsugiki.classifier.answer import AnswerHead, Unknown
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
-from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.files import atomic_path, recover_folder, sha256_of, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 FORMAT = "tsugiki-classifier"
@@ -35,10 +39,15 @@ _NEW_WEIGHTS = f"{WEIGHTS}.new"
 UNKNOWN_REFERENCE = "unknown.reference"
 """The name of the training photos' features among the weights."""
 
+_TOLD_OF_A_RUN = ("evaluation.json", "predictions.csv", "report.html")
+"""What a run folder says about its classifier: untrue beside another one."""
+
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
-def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None]) -> Path:
+def write_artefact(
+    folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None], *, overwrite: bool = False
+) -> Path:
     """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
 
     The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
@@ -49,13 +58,19 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         folder: Made when it is not there.
         description: What the classifier is; format, schema and library versions are added.
         save_weights: Writes the weights to a path.
+        overwrite: Whether another classifier may be there; one with the same weights always may.
+
+    Raises:
+        RequestError: When another classifier is there, or what a run says about another one.
+        OSError: When the disk cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / _NEW_WEIGHTS
-    with atomic_path(new) as temporary:
+    with atomic_path(new) as temporary, _disk_told(temporary):
         save_weights(temporary)
     digest = sha256_of(new)
     try:
+        _refuse_another(folder, digest, overwrite=overwrite)
         write_json(folder / DESCRIPTION, _complete(description, digest))
     finally:  # an interruption too: the file on disk knows on which side of it we are
         if _digest_in(folder / DESCRIPTION) == digest:
@@ -65,7 +80,36 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
     return folder
 
 
+def _refuse_another(folder: Path, digest: str, *, overwrite: bool) -> None:
+    """Refuse to take the place of a classifier with other weights that somebody may still need."""
+    told = sorted(name for name in _TOLD_OF_A_RUN if (folder / name).exists())
+    if overwrite and not told:
+        return
+    if not (folder / DESCRIPTION).exists() or _digest_in(folder / DESCRIPTION) == digest:
+        return
+    raise RequestError(
+        tr("{folder} holds another classifier: it would be replaced.", folder=folder),
+        allowed=tr("a new folder, or {argument} to replace what is there", argument=argument("overwrite", value=True)),
+        got=tr("a run: {names} tell of another classifier", names=", ".join(told)) if told else DESCRIPTION,
+        cure=tr("name another folder, as {folder}", folder=typed(folder.with_name(f"{folder.name}-2"))),
+    )
+
+
+@contextmanager
+def _disk_told(path: Path) -> Iterator[None]:
+    """Within this block what the system refuses to the writer of safetensors is told as the system's own error."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    from importlib import metadata  # who only reads does not wait for it
+
     trained = {"trained": description["trained"]}
     rest = {name: value for name, value in description.items() if name != "trained"}
     versions = {name: metadata.version(name) for name in _LIBRARIES}
@@ -75,8 +119,8 @@ def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
 def _digest_in(path: Path) -> str | None:
     """The digest of the weights that a description names, if there is a description."""
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        description = read_json(path)
+    except (OSError, ValueError):
         return None
     return description.get("weights_sha256") if isinstance(description, dict) else None
 
@@ -88,6 +132,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         RequestError: When there is no such folder.
         ArtefactError: When it is no classifier of this program, or of a newer version of it.
     """
+    recover_folder(folder)
     if not folder.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=folder),
@@ -101,8 +146,8 @@ def read_description(folder: Path) -> dict[str, Any]:
             got=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or tr("an empty folder"),
         )
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        description = read_json(path)
+    except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
@@ -126,10 +171,28 @@ def read_answer_head(folder: Path) -> AnswerHead:
     description = read_description(folder)
     arrays = read_weights(folder, description, only=("head.weight", "head.bias", UNKNOWN_REFERENCE))
     with damage_told(folder):
-        weight, bias = arrays["head.weight"], arrays["head.bias"]
-        unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
-        temperature = read_temperature(description)
-        return AnswerHead(tuple(description["classes"]), weight, bias, temperature, unknown)
+        return answer_head_of(description, arrays)
+
+
+def answer_head_of(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> AnswerHead:
+    """What answers from features ``[B, D]``.
+
+    Args:
+        description: Of the run.
+        arrays: ``head.weight`` ``[K, D]``, ``head.bias`` ``[K]`` and, where unknown photos are told, ``unknown.reference``
+            ``[M, D]``.
+
+    Raises:
+        KeyError: When something is missing.
+        ValueError: When something has an impossible value or shape.
+    """
+    # A classifier may have been saved in 16 bits: answers are computed in more.
+    weight, bias = (np.asarray(arrays[name], np.float32) for name in ("head.weight", "head.bias"))
+    classes = tuple(description["classes"])
+    if weight.ndim != 2 or bias.shape != (len(weight),) or len(classes) != len(weight):
+        raise ValueError(f"head.weight {list(weight.shape)}, head.bias {list(bias.shape)}, {len(classes)} classes")
+    unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+    return AnswerHead(classes, weight, bias, read_temperature(description), unknown)
 
 
 def read_temperature(description: Mapping[str, Any]) -> float:
@@ -159,7 +222,7 @@ def read_unknown(description: dict[str, Any] | None, reference: npt.NDArray[Any]
         return None
     if reference.ndim != 2 or reference.shape[1] != width:
         raise ValueError(f"{UNKNOWN_REFERENCE} {list(reference.shape)}")
-    found = Unknown(reference, **description)
+    found = Unknown(np.asarray(reference, np.float16), **description)
     return replace(found, threshold=float(found.threshold), false_reject_rate=float(found.false_reject_rate))
 
 
@@ -175,9 +238,25 @@ def read_weights(
     try:
         with safe_open(path, framework=framework) as stored:
             names = [name for name in stored.keys() if not only or name in only]  # noqa: SIM118 (not a mapping)
-            return {name: stored.get_tensor(name) for name in names}
-    except SafetensorError as error:
+            if framework != "numpy":
+                return {name: stored.get_tensor(name) for name in names}
+            kinds = {name: stored.get_slice(name).get_dtype() for name in names}
+            return {
+                name: _of_bfloat16(path, name) if kind == "BF16" else stored.get_tensor(name) for name, kind in kinds.items()
+            }
+    except (SafetensorError, TypeError) as error:  # TypeError: a number format that NumPy does not have
         raise damaged(path, str(error)) from error
+
+
+def _of_bfloat16(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """An array of bfloat16, which NumPy does not have: the upper halves of float32."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(length))[name]
+        start, end = entry["data_offsets"]
+        stream.seek(8 + length + start)
+        halves = np.frombuffer(stream.read(end - start), "<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
 
 
 @contextmanager
@@ -197,12 +276,21 @@ def _weights_file(folder: Path, description: Mapping[str, Any]) -> Path:
     """The file whose content the description names; where a save was killed, it has not been moved into its place yet."""
     present = [path for path in (folder / WEIGHTS, folder / _NEW_WEIGHTS) if path.is_file()]
     for path in present:
-        if sha256_of(path) == description.get("weights_sha256"):
+        if _is_whole(path) and sha256_of(path) == description.get("weights_sha256"):
             return path
     raise damaged(
         folder / WEIGHTS,
         tr("its content is not what {name} says", name=DESCRIPTION) if present else tr("the file is missing"),
     )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is as long as its own head says; only such a file is read to its end."""
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
 
 
 def damaged(path: Path, reason: str) -> ArtefactError:

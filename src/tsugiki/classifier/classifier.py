@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -19,6 +20,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating, freeze
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
+from tsugiki.backbones.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,
@@ -31,11 +33,14 @@ from tsugiki.classifier.artefact import (
     read_weights,
     write_artefact,
 )
+from tsugiki.classifier.engine_writer import write_engine
 from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
+from tsugiki.core.methods import done_by
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.extract import features_of_files
+from tsugiki.features.file_features import features_of_files
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "efficientnet_b0"
@@ -97,6 +102,11 @@ class Classifier(nn.Module):
         return self.head.weight.device
 
     @property
+    def network(self) -> Backbone:
+        """What computes features: the backbone."""
+        return self.backbone
+
+    @property
     def answer_head(self) -> AnswerHead:
         """What turns features into answers, as it is now."""
         weight, bias = (tensor.detach().cpu().float().numpy() for tensor in (self.head.weight, self.head.bias))
@@ -116,13 +126,17 @@ class Classifier(nn.Module):
         with evaluating(self):
             return features_of_files(self.backbone, self.preprocess, paths)
 
+    def features_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Features ``[B, D]`` of photos at the network's size, uint8 ``[B, 3, H, W]``."""
+        return self.features_of_inputs(self.preprocess.normalise(torch.from_numpy(pixels)))
+
     def features_of_inputs(self, inputs: torch.Tensor | Sequence[torch.Tensor]) -> Floats:
         """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""
+        self.backbone.check_precision()
         batch = inputs if isinstance(inputs, torch.Tensor) else torch.stack([*inputs])
+        compute = Halving(lambda part: self.backbone.features(part.to(self.device)).float().cpu().numpy())
         with evaluating(self), torch.inference_mode(), full_precision():
-            parts = [self.backbone.features(part.to(self.device)) for part in torch.split(batch, _BATCH)]
-            features: Floats = torch.cat(parts).float().cpu().numpy()
-        return features
+            return np.concatenate([compute(part) for part in torch.split(batch, _BATCH)])
 
     def predict(self, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
         """Answer for a photo, several, or a folder of them.
@@ -143,8 +157,44 @@ class Classifier(nn.Module):
         """
         return predict(self, photos, top=top)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``classifier.json`` and ``weights.safetensors`` into ``folder``, whole or not at all; returns the folder."""
+    def explain(self, photo: str | Path, *, label: str | None = None, data: Any = None) -> Any:
+        """Why a photo is answered as it is: what the network sees of it, and which parts speak for the answer.
+
+        Args:
+            photo: A file.
+            label: The class to explain; the answer's when left out.
+            data: What the classifier was trained on (a path or ``Samples``): adds the training photos most like this one.
+
+        Returns:
+            An explanation: a notebook shows its picture, ``.save("why.png")`` writes it, ``.prediction`` is the answer.
+
+        Raises:
+            UnreadablePhoto: When the photo cannot be read.
+            UnknownName: When there is no such class.
+        """
+        return done_by("reporting.plots.explanation_plot:explain_with_neighbours")(self, photo, label=label, data=data)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False, proof: Sequence[Path] = ()) -> Path:
+        """Write the classifier into ``folder``, whole or not at all; returns the folder.
+
+        ``classifier.json`` and ``weights.safetensors`` are the classifier. ``engine/`` is what answers without PyTorch; it is
+        left out, and that is said, where it cannot be made or does not answer the same.
+
+        Args:
+            folder: Made when it is not there. What else is in it stays.
+            overwrite: Whether it may hold another classifier, which is replaced.
+            proof: Photos that it has not learned from, to compare the engine's answers on; odd ones are drawn besides.
+
+        Raises:
+            RequestError: When it holds another classifier or another one's run, or when the network was changed since it was
+                built: it would come back without the change.
+        """
+        if changed := self.backbone.changed_since_built():
+            raise RequestError(
+                tr("This network was changed after it was built, and loading would build it without the change."),
+                got=", ".join(changed[:6]),
+                cure=tr("undo the change, or say it as an argument: load_backbone(NAME, model_args={...})"),
+            )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
@@ -152,7 +202,9 @@ class Classifier(nn.Module):
         def save_weights(path: Path) -> None:
             save_file(_without_shared_memory(tensors), path, metadata={"format": "pt"})
 
-        return write_artefact(Path(folder), self._description(), save_weights)
+        place = write_artefact(Path(folder), self._description(), save_weights, overwrite=overwrite)
+        write_engine(place, self.backbone, self.preprocess, self.answer_head, photos=proof)
+        return place
 
     def _description(self) -> dict[str, Any]:
         unknown = self.unknown
@@ -181,12 +233,14 @@ class Classifier(nn.Module):
             classifier = cls._rebuilt(description)
             tensors = read_weights(place, description, framework="pt")
             reference = tensors.pop(UNKNOWN_REFERENCE, None)
-            known = None if reference is None else reference.numpy()
+            known = None if reference is None else reference.to(torch.float16).numpy()
             classifier.unknown = read_unknown(description["unknown"], known, classifier.head.in_features)
         try:
             classifier.load_state_dict(tensors)
         except RuntimeError as error:
             raise damaged(place / WEIGHTS, textwrap.shorten(str(error), 300)) from error
+        if broken := not_finite(classifier):
+            raise damaged(place / WEIGHTS, tr("values that are no finite numbers in {names}", names=", ".join(broken[:3])))
         return classifier
 
     @classmethod

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
@@ -25,20 +26,45 @@ from tsugiki.data.sources.folders import photos_in
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.locale.messages import tr
 
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
+    from tsugiki.features.engines.engine import EngineChoice
+
 _BATCH = 32
 
 
 class Predictor(Protocol):
-    """What can be asked: photos to features, and features to answers."""
+    """What can be asked: photos to features, and features to answers. A classifier is one, its engine another."""
 
-    preprocess: Preprocess
+    @property
+    def preprocess(self) -> Preprocess:
+        """From a photo to the network's input."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the ``K`` classes, in the order of the logits."""
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """How the classifier was trained, plain values."""
+
+    @property
+    def network(self) -> Backbone | EngineChoice:
+        """What :func:`tsugiki.features.extract.extract` computes features with."""
 
     @property
     def answer_head(self) -> AnswerHead:
         """What turns features into answers."""
 
+    @property
+    def estimated_temperature(self) -> float | None:
+        """The temperature, or ``None`` where none could be estimated in training."""
+
     def features_of_files(self, paths: Sequence[Path]) -> tuple[Floats, dict[int, str]]:
         """Exact features ``[B, D]`` of files, and the problems, by position, of those that cannot be read."""
+
+    def features_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Features ``[B, D]`` of photos at the network's size, uint8 ``[B, 3, H, W]``."""
 
     def features_of_inputs(self, inputs: Any) -> Floats:
         """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""
@@ -59,10 +85,10 @@ def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | 
         if all(isinstance(photo, str | os.PathLike) for photo in photos):
             return predict_files(predictor, [Path(photo) for photo in photos], top=top)
         return _predict_pictures(predictor, photos, top)
-    prediction = _predict_pictures(predictor, [photos], top)[0]
-    if prediction.problem:
-        raise UnreadablePhoto(prediction.problem)
-    return prediction
+    inputs = _inputs_or_problem(predictor, photos)
+    if isinstance(inputs, UnreadablePhoto):
+        raise inputs
+    return predictor.answer_head.answer(predictor.features_of_inputs([inputs]), [""], top=top)[0]
 
 
 def predict_files(
@@ -104,19 +130,29 @@ def _predict_pictures(predictor: Predictor, pictures: Sequence[Any], top: int) -
     for start in range(0, len(pictures), _BATCH):
         part = pictures[start : start + _BATCH]
         names = [str(picture) if isinstance(picture, str | os.PathLike) else "" for picture in part]
-        inputs = [_inputs_or_problem(predictor, picture) for picture in part]
-        good = {at: found for at, found in enumerate(inputs) if not isinstance(found, str)}
+        found = [_inputs_or_problem(predictor, picture) for picture in part]
+        pixels = {at: one for at, one in enumerate(found) if isinstance(one, np.ndarray)}
+        inputs = {at: one for at, one in enumerate(found) if not isinstance(one, np.ndarray | UnreadablePhoto)}
         answered: dict[int, Prediction] = {}
-        if good:
-            features = predictor.features_of_inputs([*good.values()])
-            found = predictor.answer_head.answer(features, [names[at] for at in good], top=top)
-            answered = dict(zip(good, found, strict=True))
-        answers += [answered.get(at) or _unreadable(names[at], str(inputs[at])) for at in range(len(part))]
+        for rows, compute in ((pixels, _features_of_arrays), (inputs, _features_of_tensors)):
+            if rows:
+                features = compute(predictor, [*rows.values()])
+                told = predictor.answer_head.answer(features, [names[at] for at in rows], top=top)
+                answered |= dict(zip(rows, told, strict=True))
+        answers += [answered.get(at) or _unreadable(names[at], _in_one_line(found[at])) for at in range(len(part))]
     return answers
 
 
+def _features_of_arrays(predictor: Predictor, pixels: list[Any]) -> Floats:
+    return predictor.features_of_pixels(np.stack(pixels))
+
+
+def _features_of_tensors(predictor: Predictor, inputs: list[Any]) -> Floats:
+    return predictor.features_of_inputs(inputs)
+
+
 def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
-    """One picture as the network's input, a tensor ``[3, H, W]``, or why it cannot be read."""
+    """One picture as pixels uint8 ``[3, H, W]``, or the tensor ``[3, H, W]`` that it is, or the :class:`UnreadablePhoto`."""
     if _is_tensor(picture):
         return _checked_inputs(predictor, picture, dimensions=3)
     if not isinstance(picture, str | os.PathLike | Image.Image | np.ndarray | bytes) and not hasattr(picture, "read"):
@@ -126,9 +162,15 @@ def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
             got=type(picture).__name__,
         )
     try:
-        return predictor.preprocess(open_photo(picture))
+        return predictor.preprocess.array(open_photo(picture))
     except UnreadablePhoto as fault:
+        return fault
+
+
+def _in_one_line(fault: UnreadablePhoto) -> str:
+    if not fault.allowed:
         return fault.what
+    return tr("{what} (allowed: {allowed}; got: {got})", what=fault.what, allowed=fault.allowed, got=fault.got)
 
 
 def _predict_tensor(predictor: Predictor, inputs: Any, top: int) -> Prediction | list[Prediction]:
@@ -147,5 +189,12 @@ def _checked_inputs(predictor: Predictor, inputs: Any, *, dimensions: int) -> An
             allowed=f"float [B, 3, {height}, {width}]",
             got=f"{inputs.dtype} {list(inputs.shape)}",
             cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
+        )
+    broken = [row for row, photo in enumerate(inputs.reshape(-1, 3, height, width)) if not bool(photo.isfinite().all())]
+    if broken:
+        raise RequestError(
+            tr("This tensor holds values that are no finite numbers (NaN or infinity)."),
+            got=tr("{count} photos: {rows}", count=len(broken), rows=", ".join(map(str, broken[:6]))),
+            cure=tr("look at what made it: a division by zero, or a photo that could not be read"),
         )
     return inputs.float()

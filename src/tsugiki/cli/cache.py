@@ -11,20 +11,23 @@ from tsugiki.locale.messages import tr
 
 
 def cache(
-    clear: Annotated[bool, option("", tr("throw all stored features away"), "--clear")] = False,
+    clear: Annotated[bool, option("", tr("throw all stored features and engines away"), "--clear")] = False,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Show, or clear, the feature store."""
+    """Show, or clear, the feature store and the engines."""
+    from tsugiki.features.engines import compiled_cache
     from tsugiki.features.store import FeatureStore
 
     if clear:
-        freed = FeatureStore.clear()
+        freed = FeatureStore.clear() + compiled_cache.clear()
         emit(json.dumps({"freed_bytes": freed}) if as_json else tr("Freed: {size} MB", size=f"{freed / 1e6:.1f}"))
         return
     store = FeatureStore()
     size, photos, vectors = store.size()
+    engines = compiled_cache.size()
     if as_json:
-        emit(json.dumps({"folder": str(store.folder), "bytes": size, "photos": photos, "vectors": vectors}))
+        numbers = {"bytes": size, "photos": photos, "vectors": vectors, "engine_bytes": engines}
+        emit(json.dumps({"folder": str(store.folder), **numbers}))
         return
     emit(
         tr(
@@ -35,3 +38,4 @@ def cache(
             size=f"{size / 1e6:.1f}",
         )
     )
+    emit(tr("{folder}: compiled networks, {size} MB", folder=compiled_cache.folder(), size=f"{engines / 1e6:.1f}"))

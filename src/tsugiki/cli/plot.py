@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tsugiki.cli.options import option, run_argument
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.output import say_left_out
+from tsugiki.core.console import emit_exactly, typed
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.core.regular_files import read_text
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -48,12 +51,17 @@ def _save(figure: Figure, path: Path) -> None:
     from tsugiki.reporting.plots.figures import save_picture
 
     save_picture(figure, path)
-    emit(str(path))
+    emit_exactly(str(path))
 
 
 def _history(run: Path) -> list[dict[str, str]]:
-    with _part(run, "history.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    from tsugiki.classifier.artefact import damaged
+
+    path = _part(run, "history.csv")
+    try:
+        return list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise damaged(path, str(error)) from error
 
 
 def _part(run: Path, name: str) -> Path:
@@ -70,11 +78,11 @@ def _part(run: Path, name: str) -> Path:
 
 
 def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
-    from tsugiki.evaluation.predictions import Predictions
+    from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions
     from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
     rows = Predictions.from_csv(_part(run, "predictions.csv"))
-    held_out = rows.of("test" if "test" in rows.splits else "val").scored()
+    held_out = rows.of(next(split for split in ("test", "val", OUT_OF_FOLD, *rows.splits) if split in rows.splits)).scored()
     found = _found(_listed(data), held_out.names)
     tiles = []
     for row in _some(sorted(found), count, seed):
@@ -92,7 +100,7 @@ def _found(listing: Listing, names: tuple[str, ...]) -> dict[int, Path]:
     found = {row: places[name] for row, name in enumerate(names) if name in places}
     if not found:
         raise DataError(
-            tr("None of the run's held-out photos is in {folder}.", folder=listing.root),
+            tr("None of the photos that the run was judged on is in {folder}.", folder=listing.root),
             allowed=", ".join(names[:3]),
             got=", ".join(listing.names[:3]),
         )
@@ -125,7 +133,7 @@ def _readable(path: Path, name: str) -> Image | None:
     try:
         return open_photo(path)
     except UnreadablePhoto as error:
-        say(tr("Left out: {name}: {reason}", name=name, reason=error.what))
+        say_left_out([(name, error.what)])
         return None
 
 

@@ -18,16 +18,16 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from tsugiki.core.devices import usable_cores
-from tsugiki.core.errors import DataError, UnreadablePhoto
+from tsugiki.core.devices import torch_threads, usable_cores, use_torch_threads
+from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.data.images.decode import content_digest, read_content, strict_pillow
 from tsugiki.data.images.pixels import FRAME, Pixels, View, read_pixels
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import Engine, FeatureBatch
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 _FIRST = 8  # photos that are decoded first, to choose the engine on
@@ -101,7 +101,7 @@ class PixelReader:
         enough = threading.Event()
 
         def read() -> None:
-            torch.set_num_threads(1)
+            use_torch_threads(1)
             for position in todo[:_AHEAD]:
                 if enough.is_set():
                     return
@@ -109,7 +109,7 @@ class PixelReader:
                     with suppress(UnreadablePhoto, DataError):  # its worker will say so
                         decoded[position] = self.read(position)
 
-        threads = torch.get_num_threads()
+        threads = torch_threads()
         helper = threading.Thread(target=in_context(read), name="decoding ahead")
         # What decoding changes for the whole process is changed here, once: an engine's own silence about warnings lies inside.
         with strict_pillow():
@@ -119,7 +119,7 @@ class PixelReader:
             finally:
                 enough.set()
                 helper.join()
-                torch.set_num_threads(threads)
+                use_torch_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,9 @@ class ChunkWorker:
 
     def __init__(self, reader: PixelReader, engine: Engine, decoded: dict[int, Pixels], width: int) -> None:
         self._reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
+        self._engine_within_memory = Halving(engine)
         self._lanes = threading.Semaphore(engine.lanes)
-        self._all_threads = torch.get_num_threads()
+        self._all_threads = torch_threads()
         self.batch_size = engine.batch_size
         self.workers = usable_cores() + (engine.lanes == 1)
 
@@ -159,19 +160,33 @@ class ChunkWorker:
                 good[position] = decoded or self._reader.read(position)
             except UnreadablePhoto as fault:
                 problems[position] = fault.what
-        vectors = self._compute(good) if good else np.empty((0, self._width), np.float32)
+        vectors = self._finite(self._compute(good), good) if good else np.empty((0, self._width), np.float32)
         return Chunk(list(good), vectors, [pixels.facts for pixels in good.values()], problems)
 
     def _compute(self, photos: dict[int, Pixels]) -> FeatureBatch:
-        pixels = np.stack([photo.values.numpy() for photo in photos.values()])
+        pixels = np.stack([photo.array for photo in photos.values()])
         with self._lanes:
             if self._engine.lanes > 1:
-                return self._engine(pixels)
-            torch.set_num_threads(self._all_threads)  # the one that computes may use every core
+                return self._engine_within_memory(pixels)
+            use_torch_threads(self._all_threads)  # the one that computes may use every core
             try:
-                return self._engine(pixels)
+                return self._engine_within_memory(pixels)
             finally:
-                torch.set_num_threads(1)
+                use_torch_threads(1)
+
+    def _finite(self, vectors: FeatureBatch, photos: dict[int, Pixels]) -> FeatureBatch:
+        """The same vectors; raises ``TsugikiError`` where one is no finite number: nothing can be learned from it."""
+        bad = [position for position, vector in zip(photos, vectors, strict=True) if not np.isfinite(vector).all()]
+        if not bad:
+            return vectors
+        half = self._engine.precision == "float16"  # which holds no number above 65,504
+        raise TsugikiError(
+            tr("The features of {path} are no finite numbers.", path=self._reader.paths[bad[0]]),
+            got=tr("engine {name}, {precision}", name=self._engine.name, precision=self._engine.precision),
+            cure=tr("--engine torch --device cpu, which holds larger numbers")
+            if half
+            else tr("other weights, or another backbone"),
+        )
 
 
 Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]
@@ -180,7 +195,7 @@ Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]
 
 def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk, None, None]:
     """The executor for one machine; few chunks are under way at a time, so memory does not grow."""
-    threads = torch.get_num_threads()
+    threads = torch_threads()
     waiting = _chunks(positions, worker.batch_size)
     pool = ContextThreadPool(worker.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
@@ -194,7 +209,7 @@ def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(threads)
+        use_torch_threads(threads)
 
 
 def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
@@ -203,4 +218,4 @@ def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def _one_thread_each() -> None:
-    torch.set_num_threads(1)
+    use_torch_threads(1)

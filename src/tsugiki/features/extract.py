@@ -5,35 +5,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from tsugiki.backbones.backbone import Backbone
-from tsugiki.core.console import progress, quiet, say
+from tsugiki.core.console import progress, say
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
+from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
+from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.samples import Samples
-from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
-from tsugiki.features.engines.engine import FeatureBatch
+from tsugiki.data.samples import Samples, settled
+from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
+from tsugiki.features.file_features import engines_of
 from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
 from tsugiki.locale.messages import tr
 
-_PIXELS = 1
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
+
+_PIXELS = 2
 """Goes up whenever a photo's pixels come out otherwise than before: see data/images and data/preprocess.py.
 
 Features of other pixels are other features, so the number is a part of every space's key."""
+
+_ATTEMPTS = 3  # what another process has cleared away meanwhile is computed once more
 
 _KEEP_EVERY = 2.0  # seconds: what an interruption can cost
 
@@ -47,24 +52,31 @@ class FeatureSettings:
         views: Augmented views per training photo, besides the photo itself.
         store: Where features are kept; by default in the program's cache.
         executor: Who decodes and computes; by default threads of this process.
+        exact: Whether photos to learn from are computed as exactly as those that are answered, and therefore once where each
+            is both; augmented views never are.
     """
 
     engine: EngineName = "auto"
     views: int = 0
     store: FeatureStore | None = None
     executor: Executor = in_threads
+    exact: bool = False
 
 
 def extract(
-    samples: Samples, backbone: Backbone, *, preprocess: Preprocess | None = None, settings: FeatureSettings | None = None
+    samples: Samples,
+    backbone: Backbone | EngineChoice,
+    *,
+    preprocess: Preprocess | None = None,
+    settings: FeatureSettings | None = None,
 ) -> FeatureTable:
     """Compute, or find in the store, the features of all photos; photos that cannot be read are left out, and said.
 
-    Photos that are learned from are computed fast, all others exactly, as predictions are.
+    Photos that are learned from are computed fast (unless ``settings.exact``), all others exactly, as predictions are.
 
     Args:
         samples: Photos; copies of one another are computed once.
-        backbone: Its weights must not change meanwhile.
+        backbone: Its weights must not change meanwhile. Or who says what computes the features of one that is not here.
         preprocess: Instead of the backbone's own.
         settings: How.
 
@@ -74,40 +86,67 @@ def extract(
     """
     settings = settings or FeatureSettings()
     extractor = Extractor(backbone, preprocess, settings)
-    computed, drawn = 0, samples.splits
+    way = EXACT if settings.exact else FAST
+    extractor.store.drop_rows_without_facts(samples.digests)
+    computed, drawn = 0, len(samples)
     while True:
         rows = {"train": samples.train_rows, "held_out": samples.held_out_rows, "val": samples.val_rows}
-        found = {name: extractor(samples.take(rows[name]), FAST if name == "train" else EXACT) for name in rows}
+        found = {name: extractor(samples.take(rows[name]), way if name == "train" else EXACT) for name in rows}
         computed += sum(part.computed for part in found.values())
         unreadable = {rows[name][at]: reason for name, part in found.items() for at, reason in part.problems.items()}
-        if not unreadable:
+        if unreadable:
+            for row, reason in sorted(unreadable.items()):
+                say(tr("Left out: {name}: {reason}", name=visible(samples.names[row], one_line=True), reason=reason))
+            samples = samples.without_unreadable(unreadable)
+            continue
+        table = _table(extractor, samples, found, computed)
+        before, samples = samples, _settled(table)
+        table = replace(table, samples=samples)
+        if samples.splits == before.splits:
             break
-        for row, reason in sorted(unreadable.items()):
-            say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
-        samples = samples.without_unreadable(unreadable)
-    if len(samples) < len(drawn) and samples.draw is not None:
+    if samples.draw is not None and len(samples) < drawn:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
-    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision) or [found["train"]]
+    table = replace(table, samples=_with_remarks(samples, table.facts))
+    if not settings.views:
+        return table
+    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
+    vectors = FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train]))
+    return replace(table, train=vectors, computed=computed + sum(part.computed for part in train))
+
+
+def _table(extractor: Extractor, samples: Samples, found: Mapping[str, Extracted], computed: int) -> FeatureTable:
+    """The photos themselves, without augmented views."""
+    train = found["train"]
     return FeatureTable(
         samples,
-        train=FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train])),
+        train=FeatureRows(train.space.vectors(), train.rows),
         val=found["val"].vectors(),
         held_out=found["held_out"].vectors(),
         facts=extractor.store.facts(samples.digests),
-        computed=computed + (sum(part.computed for part in train) if settings.views else 0),
-        memory=Memory(extractor.store, extractor.about(samples, found["train"].precision)),
+        computed=computed,
+        memory=Memory(extractor.store, extractor.about(samples, train.precision)),
     )
 
 
-def weights_key(backbone: Backbone) -> str:
-    """A digest of a backbone's architecture and of every parameter and buffer it holds now."""
-    digest = hashlib.sha256()
-    digest.update(f"{backbone.spec.architecture} {sorted(backbone.spec.model_args.items())}".encode())
-    for name, tensor in sorted(backbone.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _settled(table: FeatureTable) -> Samples:
+    """The samples, held out anew where the draw had parted near copies: they are known by their features only."""
+    samples = table.samples
+    if samples.draw is None or samples.draw.settled or table.duplicates is None:
+        return samples
+    together = settled(samples, [(pair.first, pair.second) for pair in table.duplicates])
+    for sentence in together.decisions:
+        if sentence not in samples.decisions:
+            say(sentence)
+    return together
+
+
+def _with_remarks(samples: Samples, facts: Sequence[PhotoFacts | None]) -> Samples:
+    """With what was noted while the photos were decoded, now or earlier; it is said once."""
+    remarks = {name: fact.remarks for name, fact in zip(samples.names, facts, strict=True) if fact is not None}
+    new = [sentence for sentence in sentences(remarks) if sentence not in samples.warnings]
+    for sentence in new:
+        say(f"- {sentence}")
+    return replace(samples, warnings=(*samples.warnings, *new))
 
 
 @dataclass
@@ -139,19 +178,22 @@ class Extractor:
     Called with photos, it computes those features that are not in the store yet.
 
     Args:
-        backbone: Its weights must not change meanwhile.
+        backbone: Its weights must not change meanwhile. Or who says what computes the features of one that is not here.
         preprocess: Instead of the backbone's own.
         settings: Engine, store and executor.
     """
 
     def __init__(
-        self, backbone: Backbone, preprocess: Preprocess | None = None, settings: FeatureSettings | None = None
+        self,
+        backbone: Backbone | EngineChoice,
+        preprocess: Preprocess | None = None,
+        settings: FeatureSettings | None = None,
     ) -> None:
         settings = settings or FeatureSettings()
         self.store = settings.store or FeatureStore()
-        self._engines = Engines(backbone, preprocess or backbone.preprocess, name=settings.engine)
+        self._engines = engines_of(backbone, preprocess, settings.engine)
         self._executor = settings.executor
-        self._key = weights_key(backbone)
+        self._key = self._engines.key
 
     def about(self, samples: Samples, precision: str) -> str:
         """What comparing the photos by their features depends on."""
@@ -179,6 +221,13 @@ class Extractor:
             DataError: When a file changed while it was being looked at.
             TsugikiError: When the store cannot be used, or was cleared meanwhile.
         """
+        for _ in range(_ATTEMPTS):
+            found = self._extracted(samples, way, precision)
+            if all(row >= 0 or position in found.problems for position, row in enumerate(found.rows)):
+                return found
+        raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
+
+    def _extracted(self, samples: Samples, way: Way, precision: str) -> Extracted:
         keys = [way.view.row_key(digest) for digest in samples.digests]
         stored = self._most_complete(keys, way, precision)
         todo = _first_of_each(stored.rows, keys)
@@ -187,7 +236,7 @@ class Extractor:
         if not decoded:  # everything is stored, but for what cannot be read
             stored.problems = _for_all_copies(problems, samples.digests)
             return stored
-        first = np.stack([pixels.values.numpy() for pixels in decoded.values()])
+        first = np.stack([pixels.array for pixels in decoded.values()])
         # With another precision than theirs, the stored ones would have to be computed again.
         known = int((stored.rows >= 0).sum())
         like = stored.precision if known and len(todo) <= max(known, CONVERTING_PAYS_FROM) else ""
@@ -196,16 +245,13 @@ class Extractor:
         space = self._space(way, engine.precision)
         todo = [row for row in _first_of_each(space.rows_of(keys), keys) if row not in problems]
         keeper = _Keeper(self.store, space, samples.digests, keys)
-        chunks = self._executor(todo, ChunkWorker(reader, engine, decoded, self._engines.backbone.num_features))
+        chunks = self._executor(todo, ChunkWorker(reader, engine, decoded, self._engines.num_features))
         with progress(tr("Looking at photos"), len(todo)) as tick, keeper, closing(chunks):
             for chunk in chunks:
                 keeper.take(chunk)
                 tick(len(chunk.positions) + len(chunk.problems), "")
         problems = _for_all_copies(problems | keeper.problems, samples.digests)
-        found = Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
-        if any(row < 0 and position not in problems for position, row in enumerate(found.rows)):
-            raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
-        return found
+        return Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
 
     def _space(self, way: Way, precision: str) -> Space:
         parts = {
@@ -214,7 +260,7 @@ class Extractor:
             "pixels": f"{'reference' if way.exact else 'fast'}/{_PIXELS}",
             "precision": precision,
         }
-        return self.store.space(parts, self._engines.backbone.num_features)
+        return self.store.space(parts, self._engines.num_features)
 
     def _most_complete(self, keys: Sequence[str], way: Way, precision: str) -> Extracted:
         """The stored features that cover most photos, whatever engine they came from."""
@@ -275,27 +321,3 @@ class _Keeper:
             self.computed += len(positions)
         self._pending = []
         self._kept_at = time.monotonic()
-
-
-def features_of_files(backbone: Backbone, preprocess: Preprocess, paths: Sequence[Path]) -> tuple[FeatureBatch, dict[int, str]]:
-    """Exact features of files, computed now and kept nowhere.
-
-    Returns:
-        ``[N, D]`` float32, zeros for files that cannot be read; and their problems, by position.
-    """
-    reader, engines = PixelReader(paths, (), preprocess, EXACT), Engines(backbone, preprocess)
-    vectors = np.zeros((len(paths), backbone.num_features), np.float32)
-    decoded, problems = reader.read_first(range(len(paths)))
-    if decoded:
-        first = np.stack([pixels.values.numpy() for pixels in decoded.values()])
-        # A person who asks for an answer did not ask how it is computed.
-        with quiet(), reader.reading_ahead(range(len(paths)), decoded):
-            engine = engines.choose(first, exact=True, count=len(paths))
-        worker = ChunkWorker(reader, engine, decoded, backbone.num_features)
-        chunks = in_threads([row for row in range(len(paths)) if row not in problems], worker)
-        with progress(tr("Looking at photos"), len(paths)) as tick, closing(chunks):
-            for chunk in chunks:
-                vectors[chunk.positions] = chunk.vectors
-                problems.update(chunk.problems)
-                tick(len(chunk.positions) + len(chunk.problems), "")
-    return vectors, problems

@@ -30,7 +30,7 @@ class Memory:
     about: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Photos that count, with their features.
 
@@ -51,6 +51,10 @@ class FeatureTable:
     facts: list[PhotoFacts | None]
     computed: int
     memory: Memory | None = None
+
+    def __repr__(self) -> str:
+        views = f", {self.views} views of each training photo" if self.views > 1 else ""
+        return f"<FeatureTable: {self.train.width} features{views}; {self.samples!r}>"
 
     @property
     def views(self) -> int:
@@ -86,7 +90,7 @@ class FeatureTable:
         """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
         if len(self.samples) > _MOST_COMPARED:
             return None
-        return [Pair(*values) for values in self.remembered("copies-2", self._compared)]
+        return [Pair(*values) for values in self.remembered("copies-3", self._compared)]
 
     def groups_of(self, rows: Sequence[int]) -> Ints:
         """What must not be separated when something is learned from some of the photos and judged on others.
@@ -114,5 +118,6 @@ class FeatureTable:
 
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.perceptual_hash for fact in self.facts], np.int64)
-        pairs = find_duplicates(Prints(self.samples.digests, hashes, self.every, self.samples.splits))
+        samples = self.samples
+        pairs = find_duplicates(Prints(samples.digests, hashes, self.every, samples.splits, samples.labels))
         return [list(dataclasses.astuple(pair)) for pair in pairs]

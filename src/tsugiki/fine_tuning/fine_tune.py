@@ -28,7 +28,7 @@ from tsugiki.core.processes import accelerator_on, decided
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, distance, threshold_at
-from tsugiki.features.extract import weights_key
+from tsugiki.features.engines.reference import weights_key
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.checkpoints import Checkpoints, working_folder

@@ -13,7 +13,8 @@ from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.evaluation.out_of_distribution import nearest
-from tsugiki.features.extract import FeatureSettings, extract, features_of_files
+from tsugiki.features.extract import FeatureSettings, extract
+from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.seen_photos import LEARNED, seen_before
 from tsugiki.locale.messages import tr

@@ -12,12 +12,15 @@ from typing import Any
 
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
+from tsugiki.data.splits import is_uneven
+from tsugiki.evaluation.headline import is_worth_nothing, never_answered_sentence
+from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.inspection.findings import Findings
 from tsugiki.reporting.pages import charts, sentences
 from tsugiki.reporting.pages.descriptions import history_descriptions, learning_descriptions, score_descriptions
 from tsugiki.reporting.pages.gallery import Gallery, mistakes_in
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page, said_to_reader
-from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_sentences
+from tsugiki.reporting.pages.training_sentences import is_fine_tuned, is_weighted, training_sentences
 from tsugiki.training.run import Run
 
 _MATRIX_UP_TO = 12
@@ -36,7 +39,7 @@ def write_report(run: Run, *, name: str) -> str:
     """
     evaluation = run.evaluation
     mistakes = mistakes_in(run.predictions.of(evaluation["split"]).scored())
-    glance = _glance(evaluation, run.findings)
+    glance = _glance(run)
     return render_page(
         "report.html.j2",
         f"{name} · tsugiki",
@@ -44,6 +47,7 @@ def write_report(run: Run, *, name: str) -> str:
         say=_sentences(run, name),
         glance=glance,
         states=states_of(glance),
+        worth_nothing=is_worth_nothing(evaluation),
         charts=_charts(run),
         evaluation=evaluation,
         classes=evaluation["classes"],
@@ -69,8 +73,11 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **sentences.calibration_sentences(evaluation, run.classifier.notes),
             **sentences.out_of_distribution_sentences(run.classifier),
             **sentences.duplicate_sentences(evaluation, findings, samples.splits),
-            **sentences.label_issue_sentences(findings),
-            **sentences.learning_curve_sentences(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
+            **sentences.learning_curve_sentences(
+                findings.curve, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
+            ),
+            "balance": sentences.balance_sentence(samples, weighted=is_weighted(run.classifier.notes)),
             **training_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
@@ -78,21 +85,34 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
     )
 
 
-def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str, str]]:
-    """The sentences to know before any number is used, each with a mark: fine, look, or open."""
-    leaks = evaluation["leaks"]
+def _glance(run: Run) -> list[dict[str, str]]:
+    """The sentences to know before any number is used, each with a mark: fine, look, or open.
+
+    What is close to guessing gets no tick: nothing that such a classifier says about itself or the photos is a good sign.
+    """
+    evaluation, findings = run.evaluation, run.findings
+    leaks = None if evaluation["split"] == OUT_OF_FOLD else evaluation["leaks"]
+    failed = evaluation["near_chance"]
     against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[evaluation["majority_guess"]["verdict"]]
     given_away = any(one.suspicious for one in findings.shortcuts)
-    sure = any(one.confident for one in findings.suspects)
     states = [
-        ("against", "score", against),
+        ("against", "score", "look" if failed else against),
+        *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
-        ("suspects_short", "suspects", "look" if sure else "fine" if findings.examined else "open"),
+        ("balance", "data", "look" if is_uneven(sentences.class_counts(run.samples)) else "fine"),
+        ("suspects_short", "suspects", suspects_state(findings)),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),
     ]
-    return [{"key": key, "to": to, "state": state} for key, to, state in states]
+    return [{"key": key, "to": to, "state": "open" if failed and state == "fine" else state} for key, to, state in states]
+
+
+def suspects_state(findings: Findings) -> str:
+    """Whether labels deserve a ``look``, are ``fine``, or ``open``: nobody could judge them, or only by guessing."""
+    if any(one.confident for one in findings.suspects):
+        return "look"
+    return "fine" if findings.examined and not findings.head_near_chance else "open"
 
 
 def states_of(glance: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from huggingface_hub import constants, errors, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -20,6 +21,7 @@ from tsugiki.backbones.sources.weights_download import unreachable, why_unreacha
 from tsugiki.core.console import say
 from tsugiki.core.errors import UnknownName, WeightsError
 from tsugiki.core.http import not_written
+from tsugiki.core.threads import SharedSetting
 from tsugiki.locale.messages import tr
 
 _LINE_BROKE = (OSError, errors.HTTPError)  # type: ignore[attr-defined]  # the HTTP client's own, whichever the hub uses
@@ -80,10 +82,25 @@ def _place_by_hand(repository: str, filename: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / (revision or "main") / filename
 
 
+@contextlib.contextmanager
+def _made_silent() -> Iterator[None]:
+    told = constants.HF_HUB_DISABLE_TELEMETRY
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_TELEMETRY = told
+
+
+_without_telemetry = SharedSetting(_made_silent)
+"""Within this block the hub is asked for the file and told nothing of what else is installed or runs here."""
+
+
 def _fetch(repository: str, filename: str, name: str) -> Path | None:
     repository_id, revision = _split(repository)
     try:
-        return Path(hf_hub_download(repository_id, filename, revision=revision))
+        with _without_telemetry():
+            return Path(hf_hub_download(repository_id, filename, revision=revision))
     except GatedRepoError as error:
         raise WeightsError(
             tr("{repository} asks you to accept its licence first.", repository=repository),

@@ -3,7 +3,7 @@
 The reference is :func:`tsugiki.data.images.decode.open_photo` and :class:`tsugiki.data.preprocess.Preprocess`, both Pillow;
 what is predicted and what is scored goes through it. The fast path is for the photos one learns from: libjpeg-turbo decodes (in
 a fraction of the size when the photo is much larger than needed) and PyTorch resizes with its vectorised antialiased kernel.
-Odd files (not RGB, not JPEG, damaged) always go through the reference.
+Odd files (not RGB, not JPEG, damaged, warned of by the decoder) always go through the reference, which does not import PyTorch.
 
 Letters: ``H`` x ``W`` the network's input, ``h`` x ``w`` a photo.
 """
@@ -14,22 +14,23 @@ import functools
 import io
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from tsugiki.data.images.decode import content_digest, open_photo, strict_pillow
+from tsugiki.data.images.jpeg import JPEG_START, decode_jpeg
+from tsugiki.data.images.remarks import note, noting
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import MOST_RESIZED, Preprocess
 
-_JPEG_START = b"\xff\xd8\xff"
+if TYPE_CHECKING:
+    import torch
+
 _MARGIN = 2  # a decoder that scales must leave this many times the pixels that the resize ends with
-_RGB = 3  # what the decoder calls it
 _TORCH_MODES = {"bicubic", "bilinear"}  # what PyTorch can antialias
 
 
@@ -73,10 +74,17 @@ FRAME = View()
 
 @dataclass(frozen=True)
 class Pixels:
-    """A photo as a network's input: ``values`` uint8 ``[3, H, W]``, and its facts."""
+    """A photo as a network's input: ``array`` uint8 ``[3, H, W]``, and its facts."""
 
-    values: torch.Tensor
+    array: npt.NDArray[np.uint8]
     facts: PhotoFacts
+
+    @property
+    def values(self) -> torch.Tensor:
+        """``array`` as a tensor ``[3, H, W]`` of the same memory."""
+        import torch
+
+        return torch.from_numpy(self.array)
 
 
 def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: View = FRAME) -> Pixels:
@@ -94,23 +102,22 @@ def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: Vie
     Raises:
         UnreadablePhoto: With the reason.
     """
-    photo = None
-    if fast:
-        with strict_pillow():
-            photo = _fast_decode(content, preprocess)
-    if photo is None:
-        return _reference(content, preprocess, view)
-    return _framed(photo, preprocess, view, content)
+    with noting() as remarks:
+        photo = None
+        if fast:
+            with strict_pillow():
+                photo = _fast_decode(content, preprocess)
+        pixels = _reference(content, preprocess, view) if photo is None else _framed(photo, preprocess, view, content)
+    return replace(pixels, facts=replace(pixels.facts, remarks=tuple(remarks)))
 
 
 def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     photo = open_photo(content)
-    facts = _facts(_to_tensor(photo.resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0)), *photo.size)
+    facts = _facts(_channels_first(photo.resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
-        photo, preprocess = photo.crop(_box(part, *photo.size)), replace(preprocess, fit="squash")
-    values = preprocess.pixels(photo)
-    return Pixels(_mirrored(values, content, view), facts)
+        photo, preprocess = photo.crop(_box(part, *photo.size)), preprocess.squashed()
+    return Pixels(_mirrored(preprocess.array(photo), content, view), facts)
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,10 @@ class _Decoded:
 
 def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
     """The photo if the fast path can be sure to see what the reference sees, else nothing."""
-    if not content.startswith(_JPEG_START) or preprocess.interpolation not in _TORCH_MODES:
+    if not content.startswith(JPEG_START) or preprocess.interpolation not in _TORCH_MODES:
         return None
+    import torch
+
     try:
         header = Image.open(io.BytesIO(content), formats=("JPEG",))
         width, height = header.size
@@ -132,29 +141,14 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
             return None
         if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
             return None
+        least = (0, 0)
         if min(width / wide, height / high) >= 2 * _MARGIN:
             header.draft("RGB", (_MARGIN * wide, _MARGIN * high))
-            return _Decoded(_to_tensor(header), width, height)
-        decode = _jpeg_decoder()
-        return _Decoded(_to_tensor(header) if decode is None else decode(content), width, height)
+            least = (header.height, header.width)
+        values = decode_jpeg(content, least)
+        return None if values is None else _Decoded(torch.from_numpy(values).permute(2, 0, 1), width, height)
     except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them stumble over)
         return None  # the reference says what is wrong, in words
-
-
-@functools.cache
-def _jpeg_decoder() -> Callable[[bytes], torch.Tensor] | None:
-    """The decoder of torchvision, a third faster than Pillow's; nothing once torchvision drops it, as it has announced."""
-    import torchvision  # noqa: F401 (registers the operator)
-
-    if not hasattr(torch.ops.image, "decode_jpeg"):
-        return None
-
-    def decode(content: bytes) -> torch.Tensor:
-        encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)  # a tensor must own memory it may write to
-        photo: torch.Tensor = torch.ops.image.decode_jpeg(encoded, _RGB, False)  # noqa: FBT003 (an operator has no keywords)
-        return photo
-
-    return decode
 
 
 def _framed(photo: _Decoded, preprocess: Preprocess, view: View, content: bytes) -> Pixels:
@@ -169,13 +163,15 @@ def _framed(photo: _Decoded, preprocess: Preprocess, view: View, content: bytes)
         facts_from = _resize(values, (high, wide), preprocess.interpolation)
         framed = _cut(facts_from, preprocess)
     small = _resize(facts_from, (32, 32), "bilinear")
-    return Pixels(_mirrored(framed, content, view), _facts(small, photo.width, photo.height))
+    return Pixels(_mirrored(framed.numpy(), content, view), _facts(small.numpy(), photo.width, photo.height))
 
 
 def _resize(values: torch.Tensor, size: tuple[int, int], interpolation: str) -> torch.Tensor:
     """uint8 ``[3, h, w]`` to ``[3, *size]``, antialiased."""
     if tuple(values.shape[1:]) == size:
         return values
+    from torch.nn import functional
+
     return functional.interpolate(values[None], size=size, mode=interpolation, antialias=True)[0]
 
 
@@ -185,6 +181,8 @@ def _cut(values: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     left, top, right, bottom = preprocess.crop_box(values.shape[2], values.shape[1])
     if left >= 0 and top >= 0:
         return values[:, top:bottom, left:right]
+    import torch
+
     colour = torch.tensor(preprocess.fill_colour, dtype=torch.uint8).view(3, 1, 1)
     frame = colour.expand(3, height, width).clone()
     kept = values[:, max(top, 0) : bottom, max(left, 0) : right]
@@ -193,9 +191,9 @@ def _cut(values: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     return frame
 
 
-def _mirrored(values: torch.Tensor, content: bytes, view: View) -> torch.Tensor:
+def _mirrored(pixels: npt.NDArray[np.uint8], content: bytes, view: View) -> npt.NDArray[np.uint8]:
     mirrored = view.number > 0 and view.mirrored(content_digest(content))
-    return values.flip(2) if mirrored else values
+    return np.ascontiguousarray(pixels[:, :, ::-1]) if mirrored else pixels
 
 
 def _box(part: tuple[float, float, float, float], width: int, height: int) -> tuple[int, int, int, int]:
@@ -204,15 +202,34 @@ def _box(part: tuple[float, float, float, float], width: int, height: int) -> tu
 
 
 def _to_tensor(photo: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(photo)).permute(2, 0, 1)
+    import torch
+
+    return torch.from_numpy(_channels_first(photo))
 
 
-def _facts(small: torch.Tensor, width: int, height: int) -> PhotoFacts:
+def _channels_first(photo: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.array(photo).transpose(2, 0, 1)
+
+
+def _facts(small: npt.NDArray[np.uint8], width: int, height: int) -> PhotoFacts:
     """Facts of a photo from its whole frame at 32 x 32 pixels, uint8 ``[3, 32, 32]``."""
-    values = small.numpy().astype(np.float32)  # [3, 32, 32]
+    values = small.astype(np.float32)  # [3, 32, 32]
     red, green, blue = (float(value) for value in values.mean(axis=(1, 2)))
+    _note_darkness(values)
     grey = 0.299 * values[0] + 0.587 * values[1] + 0.114 * values[2]
     return PhotoFacts(width, height, (red, green, blue), perceptual_hash(grey))
+
+
+_NEARLY_BLACK = 20
+
+
+def _note_darkness(values: npt.NDArray[np.float32]) -> None:
+    """Say of ``[3, 32, 32]`` that there is little to see."""
+    darkest, brightest = values.min(axis=(1, 2)), values.max(axis=(1, 2))
+    if (darkest == brightest).all():
+        note("blank")
+    elif brightest.max() <= _NEARLY_BLACK:
+        note("dark", int(brightest.max()))
 
 
 _SIDE = 8

@@ -1,24 +1,23 @@
-"""The contract of an engine, and the checks that every engine must pass before its features count.
+"""The contract of an engine, and the checks that every engine must pass before its features count. Nothing here needs PyTorch.
 
 Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
-from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.freezing import evaluating
-from tsugiki.core.devices import full_precision, one_thread
 from tsugiki.data.preprocess import Preprocess
 
 PixelBatch = npt.NDArray[np.uint8]
 FeatureBatch = npt.NDArray[np.float32]
+EngineName = Literal["auto", "openvino", "torch"]
+
+CONVERTING_PAYS_FROM = 48
+"""Photos: converting a network for OpenVINO takes about a second, in which PyTorch computes as many."""
 
 ALIKE = 0.999
 """Mean cosine with float32 PyTorch that an engine for learning must reach."""
@@ -50,34 +49,35 @@ class Engine(Protocol):
         ...
 
 
-class Normalised(nn.Module):
-    """A backbone that takes uint8 pixels: normalisation is part of its graph, so that pixels travel as bytes.
+class EngineChoice(Protocol):
+    """Who says which engine computes the features of one network.
 
-    Args:
-        backbone: In evaluation mode.
-        preprocess: For mean and standard deviation.
+    Attributes:
+        preprocess: From a photo to the network's input.
     """
 
-    def __init__(self, backbone: Backbone, preprocess: Preprocess) -> None:
-        super().__init__()
-        self.backbone = backbone
-        device = next(backbone.parameters()).device
-        self.mean = torch.tensor(preprocess.mean, device=device).view(1, 3, 1, 1) * 255
-        self.std = torch.tensor(preprocess.std, device=device).view(1, 3, 1, 1) * 255
+    preprocess: Preprocess
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features ``[B, D]`` of uint8 ``[B, 3, H, W]``."""
-        features: torch.Tensor = self.backbone((pixels.float() - self.mean) / self.std)
-        return features
+    @property
+    def key(self) -> str:
+        """A digest of the network's architecture and weights: part of the key that features are stored under."""
+        ...
 
+    @property
+    def num_features(self) -> int:
+        """``D``."""
+        ...
 
-def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: PixelBatch) -> FeatureBatch:
-    """What every engine is compared with: plain float32 PyTorch, ``[B, D]``."""
-    device = next(backbone.parameters()).device
-    # A few photos are done before a second thread has woken up; on a busy machine the two would wait for each other.
-    with evaluating(backbone), torch.inference_mode(), full_precision(), one_thread():
-        inputs = preprocess.normalise(torch.from_numpy(pixels).to(device)).to(memory_format=torch.channels_last)
-        return backbone.features(inputs).float().cpu().numpy()
+    def choose(self, sample: PixelBatch, *, exact: bool, count: int, like: str = "") -> Engine:
+        """The engine to use.
+
+        Args:
+            sample: The first photos, uint8 ``[B, 3, H, W]``.
+            exact: Whether the features are reported (float32) or learned from (16-bit arithmetic will do).
+            count: How many photos are to come.
+            like: A precision to prefer: the one of stored features that these will stand beside.
+        """
+        ...
 
 
 def mean_cosine(first: FeatureBatch, second: FeatureBatch) -> float:
@@ -102,22 +102,3 @@ def worst_difference(features: FeatureBatch, expected: FeatureBatch) -> float:
 
 def _comparable(first: FeatureBatch, second: FeatureBatch) -> bool:
     return first.shape == second.shape and bool(np.isfinite(first).all() and np.isfinite(second).all())
-
-
-def reduced_precision(device: torch.device) -> str:
-    """The precision that an engine on ``device`` has when it may use 16-bit arithmetic."""
-    return name_of(reduced_dtype(device))
-
-
-def name_of(dtype: torch.dtype | None) -> str:
-    """What a precision is called; float32 where none is named."""
-    return str(dtype or torch.float32).removeprefix("torch.")
-
-
-def reduced_dtype(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type that makes this device faster, if any."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "mps":
-        return torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None  # noqa: SLF001 (no public question)

@@ -1,119 +1,126 @@
-"""The OpenVINO engine: the fastest way through a convolutional network on a processor.
+"""The OpenVINO engine: the fastest way through a convolutional network on a processor. Nothing here needs PyTorch.
 
-The network is traced once and compiled per precision. Each lane is one core with a compiled copy of its own, so that a core
-decodes photos and computes their features in turn, and no two ever wait for each other.
+A network is compiled per precision; what was compiled once is kept for later processes. Each lane is one core with a
+copy of its own, so that a core decodes photos and computes their features in turn, and no two ever wait for each other.
+
+Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.freezing import evaluating
-from tsugiki.core.devices import one_thread, usable_cores
-from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines.engine import FeatureBatch, Normalised, PixelBatch
+from tsugiki.core.devices import usable_cores
+from tsugiki.features.engines import compiled_cache
+from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
+from tsugiki.features.engines.openvino_import import openvino_module
 
-_BATCH = 8
 _HINTS = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}
 
 
 class OpenVINONetwork:
-    """A backbone in OpenVINO's form, to be compiled for one precision or several.
+    """A network in OpenVINO's form, to be compiled for one precision or several.
+
+    It takes uint8 pixels ``[B, 3, H, W]`` of RGB and gives features ``[B, D]``; it takes exactly ``B`` photos at once.
 
     Args:
-        backbone: On the CPU.
-        preprocess: For the size of the input and the normalisation.
-
-    Raises:
-        Exception: Whatever the conversion of a network that OpenVINO cannot take raises.
+        model: Gives the network; asked only where no compiled form of it is kept.
+        shape: ``(B, 3, H, W)``.
+        digest: Says which network this is: the same digest, the same numbers. Without one nothing is kept.
     """
 
-    def __init__(self, backbone: Backbone, preprocess: Preprocess) -> None:
-        # The front end is used directly: `openvino.convert_model` would report the conversion to its maker.
-        from openvino import Type
-        from openvino.frontend import FrontEndManager
-        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    def __init__(self, model: Callable[[], Any], shape: tuple[int, ...], *, digest: str = "") -> None:
+        self._give = model
+        self.shape = shape
+        self.digest = digest
 
-        shape = [_BATCH, 3, *preprocess.size]
-        with warnings.catch_warnings(), evaluating(backbone), _constants(backbone), one_thread():
-            warnings.simplefilter("ignore")  # tracing is deprecated in favour of an exporter that takes five times as long
-            example = torch.zeros(shape, dtype=torch.uint8)
-            decoder = TorchScriptPythonDecoder(_traced(Normalised(backbone, preprocess).eval(), example))
-            front_end = FrontEndManager().load_by_framework("pytorch")
-            self.model = front_end.convert(front_end.load(decoder))
-        self.model.inputs[0].get_node().set_element_type(Type.u8)
-        self.model.reshape({0: shape})
+    @classmethod
+    def read(
+        cls, path: Path, shape: tuple[int, ...], *, digest: str = "", check: Callable[[], None] = lambda: None
+    ) -> OpenVINONetwork:
+        """The network in an ``.xml`` file and the ``.bin`` file beside it; when they are needed they are checked and opened."""
+
+        def model() -> Any:
+            check()
+            return _core().read_model(path)
+
+        return cls(model, shape, digest=digest)
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The network itself."""
+        return self._give()
 
 
 class OpenVINOEngine:
     """Features by OpenVINO on the CPU.
 
     Args:
-        network: The converted backbone.
+        network: In OpenVINO's form.
         precision: One that :func:`native_precisions` names, or ``float32``.
+        lanes: How many threads may call at the same time; by default one per core.
     """
 
     name = "openvino"
-    batch_size = _BATCH
 
-    def __init__(self, network: OpenVINONetwork, *, precision: str) -> None:
+    def __init__(self, network: OpenVINONetwork, *, precision: str, lanes: int = 0) -> None:
         self.precision = precision
-        self.lanes = usable_cores()
+        self.lanes = lanes or usable_cores()
+        self.batch_size = network.shape[0]
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": self.lanes,
-            "INFERENCE_NUM_THREADS": self.lanes,
+            "INFERENCE_NUM_THREADS": usable_cores(),
         }
-        self._compiled = _core().compile_model(network.model, "CPU", settings)
+        self._compiled = _compiled(network, settings)
         self._own = threading.local()  # an inference request belongs to one thread
 
     def __call__(self, pixels: PixelBatch) -> FeatureBatch:
         """Features ``[B, D]`` of uint8 pixels ``[B, 3, H, W]``."""
-        parts = [self._run(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
-        return np.concatenate(parts)
+        count = self.batch_size
+        return np.concatenate([self._run(pixels[start : start + count]) for start in range(0, len(pixels), count)])
 
     def _run(self, pixels: PixelBatch) -> FeatureBatch:
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
         padded = pixels
-        if len(pixels) < _BATCH:  # the compiled network takes exactly this many
-            padded = np.zeros((_BATCH, *pixels.shape[1:]), np.uint8)
+        if len(pixels) < self.batch_size:  # the compiled network takes exactly this many
+            padded = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
             padded[: len(pixels)] = pixels
         features = self._own.request.infer({0: padded}, share_inputs=True)[0]
-        return np.array(features[: len(pixels)], np.float32)
+        return np.array(features[: len(pixels)], np.float32).reshape(len(pixels), -1)
 
 
-def _traced(network: Normalised, example: torch.Tensor) -> Any:
-    """The network as a graph. Tracing a function takes half the time of tracing a module, which would copy each submodule."""
+def _compiled(network: OpenVINONetwork, settings: dict[str, Any]) -> Any:
+    """The network, ready to compute: as it was kept, or compiled now."""
+    core = _core()
+    if not network.digest:
+        return core.compile_model(network.model, "CPU", settings)
+    key = compiled_cache.key_of(("compiled", 1, network.digest, network.shape, *_this_machine(), *settings.items()))
+    content = compiled_cache.kept(key)
+    if content is not None:
+        try:
+            return core.import_model(content, "CPU", settings)
+        except Exception:  # noqa: BLE001, S110 (OpenVINO's own ways of refusing what another build of it has written)
+            pass
+    compiled = core.compile_model(network.model, "CPU", settings)
+    compiled_cache.keep(key, compiled.export_model().getvalue())
+    return compiled
 
-    def compute(pixels: torch.Tensor) -> torch.Tensor:
-        return network.forward(pixels)
 
-    trace: Any = torch.jit.trace
-    return trace(compute, example, check_trace=False, strict=False)
-
-
-@contextmanager
-def _constants(backbone: Backbone) -> Iterator[None]:
-    """Within this block no parameter asks for gradients, so that the graph may hold them as plain numbers."""
-    learning = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad = False
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad = True
+@functools.cache
+def _this_machine() -> tuple[str, ...]:
+    """What a compiled network depends on besides its settings."""
+    core = _core()
+    version = str(openvino_module("openvino").get_version())
+    capabilities = ",".join(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")))
+    return version, str(core.get_property("CPU", "FULL_DEVICE_NAME")), capabilities
 
 
 @functools.cache
@@ -129,6 +136,4 @@ def native_precisions() -> tuple[str, ...]:
 
 @functools.cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return openvino_module("openvino").Core()

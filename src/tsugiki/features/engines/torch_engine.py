@@ -12,7 +12,8 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.core.devices import full_precision
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines.engine import FeatureBatch, Normalised, PixelBatch, name_of, reduced_dtype
+from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
+from tsugiki.features.engines.reference import Normalised, name_of, reduced_dtype
 
 _COMPILE_PAYS_FROM = 20_000  # photos: compiling takes half a minute, and saves about 2 ms a photo on a processor
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import UnreadablePhoto
-from tsugiki.data.images.decode import open_photo, strict_pillow
+from tsugiki.data.images.decode import open_photo, read_content, strict_pillow
 
 _QUALITY = 72
 
@@ -31,7 +31,7 @@ def thumbnails(sides: Mapping[Path, int]) -> Mapping[Path, str]:
 def thumbnail(path: Path, side: int) -> str:
     """The whole photo, small, as a data address, or ``""`` when it cannot be read any more."""
     try:
-        upright = _opened(path.read_bytes(), side)
+        upright = _opened(read_content(path), side)
     except (OSError, UnreadablePhoto, Image.DecompressionBombError):
         return ""
     upright.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)

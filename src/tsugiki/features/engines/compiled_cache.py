@@ -1,0 +1,76 @@
+"""Networks that were converted or compiled before: kept in the program's cache, so that no later process does it again.
+
+Every entry begins with the SHA-256 of what follows: an entry that was cut short or changed is made anew, not used. What
+was not used for longest goes when all becomes too large. A cache that cannot be written costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tsugiki.core.files import cache_folder, write_atomically
+
+_MOST = 4 << 30  # bytes that all entries may take
+_DIGEST = 32  # bytes
+
+
+def key_of(parts: Sequence[object]) -> str:
+    """The name of an entry, from everything that decides what is in it."""
+    return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()
+
+
+def kept(key: str) -> bytes | None:
+    """The entry called ``key``; ``None`` where there is none that is whole."""
+    path = folder() / key
+    try:
+        with path.open("rb") as stream:
+            digest, content = stream.read(_DIGEST), stream.read()
+    except OSError:
+        return None
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # used now
+    return content
+
+
+def keep(key: str, content: bytes) -> None:
+    """Keep ``content`` under ``key``, as far as the cache can be written."""
+    with contextlib.suppress(OSError):
+        write_atomically(folder() / key, hashlib.sha256(content).digest() + content)
+        _make_room()
+
+
+def size() -> int:
+    """Bytes on disk."""
+    return sum(entry.stat().st_size for entry in _entries())
+
+
+def clear() -> int:
+    """Throw everything away; returns the bytes freed."""
+    freed = size()
+    shutil.rmtree(folder(), ignore_errors=True)
+    return freed
+
+
+def folder() -> Path:
+    """Where the entries lie."""
+    return cache_folder() / "engines"
+
+
+def _entries() -> list[Path]:
+    return [entry for entry in folder().glob("*") if entry.is_file()]
+
+
+def _make_room() -> None:
+    entries = sorted(_entries(), key=lambda entry: entry.stat().st_mtime, reverse=True)
+    total = 0
+    for entry in entries:
+        total += entry.stat().st_size
+        if total > _MOST:
+            entry.unlink(missing_ok=True)
