@@ -575,53 +575,10 @@ def test_a_tar_of_a_wrapped_table(build, tmp_path):
     assert table(list_photos(tmp_path / "x.tar")) == {"x": 1, "y": 1} == table(list_photos(root))
 
 
-NAMES = [
-    "a",
-    "b",
-    "cat",
-    "dog",
-    "train",
-    "test",
-    "val",
-    "seg_train",
-    "images",
-    "masks",
-    "fold_1",
-    "fold_2",
-    "2020",
-    "0",
-    "1",
-    "data",
-    "Train",
-    "é",
-    "猫",
-    "runs",
-    "img",
-    "valid",
-    "labels",
-    "meta",
-]
-FILES = [
-    "1.png",
-    "2.png",
-    "3.jpg",
-    "x.JPG",
-    "noend",
-    "a.txt",
-    "train.txt",
-    "test.txt",
-    "list.csv",
-    "train.csv",
-    "metadata.csv",
-    "_classes.csv",
-    "a_mask.png",
-    "a.png",
-    "images.txt",
-    "train_test_split.txt",
-    "v.jsonl",
-    "train.json",
-    "z.mp4",
-]
+_NAMES = "a b cat dog train test val seg_train images masks fold_1 fold_2 2020 0 1 data Train é 猫 runs img valid labels meta"
+_FILES = "1.png 2.png 3.jpg x.JPG noend a.txt train.txt test.txt list.csv train.csv metadata.csv _classes.csv a_mask.png a.png"
+_MORE_FILES = "images.txt train_test_split.txt v.jsonl train.json z.mp4"
+NAMES, FILES = _NAMES.split(), [*_FILES.split(), *_MORE_FILES.split()]
 CELLS = [
     "1.png",
     "a/1.png",
