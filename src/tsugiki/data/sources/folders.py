@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside, unread_tables
+from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
     fault_of_classes,
     layout_fault,
     splits_in,
     splits_in_classes,
-    wanted,
     wrapped_in,
 )
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
