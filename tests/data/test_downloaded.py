@@ -106,6 +106,7 @@ LAYOUTS = {
     "several labels": {"img": 2, "x.csv": "path,label\nimg/0.png,a|b\nimg/1.png,b\n"},
     "metadata.csv": {"": 2, "metadata.csv": HUB},
     "metadata.csv per split": {"train": 2, "test": 2, "train/metadata.csv": HUB, "test/metadata.csv": HUB},
+    "a text list of labels": {"": 3, "labels.txt": "0.png cat\n1.png dog\n2.png cat\n"},
     "_classes.csv": {"train": 2, "valid": 2, "train/_classes.csv": ONE_HOT, "valid/_classes.csv": ONE_HOT},
     "Tiny ImageNet": TINY,
     "Food-101": FOOD,
@@ -239,6 +240,7 @@ def test_photos_in_parts_with_a_table(build):
     "layouts",
     case="Kaggle: train.csv with an id column, photos in train/ and test/",
     right="read; what no row names is counted",
+    source="fastai/fastai#1126",
 )
 def test_kaggle(build):
     root = build(KAGGLE)

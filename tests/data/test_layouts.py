@@ -148,9 +148,7 @@ def test_dates_inside_of_classes_are_no_classes(build):
     assert "cat (2020, 2021-05)" in said(listing)
 
 
-@pytest.mark.robust(
-    "layouts", case="genus/species", right="the species count as their genus, and it is said", source="haesleinhuepf/apoc#37"
-)
+@pytest.mark.robust("layouts", case="genus/species", right="the species count as their genus, and it is said")
 def test_merged_subfolders_are_said(build):
     listing = list_photos(build({"Felis/catus": 2, "Felis/silvestris": 2, "Canis/lupus": 3}))
     assert table(listing) == {"Canis": 3, "Felis": 4}
@@ -165,7 +163,10 @@ def test_masks_beside_photos_are_left_out(build):
 
 
 @pytest.mark.robust(
-    "layouts", case="runs/ of the program among the classes, its plots in a class folder", right="skipped and said"
+    "layouts",
+    case="runs/ of the program among the classes, its plots in a class folder",
+    right="skipped and said",
+    source="ultralytics/ultralytics#4310",
 )
 def test_what_programs_wrote_is_no_class(build):
     from matplotlib.figure import Figure
@@ -181,6 +182,12 @@ def test_what_programs_wrote_is_no_class(build):
     assert "a program wrote its results there: runs/x, audit." in said(listing) or "audit, runs/x." in said(listing)
     samples = load(root)
     assert [(entry.name, entry.reason) for entry in samples.left_out] == [("a/curves.png", "a picture that this program drew")]
+
+
+@pytest.mark.robust("layouts", case="unlabeled/ among the classes", right="counts, and it is said")
+def test_a_folder_called_unlabeled_is_said(build):
+    listing = list_photos(build({"a": 2, "b": 2, "unlabeled": 2}))
+    assert "unlabeled counts as a class, although its name says that it is none" in said(listing)
 
 
 # -- one class ------------------------------------------------------------------------------------------------------------
