@@ -315,7 +315,7 @@ def test_a_zip_of_zips(tmp_path, photo_bytes, ending):
     path.write_bytes(zip_of(inner))
     listing = list_photos(path)
     assert table(listing) == {"Class 1": 2, "Class 2": 2}
-    assert "Archives inside were unpacked, each as a folder" in said(listing)
+    assert "each as a folder: Class 1" in said(listing)
     assert all(place.is_file() for place in listing.paths)
 
 

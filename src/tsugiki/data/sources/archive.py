@@ -161,7 +161,10 @@ def _safe_parts(name: str) -> list[str]:
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name) or "\x00" in name:
         raise UnsafeArchive(tr("The archive holds {name}, which would be written outside its folder.", name=repr(shown(name))))
     if not is_writable_text(name):
-        raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
+        raise DataError(
+            tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))),
+            cure=tr("pack it again, or unpack it yourself and name the folder"),
+        )
     return [part for part in parts if part not in {"", "."}]
 
 

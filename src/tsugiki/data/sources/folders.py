@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.sources.archive import guessed_names
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside, unread_tables
 from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
@@ -91,9 +92,11 @@ def _by_tables(rows: _Rows, fault: RequestError) -> Listing:
         return listing
     if found := unpacked_inside(rows.root, rows.walk):
         folder, archives = found
-        sentence = tr("Archives inside were unpacked, each as a folder: {archives}.", archives=first_few(archives))
         listing = list_folder(folder)
-        return replace(listing, decisions=(sentence, *listing.decisions))
+        names = first_few(archives)
+        sentence = tr("Archives inside were unpacked to {folder}, each as a folder: {archives}.", folder=folder, archives=names)
+        guesses = filter(None, (guessed_names(rows.root / name) for name in archives))
+        return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
     if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
         return list_folder(rows.root / inner[0])
     raise fault
