@@ -200,7 +200,10 @@ def _safe_parts(name: str) -> list[str]:
             allowed=tr("{part} bytes between slashes, {name} letters in all", part=_LONGEST_PART, name=_LONGEST_NAME),
         )
     if not is_writable_text(name):
-        raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
+        raise DataError(
+            tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))),
+            cure=tr("pack it again, or unpack it yourself and name the folder"),
+        )
     return [part for part in parts if part not in {"", "."}]
 
 
