@@ -22,7 +22,6 @@ from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
-from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import CONVERTING_PAYS_FROM, EngineName, Engines
@@ -89,27 +88,26 @@ def extract(
         samples = samples.without_unreadable(unreadable)
     if len(samples) < len(drawn) and samples.draw is not None:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
-    facts = extractor.store.facts(samples.digests)
-    samples = _with_remarks(samples, facts)
     train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision) or [found["train"]]
-    return FeatureTable(
+    table = FeatureTable(
         samples,
         train=FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train])),
         val=found["val"].vectors(),
         held_out=found["held_out"].vectors(),
-        facts=facts,
+        facts=extractor.store.facts(samples.digests),
         computed=computed + (sum(part.computed for part in train) if settings.views else 0),
         memory=Memory(extractor.store, extractor.about(samples, found["train"].precision)),
     )
+    return replace(table, samples=_with_remarks(table))
 
 
-def _with_remarks(samples: Samples, facts: Sequence[PhotoFacts | None]) -> Samples:
-    """With what was noted while the photos were decoded, now or earlier; it is said once."""
-    remarks = {name: fact.remarks for name, fact in zip(samples.names, facts, strict=True) if fact is not None}
-    new = [sentence for sentence in sentences(remarks) if sentence not in samples.warnings]
+def _with_remarks(table: FeatureTable) -> Samples:
+    """The samples with what was noted while the photos were decoded, now or earlier; it is said once."""
+    warnings = table.samples.warnings
+    new = [sentence for sentence in sentences(table.remarks) if sentence not in warnings]
     for sentence in new:
         say(f"- {sentence}")
-    return replace(samples, warnings=(*samples.warnings, *new))
+    return replace(table.samples, warnings=(*warnings, *new))
 
 
 def weights_key(backbone: Backbone) -> str:

@@ -74,6 +74,7 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
     found, samples = audit.findings, audit.samples
     return [
         ("left_out_short", "data", "look" if samples.left_out else "fine"),
+        *([("remarks", "data", "look")] if audit.table.remarks else []),
         ("balance", "data", "look" if _unevenness(samples) > _UNEVEN else "fine"),
         ("leaked", "leaks", "open" if found.copies is None else "look" if found.leaks else "fine"),
         ("copies_short", "leaks", "open" if found.copies is None else "look" if found.copies else "fine"),
@@ -97,6 +98,7 @@ def audit_sentences(audit: Audit) -> Sentences:
     samples, found = audit.samples, audit.findings
     return {
         **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
+        **sentences.remark_sentences(audit.table),
         **sentences.label_issue_sentences(found),
         **sentences.learning_curve_sentences(found.curve),
         **_duplicate_sentences(audit),

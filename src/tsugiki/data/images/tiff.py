@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -170,10 +171,11 @@ def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:
 
 @functools.cache
 def _silence_libtiff() -> None:
-    """Keep the libtiff inside Pillow from printing to the terminal: what it finds Pillow raises, and then the file has a name.
+    """Keep the libtiff inside Pillow, and Pillow's own log, off the terminal: what they find is raised, and then has a name.
 
     Pillow's wheels bring libtiff as a file of its own; elsewhere it stays as it is.
     """
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what nobody else listens to
     here = Path(PIL.__file__).parent
     for library in (*here.parent.glob("pillow.libs/libtiff*.so*"), *here.glob(".dylibs/libtiff*.dylib")):
         with contextlib.suppress(OSError, AttributeError):

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.images import remarks
 from tsugiki.evaluation.duplicates import across
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import Document, headline
+from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.model_selection import verdict_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
@@ -304,6 +306,11 @@ def _suspects(findings: Findings) -> str:
     if not sure:
         return tr("Of {photos} labels, {count} look doubtful, none of them clearly.", photos=photos, count=count)
     return tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
+
+
+def remark_sentences(table: FeatureTable) -> Sentences:
+    """What is odd about photos that count; empty where nothing is."""
+    return {"remarks": in_a_row(*remarks.sentences(table.remarks))}
 
 
 def photo_sentences(photos: int, classes: int, left_out: int) -> Sentences:
