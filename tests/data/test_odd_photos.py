@@ -15,6 +15,7 @@ from PIL import Image
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images import heif
 from tsugiki.data.images.decode import check_content, open_photo
+from tsugiki.data.images.jpeg import decode_jpeg
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.images.remarks import note, noting, sentences
 from tsugiki.data.loaders import create_dataloaders
@@ -285,11 +286,22 @@ def test_what_the_decoder_notices_of_flipped_bits_is_heard(capfd):
 
 
 def test_filling_before_the_end_mark_is_no_fault_and_other_bytes_are_said():
-    assert opened(JPEG[:-2] + b"\0" * 7 + b"\xff\xd9")[1] == []
+    filled = JPEG[:-2] + b"\0" * 7 + b"\xff\xd9"
+    for behind in (b"", JPEG, b"\xff\xd9"):
+        assert opened(filled + behind)[1] == []
     pixels, remarks = opened(JPEG[:-2] + b"not of the picture" + b"\xff\xd9")
     assert np.array_equal(pixels, np.asarray(open_photo(JPEG)))
     (remark,) = remarks
     assert re.fullmatch("jpeg:Corrupt JPEG data: 1[78] extraneous bytes before marker 0xd9", remark)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "progressive", "with restarts", "large"])
+def test_both_decoders_give_the_same_pixels_at_every_scale(kind):
+    for scale in (1, 2, 4, 8):
+        by_pillow = Image.open(io.BytesIO(JPEGS[kind]))
+        by_pillow.draft("RGB", (by_pillow.width // scale, by_pillow.height // scale))
+        least = (0, 0) if scale == 1 else (by_pillow.height, by_pillow.width)
+        assert np.array_equal(decode_jpeg(JPEGS[kind], least), np.asarray(by_pillow))
 
 
 @pytest.mark.robust(
