@@ -130,6 +130,22 @@ def test_a_changed_byte_in_a_png_is_noticed():
         check_content(bytes(content))
 
 
+@pytest.mark.robust(
+    "hostile", case="a PNG, checksums right, whose data hold fewer rows", right="refused; the missing rows are not shown black"
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_png_of_too_few_rows_is_refused(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    whole = stored(PHOTO, exif=exif)
+    at = whole.index(b"IDAT") - 4
+    rows = [b"\0" + row.tobytes() for row in np.asarray(PHOTO)]
+    for count in (*range(10, 240, 23), 239):
+        content = whole[:at] + chunk(b"IDAT", zlib.compress(b"".join(rows[:count]))) + chunk(b"IEND", b"")
+        assert "cut off" in reason(content)
+    assert opened(whole[:at] + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b""))[1] == []
+
+
 def test_an_iphone_png_is_named_for_what_it_is():
     content = stored(PHOTO)
     assert "CgBI" in reason(content[:8] + chunk(b"CgBI", b"\x50\0\x20\2") + content[8:])
@@ -215,6 +231,19 @@ def test_a_tiff_with_too_few_parts_is_refused(byteorder, tile):
     width = 2 if kind == entry else 4
     taller = whole[:at] + (60 * 3).to_bytes(width, order) + whole[at + width :]
     assert "fewer strips or tiles" in reason(taller)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}, {"rowsperstrip": 16}])
+def test_a_jpeg_inside_a_tiff_is_heard_too(options, capfd):
+    pytest.importorskip("imagecodecs")
+    content = bytearray(tiff(np.asarray(PHOTO), photometric="rgb", compression="jpeg", **options))
+    assert opened(bytes(content))[1] == []
+    with Image.open(io.BytesIO(content)) as photo:
+        tags = photo.tag_v2  # type: ignore[attr-defined]
+        places, lengths = (tags[273], tags[279]) if 273 in tags else (tags[324], tags[325])
+    content[places[-1] + lengths[-1] * 2 // 3 : places[-1] + lengths[-1]] = bytes(lengths[-1] - lengths[-1] * 2 // 3)
+    assert any(word in reason(bytes(content)) for word in ("cut off", "damaged"))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_channels_beside_the_colours_are_said():
