@@ -239,7 +239,7 @@ def test_a_jpeg_inside_a_tiff_is_heard_too(options, capfd):
     content = bytearray(tiff(np.asarray(PHOTO), photometric="rgb", compression="jpeg", **options))
     assert opened(bytes(content))[1] == []
     with Image.open(io.BytesIO(content)) as photo:
-        tags = photo.tag_v2  # type: ignore[attr-defined]
+        tags = photo.tag_v2
         places, lengths = (tags[273], tags[279]) if 273 in tags else (tags[324], tags[325])
     content[places[-1] + lengths[-1] * 2 // 3 : places[-1] + lengths[-1]] = bytes(lengths[-1] - lengths[-1] * 2 // 3)
     assert any(word in reason(bytes(content)) for word in ("cut off", "damaged"))
