@@ -328,7 +328,7 @@ def test_fit_evaluate_and_predict_agree(tsu, dishes, tmp_path):
     for answer in answers:
         row = rows["test" + answer["path"].rpartition("/test")[2]]
         assert row[3] == answer["label"]
-        assert [float(value) for value in row[4:7]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
+        assert [float(value) for value in row[5:8]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
     status, out, _ = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", target, "--force")
     assert (status, out) == (0, f"{target}\n")
 

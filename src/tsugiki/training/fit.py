@@ -23,7 +23,7 @@ from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiE
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.headline import headline
+from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
@@ -39,7 +39,6 @@ from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, ch
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
-from tsugiki.inspection.finding_sentences import alarms
 from tsugiki.inspection.findings import inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -129,7 +128,7 @@ def fit(
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
-    for sentence in (headline(run.evaluation), *alarms(run.evaluation, run.findings, backbone=str(model.backbone.spec))):
+    for sentence in filter(None, (headline(run.evaluation), never_answered_sentence(run.evaluation))):
         say(sentence)
     return run
 

@@ -107,6 +107,8 @@ def score_sentences(evaluation: Document) -> Sentences:
         against = tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
     elif guess["verdict"] == "hurt":
         against = tr("Worse than always answering {name}, which gives {accuracy}. Something is wrong.", **values)
+    elif evaluation["near_chance"]:
+        against = tr("Not proven better than always answering {name}, which gives {accuracy}.", **values)
     elif _nothing_held_out(evaluation):
         against = tr("Not proven better than always answering {name}, which gives {accuracy}: more photos needed.", **values)
     else:
