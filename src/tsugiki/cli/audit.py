@@ -31,14 +31,17 @@ def audit(
 
     if out is not None:
         check_output_folder(out, AUDIT, overwrite=force)
-    found = examine(data, backbone=weights.load(backbone), seed=seed)
+    with working(tr("Loading the backbone")):
+        root = weights.load(backbone)
+    found = examine(data, backbone=root, seed=seed)
     if out is not None:
         with working(tr("Writing the page")):
             save_audit(found, out, overwrite=force)
     if as_json:
         emit_json(found.to_dict())
         return
-    emit(aligned(audit_table(found)))
+    marks = {"ok": tr("ok"), "look": tr("look")}
+    emit(aligned([(marks.get(mark, mark), sentence) for mark, sentence in audit_table(found)]))
     if out is not None:
         emit_exactly(str(out / AUDIT_PAGE))
         suspects = typed(out / SUSPECTS)

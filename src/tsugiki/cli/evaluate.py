@@ -30,7 +30,8 @@ def evaluate(
         from tsugiki.core.files import write_json
         from tsugiki.inspection.evaluate import evaluate as judge
 
-    result = judge(Classifier.load(run).to(pick_device(device)), data)
+        model = Classifier.load(run).to(pick_device(device))
+    result = judge(model, data)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "evaluation.json", result.document)
