@@ -220,7 +220,9 @@ def test_only_the_last_picture_is_left_in_pyplot(loaders):
     plt.close("all")
 
 
-@pytest.mark.robust("surface", case="`plt.savefig` after `plot_loss_curves`", right="the curves are in the file")
+@pytest.mark.robust(
+    "surface", case="`plt.savefig` after `plot_loss_curves`", right="the curves are in the file", source="ShujiaHuang/qmplot#10"
+)
 @pytest.mark.parametrize("others", [0, 1])
 def test_pyplot_saves_what_was_drawn(tmp_path, others):
     from matplotlib import pyplot as plt

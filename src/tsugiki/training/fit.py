@@ -117,14 +117,18 @@ def fit(
         samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
         samples = samples.with_classes(model.classes)
     if wish is not None:
-        wish.check(model, samples)
+        with working(tr("Checking the request")):
+            wish.check(model, samples)
     with one_first(model.device):
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = _take_head(model, head, table)
         calibrate(model, table, out_of_fold)
         model.notes = _notes(table, head, features)
-    tuned = None if wish is None else wish.fine_tuned(model, table)
+    tuned = None
+    if wish is not None:
+        with working(tr("Fine-tuning")):
+            tuned = wish.fine_tuned(model, table)
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
