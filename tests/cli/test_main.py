@@ -332,6 +332,10 @@ def test_no_verb_needs_the_cache(tsu, dishes, run_folder, tmp_path, monkeypatch)
         assert status == 0, err
         assert "keeps what it computes in memory" in err
     assert (tmp_path / "new" / "classifier.json").is_file()
+    packed = shutil.make_archive(str(tmp_path / "photos"), "zip", dishes)
+    status, _, err = tsu("audit", packed, "--backbone", "bundled:nae")
+    assert status == 0, err
+    assert "a temporary folder is used" in err
 
 
 @pytest.mark.robust(
