@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from tsugiki.core.errors import WeightsError
@@ -69,7 +70,10 @@ def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
     """The network of the model type ``name`` with its classifying layer, random weights."""
     transformers = _transformers()
-    config = transformers.AutoConfig.for_model(name, **model_args)
+    try:
+        config = transformers.AutoConfig.for_model(name, **model_args)
+    except StrictDataclassError as error:  # of no family that Python has for values that do not fit
+        raise ValueError(str(error)) from error
     return ImageClassifier(transformers.AutoModelForImageClassification.from_config(config))
 
 
