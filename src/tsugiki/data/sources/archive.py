@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
-from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.core.files import atomic_folder, cache_folder, cache_place, sha256_of
 from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
 from tsugiki.data.sources.zip_names import names_in
@@ -102,6 +102,8 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
     """
     _check_archive(path)
     folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-{_FORM}"
+    if not folder.is_dir():
+        folder = cache_place("archives") / folder.name
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             extract_archive(path, temporary, limits=limits)
