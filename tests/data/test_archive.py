@@ -15,7 +15,7 @@ import pytest
 from tsugiki.core.errors import DataError, RequestError, UnsafeArchive
 from tsugiki.core.files import cache_folder
 from tsugiki.data.load import list_photos
-from tsugiki.data.sources.archive import Limits, unpack
+from tsugiki.data.sources.archives.archive import Limits, unpack
 
 
 @pytest.fixture

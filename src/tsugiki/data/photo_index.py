@@ -37,8 +37,8 @@ from tsugiki.locale.messages import tr
 T = TypeVar("T")
 
 INDEX = "index.sqlite"
-_VERSION = 2
-"""Of the tables. Those of version 0 (the number did not exist yet) had no seals: nothing in them can be checked."""
+_VERSION = 3
+"""Of the tables. Older ones had no seals, or no place for remarks."""
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS files (

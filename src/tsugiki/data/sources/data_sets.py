@@ -18,7 +18,7 @@ from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
 from tsugiki.core.regular_files import read_text
 from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
-from tsugiki.data.sources.archive import extract_archive, guessed_names, without_suffix
+from tsugiki.data.sources.archives.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.archive import guessed_names
+from tsugiki.data.sources.archives.archive import guessed_names
+from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
 from tsugiki.data.sources.layout_hints import wanted
@@ -23,7 +24,6 @@ from tsugiki.data.sources.layouts import (
     wrapped_in,
 )
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
-from tsugiki.data.sources.packed import unpacked_inside
 from tsugiki.data.sources.split_lists import listed_splits
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.walk import Walk, joined

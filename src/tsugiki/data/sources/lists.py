@@ -1,7 +1,7 @@
-"""Lists of paths, and of what is known of each -> :class:`~tsugiki.data.sources.listing.Listing`.
+"""What a Python program holds already -> :class:`~tsugiki.data.sources.listing.Listing`.
 
-Lists come from other people's code: lists, tuples, arrays of NumPy, columns of pandas, with the stand-ins for "nothing" that
-these have.
+Lists of paths and of what is known of each, a ``DataFrame``, an ``ImageFolder``, pairs of path and label. Lists come from other
+people's code: tuples, arrays of NumPy, columns of pandas, with the stand-ins for "nothing" that these have.
 
 Letters: ``N`` photos.
 """
@@ -9,9 +9,10 @@ Letters: ``N`` photos.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
@@ -124,7 +125,10 @@ def _text(name: str, number: int, value: object) -> str:
             allowed=tr("one name per photo"),
             got=repr(value)[:80],
         )
-    return "" if value is None or _is_nothing(value) else str(value)
+    if value is None or _is_nothing(value):
+        return ""
+    # A gap in a column of whole numbers makes all of them fractions.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _is_nothing(value: object) -> bool:
@@ -176,3 +180,83 @@ def _that_count(names: list[str], texts: dict[str, list[str]]) -> tuple[list[int
         else:
             left_out.append(LeftOut(name, tr("named again: the first counts")))
     return kept, left_out
+
+
+_NEEDED, _READ = ("path", "label"), ("path", "label", "split", "group")
+
+
+class _Row(NamedTuple):
+    path: str
+    label: str
+    split: str = ""
+    group: str = ""
+
+
+def list_object(photos: Any) -> Listing:
+    """The candidate photos that an object of a program names; none is opened.
+
+    Args:
+        photos: A torchvision ``ImageFolder`` (or a ``Subset`` of one); a pandas ``DataFrame`` with the columns ``path``,
+            ``label`` and, if there are any, ``split`` and ``group``; pairs of path and label; or a dictionary of these by
+            split. Paths that are relative begin in the working folder.
+
+    Raises:
+        RequestError: When it is something else, names no photos, or contradicts itself.
+    """
+    decisions: list[str] = []
+    rows = list(_rows(photos, decisions))
+    named = [row for row in rows if row.path]
+    if not named:
+        raise RequestError(tr("This names no photos."), allowed=_allowed(), got=type(photos).__name__)
+    paths, labels, splits, groups = zip(*named, strict=True)
+    listing = list_paths(paths, labels, splits, groups if any(groups) else None)
+    nameless = [LeftOut(f"#{number}", tr("no path")) for number, row in enumerate(rows) if not row.path]
+    return replace(listing, left_out=(*listing.left_out, *nameless), decisions=tuple(decisions))
+
+
+def _rows(photos: Any, decisions: list[str], split: str = "") -> Iterator[_Row]:
+    if isinstance(photos, Mapping) and photos and all(split_of(str(name)) for name in photos):
+        for name, part in photos.items():
+            yield from _rows(part, decisions, split_of(str(name)) or "")
+    elif hasattr(photos, "columns") and hasattr(photos, "itertuples"):
+        yield from _of_frame(photos, decisions, split)
+    elif hasattr(photos, "indices") and hasattr(photos, "dataset"):
+        whole = list(_rows(photos.dataset, decisions, split))
+        yield from (whole[int(at)] for at in photos.indices)
+    elif hasattr(photos, "samples") and hasattr(photos, "classes"):
+        yield from (_Row(str(path), str(photos.classes[label]), split) for path, label in photos.samples)
+    elif pairs := _pairs(photos):
+        yield from (_Row(os.fspath(path), str(label), split) for path, label in pairs)
+    else:
+        raise RequestError(tr("Photos cannot be listed from this."), allowed=_allowed(), got=type(photos).__name__)
+
+
+def _allowed() -> str:
+    return tr("a path, an ImageFolder, a DataFrame with the columns path and label, or pairs of path and label")
+
+
+def _pairs(photos: Any) -> Sequence[tuple[Any, Any]]:
+    if isinstance(photos, str | bytes) or not isinstance(photos, Sequence | Mapping):
+        return ()
+    pairs = list(photos.items() if isinstance(photos, Mapping) else photos)
+    good = all(isinstance(one, tuple | list) and len(one) == 2 and isinstance(one[0], str | os.PathLike) for one in pairs)
+    return pairs if good and all(isinstance(label, str) for _, label in pairs) else ()
+
+
+def _of_frame(frame: Any, decisions: list[str], split: str) -> Iterator[_Row]:
+    names = {str(name).strip().casefold(): name for name in frame.columns}
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise RequestError(
+            tr("The DataFrame has no column {names}.", names=", ".join(missing)),
+            allowed="path, label[, split][, group]",
+            got=", ".join(map(str, frame.columns)),
+            cure="frame.rename(columns={...})",
+        )
+    unread = [str(name) for key, name in names.items() if key not in _READ]
+    if unread:
+        decisions.append(tr("Columns that were not read: {names}.", names=", ".join(unread)))
+    columns = [list(frame[names[name]]) if name in names else [""] * len(frame) for name in _READ]
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        path, label, word, group = (_text(name, number, cell) for name, cell in zip(_READ, cells, strict=True))
+        yield _Row(path, label, split or word, group)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
-from tsugiki.data.sources.archive import extract_archive, is_archive, without_suffix
+from tsugiki.data.sources.archives.archive import extract_archive, is_archive, without_suffix
 from tsugiki.data.sources.tables.table_file import TABLE_SUFFIXES
 from tsugiki.data.sources.walk import Walk
 

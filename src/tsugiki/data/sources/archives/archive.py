@@ -22,8 +22,8 @@ from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
 from tsugiki.core.files import atomic_folder, cache_folder, cache_place, sha256_of
 from tsugiki.core.regular_files import open_regular
+from tsugiki.data.sources.archives.zip_names import names_in
 from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
-from tsugiki.data.sources.zip_names import names_in
 from tsugiki.locale.messages import tr
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
