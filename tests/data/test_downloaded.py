@@ -169,6 +169,22 @@ def test_food_101(build, spec):
     assert "Splits are those of meta/test." in said(listing)
 
 
+@pytest.mark.robust(
+    "layouts",
+    case="autosplit_train.txt, TrainImages.txt beside class folders",
+    right="the splits of the lists, and said",
+    source="ultralytics/ultralytics#20460",
+)
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [("autosplit_train.txt", "autosplit_val.txt"), ("TrainImages.txt", "ValImages.txt"), ("train.txt", "val.txt")],
+)
+def test_lists_of_splits_beside_class_folders(build, train, val):
+    listing = list_photos(build({"a": 3, "b": 3, train: "./a/0.png\n./a/1.png\nb/0.png 1\nb/1.png 1\n", val: "a/2.png\nb/2\n"}))
+    assert table(listing) == {"train:a": 2, "train:b": 2, "val:a": 1, "val:b": 1}
+    assert f"Splits are those of {train} (train), {val} (val)." in said(listing)
+
+
 def test_what_two_lists_name_is_not_held_out(build):
     lists = {"train.txt": "a/0\na/1\nb/0\nb/1\n", "test.txt": "a/1\na/2\nb/2\n"}
     listing = list_photos(build({"a": 3, "b": 3, **lists}))
