@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ def _own_world(tmp_path_factory, monkeypatch):
 
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("TSUGIKI_ZOO", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     use_language("en")
     yield
     use_language(None)
@@ -76,6 +79,15 @@ def dishes(tmp_path_factory):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(draw_photo(dish, number))
     return root
+
+
+@pytest.fixture
+def hollow_png():
+    """A PNG file whose every checksum is right, and whose pixels cannot be decoded: only decoding tells."""
+    rows = b"no stream of zlib"
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    written = [struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ def photos(tmp_path, monkeypatch, drawn_sample):
 def test_every_block_runs(name, capsys):
     from tsugiki.cli.main import run
 
-    ran = 0
+    ran, names = 0, {}
     for language, text in _blocks(name):
         if language == "python":
-            exec(compile(text, name, "exec"), {})  # noqa: S102 (our own README)
+            exec(compile(text, name, "exec"), names)  # noqa: S102 (our own README)
             ran += 1
         for line in text.splitlines() if language == "bash" else ():
             if line.startswith("tsugiki "):
@@ -49,7 +49,7 @@ def test_every_block_runs(name, capsys):
                     run(shlex.split(line)[1:])
                 assert not done.value.code, capsys.readouterr().err
                 ran += 1
-    assert ran == 4
+    assert ran == 5
     assert (Path("runs/food") / "report.html").is_file()
 
 

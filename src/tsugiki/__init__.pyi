@@ -29,6 +29,8 @@ from .reporting.plots.summary_plot import plot_summary as plot_summary
 from .reporting.run_folder import save_run as save_run
 from .training.article_loop import evaluate_model as evaluate_model
 from .training.article_loop import train as train
+from .training.estimator import FeatureExtractor as FeatureExtractor
+from .training.estimator import TransferClassifier as TransferClassifier
 from .training.fit import FineTuning as FineTuning
 from .training.fit import fit as fit
 from .training.run import Run as Run

@@ -86,7 +86,13 @@ def _publish(network, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # transformers leaves a file to the garbage collector
         network.save_pretrained(folder)
-    processor = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    processor = {
+        "image_processor_type": "ViTImageProcessor",
+        "size": {"height": 32, "width": 32},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+        "resample": 3,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
 
 

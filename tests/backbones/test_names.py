@@ -3,7 +3,7 @@
 import pytest
 
 from tsugiki.backbones.load_backbone import arguments_given, load_backbone
-from tsugiki.backbones.names import resolve
+from tsugiki.backbones.names import Address, resolve
 from tsugiki.core.errors import RequestError, UnknownName
 
 
@@ -71,8 +71,7 @@ def test_what_is_at_a_path_is_told(tmp_path):
         resolve(f"{tmp_path}/run")
     assert "classifier.json" in caught.value.got
     (tmp_path / "run" / "classifier.json").write_text("{}")
-    with pytest.raises(RequestError, match="is a run, and a backbone is needed"):
-        resolve(f"{tmp_path}/run")
+    assert resolve(f"{tmp_path}/run") == Address("run", f"{tmp_path}/run")
     with pytest.raises(RequestError) as caught:
         resolve(f"{tmp_path}/some net.pth")
     assert caught.value.cure.endswith(f"--weights '{tmp_path}/some net.pth'")

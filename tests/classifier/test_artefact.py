@@ -82,9 +82,27 @@ def test_it_says_what_it_is(saved, dish_run):
     assert set(document["versions"]) == {"tsugiki", "torch", "torchvision", "timm"}
 
 
-def test_an_older_classifier_is_replaced(saved, nae):
-    tg.Classifier(nae, classes=["猫", "犬"]).save(saved)
+@pytest.mark.robust("surface", case="`model.save` where another classifier lies", right="refused without `overwrite=True`")
+def test_another_classifier_is_replaced_where_that_is_asked_for(saved, nae, dish_run):
+    other = tg.Classifier(nae, classes=["猫", "犬"])
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    with pytest.raises(RequestError, match=r"(?s)another classifier.*overwrite=True"):
+        other.save(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+    assert dish_run.classifier.save(saved) == saved  # the same once more: nothing is lost
+    other.save(saved, overwrite=True)
     assert tg.Classifier.load(saved).classes == ("猫", "犬")
+
+
+@pytest.mark.robust(
+    "surface", case="`model.save` into the run folder of another classifier", right="refused: its report would be untrue"
+)
+def test_a_classifier_never_lies_beside_the_report_of_another_one(nae, dish_run, tmp_path):
+    folder = tg.save_run(dish_run, tmp_path / "run")
+    for overwrite in (False, True):
+        with pytest.raises(RequestError, match=r"report\.html"):
+            tg.Classifier(nae, classes=["猫", "犬"]).save(folder, overwrite=overwrite)
+    assert dish_run.classifier.save(folder) == folder
 
 
 def test_tied_weights_are_saved_once_per_name(tmp_path):
@@ -271,12 +289,12 @@ def test_killed_at_any_moment_the_folder_holds_the_old_or_the_new_classifier(sav
     elif moment < 2:
         monkeypatch.setattr((classifier, artefact)[moment], steps[moment], _kill)
     with pytest.raises(Killed):
-        tg.Classifier(nae, classes=["猫", "犬"]).save(saved)
+        tg.Classifier(nae, classes=["猫", "犬"]).save(saved, overwrite=True)
     monkeypatch.undo()
     now = old.classes if moment < 2 else ("猫", "犬")
     assert tg.Classifier.load(saved).classes == now
     assert tg.load_predictor(saved).classes == now  # the old engine does not answer for the new classifier
-    again = tg.Classifier(nae, classes=["a", "b"]).save(saved)
+    again = tg.Classifier(nae, classes=["a", "b"]).save(saved, overwrite=True)
     assert tg.Classifier.load(again).classes == ("a", "b")
     assert tg.load_predictor(saved).classes == ("a", "b")
     assert sorted(path.name for path in saved.iterdir()) == ["classifier.json", "engine", "weights.safetensors"]

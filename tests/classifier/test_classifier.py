@@ -6,6 +6,7 @@ import dataclasses
 import io
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import nn
 
 import tsugiki as tg
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
-from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.core.console import say
+from tsugiki.core.errors import ArtefactError, RequestError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.preprocess import Preprocess
 
@@ -318,3 +320,74 @@ def test_predictions_are_plain_values(dish_run, photo):
     assert document["top"][0] == {"label": answer.label, "probability": answer.probability}
     with pytest.raises(dataclasses.FrozenInstanceError):
         answer.label = "other"
+
+
+@pytest.mark.robust("networks", case="a network changed after loading", right="`save` refuses, and names what was changed")
+def test_what_would_come_back_changed_is_not_saved(nae, tmp_path):
+    model = tg.Classifier(copy.deepcopy(nae), classes=("a", "b"))
+    model.backbone.body.act1 = torch.nn.GELU()
+    with pytest.raises(RequestError, match="changed after it was built") as caught:
+        model.save(tmp_path / "run")
+    assert caught.value.got == "act1"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.robust("threads", case="an array that is no picture", right="what is allowed and what came, alone and in a list")
+def test_arrays_keep_what_is_allowed_and_what_came(dish_run):
+    model, wrong = dish_run.classifier, np.zeros((4, 4, 3), np.float32)
+    with pytest.raises(UnreadablePhoto) as caught:
+        model.predict(wrong)
+    assert caught.value.allowed == "uint8 [H, W], [H, W, 3], [H, W, 4]"
+    assert caught.value.got == "float32 [4, 4, 3]"
+    first, second = model.predict([wrong, np.zeros((4, 4, 3), np.uint8)])
+    assert "got: float32 [4, 4, 3]" in first.problem
+    assert second.label
+
+
+@pytest.mark.robust("threads", case="NaN or infinity in a tensor of photos", right="refused, with the photos' numbers")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_inputs_that_are_no_numbers(dish_run, value):
+    model = dish_run.classifier
+    photos = torch.zeros(3, 3, *model.preprocess.size)
+    photos[1, 0, 0, 0] = value
+    for given, row in ((photos, "1"), (photos[1], "0"), ([photos[0], photos[1]], "0")):
+        with pytest.raises(RequestError, match="no finite numbers") as caught:
+            model.predict(given)
+        assert caught.value.got == f"1 photos: {row}"
+
+
+@pytest.mark.robust("threads", case="`model.half()`, then `predict`", right="one sentence: answers are computed in float32")
+def test_a_classifier_in_half_precision(nae, photo):
+    model = tg.Classifier(copy.deepcopy(nae), classes=("a", "b")).half()
+    for given in (photo, np.zeros((40, 40, 3), np.uint8), torch.zeros(1, 3, *model.preprocess.size)):
+        with pytest.raises(RequestError, match="computed in float32"):
+            model.predict(given)
+
+
+@pytest.mark.robust("networks", case="a run whose weights hold NaN", right="called damaged, with the tensor's name")
+def test_a_run_with_nan_is_damaged(nae, tmp_path):
+    model = tg.Classifier(copy.deepcopy(nae), classes=("a", "b"))
+    with torch.no_grad():
+        model.head.weight[0, 0] = float("nan")
+    model.save(tmp_path / "run")
+    with pytest.raises(ArtefactError, match="damaged") as caught:
+        tg.Classifier.load(tmp_path / "run")
+    assert "head.weight" in caught.value.got
+
+
+@pytest.mark.robust(
+    "threads",
+    case="`predict` in eight threads at once",
+    right="the console speaks again, `train()` and the person's precision stay as they were",
+)
+def test_eight_threads_leave_everything_as_it_was(nae, photo, capsys):
+    model = tg.Classifier(copy.deepcopy(nae), classes=("a", "b")).train()
+    modes = [module.training for module in model.modules()]
+    before = (torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.get_num_threads())
+    with ThreadPoolExecutor(8) as pool:
+        labels = {answer.label for answer in pool.map(lambda _: model.predict(photo), range(16))}
+    assert len(labels) == 1
+    assert [module.training for module in model.modules()] == modes
+    assert (torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.get_num_threads()) == before
+    say("heard")
+    assert "heard" in capsys.readouterr().err

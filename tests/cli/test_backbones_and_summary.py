@@ -16,6 +16,24 @@ def test_backbones_lists_what_is_known(tsu):
     assert "backbones found: 1" in err
 
 
+@pytest.mark.robust("surface", case="`tsugiki backbones`, `--here`", right="a shortlist first; those whose weights are here")
+def test_backbones_begins_with_a_few_and_finds_those_that_are_here(tsu):
+    from rich.cells import cell_len
+
+    _, out, err = tsu("backbones")
+    names = [line.split()[0] for line in out.splitlines()[1:]]
+    assert names[0] == "bundled:nae"
+    assert {"torchvision:efficientnet_b0", "timm:vit_small_patch14_dinov2.lvd142m"} < set(names)
+    assert len(names) <= 10
+    assert "--all" in err
+    assert max(map(cell_len, (out + tsu("--lang", "ja", "backbones")[1]).splitlines())) <= 80
+    listed = [line.split()[0] for line in tsu("backbones", "--here")[1].splitlines()[1:]]
+    assert "bundled:nae" in listed
+    assert json.loads(tsu("backbones", "--here", "--json")[1])[0]["on_this_machine"] is True
+    for name in names:
+        assert any(name == each["name"] for each in json.loads(tsu("backbones", name.partition(":")[2], "--json")[1]))
+
+
 def test_backbones_as_json_is_one_document(tsu):
     (nae,) = json.loads(tsu("backbones", "nae", "--json")[1])
     assert nae["name"] == "bundled:nae"

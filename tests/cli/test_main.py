@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 import tsugiki
 from tsugiki.cli import main
-from tsugiki.cli.fit import default_target
+from tsugiki.cli.options import default_target
 from tsugiki.core.errors import RequestError
 
 VERBS = [*main.VERBS, "data"]
@@ -61,8 +63,9 @@ def test_what_cannot_be_parsed_leaves_with_2(tsu, words):
     ("words", "what", "allowed", "got"),
     [
         ("fit x --no-such", "There is no option --no-such.", "", ""),
-        ("fitt", "There is no command 'fitt'.", "demo, audit, fit, ", ""),
-        ("data gte", "There is no command 'gte'.", "get, list", ""),
+        ("fitt", "There is no command 'fitt'.", "did you mean fit?", ""),
+        ("data gte", "There is no command 'gte'.", "did you mean get?", ""),
+        ("xyz", "There is no command 'xyz'.", "demo, audit, fit, ", ""),
         ("fit", "DATA is missing.", "a folder of photos", ""),
         ("fit x y", "There are more words than the command takes.", "", "y"),
         ("fit x --out", "--out needs a value.", "", ""),
@@ -80,6 +83,70 @@ def test_a_refusal_says_what_is_wrong_allowed_and_got(tsu, words, what, allowed,
     assert lines[-1].endswith("--help")
     _, _, japanese = tsu("--lang", "ja", *words.split())
     assert what not in japanese
+
+
+@pytest.mark.robust("surface", case="`tsugiki trian`, `train`, `models`, `photos/`", right="the command that was meant")
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("trian", "fit"),
+        ("train", "fit"),
+        ("Finetune", "fit --method fine-tune"),
+        ("evalute", "evaluate"),
+        ("models", "backbones"),
+        ("dowload", "data get"),
+        ("my photos", "fit 'my photos'"),
+    ],
+)
+def test_a_word_that_is_no_command_is_understood(tsu, tmp_path, monkeypatch, word, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my photos").mkdir()
+    status, _, err = tsu(word)
+    assert status == 2
+    assert f"did you mean {meant}?" in err
+
+
+@pytest.mark.robust(
+    "surface", case="help pages at 80 columns in English and Japanese", right="panels, examples, no broken word"
+)
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("verb", ["", *VERBS, "data get"])
+def test_every_page_has_examples_and_fits(tsu, monkeypatch, verb, language):
+    from rich.cells import cell_len
+
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = tsu("--lang", language, *verb.split(), "--help")
+    assert max(map(cell_len, out.splitlines())) <= 80
+    examples = out.partition({"en": "Examples", "ja": "例"}[language] + "\n")[2]
+    assert examples.count("  tsugiki ") >= 2
+    if language == "ja":
+        for word in ("Usage", "Options", "Arguments", "Commands", "[OPTIONS]", "COMMAND", "default:"):
+            assert word not in out
+
+
+@pytest.mark.robust("surface", case="TAB in bash, zsh and fish", right="commands, options and choices are completed")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("tsugiki ev", "evaluate"), ("tsugiki fit --cla", "--class-weights"), ("tsugiki fit x --method ", "fine-tune")],
+)
+def test_the_shell_completes_words(run_cli, words, expected):
+    count = str(len(words.split(" ")) - 1)
+    done = run_cli(_TSUGIKI_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count)
+    assert expected in done.stdout.split()
+    done = run_cli(_TSUGIKI_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=words)
+    assert expected in done.stdout
+
+
+def test_completion_is_installed_and_shown(run_cli, tmp_path):
+    done = run_cli("--install-completion", "bash", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    script = done.stdout.strip()
+    assert script.startswith(str(tmp_path))
+    assert "_TSUGIKI_COMPLETE" in Path(script).read_text(encoding="utf-8")
+    assert "#compdef tsugiki" in run_cli("--show-completion", "zsh").stdout
+    done = run_cli("--lang", "ja", "--show-completion", "csh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "csh" in done.stderr
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -183,8 +250,8 @@ BAD_REQUESTS = {
     "no such device": ([*FIT, "bundled:nae", "--device", "tpu"], 2, "cpu"),
     "no such engine": ([*FIT, "bundled:nae", "--engine", "onnx"], 2, "openvino"),
     "no seed": ([*FIT, "bundled:nae", "--seed", "-1"], 2, "-1"),
-    "no epochs": ([*FIT, "bundled:nae", "--epochs", "0"], 2, "epochs=0"),
-    "held out too much": ([*FIT, "bundled:nae", "--held-out", "1.5"], 2, "held_out"),
+    "no epochs": ([*FIT, "bundled:nae", "--epochs", "0"], 2, "--epochs 0"),
+    "held out too much": ([*FIT, "bundled:nae", "--held-out", "1.5"], 2, "--held-out 1.5"),
     "a folder that is no run": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "full"], 2, "full-run"),
     "a file in the way": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "photo.jpg/run"], 2, "photo.jpg"),
     "the folder one stands in": (["fit", "GOOD", "--backbone", "bundled:nae", "--out", "."], 2, "."),
@@ -262,8 +329,8 @@ def test_fit_evaluate_and_predict_agree(tsu, dishes, tmp_path):
     for answer in answers:
         row = rows["test" + answer["path"].rpartition("/test")[2]]
         assert row[3] == answer["label"]
-        assert [float(value) for value in row[4:7]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
-    status, out, _ = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", target)
+        assert [float(value) for value in row[5:8]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
+    status, out, _ = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", target, "--force")
     assert (status, out) == (0, f"{target}\n")
 
 
@@ -272,13 +339,13 @@ def test_predictions_as_table_and_csv(tsu, run_folder, dishes, tmp_path):
     broken.write_bytes(b"<html>")
     photos = sorted((dishes / "test" / "pizza").iterdir())[:2]
     status, out, err = tsu("predict", run_folder, *photos, broken, "--top", "2", "--plot", tmp_path / "answers.png")
-    assert status == 0
+    assert status == 1
     assert [line.split()[0] for line in out.splitlines()[1:]] == [str(path) for path in photos]
     assert "broken.jpg" in err
     assert (tmp_path / "answers.png").stat().st_size > 1000
     status, out, _ = tsu("predict", run_folder, *photos, "--format", "csv")
     header, *rows = out.splitlines()
-    assert header == "path,predicted,known,probability:pizza,probability:steak,probability:sushi"
+    assert header == "path,predicted,known,probability:pizza,probability:steak,probability:sushi,problem"
     assert len(rows) == 2
     status, out, _ = tsu("--lang", "ja", "evaluate", run_folder, dishes)
     assert status == 0
@@ -298,15 +365,132 @@ def test_the_cache_is_shown_and_cleared(tsu, dishes, run_folder):
     assert json.loads(tsu("cache", "--json")[1])["vectors"] == 0
 
 
-def test_a_damaged_store_is_cleared_by_the_cure_that_is_named(tsu, dishes, run_folder):
+def test_a_damaged_store_is_said_and_made_anew(tsu, dishes, run_folder):
     from tsugiki.features.store import FeatureStore
 
     (FeatureStore().folder / "index.sqlite").write_bytes(b"no database" * 1000)
     status, out, err = tsu("evaluate", run_folder, dishes)
+    assert status == 0
+    assert "is damaged: it is put aside" in err
+    status, again, err = tsu("evaluate", run_folder, dishes)
+    assert (status, again) == (0, out)
+    assert "damaged" not in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a cache that cannot be written: fit, audit, evaluate",
+    right="the same results, said once where they are kept",
+)
+def test_no_verb_needs_the_cache(tsu, dishes, run_folder, tmp_path, monkeypatch):
+    expected = tsu("evaluate", run_folder, dishes)[1]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "file" / "cache"))
+    status, out, err = tsu("evaluate", run_folder, dishes)
+    assert (status, out) == (0, expected)
+    assert err.count("keeps what it computes in memory") == 1
+    for words in (
+        ("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "new"),
+        ("audit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "found"),
+        ("cache",),
+    ):
+        status, _, err = tsu(*words)
+        assert status == 0, err
+        assert "keeps what it computes in memory" in err
+    assert (tmp_path / "new" / "classifier.json").is_file()
+    packed = shutil.make_archive(str(tmp_path / "photos"), "zip", dishes)
+    status, _, err = tsu("audit", packed, "--backbone", "bundled:nae")
+    assert status == 0, err
+    assert "a temporary folder is used" in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="full memory, a full disk or a limit, in the words of the library that ran into it",
+    right="a sentence about this machine, not a fault of the program",
+)
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried"),
+            "not enough memory",
+        ),
+        (RuntimeError("can't start new thread"), "not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "not enough memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "not enough memory"),
+        (ImportError("libGL.so.1: cannot open shared object file"), "could not be loaded"),
+        (SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"), "The system refused"),
+        (RuntimeError("file write failed: File too large"), "The system refused"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
+        (ZeroDivisionError("division by zero"), "Something went wrong that should not"),
+    ],
+)
+def test_what_the_machine_lacks_is_a_sentence(tsu, tmp_path, monkeypatch, error, says):
+    monkeypatch.setattr("tsugiki.core.devices.pick_device", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("tsugiki.classifier.classifier.Classifier.load", lambda *_: (_ for _ in ()).throw(error))
+    (tmp_path / "a.jpg").touch()
+    status, out, err = tsu("predict", tmp_path, tmp_path / "a.jpg")
     assert (status, out) == (1, "")
-    assert "tsugiki cache --clear" in err
-    assert tsu("cache", "--clear")[0] == 0
-    assert tsu("evaluate", run_folder, dishes)[0] == 0
+    assert says in err
+
+
+def _limited(limit, size, *words):
+    code = (
+        f"import resource; resource.setrlimit(resource.{limit}, ({size}, {size}));"
+        "import sys; from tsugiki.cli.main import main; sys.argv = ['tsugiki', *sys.argv[1:]]; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of this kind are set on Linux")
+@pytest.mark.robust(
+    "hostile", case="too little address space, or a limit on the size of files", right="a sentence that names the limit"
+)
+def test_limits_of_the_system_are_sentences(dishes, tmp_path):
+    words = ("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "run")
+    for limit, size, says in (("RLIMIT_AS", 1 << 30, "not enough memory"), ("RLIMIT_FSIZE", 1 << 20, "ulimit -f")):
+        done = _limited(limit, size, *words)
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert "Something went wrong" not in done.stderr
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.robust("hostile", case="deep JSON or TOML: zoo, --model-arg, classifier.json", right="refused in a sentence")
+def test_what_is_nested_too_deep_is_a_sentence(tsu, dishes, run_folder, tmp_path, monkeypatch):
+    deep = "[" * 100_000
+    (run_folder / "classifier.json").write_text(deep, encoding="utf-8")
+    (tmp_path / "zoo.toml").write_text("a = " + deep, encoding="utf-8")
+    for words in (("evaluate", run_folder, dishes), ("summary", "timm:test_resnet", "--model-arg", f"a={deep}")):
+        status, _, err = tsu(*words)
+        assert status in {1, 2}
+        assert "Something went wrong" not in err
+    monkeypatch.setenv("TSUGIKI_ZOO", str(tmp_path / "zoo.toml"))
+    status, _, err = tsu("summary", "ours")
+    assert status == 2
+    assert "too deep" in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a label of 5,000 digits, a path with a zero byte",
+    right="the one is a class like any other, the other no file",
+)
+def test_odd_cells_of_a_table_are_sentences(tsu, dishes, tmp_path):
+    photos = sorted(dishes.rglob("*.jpg"))
+    rows = [f"{path},{'7' * 5000 if path.parent.name == 'pizza' else path.parent.name}" for path in photos]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows, "a\0b.jpg,steak"]), encoding="utf-8")
+    status, _, err = tsu("audit", tmp_path / "list.csv", "--backbone", "bundled:nae")
+    assert status == 0, err[-2000:]
+    assert "no such file" in err
 
 
 @pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])
@@ -372,3 +556,15 @@ def test_demo_ends_by_saying_what_to_try_next(run_cli, tmp_path):
     assert document["n"] == 75
     assert "tsugiki fit PHOTOS" in done.stderr.split("photos answered right")[1]
     assert (tmp_path / "demo" / "predictions.png").is_file()
+
+
+def test_an_option_that_is_advised_exists(tsu):
+    """What an error says is typed can be typed."""
+    for words, option in (
+        (["--held-out", "2"], "--held-out"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--lr", "0"], "--lr"),
+    ):
+        status, _, err = tsu("fit", "sample:foodvision", *words)
+        assert status == 2
+        assert option in err

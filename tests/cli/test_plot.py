@@ -6,7 +6,7 @@ from PIL import Image
 
 from tsugiki.cli.plot import plot
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
-from tsugiki.evaluation.predictions import Predictions
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, 
 
 def test_photos_of_another_run_are_refused(run, photos, tmp_path):
     (photos / "test").rename(photos / "val")
-    with pytest.raises(DataError, match="None of the run's held-out photos") as caught:
+    with pytest.raises(DataError, match="None of the photos that the run was judged on") as caught:
         plot(run, out=tmp_path / "out", data=str(photos))
     assert "test/pizza/0.png" in str(caught.value)
 
@@ -71,3 +71,10 @@ def test_requests_that_make_no_sense_say_what_to_type(run, tmp_path):
     (run / "history.csv").unlink()
     with pytest.raises(ArtefactError, match=r"no history\.csv"):
         plot(run)
+
+
+def test_a_run_that_held_nothing_out_is_drawn_too(run, photos, capsys):
+    text = (run / "predictions.csv").read_text(encoding="utf-8")
+    (run / "predictions.csv").write_text(text.replace(",test,", f",{OUT_OF_FOLD},"), encoding="utf-8")
+    plot(run, data=str(photos))
+    assert capsys.readouterr().out.splitlines()[-1].endswith("predictions.png")

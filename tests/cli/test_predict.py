@@ -17,4 +17,4 @@ def test_not_sure_is_explained_where_it_is_said(tsu, tmp_path, threshold, unsure
     Image.new("RGB", (30, 20), (250, 0, 0)).save(tmp_path / "red.png")
     _, out, err = tsu("predict", tmp_path, tmp_path / "red.png")
     assert ("not sure (" in out) == unsure
-    assert err.count("not sure: unlike every training photo, however high the probability") == unsure
+    assert err.count("not sure: less like the training photos than 95% of them, however high the probability") == unsure

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from tsugiki.core import console
+from tsugiki.core import console, devices, processes
 
 
 @pytest.fixture
 def second(tsu, monkeypatch):
     """Run the program as the second of several processes; gives exit status, standard output and standard error."""
-    monkeypatch.setenv("RANK", "1")
+    for module in (devices, console):
+        monkeypatch.setattr(module, "rank", lambda: 1)
     monkeypatch.setattr(console.time, "sleep", lambda _: None)
     return tsu
 
@@ -33,6 +34,53 @@ def test_the_second_one_says_why_it_fails(second, tmp_path):
     assert (status, out) == (2, "")
     assert err.startswith("Process 1: ")
     assert "gone" in err
+
+
+@pytest.mark.robust(
+    "hostile", case="RANK or WORLD_SIZE left by a scheduler", right="no complete launch: said, ignored, and the run is saved"
+)
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"RANK": "1"},
+        {"WORLD_SIZE": "abc"},
+        {"WORLD_SIZE": "2"},
+        {"RANK": "3", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_RANK": "0"},
+    ],
+)
+def test_half_a_launch_is_none(tsu, dishes, tmp_path, monkeypatch, foreign):
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+    processes._say_once.cache_clear()
+    status, out, err = tsu("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "run")
+    assert status == 0
+    assert (tmp_path / "run" / "classifier.json").is_file()
+    assert str(tmp_path / "run") in out + err
+    told = ", ".join(f"{name}={foreign[name]}" for name in devices.LAUNCH_VARIABLES if name in foreign)
+    assert err.count(f"The environment has {told}, which is no complete launch") == 1
+
+
+@pytest.mark.robust("hostile", case="RANK and WORLD_SIZE without an address to meet at", right="refused, with what is missing")
+def test_several_processes_that_cannot_meet_are_refused(tsu, dishes, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, err = tsu("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "run")
+    assert status == 2
+    assert "MASTER_ADDR" in err
+    assert "unset RANK WORLD_SIZE" in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.robust(
+    "hostile", case="fine-tuning among a scheduler's variables", right="one process works alone and saves its run"
+)
+def test_fine_tuning_is_not_misled_either(run_cli, dishes, tmp_path):
+    foreign = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2", "PMI_SIZE": "x"}
+    words = ["--backbone", "bundled:nae", "--method", "fine-tune", "--unfreeze", "1", "--epochs", "1"]
+    done = run_cli("fit", dishes, *words, "--device", "cpu", "--out", tmp_path / "run", **foreign)
+    assert done.returncode == 0, done.stderr
+    assert "WORLD_SIZE=2" in done.stderr
+    assert (tmp_path / "run" / "classifier.json").is_file()
 
 
 def _torchrun(*words):

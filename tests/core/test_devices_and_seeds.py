@@ -1,6 +1,7 @@
 """Devices that exist, and seeds that give the same numbers again."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -34,6 +35,39 @@ def test_full_precision_ends_with_its_block():
     with full_precision():
         assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.robust(
+    "threads",
+    case="`torch.set_float32_matmul_precision('high')` and TF32, in several threads",
+    right="float32 means float32 inside; the person's settings come back when the last thread leaves",
+)
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_full_precision_is_that_of_matrix_products_too(precision):
+    usual, flag = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(precision)
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with full_precision():
+            inside.set()
+            leave.wait(10)
+
+    other = threading.Thread(target=stay)
+    try:
+        with full_precision():
+            other.start()
+            assert inside.wait(10)
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert torch.backends.cuda.matmul.fp32_precision in {"none", "ieee"}
+        assert torch.get_float32_matmul_precision() == "highest"  # the other one is still inside
+        leave.set()
+        other.join()
+        assert torch.get_float32_matmul_precision() == precision
+        assert torch.backends.cudnn.allow_tf32 == flag
+    finally:
+        leave.set()
+        torch.set_float32_matmul_precision(usual)
 
 
 def test_the_same_seed_gives_the_same_numbers_everywhere():

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.freezing import evaluating
-from tsugiki.core.console import progress, quiet, say, terminal
+from tsugiki.core.console import progress, quiet, say
 from tsugiki.core.devices import full_precision
+from tsugiki.core.display.screen import terminal
 from tsugiki.core.events import Message, ProgressAdvanced, ProgressEnded, ProgressStarted, subscribe
 from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.locale.messages import language, speaking, tr, use_language

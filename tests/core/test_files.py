@@ -9,8 +9,18 @@ import sys
 import pytest
 
 from tsugiki.core import files
-from tsugiki.core.errors import TsugikiError
-from tsugiki.core.files import atomic_folder, atomic_path, cache_folder, sha256_of, write_atomically, write_json
+from tsugiki.core.errors import RequestError, TsugikiError
+from tsugiki.core.files import (
+    at_work,
+    atomic_folder,
+    atomic_path,
+    cache_folder,
+    is_at_work,
+    recover_folder,
+    sha256_of,
+    write_atomically,
+    write_json,
+)
 
 
 def _names(folder):
@@ -112,9 +122,79 @@ def test_an_old_folder_that_cannot_be_put_back_is_kept_and_named(tmp_path, monke
         (temporary / "new").touch()
     monkeypatch.undo()
     assert _names(path) == ["theirs"]
-    (kept,) = tmp_path.glob(".run.old.*/run")
+    (kept,) = tmp_path.glob("run.old-*")  # a name that nothing clears away
     assert _names(kept) == ["old"]
     assert str(kept) in str(caught.value)
+
+
+def _aside(folder):
+    """What a process that was killed while it replaced ``run`` leaves: the old folder, moved away and not yet deleted."""
+    aside = folder / ".run.old.abcd_123"
+    (aside / "run").mkdir(parents=True)
+    (aside / "run" / "old").touch()
+    os.utime(aside, (1, 1))
+    return aside
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a save that was killed just after its new run stood in place",
+    right="the next save clears the old one away, and nothing else",
+)
+def test_what_a_killed_save_has_moved_away_is_cleared_by_the_next_one(tmp_path):
+    _aside(tmp_path)
+    for theirs in (".run.old.abcd", ".run.old.abcd-1234", ".run2.old.abcd1234", "run.old-abcd1234"):
+        (tmp_path / theirs).mkdir()
+    (tmp_path / "run").mkdir()
+    with atomic_folder(tmp_path / "run") as temporary:
+        (temporary / "new").touch()
+    assert _names(tmp_path / "run") == ["new"]
+    assert _names(tmp_path) == [".run.old.abcd", ".run.old.abcd-1234", ".run2.old.abcd1234", "run", "run.old-abcd1234"]
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a save that was killed between moving the old run away and the new one in",
+    right="the old run is put back by the next command that asks for it",
+)
+def test_what_a_killed_save_has_moved_away_is_put_back(tmp_path):
+    _aside(tmp_path)
+    recover_folder(tmp_path / "run")
+    assert _names(tmp_path / "run") == ["old"]
+    assert _names(tmp_path) == ["run"]
+
+
+def test_what_a_living_save_has_moved_away_is_left_to_it(tmp_path):
+    aside = _aside(tmp_path)
+    with files._held(aside):
+        recover_folder(tmp_path / "run")
+        files._sweep(tmp_path / "run")
+    assert _names(tmp_path) == [".run.old.abcd_123"]
+    assert _names(aside / "run") == ["old"]
+
+
+@pytest.mark.robust(
+    "hostile", case="two trainings in one place at once", right="the second is refused, with who is at work there"
+)
+def test_one_works_in_a_folder_at_a_time(tmp_path):
+    folder = tmp_path / "run.unfinished"
+    with at_work(folder):
+        assert is_at_work(folder)
+        with pytest.raises(RequestError, match=f"process {os.getpid()}"), at_work(folder):
+            pass
+    assert not is_at_work(folder)
+    assert _names(folder) == []
+    (folder / "at-work.json").write_text("{")  # of a process that was killed: its lock is gone with it
+    with at_work(folder):
+        pass
+    assert not is_at_work(tmp_path / "nowhere")
+
+
+def test_there_is_a_cache_without_a_home(monkeypatch):
+    for name in ("TSUGIKI_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(files.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    assert cache_folder().name.startswith("tsugiki-")
 
 
 def test_an_old_folder_that_cannot_be_moved_away_stays(tmp_path, monkeypatch):

@@ -37,6 +37,8 @@ def test_quiet_ends_with_its_block_however_it_ends(capsys):
 
 
 def test_of_several_processes_the_main_one_is_heard_and_the_one_that_fails(capsys, monkeypatch):
+    for name, value in (("LOCAL_RANK", "1"), ("WORLD_SIZE", "4"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")):
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("RANK", "3")
     say("talk")
     emit("a result")

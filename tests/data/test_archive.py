@@ -4,6 +4,8 @@ import io
 import os
 import shutil
 import tarfile
+import unicodedata
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from tsugiki.core.errors import DataError, RequestError, UnsafeArchive
 from tsugiki.core.files import cache_folder
 from tsugiki.data.load import list_photos
-from tsugiki.data.sources.archive import Limits, unpack
+from tsugiki.data.sources.archives.archive import Limits, unpack
 
 
 @pytest.fixture
@@ -114,6 +116,38 @@ def test_links_and_devices_are_refused_in_tar(tarred, kind):
     assert "a link or a device" in refusal(UnsafeArchive, tarred([(info, b"")]))
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a member of an archive with a name of 300 bytes, of 4 MB, of 2 million folders, or said to be of 8 GB",
+    right="refused in a sentence that shows no temporary path, without filling the memory",
+)
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 300 + ".jpg", "犬" * 100 + ".jpg", "x" * (4 << 20), "a/" * 20_000 + "b.jpg"],
+    ids=["300", "kanji", "4 MB", "deep"],
+)
+def test_a_name_that_no_file_can_have_is_a_sentence(zipped, tarred, photo_bytes, name):
+    packed = [tarred([(name, photo_bytes("a"))])]
+    if len(name) < 65_536:
+        packed.append(zipped([(name, photo_bytes("a"))]))
+    for path in packed:
+        with pytest.raises(DataError) as caught:
+            unpack(path)
+        assert str(cache_folder()) not in str(caught.value)
+        assert len(str(caught.value)) < 1000
+        assert left_behind() == []
+
+
+def test_a_name_that_says_it_is_of_8_gigabytes_is_not_read(tmp_path):
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 8 << 30
+    path = tmp_path / "photos.tar"
+    path.write_bytes(head.tobuf(format=tarfile.GNU_FORMAT) + bytes(10240))
+    os.truncate(path, 9 << 30)
+    with pytest.raises(DataError, match="a name of 8589934592 bytes"):
+        unpack(path)
+
+
 def test_links_are_refused_in_zip(zipped):
     info = zipfile.ZipInfo("a/link")
     info.create_system, info.external_attr = 3, 0o120777 << 16
@@ -171,25 +205,136 @@ def test_a_locked_zip_is_a_sentence(zipped):
 
 def test_a_manifest_may_not_name_files_outside_of_its_archive(zipped, photo_bytes):
     path = zipped([("d/list.csv", "path,label\n../../secret.png,a\n"), ("d/p/1.png", photo_bytes("1"))])
+    secret = cache_folder() / "archives" / "secret.png"
+    secret.parent.mkdir(parents=True)
+    secret.write_bytes(photo_bytes("secret"))
     with pytest.raises(RequestError, match="outside of it"):
         list_photos(path)
 
 
-@pytest.mark.parametrize(("encoding", "names"), [("utf-8", "猫 犬"), ("cp932", "猫 ネコ"), ("cp437", "Größe café")])
-def test_names_in_unmarked_encodings(tmp_path, photo_bytes, encoding, names):
-    """Zip files whose names are not marked as UTF-8, as macOS and Japanese Windows write them."""
-    path = tmp_path / "unmarked.zip"
-    stand_ins = {}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, mark in zip(names.split(), "#%", strict=True):
-            raw = name.encode(encoding)
-            stand_ins[mark.encode() * len(raw)] = raw
-            archive.writestr(mark * len(raw) + "/1.png", photo_bytes(name))
-    content = path.read_bytes()
-    for stand_in, raw in stand_ins.items():
-        content = content.replace(stand_in + b"/", raw + b"/")
-    path.write_bytes(content)
-    assert set(list_photos(path).labels) == set(names.split())
+@pytest.fixture
+def unmarked(tmp_path, photo_bytes):
+    """``unmarked(encoding, *names)``: a zip of a folder per name, in bytes that nothing says the encoding of."""
+
+    def pack(encoding, *names):
+        path = tmp_path / "unmarked.zip"
+        stand_ins = {}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, mark in zip(names, "#%@!+", strict=False):
+                raw = name.encode(encoding)
+                stand_in = name if name.isascii() else mark * len(raw)
+                stand_ins[stand_in.encode()] = raw
+                archive.writestr(f"{stand_in}/1.png", photo_bytes(name))
+        content = path.read_bytes()
+        for stand_in, raw in stand_ins.items():
+            content = content.replace(stand_in + b"/", raw + b"/")
+        path.write_bytes(content)
+        return path
+
+    return pack
+
+
+UNMARKED = [
+    ("utf-8", "猫 犬"),
+    ("utf-8", "cafe\u0301 the\u0301"),
+    ("cp932", "猫 ネコ"),
+    ("cp932", "Tシャツ ズボン"),
+    ("cp932", "OK品 NG品"),
+    ("cp932", "A品 B品"),
+    ("cp932", "良品 不良品"),
+    ("cp932", "表 裏"),
+    ("cp932", "検品ok 検品ng"),
+    ("cp932", "X線 CT"),
+    ("gbk", "T恤 裤子"),
+    ("gbk", "OK品 NG品"),
+    ("gbk", "合格 不合格"),
+    ("gbk", "猫 狗"),
+    ("cp949", "강아지 고양이"),
+    ("big5", "蘋果 香蕉"),
+    ("cp866", "кошки собаки"),
+    ("cp437", "Größe café"),
+    ("cp437", "Vögel Äpfel"),
+    ("cp437", "piñata jalapeños"),
+]
+
+
+@pytest.mark.robust(
+    "paths",
+    case="zip names that no mark says the encoding of (cp932, GBK, cp437 ...)",
+    right="read as what makes names of all of them; the guess is said",
+    source="nih-at/libzip#212",
+)
+@pytest.mark.parametrize(("encoding", "names"), UNMARKED)
+def test_names_in_unmarked_encodings(unmarked, encoding, names):
+    """Zip files whose names are not marked as UTF-8, as macOS and Windows write them."""
+    listing = list_photos(unmarked(encoding, *names.split()))
+    assert {unicodedata.normalize("NFC", name) for name in names.split()} == set(listing.labels)
+    assert f"({encoding}), as in " in listing.decisions[1]
+    assert "were read as" in listing.decisions[1]
+
+
+def test_the_guess_is_said_every_time_and_not_where_nothing_was_guessed(unmarked, put_classes, tmp_path):
+    path = unmarked("cp932", "猫", "ネコ")
+    assert [list_photos(path).decisions[1] for _ in range(2)][1].startswith("The archive does not say how its names")
+    marked = shutil.make_archive(str(tmp_path / "marked"), "zip", put_classes({"猫": 1, "犬": 1}))
+    assert "does not say" not in "".join(list_photos(marked).decisions)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="zip entries with backslashes, empty names, folders written as empty files, the same file twice",
+    right="the same as clean entries",
+    source="python/cpython#117084",
+)
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ("a\\0.png", "b\\0.png"),
+        ("a\\", "a\\0.png", "b\\", "b\\0.png"),
+        ("a", "a/0.png", "b/0.png"),
+        ("a/0.png", "a", "b/0.png"),
+        ("", "/", "./a/0.png", "b//0.png"),
+        ("a/0.png", "a/0.png", "b/0.png"),
+    ],
+)
+def test_odd_entries_are_what_they_mean(tmp_path, photo_bytes, entries):
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a duplicate name
+        for name in entries:
+            info = zipfile.ZipInfo("x")
+            info.filename = info.orig_filename = name
+            archive.writestr(info, photo_bytes(name[:1]) if name.endswith(".png") else b"")
+    listing = list_photos(path)
+    assert listing.names == ("a/0.png", "b/0.png")
+    assert labels(listing) == {("", "a"): 1, ("", "b"): 1}
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="two different files of one name, a file in place of a folder, a name of 300 letters",
+    right="a sentence with the name, and no temporary path",
+)
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"a/0.png": b"1", "./a/0.png": b"2"}, "twice, with different content"),
+        ({"a": b"1", "a/0.png": b"2"}, "a file in place of a folder"),
+        ({"a/0.png": b"2", "a": b"1"}, "twice, with different content"),
+        ({f"a/{'x' * 300}.png": b"1"}, "cannot write"),
+    ],
+)
+def test_entries_that_cannot_be_written(zipped, tarred, entries, words):
+    for pack in (zipped, tarred):
+        text = refusal(DataError, pack(list(entries.items())))
+        assert words in text or "a file in place of a folder" in text
+        assert "archives" not in text
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tarred, zipped, photo_bytes):
+    inner = zipped([("0.png", photo_bytes("1"))]).read_bytes()
+    path = tarred([("a/0.png", photo_bytes("2")), ("b/0.png", photo_bytes("3")), ("z.zip", inner)], "photos.tar", "w")
+    assert labels(list_photos(path)) == {("", "a"): 1, ("", "b"): 1}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such permissions on Windows")

@@ -83,8 +83,10 @@ def test_the_callers_image_stays_as_it_was():
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparent_pixels_become_white(mode):
-    image = Image.new(mode, (4, 4))  # black and fully transparent
-    assert open_photo(stored(image)).getpixel((1, 1)) == (255, 255, 255)
+    image = Image.new(mode, (4, 4))  # black and transparent
+    image.putpixel((0, 0), (0, 255) if mode == "LA" else (0, 0, 0, 255))
+    opened = open_photo(stored(image))
+    assert [opened.getpixel(at) for at in ((1, 1), (0, 0))] == [(255, 255, 255), (0, 0, 0)]
 
 
 def test_half_transparent_is_mixed_with_white():
@@ -118,8 +120,9 @@ def test_other_modes_come_out_as_rgb(image):
 
 @pytest.mark.parametrize("premultiplied", ["RGBa", "La"])
 def test_premultiplied_alpha(premultiplied):
-    image = Image.new("RGBA" if premultiplied == "RGBa" else "LA", (2, 2)).convert(premultiplied)
-    assert open_photo(image).getpixel((0, 0)) == (255, 255, 255)
+    image = Image.new("RGBA" if premultiplied == "RGBa" else "LA", (2, 2))
+    image.putpixel((1, 1), (0, 255) if image.mode == "LA" else (0, 0, 0, 255))
+    assert open_photo(image.convert(premultiplied)).getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
@@ -165,10 +168,8 @@ def test_extreme_sizes(size):
 
 
 def test_what_is_no_photo_is_named():
-    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(range(200))
     assert reason(b"") == "empty file"
     assert reason(b"\x00" * 5000) == "nothing but zero bytes"
-    assert reason(heic) == "HEIC, which Pillow cannot read: save it as JPEG"
     assert reason(b"\x00\x00\x00\x18ftypmp42" + b"\x01" * 50) == "a video"
     assert reason(b"<!DOCTYPE html><html>404</html>") == "an HTML page"
     assert reason("\ufeff<?xml version='1.0'?><svg></svg>".encode()) == "an SVG drawing"

@@ -185,11 +185,11 @@ def test_a_full_disk_is_not_the_networks_fault(address, tmp_path, monkeypatch):
 @pytest.mark.parametrize("too_full", ["while unpacking", "at the end", "by its size"])
 def test_what_came_is_not_fetched_twice_because_there_was_no_room_to_unpack_it(address, shop, tmp_path, monkeypatch, too_full):
     if too_full == "while unpacking":
-        monkeypatch.setattr("tsugiki.data.sources.archive._write", _disk_full)
+        monkeypatch.setattr("tsugiki.data.sources.archives.archive._write", _disk_full)
     elif too_full == "at the end":
         monkeypatch.setattr(Path, "rename", _disk_full)
     else:
-        monkeypatch.setattr("tsugiki.data.sources.archive._safe_parts", _too_much)
+        monkeypatch.setattr("tsugiki.data.sources.archives.archive._safe_parts", _too_much)
     with pytest.raises((OSError, DataError)):
         get_data(address, to=tmp_path)
     monkeypatch.undo()

@@ -80,8 +80,8 @@ def test_endings_in_capitals_count(put):
 
 def test_other_files_are_counted_by_ending_not_opened(put_classes, put):
     put_classes({"a": 1, "b": 1})
-    root = put("a/notes.txt", "a/more.TXT", "b/README", "labels.csv", content=b"x")
-    assert "2 .txt, 1 without an ending, 1 .csv" in said(list_photos(root))
+    root = put("a/notes.txt", "a/more.TXT", "b/README", "clip.mp4", content=b"x")
+    assert "2 .txt, 1 .mp4, 1 without an ending" in said(list_photos(root))
 
 
 def test_an_empty_class_is_said_and_is_none(put_classes):
@@ -160,7 +160,7 @@ def test_names_that_are_not_utf8_are_named(put_classes):
 
 
 def test_layouts_that_are_something_else_are_refused_with_a_cure(put_classes, tmp_path):
-    root = put_classes({"x/train/a": 1, "x/train/b": 1, "x/val/a": 1})
+    root = put_classes({"x/train/a": 1, "x/train/b": 1, "x/val/a": 1, "y/c": 1})
     assert f"name that folder instead: {root / 'x'}" in refusal(root)
     assert "no photos" in refusal(root / "x" / "val" / "none") or "There is no" in refusal(root / "x" / "val" / "none")
     assert "not in class folders" in refusal(root / "x" / "train" / "a")
@@ -170,9 +170,11 @@ def test_layouts_that_are_something_else_are_refused_with_a_cure(put_classes, tm
     assert "There are no photos" in refusal(tmp_path / "empty")
 
 
-def test_one_level_too_high_is_refused_with_a_cure(put_classes):
+def test_one_level_too_high_is_read_and_said(put_classes):
     root = put_classes({"photos/a": 1, "photos/b": 1})
-    assert f"name that folder instead: {root / 'photos'}" in refusal(root)
+    listing = list_photos(root)
+    assert (listing.root, listing.names) == (root / "photos", ("a/0.png", "b/0.png"))
+    assert "Read: the folder photos, the only one with photos." in said(listing)
 
 
 def test_splits_without_class_folders_are_refused(put):
@@ -185,7 +187,8 @@ def test_a_mistyped_folder_is_answered_with_the_nearest(put_classes):
 
 
 def test_a_file_of_another_kind_is_refused(put):
-    assert "sample:NAME" in refusal(put("notes.txt", content=b"x") / "notes.txt")
+    assert "sample:NAME" in refusal(put("notes.docx", content=b"x") / "notes.docx")
+    assert "CSV UTF-8" in refusal(put("list.xlsx", content=b"x") / "list.xlsx")
 
 
 def test_many_photos_ask_the_system_no_more_than_few(put_classes, monkeypatch):

@@ -94,6 +94,13 @@ def test_unreadable_photos_are_named_and_left_out(folders, capsys):
     assert "empty.jpg" in said
 
 
+def test_what_looks_whole_and_cannot_be_decoded_is_left_out_before_the_training(folders, capsys, hollow_png):
+    (folders[0] / "pizza" / "0.png").write_bytes(hollow_png)
+    train, _, _ = create_dataloaders(*folders, SMALL, 4, num_workers=0)
+    assert sum(len(labels) for _, labels in train) == 20
+    assert "pizza/0.png: damaged" in capsys.readouterr().err
+
+
 def test_other_classes_in_the_test_folder_never_shift_a_label(folders, capsys):
     import shutil
 
@@ -133,12 +140,14 @@ def test_photos_are_opened_as_everywhere(folders):
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(folders[0] / "pizza" / "turned.jpg", exif=exif)
-    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(folders[0] / "steak" / "clear.png")
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    clear.putpixel((0, 0), (0, 0, 0, 255))
+    clear.save(folders[0] / "steak" / "clear.png")
     keep = transforms.ToTensor()
     dataset = create_dataloaders(*folders, keep, 4, num_workers=0)[0].dataset
     shown = {path.rsplit("/", 1)[-1]: dataset[row][0] for row, (path, _) in enumerate(dataset.samples)}
     assert shown["turned.jpg"].shape == (3, 16, 8)
-    assert torch.all(shown["clear.png"] == 1), "transparent is white"
+    assert torch.all(shown["clear.png"][:, 1:] == 1), "transparent is white"
     assert torch.equal(shown["turned.jpg"], keep(open_photo(folders[0] / "pizza" / "turned.jpg")))
 
 

@@ -11,6 +11,8 @@ from tsugiki.data.sources.listing import LeftOut
 
 @pytest.fixture
 def manifest(put):
+    put("a.png", "b.png", "x/1.png", "x/2.png", "a,b.png")
+
     def write(text, name="list.csv", encoding="utf-8"):
         return put(name, content=text.encode(encoding)) / name
 
@@ -49,14 +51,14 @@ def test_quoted_commas_and_newlines(manifest):
 
 
 def test_missing_columns_are_named_with_those_present(manifest):
-    text = refusal(manifest("file,class,label\n1.png,x,y\n"))
+    text = refusal(manifest("file,class,label\n7.png,x,y\n"))
     assert "has no column path" in text
     assert "got: file, class, label" in text
     assert "has no column path, label" in refusal(manifest(""))
 
 
 def test_rows_that_say_too_little_or_twice_are_named(manifest):
-    listing = list_photos(manifest("path,label\na.png,x\n,x\nb.png\na.png,y\n./a.png,x\n"))
+    listing = list_photos(manifest("path,label\na.png,x\n,x\nb.png\na.png,x\n./a.png,x\n"))
     assert listing.names == ("a.png",)
     assert listing.left_out == (
         LeftOut("row 3", "row 3 has no path or no label"),
@@ -74,6 +76,7 @@ def test_unknown_splits_other_encodings_and_empty_tables_are_refused(manifest):
 
 def test_absolute_paths_become_relative(manifest, put):
     root = put("x/1.png")
+    (root.parent / "y.png").write_bytes((root / "x/1.png").read_bytes())
     listing = list_photos(manifest(f"path,label\n{root / 'x' / '1.png'},a\n{root.parent / 'y.png'},b\n"))
     assert listing.names == ("x/1.png", "../y.png")
     assert listing.paths[0].is_file()

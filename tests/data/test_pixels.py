@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.data.conftest import differing_bits
 from tsugiki.core.errors import UnreadablePhoto
+from tsugiki.data.images import jpeg as jpeg_module
 from tsugiki.data.images import pixels as pixels_module
 from tsugiki.data.images.decode import content_digest, open_photo
 from tsugiki.data.images.pixels import View, read_pixels
@@ -196,8 +197,14 @@ def test_html_saved_as_a_photo_is_named_for_what_it_is():
         read_pixels(b"<!DOCTYPE html><html></html>", SMALL, fast=True)
 
 
-def test_the_fast_path_works_without_the_decoder_of_torchvision(monkeypatch, fast_decodes):
-    monkeypatch.setattr(pixels_module, "_jpeg_decoder", lambda: None)
-    reference, fast = both(encoded(scene(200, 150)))
-    assert fast_decodes[0] is not None
-    assert difference(reference, fast) < 2.5
+@pytest.mark.parametrize("size", [(64, 48), (1200, 900)])
+def test_a_jpeg_that_only_pillow_can_decode_goes_the_reference_way(monkeypatch, fast_decodes, size):
+    def unknown(*_, **__):
+        raise ValueError("Could not determine subsampling level of JPEG image")
+
+    expected = read_pixels(encoded(scene(*size)), SMALL, fast=False)
+    monkeypatch.setattr(jpeg_module.simplejpeg, "decode_jpeg", unknown)
+    reference, fast = both(encoded(scene(*size)))
+    assert fast_decodes == [None]
+    assert torch.equal(reference.values, fast.values)
+    assert torch.equal(reference.values, expected.values), "both decoders give the same pixels"

@@ -120,3 +120,35 @@ def test_impossible_values_are_refused(fault):
 def test_describe_names_everything():
     text = Preprocess(size=(224, 200), resize=256).describe()
     assert all(word in text for word in ("224 x 200", "256", "bicubic", "0.485", "0.229"))
+
+
+@pytest.mark.parametrize("halves", ["even", "down"])
+@pytest.mark.parametrize(("fit", "resize"), [("crop", 256), ("crop", (250, 180)), ("squash", (256, 256)), ("pad", (240, 240))])
+def test_what_is_written_down_comes_back(fit, resize, halves):
+    import json
+
+    ours = Preprocess(size=(224, 160), fit=fit, resize=resize, halves=halves)
+    written = json.loads(json.dumps(ours.to_dict()))
+    assert Preprocess.from_dict(written) == ours
+    assert ("halves" in written) == (halves == "down")  # older versions read what they knew
+    assert ours(noise(301, 203)).shape == (3, 224, 160)
+    assert ours.squashed().frame(noise(301, 203)).size == (160, 224)
+
+
+@pytest.mark.parametrize("resize", [(256,), (0, 256), (1.5, 2), "256", None])
+@pytest.mark.parametrize("fit", ["crop", "squash", "pad"])
+def test_frames_that_cannot_be_are_refused(fit, resize):
+    with pytest.raises(RequestError, match="cannot work"):
+        Preprocess(fit=fit, resize=resize)
+
+
+def test_the_fast_path_cuts_after_squashing_too():
+    import io
+
+    from tsugiki.data.images.pixels import read_pixels
+
+    stream = io.BytesIO()
+    noise(300, 220).save(stream, "JPEG", quality=95)
+    ours = Preprocess(size=(96, 80), fit="squash", resize=(110, 100), interpolation="bilinear")
+    fast, exact = (read_pixels(stream.getvalue(), ours, fast=each).values.float() for each in (True, False))
+    assert (fast - exact).abs().mean() < 1.0

@@ -1,11 +1,13 @@
 """Samples from lists: roles in one place, with or without splits, groups and labels."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.images.decode import check_content, is_proven_whole
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
+from tsugiki.inspection.audit import audit
 
 
 @pytest.fixture
@@ -49,17 +51,25 @@ def test_photos_without_labels(lists):
     assert (len(samples), samples.classes) == (19, ())
     assert (samples.labels == UNKNOWN_CLASS).all()
     assert [entry.reason for entry in samples.left_out] == ["empty file"]
-    with pytest.raises(RequestError, match="classes are not the classifier's"):
+    with pytest.raises(RequestError, match="have no labels"):
         samples.with_classes(("a", "b"))
+    with pytest.raises(RequestError, match="have no labels"):
+        audit(samples)
+    for path in paths:
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="Not one photo"):
+        Samples.from_lists(paths)
 
 
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
         ({"labels": ["a"]}, "labels: 20"),
-        ({"labels": "ab"}, "labels: 20"),
+        ({"labels": "ab"}, "labels is no list"),
+        ({"labels": ["a", ["a", "b"]] * 10}, "Entry 1 of labels holds several values"),
+        ({"labels": [None, ""] * 10}, "Not one of the photos has a label"),
         ({"labels": ["a", "b"] * 10, "splits": ["train"]}, "splits: 20"),
-        ({"labels": ["a", "b"] * 10, "splits": ["dev"] * 20}, "no such split"),
+        ({"labels": ["a", "b"] * 10, "splits": ["sometimes"] * 20}, "no such split"),
         ({"labels": ["a", "b"] * 10, "groups": ["x"] * 21}, "groups: 20"),
     ],
 )
@@ -68,6 +78,77 @@ def test_lists_that_do_not_fit_are_refused(lists, columns, words):
         Samples.from_lists(lists[0], **columns)
     with pytest.raises(RequestError, match="empty"):
         Samples.from_lists([])
+    with pytest.raises(RequestError, match="paths is no list"):
+        Samples.from_lists(str(lists[0][0]), ["a"])
+    with pytest.raises(RequestError, match="Entry 1 of paths is no path"):
+        Samples.from_lists([lists[0][0], float("nan")], ["a", "b"])
+
+
+@pytest.mark.robust(
+    "tables",
+    case="columns of NumPy and pandas as lists, with their empty cells",
+    right="read like lists; a photo without a label is named",
+)
+def test_columns_of_numpy_and_pandas_are_lists(lists):
+    paths, labels = lists
+    frame = pd.DataFrame({"path": paths, "label": labels, "split": ["train"] * 16 + ["test"] * 4, "group": 7})
+    frame.loc[3, "label"] = None
+    columns = (frame["path"], frame["label"], frame["split"], frame["group"])
+    expected = Samples.from_lists([*paths[:3], *paths[4:]], [*labels[:3], *labels[4:]], ["train"] * 15 + ["test"] * 4)
+    for read in (Samples.from_lists(*columns), Samples.from_lists(*(column.to_numpy() for column in columns))):
+        assert (read.names, read.splits, read.label_names()) == (expected.names, expected.splits, expected.label_names())
+        assert set(read.groups) == {"7"}
+        assert [(entry.name, entry.reason) for entry in read.left_out] == [("a/3.png", "no label")]
+    for nothing in (float("nan"), pd.NA, pd.NaT):
+        assert len(Samples.from_lists(paths, [*labels[:-1], nothing], ["train"] * 20)) == 19
+
+
+@pytest.mark.robust("tables", case="the same path twice in a list", right="once, and said; refused where the labels differ")
+def test_a_path_that_is_named_again(lists):
+    paths, labels = lists
+    samples = Samples.from_lists([*paths, paths[0]], [*labels, "a"])
+    assert samples.names == Samples.from_lists(paths, labels).names
+    assert [(entry.name, entry.reason) for entry in samples.left_out] == [("a/0.png", "named again: the first counts")]
+    with pytest.raises(RequestError, match="two labels") as told:
+        Samples.from_lists([*paths, paths[0]], [*labels, "b"])
+    assert "a/0.png: a, b" in str(told.value)
+
+
+def test_files_on_several_drives_are_known_by_their_whole_paths(lists, monkeypatch):
+    def of_two_drives(_):
+        raise ValueError("Paths don't have the same drive")
+
+    paths, labels = lists
+    monkeypatch.setattr("os.path.commonpath", of_two_drives)
+    samples = Samples.from_lists(paths, labels)
+    assert samples.paths == paths
+    assert samples.names[0] == paths[0].as_posix()
+
+
+def test_photos_without_a_split_are_said_unless_all_are_asked_for(lists):
+    paths, labels = lists
+    some = Samples.from_lists(paths, labels, ["train", ""] * 10)
+    assert (some.held_out, len(some.train_rows)) == ("", 20)
+    assert some.decisions == ("Photos without a split, counted as training photos: 10.",)
+    assert Samples.from_lists(paths, labels, held_out=0).decisions == ()
+
+
+def test_held_out_photos_that_cannot_be_read_are_not_replaced_where_nobody_asked(lists):
+    paths, labels = lists
+    for path in paths[-2:]:
+        path.write_bytes(b"")
+    samples = Samples.from_lists(paths, labels, ["train"] * 18 + ["test"] * 2)
+    assert samples.decisions == ("Not one photo of test can be read: nothing is held out.",)
+    assert samples.held_out == ""
+
+
+def test_the_photos_of_one_split_stay_in_it_when_one_of_them_turns_out_unreadable(lists):
+    paths, labels = lists
+    samples = Samples.from_lists(paths, labels)
+    training = samples.of("train").without_unreadable({0: "cut off"})
+    assert set(training.splits) == {"train"}
+    held_out = samples.of("test").without_unreadable({0: "cut off"})
+    assert set(held_out.splits) == {"test"}
 
 
 def test_unreadable_photos_are_drawn_without_and_classes_are_kept(lists):
@@ -78,6 +159,8 @@ def test_unreadable_photos_are_drawn_without_and_classes_are_kept(lists):
     alone = [row for row in range(20) if row not in gone]
     again = Samples.from_lists([paths[row] for row in alone], [labels[row] for row in alone])
     assert kept.splits == again.splits
+    assert kept.decisions == again.decisions
+    assert "of 17 photos" in kept.decisions[0]
     assert [entry.reason for entry in kept.left_out] == ["cut off"] * 3
     with pytest.raises(DataError, match="these classes can be read: b"):
         samples.without_unreadable(dict.fromkeys(range(10, 20), "cut off"))

@@ -7,8 +7,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from tsugiki.core.errors import DataError
+from tsugiki.evaluation.headline import headline
 from tsugiki.evaluation.metrics import softmax, wilson
-from tsugiki.evaluation.predictions import Predictions, evaluate_rows, headline
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
 from tsugiki.locale.messages import use_language
 
 

@@ -1,5 +1,7 @@
 """The same photo twice is found, whatever was done to it; different photos are left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -11,6 +13,7 @@ from tsugiki.evaluation.duplicates import (
     Prints,
     across,
     contradictions,
+    copies_of,
     differing_bits,
     duplicate_groups,
     find_duplicates,
@@ -35,6 +38,46 @@ def hashes(photos):
 
 def vectors(seed, n, width=64):
     return np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32) + 0.5
+
+
+def variants(scenes=40, each=6, classes=2, spread=0.35):
+    """Prints of ``each`` pictures of every scene, farther apart than copies are elsewhere; no two hashes are alike."""
+    rng = np.random.default_rng(5)
+    centre = rng.normal(size=(classes, 48))[np.arange(scenes) % classes] + rng.normal(size=(scenes, 48)) * 0.8
+    features = np.repeat(centre, each, axis=0) + rng.normal(size=(scenes * each, 48)) * spread
+    count = scenes * each
+    looks = rng.integers(-(2**62), 2**62, count)
+    labels = np.repeat(np.arange(scenes) % classes, each)
+    scene = np.repeat(np.arange(scenes), each)
+    return Prints([f"{row}" for row in range(count)], looks, features.astype(np.float32), ["train"] * count, labels), scene
+
+
+@pytest.mark.robust("scores", case="six augmented variants of each photo", right="nearly all are known as one picture")
+def test_variants_are_found_where_most_photos_have_some():
+    prints, scene = variants()
+    pairs = find_duplicates(prints)
+    assert all(scene[pair.first] == scene[pair.second] for pair in pairs)
+    groups = duplicate_groups(pairs, len(scene))
+    assert len(set(groups.tolist())) <= 60, "forty scenes"
+    blind = duplicate_groups(find_duplicates(replace(prints, labels=None)), len(scene))
+    assert len(set(blind.tolist())) > 150, "their nearest others are no yardstick"
+
+
+def test_small_classes_are_no_copies():
+    """Photos of a class lie together, too: as many as half of it are not called copies."""
+    prints, _ = variants(scenes=40, each=4, classes=40)
+    assert find_duplicates(prints) == []
+    alone, _ = variants(scenes=120, each=1)
+    assert find_duplicates(alone) == []
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_copies_of_a_gallery_are_known_by_their_features(count):
+    gallery = vectors(3, 50)
+    asked = np.concatenate([gallery[:count] + 0.01, vectors(4, 5)])
+    assert copies_of(asked, gallery).tolist() == list(range(count))
+    assert copies_of(asked[:0], gallery).tolist() == []
+    assert copies_of(asked, gallery[:0]).tolist() == []
 
 
 def found(pairs):

@@ -232,7 +232,7 @@ def test_engines_that_cannot_be_are_refused(nae):
     with pytest.raises(RequestError, match="auto, openvino, torch"):
         Engines(nae, SMALL, name="onnx")
     elsewhere = SimpleNamespace(parameters=lambda: iter([torch.empty(1, device="meta")]))
-    with pytest.raises(RequestError, match="--device cpu"):
+    with pytest.raises(RequestError, match="engine='openvino' device='cpu'"):
         Engines(elsewhere, SMALL, name="openvino")
 
 

@@ -20,11 +20,12 @@ from tests.features import sharing
 from tsugiki.core.errors import DataError
 from tsugiki.data.images.pixels import View, read_pixels
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.samples import Samples
 from tsugiki.features import extract as extraction
 from tsugiki.features.engines.engine import ALIKE, mean_cosine, worst_difference
 from tsugiki.features.engines.reference import reference_features, weights_key
 from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
-from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.features.extract import Extractor, FeatureSettings, extract
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore, Space
 
@@ -171,7 +172,7 @@ def _known_photo(kind):
 def test_whoever_changes_what_pixels_come_out_counts_up(kind, fast):
     """When this fails on purpose, ``extraction._PIXELS`` goes up by one, and then these numbers are renewed."""
     seen = read_pixels(_known_photo(kind), Preprocess(size=(64, 64), resize=72), fast=fast).values.float()
-    assert extraction._PIXELS == 1
+    assert extraction._PIXELS == 2
     assert functional.avg_pool2d(seen[None], 32)[0].flatten().tolist() == pytest.approx(KNOWN_MEANS, abs=0.5)
     assert seen[2].std().item() == pytest.approx(68.5, abs=0.5)  # 65.7 if it were bilinear
 
@@ -182,6 +183,38 @@ def test_a_few_new_photos_do_not_make_the_stored_ones_be_computed_again(nae, sto
     decoded.clear()
     look(nae, store, paths)
     assert sorted(decoded) == sorted(paths[50:])
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="photos that can be read and are odd: decoder warnings, nearly black, few of 16 bits",
+    right="said with the file's name at every run, also when nothing has to be decoded any more",
+)
+def test_what_is_odd_about_a_photo_is_kept_and_said_every_time(nae, store, folder, capsys):
+    dark, odd = folder / "mask.png", folder / "left_over.jpg"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8) // 3).resize((80, 60)).convert("RGB").save(dark)
+    odd.write_bytes(photos_in(folder)[0].read_bytes()[:-2] + b"left over" + b"\xff\xd9")
+    _age()
+    paths = sorted(folder.iterdir())
+    labels = [name for _ in range(len(paths) // 2) for name in ("a", "b")]
+    splits = ["train" if place < len(paths) // 2 else "test" for place in range(len(paths))]
+    samples = Samples.from_lists(paths, labels, splits, index=store)
+    for run in range(2):
+        capsys.readouterr()
+        table = extract(samples, nae, settings=FeatureSettings(store=store))
+        assert (table.computed > 0) == (run == 0)
+        said = capsys.readouterr().err
+        for expected in (
+            "Nearly black (beside each name: the brightest value of 255): 1 (mask.png: 1",
+            "1 (left_over.jpg: Corrupt",
+        ):
+            assert expected in said
+            assert sum(expected in warning for warning in table.samples.warnings) == 1
+    again = extract(table.samples, nae, settings=FeatureSettings(store=store))
+    assert again.samples.warnings == table.samples.warnings, "said once, however many backbones look at the photos"
+    capsys.readouterr()
+    features_of_files(nae, nae.preprocess, [dark])
+    assert "mask.png: 1" in capsys.readouterr().err
 
 
 def test_unreadable_photos_are_named_with_all_their_copies(nae, store, folder):
@@ -261,6 +294,43 @@ def test_lost_vectors_are_computed_again(nae, store, folder):
     found = look(nae, store, paths, EXACT)
     assert found.computed == 10
     assert worst_difference(vectors_of(found), right) < 1e-4
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a stored feature vector was damaged",
+    right="said, its photo looked at again; the features are what they were",
+)
+def test_damaged_vectors_are_computed_again(nae, store, folder, decoded, capsys):
+    before = vectors_of(look(nae, store, photos_in(folder), EXACT))
+    (path,) = store.folder.glob("*.f32")
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    content[4 * nae.num_features * 3 : 4 * nae.num_features * 4] = bytes(4 * nae.num_features)
+    path.write_bytes(content)
+    decoded.clear()
+    capsys.readouterr()
+    found = look(nae, FeatureStore(store.folder), photos_in(folder), EXACT)
+    assert "2 entries of the feature store" in capsys.readouterr().err
+    assert len(decoded) == found.computed == 2
+    assert np.array_equal(vectors_of(found), before)
+
+
+def test_lost_facts_are_found_out_again(nae, store, dishes):
+    samples = sharing.samples_of(sorted(dishes.rglob("*.jpg"))[:6])
+    settings = FeatureSettings(store=store)
+    before = extraction.extract(samples, nae, settings=settings).facts
+    store.ask(lambda connection: connection.execute("UPDATE photos SET look = look + 1"), None, writes=True)
+    assert extraction.extract(samples, nae, settings=settings).facts == before
+
+
+def test_features_that_are_no_numbers_are_refused(nae, store, folder):
+    broken = copy.deepcopy(nae)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    with pytest.raises(DataError, match="no numbers"):
+        look(broken, store, photos_in(folder), EXACT, engine="torch")
+    assert store.size()[2] == 0
 
 
 def test_a_store_that_is_cleared_meanwhile_is_noticed(nae, store, folder, monkeypatch):

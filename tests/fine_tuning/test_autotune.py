@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_what_is_faster_by_chance_alone_changes_nothing(monkeypatch):
         assert autotune(classifier, settings, WORK).compute == options[-1]
     assert preferred({PLAIN: 1.0, options[-1]: 1.19}) == options[-1]
     assert preferred({PLAIN: 1.0, options[-1]: 1.21}) == PLAIN
+
+
+def test_trials_end_when_their_share_of_the_budget_is_spent(monkeypatch):
+    """What is preferred in case of doubt is timed first; of the others, those that a tenth of the budget pays for."""
+    classifier = tiny_classifier()
+    everything = timed(monkeypatch, {})
+    autotune(classifier, FineTuneSettings(compile="off"), WORK)
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr(tuning, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    tried = timed(monkeypatch, {})
+    choice = autotune(classifier, FineTuneSettings(compile="off", budget=80.0), WORK)
+    assert tried == everything[:-3:-1]
+    assert choice.compute == everything[-1]
 
 
 def test_a_network_without_batch_norm_is_told_nothing_of_folding():

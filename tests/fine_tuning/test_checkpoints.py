@@ -5,7 +5,8 @@ import pickle
 import pytest
 import torch
 
-from tsugiki.fine_tuning.checkpoints import Checkpoints, forget
+from tsugiki.core.errors import RequestError
+from tsugiki.fine_tuning.checkpoints import Checkpoints, forget, working_folder
 
 
 def state(number: int) -> dict[str, object]:
@@ -52,6 +53,40 @@ def test_where_all_states_are_damaged_none_before_is_named(tmp_path, capsys):
     assert kept.load() is None
     assert kept.found() == "damaged"
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.robust(
+    "hostile", case="two fine-tunings in one place at once", right="the second is refused, the first keeps its checkpoints"
+)
+def test_another_training_in_the_same_place_is_refused_and_not_disturbed(tmp_path):
+    with working_folder(tmp_path / "c", 0) as work:
+        (work / "photos.bin").touch()
+        Checkpoints(tmp_path / "c", "request").save(state(1))
+        with pytest.raises(RequestError, match="Another training is at work"), working_folder(tmp_path / "c", 0):
+            pass
+        forget(tmp_path / "c")
+        assert (work / "photos.bin").exists()
+        assert (Checkpoints(tmp_path / "c", "request").load() or {})["step"] == 1
+    forget(tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="the disk is full when a checkpoint is written",
+    right="said, and the training goes on; the checkpoint before stays whole",
+)
+def test_a_full_disk_does_not_end_the_training(tmp_path, capsys, monkeypatch):
+    kept = Checkpoints(tmp_path, "request")
+    kept.save_if_possible(state(1))
+    for error in (
+        OSError(28, "No space left on device"),
+        RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"),
+    ):
+        monkeypatch.setattr(torch, "save", lambda *_, error=error: (_ for _ in ()).throw(error))
+        kept.save_if_possible(state(2))
+        assert "the training goes on" in capsys.readouterr().err
+    assert (kept.load() or {})["step"] == 1
 
 
 def test_a_state_that_would_run_code_is_refused(tmp_path):

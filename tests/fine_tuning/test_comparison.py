@@ -38,9 +38,11 @@ def test_few_photos_cannot_tell():
     assert "判断できません" in verdict_sentence(document)
 
 
-def test_other_photos_are_no_comparison():
-    with pytest.raises(ValueError, match="same photos"):
-        compare(answers([True]), answers([True, False]))
+def test_only_photos_that_both_answered_are_compared():
+    both = [True, False, True, True]
+    gone = compare(answers([*both, False]), answers(both))
+    assert gone == compare(answers(both), answers(both))
+    assert gone["n"] == 4
 
 
 @pytest.mark.parametrize(("start", "tuned", "kept"), [(0.9, 0.95, True), (0.9, 0.9, False), (0.9, 0.8, False)])

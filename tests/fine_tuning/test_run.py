@@ -19,7 +19,7 @@ from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.data.augmentation.augment import NO_AUGMENTATION, Augmentation
 from tsugiki.data.augmentation.views import Views
 from tsugiki.data.samples import Samples
-from tsugiki.fine_tuning import state
+from tsugiki.fine_tuning import setup, state
 from tsugiki.fine_tuning.checkpoints import forget
 from tsugiki.fine_tuning.fine_tune import FineTuned, fine_tune
 from tsugiki.fine_tuning.kernels import autotune as tuning
@@ -222,6 +222,7 @@ def test_training_stops_when_validation_stops_getting_better(samples):
 def test_a_budget_ends_the_training(samples, monkeypatch, capsys):
     seconds = itertools.count()
     monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))  # one per look at the clock
+    monkeypatch.setattr(setup, "time", SimpleNamespace(monotonic=lambda: 0.0))
     monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1e-6)
     result = tuned(samples, replace(QUICK, epochs=1000, budget=60.0))
     said = capsys.readouterr().err
@@ -232,11 +233,26 @@ def test_a_budget_ends_the_training(samples, monkeypatch, capsys):
 
 
 def test_epochs_that_a_budget_leaves_no_time_for_are_told(samples, monkeypatch, capsys):
+    monkeypatch.setattr(setup, "time", SimpleNamespace(monotonic=lambda: 0.0))
     monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1.0)  # 4 steps an epoch and a third on top: 5.2 s
     assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0)).history) == 2
     assert "The budget of 11 s leaves time for 2 of 9 epochs." in capsys.readouterr().err
     assert len(tuned(samples, replace(QUICK, epochs=9, budget=11.0), starting_point=StartingPoint(spent=9.0)).history) == 1
     assert "longer than the budget of 2 s" in capsys.readouterr().err
+
+
+@pytest.mark.robust(
+    "scores", case="timing trials eat a budget", right="the budget pays for them; a line says what is being done"
+)
+def test_the_budget_pays_for_timing_and_decoding(samples, monkeypatch, capsys):
+    clock = itertools.count(step=4)
+    monkeypatch.setattr(setup, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))  # four seconds per look
+    monkeypatch.setattr(tuning, "seconds_per_step", lambda *_: 1.0)  # 4 steps an epoch and a third on top: 5.2 s
+    result = tuned(samples, replace(QUICK, epochs=9, budget=11.0))
+    said = capsys.readouterr().err
+    assert "The budget of 7 s leaves time for 1 of 9 epochs." in said
+    assert "Timing which way of computing a step is the fastest here" in said
+    assert len(result.history) == 1
 
 
 def test_the_callers_generators_stay_as_they_were(samples):

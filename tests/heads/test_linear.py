@@ -1,10 +1,12 @@
 """The head on features: as good as scikit-learn's, honest about what it has not seen, the same again for the same seed."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.features import store as vector_files
 from tsugiki.features.store import FeatureRows
 from tsugiki.heads import linear as head_module
@@ -298,6 +300,22 @@ def test_choosing_on_a_part_of_many_photos_chooses_about_the_same(monkeypatch):
     part = fit_linear_head(data, 4).notes["penalty"]
     assert 0.1 <= part["C"] / whole["C"] <= 10
     assert min(whole["log_loss"], key=whole["log_loss"].get) == str(whole["C"])
+
+
+@pytest.mark.robust("networks", case="a transfer learning rate that diverges", right="said, with the loss that guessing has")
+@pytest.mark.parametrize(("rate", "told"), [(0.003, False), (0.1, False), (100.0, True)])
+def test_a_learning_rate_that_diverges_says_so(capsys, rate, told):
+    fit_linear_head(make(80), 4, settings=HeadSettings(lr=rate))
+    said = capsys.readouterr().err
+    assert ("diverged on the way" in said) == told
+    assert ("where guessing has 1.39" in said) == told
+
+
+def test_a_loss_that_is_no_number_ends_the_training(monkeypatch):
+    watched = head_module._Watch._scores
+    monkeypatch.setattr(head_module._Watch, "_scores", lambda watch, heads: ((math.nan, 0.0), watched(watch, heads)[1]))
+    with pytest.raises(TrainingError, match="diverged"):
+        fit_linear_head(make(80), 4)
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"lr": 0.0}, {"lr": float("nan")}])

@@ -8,11 +8,12 @@ import pytest
 
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.learning_curve import fit_discriminant, narrowed
+from tsugiki.evaluation.learning_curve import fit_discriminant, learning_curve, narrowed
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.features.store import FeatureRows
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import Labelled, fit_linear_head
+from tsugiki.inspection.finding_sentences import suspects_sentence
 from tsugiki.inspection.findings import find
 
 N, D = 120, 24
@@ -92,10 +93,11 @@ def test_photos_that_nobody_could_judge_are_no_suspects(planted):
     table, _ = planted
     labels = table.samples.labels[table.samples.train_rows]
     probabilities = np.full((len(labels), 2), 0.2)
-    probabilities[np.arange(len(labels)), 1 - labels] = 0.8
-    probabilities[5:] = np.nan
+    probabilities[np.arange(len(labels)), labels] = 0.8
+    probabilities[:5] = 1 - probabilities[:5]
+    probabilities[40:] = np.nan
     found = find(table, table.samples.train_rows, probabilities)
-    assert found.examined == 5
+    assert found.examined == 40
     assert sorted(one.row for one in found.suspects) == table.samples.train_rows[:5]
     nobody = find(table, table.samples.train_rows, None, with_curve=False)
     assert (nobody.examined, nobody.suspects, nobody.curve) == (0, (), None)
@@ -142,3 +144,59 @@ def test_narrowing_keeps_the_distances(count):
     before = np.linalg.norm(features[:, None] - features[None], axis=2)
     after = np.linalg.norm(narrow[:, None] - narrow[None], axis=2)
     assert np.allclose(before, after, atol=1e-3)
+
+
+def uneven(counts=(40, 5), apart=4.0, wrong=()):
+    """Photos of two classes, far from evenly many, and out-of-fold probabilities of a head that knows how frequent they are."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], counts)
+    count = len(labels)
+    features = rng.normal(4, 1, (count, D)).astype(np.float32)
+    features[:, 0] += apart * labels
+    labels[list(wrong)] = 1 - labels[list(wrong)]
+    names = tuple(f"{row}.jpg" for row in range(count))
+    digests = tuple(f"{row:064x}" for row in range(count))
+    samples = Samples(Path("photos"), names, labels, ("train",) * count, ("many", "few"), digests)
+    looks = rng.integers(-(2**62), 2**62, count)
+    facts = [PhotoFacts(500, 480, (90.0, 90.0, 90.0), int(look)) for look in looks]
+    table = FeatureTable(samples, FeatureRows(features, np.arange(count)), features[:0], features[:0], facts, 0)
+    # What a strong penalty leaves of the evidence: right in its order, and never enough to name the rare class.
+    evidence = 0.8 * (features[:, 0] - 4 - apart / 2) / apart - np.log(counts[0] / counts[1])
+    few = 1 / (1 + np.exp(-evidence))
+    return table, np.stack([1 - few, few], axis=1)
+
+
+@pytest.mark.robust("scores", case="40 : 5, a head that never names the rare class", right="its photos are not the suspects")
+def test_a_rare_class_is_not_doubted_for_being_rare():
+    table, probabilities = uneven(wrong=(3,))
+    assert (probabilities.argmax(axis=1) == 0).all()
+    found = find(table, range(45), probabilities)
+    assert found.head_accuracy > 0.9
+    assert not found.head_near_chance
+    assert found.suspects[0].row == 3
+    assert sum(one.label == 1 for one in found.suspects) <= 2
+    weighted = find(table, range(45), probabilities, weighted=True)
+    assert weighted.head_near_chance, "who was trained evenly and never names a class knows nothing of it"
+    assert weighted.suspects == ()
+
+
+@pytest.mark.robust("scores", case="a head that guesses", right="no label is doubted")
+def test_a_guessing_head_doubts_nobody(planted):
+    table, _ = planted
+    rng = np.random.default_rng(0)
+    guessed = rng.dirichlet(np.ones(2), len(table.samples.train_rows))
+    found = find(table, table.samples.train_rows, guessed)
+    assert (found.suspects, found.head_near_chance) == ((), True)
+    assert found.examined == len(guessed)
+    assert suspects_sentence(found, backbone="x").startswith("No label is doubted: a head on x is right about")
+
+
+@pytest.mark.robust("scores", case="40 : 5 and a learning curve", right="every class counts the same")
+def test_the_curve_hears_the_rare_class():
+    table, probabilities = uneven((120, 20), apart=1.2)
+    curve = find(table, range(140), probabilities).curve
+    labels = table.samples.labels
+    assert curve is not None
+    right = learning_curve(table.every, labels, lambda *_: lambda asked: np.zeros(len(asked), np.int64))
+    assert right is not None
+    assert {round(point.accuracy, 6) for point in right.measured} == {0.5}, "who names the largest class only is half right"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.reporting.runs import small_run
 from tests.reporting.test_report import Reader
+from tsugiki.core.errors import RequestError
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.inspection.audit import Audit, audit
 from tsugiki.inspection.findings import find
@@ -52,7 +53,8 @@ def found(planted, tmp_path_factory):
     from tsugiki.features.store import FeatureStore
 
     before = _content(planted)
-    result = audit(planted, features=FeatureSettings(store=FeatureStore(tmp_path_factory.mktemp("store"))))
+    store = FeatureStore(tmp_path_factory.mktemp("store"))
+    result = audit(planted, backbone="bundled:nae", features=FeatureSettings(store=store))
     assert _content(planted) == before
     return result
 
@@ -82,7 +84,9 @@ def test_the_table_is_said_in_both_languages(found):
 def test_the_folder_holds_page_numbers_and_list(found, tmp_path):
     folder = save_audit(found, tmp_path / "audit")
     assert {entry.name for entry in folder.iterdir()} == {"audit.html", "audit.json", "suspects.csv"}
-    assert save_audit(found, folder) == folder  # an older audit may be replaced
+    with pytest.raises(RequestError, match=r"(?s)holds an audit already.*overwrite=True"):
+        save_audit(found, folder)
+    assert save_audit(found, folder, overwrite=True) == folder
     page = (folder / "audit.html").read_text(encoding="utf-8")
     assert Reader(page).faults == []
     assert str(found.samples.root) not in page
@@ -99,3 +103,26 @@ def test_names_that_look_like_html_are_text(tmp_path):
     assert read.faults == []
     assert [tag for tag, _ in read.tags].count("script") == 1
     assert not [attributes for tag, attributes in read.tags if tag == "img" and attributes["src"] == "x"]
+
+
+@pytest.mark.robust("scores", case="an audit where nothing is held out", right="says so, and gives no tick for leaks")
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_audit_of_one_split_says_that_nothing_is_held_out(planted, tmp_path, split):
+    from tsugiki.data.load import load
+    from tsugiki.features.extract import FeatureSettings
+    from tsugiki.features.store import FeatureStore
+
+    samples = load(planted).of(split)
+    found = audit(samples, backbone="bundled:nae", features=FeatureSettings(store=FeatureStore(tmp_path / "store")))
+    table = audit_table(found)
+    assert ("-", "Nothing is held out here, so nothing could leak.") in table
+    assert not any("held-out" in sentence for _, sentence in table)
+    assert Reader(write_audit_page(found)).faults == []
+
+
+@pytest.mark.robust(
+    "scores", case="audit with a small network", right="with what it looked, and how right that is, beside the doubts"
+)
+def test_an_audit_says_with_what_it_looked_beside_its_doubts(found):
+    (said,) = (sentence for _, sentence in audit_table(found) if "doubtful" in sentence)
+    assert "They were looked at with bundled:nae, which is right about" in said

@@ -5,7 +5,10 @@ import re
 import pytest
 
 from tsugiki.evaluation.learning_curve import CurvePoint, LearningCurve, PowerLaw
-from tsugiki.reporting.pages.charts import Frame, history_chart, interval_strip, learning_chart, reliability_chart
+from tsugiki.reporting.pages.charts import Frame, Words, history_chart, interval_strip, learning_chart, reliability_chart
+from tsugiki.reporting.pages.page import Bilingual
+
+WORDS = Words(Bilingual("its <name>", "名前"), Bilingual("across", "横"), Bilingual("up", "縦"))
 
 
 def test_a_frame_maps_ends_to_edges():
@@ -24,14 +27,17 @@ def test_no_number_is_lost_in_infinity():
     row = {"epoch": 1, "train_loss": 0.0, "train_acc": 1.0, "val_loss": float("nan"), "val_acc": None, "lr": 1, "seconds": 1}
     bar = {"lower": 0.9, "upper": 1.0, "n": 1, "confidence": 1.0, "accuracy": 1.0, "interval": [0.2, 1.0]}
     drawn = [
-        learning_chart(flat),
-        history_chart([row], "loss"),
-        history_chart([row], "acc"),
-        reliability_chart([bar], [bar]),
-        interval_strip(1.0, [1.0, 1.0], 0.0),
-        interval_strip(0.0, [0.0, 0.2], 1.0),
+        learning_chart(flat, words=WORDS),
+        history_chart([row], "loss", words=WORDS),
+        history_chart([row], "acc", words=WORDS),
+        reliability_chart([bar], [bar], words=WORDS),
+        interval_strip(1.0, [1.0, 1.0], 0.0, words=WORDS),
+        interval_strip(0.0, [0.0, 0.2], 1.0, words=WORDS),
     ]
     for chart in drawn:
         assert not re.search("nan|inf|None", chart)
+        assert 'role="img" aria-label="its &lt;name&gt;"' in chart
+        assert '<text class="axis" lang="ja"' in chart
+        assert ">縦</text>" in chart
         for number in re.findall(r'(?:x1|y1|cx|cy)="([^"]+)"', chart):
             assert -20 <= float(number) <= 440

@@ -1,4 +1,4 @@
-"""Pictures: what is in them, and that they leave no trace (no pyplot figures, no moved model, no advanced random state)."""
+"""Pictures: what is in them, and that they leave no trace (one pyplot figure, no moved model, no advanced random state)."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from tsugiki.locale.messages import use_language
 from tsugiki.reporting.plots.batch_plot import denormalised, normalisation_of, plot_batch
 from tsugiki.reporting.plots.comparison_plot import Contender, comparison_table, draw_comparison, plot_comparison
 from tsugiki.reporting.plots.curves_plot import draw_loss_curves, plot_loss_curves
-from tsugiki.reporting.plots.figures import Picture, encoded, save_picture
+from tsugiki.reporting.plots.figures import Picture, check_picture, encoded, save_picture
 from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions, plot_predictions, pred_and_plot_image
 
 RESULTS = {"train_loss": [1.0, 0.5], "train_acc": [0.5, 0.8], "test_loss": [0.9, 0.7], "test_acc": [0.6, 0.7]}
@@ -111,9 +111,11 @@ def test_one_photo_is_turned_and_composited_as_in_training(tmp_path):
     turned.save(tmp_path / "turned.jpg", exif=exif)
     figure = pred_and_plot_image(Colour(), tmp_path / "turned.jpg", ["a", "b", "c"])
     assert figure.axes[0].images[0].get_array().shape == (40, 20, 3)
-    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    clear.putpixel((0, 0), (0, 0, 0, 255))
+    clear.save(tmp_path / "clear.png")
     figure = pred_and_plot_image(Colour(), tmp_path / "clear.png", ["a", "b", "c"])
-    assert figure.axes[0].images[0].get_array().min() == 255
+    assert figure.axes[0].images[0].get_array()[1:].min() == 255
 
 
 def test_class_names_that_do_not_fit_the_model_are_refused(loaders):
@@ -205,20 +207,71 @@ def test_the_comparison_shows_cost_and_interval():
         draw_comparison([])
 
 
-def test_nothing_is_left_in_pyplot(loaders):
+def test_only_the_last_picture_is_left_in_pyplot(loaders):
     from matplotlib import pyplot as plt
 
+    own = plt.figure()
     for _ in range(25):
         plot_loss_curves(RESULTS)
-    plot_predictions(Colour(), loaders[1], count=1)
-    assert not plt.get_fignums()
+    last = plot_predictions(Colour(), loaders[1], count=1)
+    assert plt.gcf() is last
+    assert len(plt.get_fignums()) == 2
+    assert plt.fignum_exists(own.number)
+    plt.close("all")
 
 
-def test_a_saved_picture_is_whole(tmp_path):
-    save_picture(draw_loss_curves(RESULTS), tmp_path / "new" / "curves.png")
-    with Image.open(tmp_path / "new" / "curves.png") as image:
-        assert image.format == "PNG"
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["curves.png"]
+@pytest.mark.robust(
+    "surface", case="`plt.savefig` after `plot_loss_curves`", right="the curves are in the file", source="ShujiaHuang/qmplot#10"
+)
+@pytest.mark.parametrize("others", [0, 1])
+def test_pyplot_saves_what_was_drawn(tmp_path, others):
+    from matplotlib import pyplot as plt
+
+    for _ in range(others):
+        plt.figure()
+    figure = plot_loss_curves(RESULTS)
+    plt.savefig(tmp_path / "curves.png", dpi=50)
+    plt.close("all")
+    figure.savefig(tmp_path / "own.png", dpi=50)
+    saved, own = (np.asarray(Image.open(tmp_path / name).convert("L")) for name in ("curves.png", "own.png"))
+    assert (saved == own).all()
+    assert saved.min() < 50
+
+
+FORMATS = {"a.png": "PNG", "a.PNG": "PNG", "a.jpg": "JPEG", "a.jpeg": "JPEG", "a.webp": "WEBP"}
+
+
+@pytest.mark.robust("surface", case="a picture named `x.jpg`", right="a JPEG file: the ending names the format")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_saved_picture_is_whole_and_what_its_ending_says(tmp_path, name):
+    save_picture(draw_loss_curves(RESULTS), tmp_path / "new" / name)
+    with Image.open(tmp_path / "new" / name) as image:
+        assert image.format == FORMATS[name]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+
+
+def test_pictures_for_print_are_drawn_with_every_letter(tmp_path):
+    use_language("ja")
+    for name, head in (("a.pdf", b"%PDF"), ("a.svg", b"<?xml")):
+        save_picture(draw_loss_curves(RESULTS), tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(head)
+
+
+@pytest.mark.robust(
+    "surface", case="a picture named `x.gif`, `x`, like a folder, or like a photo", right="refused before any work"
+)
+def test_a_picture_takes_no_other_ending_and_no_photos_place(tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.touch()
+    (tmp_path / "link.jpg").hardlink_to(photo)
+    (tmp_path / "folder.png").mkdir()
+    for name in ("x.gif", "x.tar", "x", "folder.png"):
+        with pytest.raises(RequestError, match=r"cannot be written into .*\n  allowed: .*\.png"):
+            check_picture(tmp_path / name, [photo])
+    for name in ("photo.jpg", "link.jpg", "../" + tmp_path.name + "/photo.jpg"):
+        with pytest.raises(RequestError, match=r"a photo, which would be lost"):
+            check_picture(tmp_path / name, [photo])
+    assert check_picture(tmp_path / "other.jpg", [photo, tmp_path / "gone.jpg"]) == tmp_path / "other.jpg"
 
 
 def test_photos_travel_as_jpeg_and_curves_as_png():

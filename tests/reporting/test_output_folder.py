@@ -1,8 +1,11 @@
 """Saving replaces an older run or audit, and nothing else: no file of anybody is lost."""
 
+import copy
 import os
+from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.reporting.runs import small_run
 from tsugiki.core.errors import RequestError
@@ -25,8 +28,40 @@ def test_the_files_of_a_run_are_those_that_saving_writes(run, tmp_path):
     assert {entry.name for entry in folder.iterdir()} == set(RUN_FILES)
     (folder / ".DS_Store").touch()
     (folder / "predictions.png").touch()
-    assert save_run(run, folder) == folder  # an older run may be replaced
+    assert save_run(run, folder) == folder  # the same run once more: nothing is lost
     assert {entry.name for entry in folder.iterdir()} == set(RUN_FILES)
+
+
+@pytest.mark.robust(
+    "surface", case="`save_run` over another run", right="refused without `overwrite=True`, naming what is there"
+)
+def test_another_run_is_replaced_only_where_that_is_asked_for(run, tmp_path):
+    folder = save_run(run, tmp_path / "run")
+    other = replace(run, classifier=copy.deepcopy(run.classifier))
+    with torch.no_grad():
+        other.classifier.head.bias += 1
+    before = _content(folder)
+    with pytest.raises(RequestError) as refused:
+        save_run(other, folder)
+    for words in ("holds a run already", *run.classifier.classes, "photos right", "overwrite=True", "run-2"):
+        assert words in str(refused.value)
+    with speaking("ja"), pytest.raises(RequestError, match="置き換え"):
+        save_run(other, folder)
+    assert _content(tmp_path) == before
+    save_run(other, folder, overwrite=True)
+    assert _content(folder)[folder / "weights.safetensors"] != before[folder / "weights.safetensors"]
+
+
+@pytest.mark.robust(
+    "surface", case="the same run saved over decisions in its suspects.csv", right="refused: they would be lost"
+)
+def test_what_a_person_has_decided_is_not_lost_by_saving_again(run, tmp_path):
+    folder = save_run(run, tmp_path / "run")
+    path = folder / "suspects.csv"
+    path.write_text(path.read_text(encoding="utf-8-sig").replace("keep", "exclude", 1), encoding="utf-8")
+    with pytest.raises(RequestError, match=r"decisions of yours in suspects\.csv"):
+        save_run(run, folder)
+    assert "exclude" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("beside", [[], ["classifier.json"]], ids=["other things", "a run and other things"])
@@ -48,11 +83,13 @@ def test_what_may_be_written(tmp_path, monkeypatch):
     (tmp_path / "audit" / "audit.json").touch()
     for good in ("new/deep", "empty"):
         assert check_output_folder(tmp_path / good, RUN) == check_output_folder(tmp_path / good, AUDIT) == tmp_path / good
-    assert check_output_folder(tmp_path / "audit", AUDIT)
+    assert check_output_folder(tmp_path / "audit", AUDIT, overwrite=True)
+    with pytest.raises(RequestError):
+        check_output_folder(tmp_path / "audit", AUDIT)
     (tmp_path / "file").touch()
     for bad in ("", "file", "file/run", "audit"):
         with pytest.raises(RequestError):
-            check_output_folder(tmp_path / bad)
+            check_output_folder(tmp_path / bad, overwrite=True)
     monkeypatch.chdir(tmp_path / "empty")
     for bad in ("", "../empty"):
         with pytest.raises(RequestError, match="stands in"):

@@ -103,6 +103,32 @@ def test_an_unknown_method_is_refused(photos):
         fit(bundled(photos), photos, method="magic")
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_photo_that_vanishes_while_the_network_learns_costs_no_run(photos, tmp_path, drawn):
+    """The others stay in the split that they were trained in: none that was learned from is judged."""
+    root = tmp_path / "photos"
+    for path in photos.rglob("*.png"):
+        target = root / (path.parent.name if drawn else path.parent.relative_to(photos)) / f"{path.parents[1].name}-{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    samples = load(root)
+    assert (samples.draw is not None) == drawn
+    lost = [samples.names[rows[0]] for rows in (samples.train_rows, samples.held_out_rows)]
+
+    def on_epoch(row: dict[str, float]) -> None:
+        for name in lost if row["epoch"] == 1 else []:
+            (root / name).unlink()
+
+    model = bundled(photos)
+    run = fit(model, samples, method="fine-tune", fine_tuning=FineTuning(SETTINGS, on_epoch=on_epoch))
+    judged = {samples.names[row] for row in samples.held_out_rows} - set(lost)
+    assert set(run.predictions.names) == judged
+    assert run.evaluation["fine_tuning"]["n"] == len(judged)
+    assert run.samples.draw == (replace(samples.draw, settled=True) if drawn else None)
+    assert [entry.name for entry in run.samples.left_out] == sorted(lost, key=samples.names.index)
+    assert len(run.out_of_fold) == len(run.samples.train_rows) == len(samples.train_rows) - 1
+
+
 IMPOSSIBLE = {
     "layers": ({"settings": replace(SETTINGS, unfreeze="99")}, "fewer layer groups"),
     "a name": ({"settings": replace(SETTINGS, unfreeze="nowhere")}, "no layer group called"),

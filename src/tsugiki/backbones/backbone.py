@@ -14,7 +14,10 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.layer_groups import LayerGroup, group_layers
+from tsugiki.backbones.structure import changed_parts, structure_of
+from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.locale.messages import tr
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Backbone(nn.Module):
         self.spec = spec
         self.preprocess = preprocess
         self.origin = origin
+        self._as_built = structure_of(body)
         # In a tuple, so that the old head is no submodule: it is neither trained, nor saved, nor counted.
         self._cut_off = (head,)
 
@@ -104,6 +108,29 @@ class Backbone(nn.Module):
     def head(self) -> nn.Module | None:
         """The classifying layer that was cut off; it stays on the CPU and learns nothing."""
         return self._cut_off[0]
+
+    def check_precision(self) -> None:
+        """Refuse numbers that are not float32: what is reported is computed in it, for everybody alike.
+
+        Raises:
+            RequestError: When a parameter is of another kind.
+        """
+        kinds = {parameter.dtype for parameter in self.parameters() if parameter.is_floating_point()}
+        others = {str(kind).removeprefix("torch.") for kind in kinds - {torch.float32}}
+        if others:
+            raise RequestError(
+                tr(
+                    "This network's numbers are {kinds}; features and answers are computed in float32.",
+                    kinds=", ".join(sorted(others)),
+                ),
+                allowed="float32",
+                got=", ".join(sorted(others)),
+                cure=tr("call .float() on it; engines compute in 16 bits by themselves where that is faster"),
+            )
+
+    def changed_since_built(self) -> list[str]:
+        """The paths of layers that were exchanged, or whose settings were changed, since the network was built."""
+        return changed_parts(self._as_built, structure_of(self.body))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features of photos, ``[B, 3, H, W]`` to ``[B, D]``."""

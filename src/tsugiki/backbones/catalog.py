@@ -10,6 +10,9 @@ from tsugiki.backbones.sources import bundled_source, timm_source, torchvision_s
 from tsugiki.backbones.sources.hub_files import cached_file
 from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
+from tsugiki.locale.messages import tr
+
+_MOST_PARAMETERS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,44 @@ def list_backbones(text: str = "", *, zoo: str | Path | None = None) -> list[Bac
     """
     words = text.lower().split()
     return [info for part in (_bundled(), _zoo(zoo), _torchvision(), _timm()) for info in part if _holds(info.name, words)]
+
+
+def best_at_hand(zoo: str | Path | None = None) -> str:
+    """The name of the best network whose weights are on this machine: nothing is fetched, and a bundled one is always there.
+
+    Best is what is right most often on ImageNet, as its publisher measured it, of those that an ordinary machine can run. A
+    zoo's own weights have no such number: they come before the bundled ones, which are small.
+
+    Args:
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    known = [info for info in _torchvision() if info.on_this_machine and (info.parameters or 0) <= _MOST_PARAMETERS]
+    if known:
+        return max(known, key=lambda info: info.imagenet_top1 or 0.0).name
+    others = (info.name for part in (_zoo(zoo), _bundled()) for info in part if info.on_this_machine)
+    return next(others)
+
+
+def shortlist(zoo: str | Path | None = None) -> list[tuple[BackboneInfo, str]]:
+    """A few to begin with, from small to large, each with what it is good for; the zoo's own come first.
+
+    Args:
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    reasons = {
+        "bundled:nae": tr("small; no network needed"),
+        "torchvision:mobilenet_v3_large": tr("fast on a processor"),
+        "torchvision:efficientnet_b0": tr("the usual one"),
+        "torchvision:resnet50": tr("the best known one"),
+        "torchvision:convnext_tiny": tr("more accurate, slower"),
+        _SELF_SUPERVISED: tr("few photos, with a GPU"),
+    }
+    own = [(info, tr("from your zoo")) for info in _zoo(zoo)]
+    known = {info.name: info for info in (*_bundled(), *_torchvision(), _timm_info(_SELF_SUPERVISED.partition(":")[2]))}
+    return [*own, *((known[name], reason) for name, reason in reasons.items() if name in known)]
+
+
+_SELF_SUPERVISED = "timm:vit_small_patch14_dinov2.lvd142m"
 
 
 def _holds(name: str, words: Iterable[str]) -> bool:
@@ -83,8 +124,12 @@ def _timm() -> Iterator[BackboneInfo]:
     tagged = timm_source.tagged_names()
     pretrained = {name.partition(".")[0] for name in tagged}
     for name in sorted((*tagged, *(each for each in timm_source.names() if each not in pretrained))):
-        config = timm_source.config_of(name)
-        size = config.input_size[-2:] if config else None
-        licence = (config.license if config else None) or "unknown"
-        here = bool(config and config.hf_hub_id and cached_file(config.hf_hub_id, WEIGHTS_FILES))
-        yield BackboneInfo(f"timm:{name}", "timm", None, size, None, licence, on_this_machine=here)
+        yield _timm_info(name)
+
+
+def _timm_info(name: str) -> BackboneInfo:
+    config = timm_source.config_of(name)
+    size = config.input_size[-2:] if config else None
+    licence = (config.license if config else None) or "unknown"
+    here = bool(config and config.hf_hub_id and cached_file(config.hf_hub_id, WEIGHTS_FILES))
+    return BackboneInfo(f"timm:{name}", "timm", None, size, None, licence, on_this_machine=here)

@@ -57,6 +57,11 @@ def _is_held(module: nn.Module) -> bool:
     return _stay_in_evaluation_mode in module._forward_pre_hooks.values()  # noqa: SLF001
 
 
+def holds_still(hook: object) -> bool:
+    """Whether a hook of a module is the one that :func:`freeze` puts there: it keeps the mode, and changes nothing else."""
+    return hook is _stay_in_evaluation_mode
+
+
 def _stay_in_evaluation_mode(module: nn.Module, _inputs: Any) -> None:
     # A hook, not a replaced `train` method: a function of this file can be copied and pickled, a method of one object cannot.
     module.training = False

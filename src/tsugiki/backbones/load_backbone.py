@@ -6,17 +6,22 @@ import importlib
 import json
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.names import Address, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source
-from tsugiki.backbones.weights_file import WeightsFile, fill, misfit, names_a_file, read_weights
+from tsugiki.backbones.weights_file import State, WeightsFile, names_a_file, read_weights
+from tsugiki.backbones.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
+from tsugiki.core.arguments import argument
+from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
@@ -43,7 +48,8 @@ def load_backbone(
     """Load a pretrained network without its classifying layer, in evaluation mode.
 
     Args:
-        name: ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a zoo's name, or a bare name.
+        name: ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a zoo's name, a bare name, a run
+            folder (its backbone), or a folder with ``config.json`` and weights, as the hub has them.
         weights: ``default``; the name of a set (``IMAGENET1K_V2``, a timm tag); a local file; or ``none`` for random weights.
         model_args: Arguments for the architecture.
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
@@ -57,7 +63,7 @@ def load_backbone(
     """
     found_zoo = find_zoo(zoo)
     address = resolve(name, found_zoo.names())
-    recipe = _recipe(address, str(weights), dict(model_args or {}), found_zoo)
+    recipe = _recipe(address, str(weights), dict(model_args or {}), found_zoo, preprocess)
     return _make(recipe, preprocess or recipe.preprocess)
 
 
@@ -93,16 +99,20 @@ def build_network(
     return _build(recipe.spec), recipe.preprocess
 
 
-def _recipe(address: Address, weights: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
+def _recipe(
+    address: Address, weights: str, model_args: dict[str, Any], zoo: Zoo, preprocess: Preprocess | None = None
+) -> Recipe:
     local = names_a_file(weights)
     named = "" if local or weights.lower() in {"default", "none"} else weights
-    recipe = _recipe_of_source(address, named, model_args, zoo)
+    recipe = _recipe_of_source(address, named, model_args, zoo, preprocess)
     if local:
         return recipe.with_file(Path(weights))
     return recipe.without_weights() if weights.lower() == "none" else recipe
 
 
-def _recipe_of_source(address: Address, named: str, model_args: dict[str, Any], zoo: Zoo) -> Recipe:
+def _recipe_of_source(
+    address: Address, named: str, model_args: dict[str, Any], zoo: Zoo, preprocess: Preprocess | None
+) -> Recipe:
     if address.source in {"torchvision", "timm"}:
         return _recipe_of_library(address, named, model_args)
     if named:
@@ -115,10 +125,16 @@ def _recipe_of_source(address: Address, named: str, model_args: dict[str, Any], 
         from tsugiki.backbones.sources import bundled_source
 
         return bundled_source.recipe(address.name, model_args)
-    if address.source == "hub":
+    if address.source == "run":
+        from tsugiki.backbones.sources import run_source
+
+        return run_source.recipe(Path(address.name), model_args)
+    if address.source in {"hub", "folder"}:
         from tsugiki.backbones.sources import hub_source
 
-        return hub_source.recipe(address.name, model_args)
+        on_hub = address.source == "hub"
+        files = hub_source.OnHub(address.name) if on_hub else hub_source.InFolder(Path(address.name))
+        return hub_source.recipe(files, model_args, preprocess)
     return _recipe_of_zoo(address, model_args, zoo)
 
 
@@ -146,12 +162,12 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
     # The weights first: when they cannot be had, nobody waits for a network to be built.
     file = read_weights(recipe.fetch()) if recipe.fetch else None
     network = _build(recipe.spec)
-    filled = _fill(network, file, recipe.spec) if file else set()
+    filled = _filled(network, file, recipe.spec) if file else set()
     heads = head_paths(network)
-    cut = cut_head(network, recipe.preprocess.size)
+    cut = cut_head(network, preprocess.size)
     origin = WeightsOrigin(recipe.label, file.sha256, file.licence or recipe.licence) if file else NO_WEIGHTS
     whole = bool(heads) and all(f"{path}.weight" in filled for path in heads)
-    return Backbone(
+    backbone = Backbone(
         cut.body,
         cut.num_features,
         spec=recipe.spec,
@@ -159,6 +175,31 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
         origin=origin,
         head=_at_rest(cut.head) if whole else None,
     ).eval()
+    _try_out(backbone)
+    return backbone
+
+
+def _try_out(backbone: Backbone) -> None:
+    """One photo of zeros: what was asked for is known to work now, not after the photos have been read."""
+    problem = ""
+    try:
+        with torch.no_grad():
+            features = backbone.body(torch.zeros(1, 3, *backbone.preprocess.size))
+        if not isinstance(features, torch.Tensor) or features.flatten(1).shape != (1, backbone.num_features):
+            shape = list(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
+            problem = tr("it gives {shape}", shape=shape)
+        elif not bool(features.isfinite().all()):
+            problem = tr("its features are no finite numbers")
+    except Exception as error:  # noqa: BLE001 (each network fails in its own way)
+        problem = textwrap.shorten(str(error) or type(error).__name__, 300)
+    if problem:
+        spec, (height, width) = backbone.spec, backbone.preprocess.size
+        raise RequestError(
+            tr("{name}, built like this, does not turn photos into features.", name=spec.architecture),
+            allowed=tr("photos [B, 3, {height}, {width}] to features [B, D]", height=height, width=width),
+            got=f"{problem}; {_arguments(spec)}",
+            cure=tr("leave out the --model-arg that changes what goes in or comes out, or give a preprocessing of its size"),
+        )
 
 
 def _at_rest(head: nn.Module | None) -> nn.Module | None:
@@ -174,12 +215,16 @@ def _build(spec: BackboneSpec) -> nn.Module:
     _refuse_more_than_architecture(spec, name)
     try:
         return _library(kind).build(name, spec.model_args)
-    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, ImportError) as error:
+    except Exception as error:  # each library refuses odd arguments in its own way
         raise RequestError(
             tr("{name} cannot be built with these arguments.", name=spec.architecture),
-            got=textwrap.shorten(", ".join(f"{key}={value}" for key, value in spec.model_args.items()), 300) or "-",
-            cure=str(error).splitlines()[0] if str(error) else "",
+            got=_arguments(spec),
+            cure=textwrap.shorten(str(error), 300),
         ) from error
+
+
+def _arguments(spec: BackboneSpec) -> str:
+    return textwrap.shorten(", ".join(f"{key}={value}" for key, value in spec.model_args.items()), 300) or "-"
 
 
 def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
@@ -190,24 +235,83 @@ def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
             tr("{name} asks for more than an architecture.", name=spec.architecture),
             allowed=tr("the name of an architecture, and arguments that say how it is built"),
             got=", ".join(strange) or repr(name),
-            cure=tr("give weights with --weights"),
+            cure=tr("give weights with {argument}", argument=argument("weights")),
         )
 
 
-def _fill(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:
-    source = _library(spec.architecture.partition(":")[0])
-    state, ignored = file.state, (*head_paths(network), *_AUXILIARY, *_declared_heads(network))
-    gap = misfit(network, state, heads=ignored)
-    if gap:
-        adapted = source.adapt(network, state)
-        state, gap = min(((s, misfit(network, s, heads=ignored)) for s in (adapted, state)), key=lambda pair: len(pair[1]))
-    if gap:
+def _filled(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:
+    """Put the file's weights into the network, whichever key they lie under; the names that were filled."""
+    heads = (*head_paths(network), *_AUXILIARY, *_declared_heads(network))
+    found = _fitting(network, file, _library(spec.architecture.partition(":")[0]), heads)
+    if len(found.gap):
         raise WeightsError(
             tr("The weights in {file} do not fit {architecture}.", file=file.name, architecture=spec.architecture),
-            got=str(gap),
-            cure=tr("name the architecture they were made for, or give its variant with --model-arg NAME=VALUE"),
+            got="; ".join([str(found.gap), *_contents(file)]),
+            cure=tr(
+                "name the architecture they were made for, or give its variant with {argument}", argument=argument("model_args")
+            ),
         )
-    return fill(network, state)
+    filled = fill(network, found.state)
+    if broken := not_finite(network):
+        raise WeightsError(
+            tr("The weights in {file} hold values that are no finite numbers (NaN or infinity).", file=file.name),
+            got=tr("{count} tensors: {names}", count=len(broken), names=", ".join(broken[:3])),
+            cure=tr("the training that wrote them diverged: take an earlier checkpoint"),
+        )
+    if found.where:
+        say(tr("Weights of {file}: {where}", file=file.name, where=found.where) + _others(file, found.key))
+    return filled
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way of reading a file: which set of it, under which prefix, and what then does not fit."""
+
+    key: str
+    prefix: str
+    state: State
+    gap: Misfit
+
+    @property
+    def where(self) -> str:
+        """Key and prefix, in words; empty where the file is the weights and nothing else."""
+        return ", ".join(
+            part
+            for part in (
+                tr("read from {key}", key=self.key) if self.key else "",
+                tr("prefix {prefix} taken off", prefix=self.prefix) if self.prefix else "",
+            )
+            if part
+        )
+
+
+def _fitting(network: nn.Module, file: WeightsFile, source: Source, heads: tuple[str, ...]) -> _Reading:
+    """The first way of reading the file in which everything fits; else the one that comes nearest."""
+    nearest: _Reading | None = None
+    for key, weights in file.sets.items():
+        for prefix, state in readings(network, weights, heads=heads):
+            for tried in (state, None):
+                fitted = source.adapt(network, state) if tried is None else tried
+                reading = _Reading(key, prefix, fitted, misfit(network, fitted, heads=heads))
+                if not len(reading.gap):
+                    return reading
+                if nearest is None or len(reading.gap) < len(nearest.gap):
+                    nearest = reading
+    assert nearest is not None  # noqa: S101 (a file of weights holds a set, and a set has a reading)
+    return nearest
+
+
+def _contents(file: WeightsFile) -> list[str]:
+    """What the file holds, where that is more than names of tensors."""
+    if [*file.sets] == [""]:
+        return []
+    sets = (f"{key or '-'} ({len(state)}: {', '.join([*state][:2])}, ...)" for key, state in file.sets.items())
+    return [tr("the file holds {sets}", sets="; ".join(sets))]
+
+
+def _others(file: WeightsFile, key: str) -> str:
+    others = [each for each in file.sets if each != key]
+    return " " + tr("(the file also holds {keys})", keys=", ".join(others[:6])) if others else ""
 
 
 def _declared_heads(network: nn.Module) -> tuple[str, ...]:

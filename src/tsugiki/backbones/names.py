@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
 
 SOURCES = ("torchvision", "timm", "hub", "bundled")
+_FOLDERS = {"run": "classifier.json", "folder": "config.json"}  # what a folder holds, by what it then is
 
 _SEPARATORS = "/\\"  # of paths, whatever the machine
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
@@ -50,7 +52,7 @@ def resolve(name: str, zoo_names: Iterable[str] = ()) -> Address:
     if prefix == "zoo" and rest in zoo:
         return Address("zoo", rest)
     if prefix == "hub":
-        return _resolve_hub(rest)
+        return _folder(rest) or _resolve_hub(rest)
     if prefix not in _CATALOGUES:
         raise RequestError(
             tr("There is no source of backbones called {prefix}.", prefix=repr(prefix)),
@@ -68,23 +70,35 @@ def _resolve_bare(name: str, zoo: tuple[str, ...]) -> Address:
     for source in ("torchvision", "timm"):
         if _has(source, name):
             return Address(source, name)
+    if found := _folder(name):
+        return found
     if name.startswith(".") or set(name) & set(_SEPARATORS):
         raise _path(name)
     raise _unknown(name, name, zoo)
 
 
+def _folder(name: str) -> Address | None:
+    """The run, or the repository of the hub, that the folder ``name`` holds, if it is one."""
+    place = Path(name).expanduser()
+    for source, file in _FOLDERS.items():
+        if name and (place / file).is_file():
+            return Address(source, str(place))
+    return None
+
+
 def _path(name: str) -> RequestError:
     """What is meant as the path of a run, or as a name of the hub without its prefix."""
-    allowed = tr("the name of a backbone; where a run will do, a folder that `tsugiki fit` wrote")
-    if (Path(name) / "classifier.json").is_file():
-        what = tr("{name} is a run, and a backbone is needed here.", name=name)
-        return RequestError(what, allowed=tr("the name of a backbone"), got=tr("a run folder"), cure=_listing())
+    allowed = tr("the name of a backbone, a folder that `tsugiki fit` wrote, or one with config.json and weights")
     if Path(name).is_dir():
         what = tr("{name} is neither a run folder nor a backbone.", name=name)
-        return RequestError(what, allowed=allowed, got=tr("a folder without classifier.json"), cure=_listing())
+        got = tr("a folder without classifier.json and config.json")
+        return RequestError(what, allowed=allowed, got=got, cure=_listing())
     if Path(name).is_file():
         what = tr("{name} is neither a run folder nor a backbone.", name=name)
-        cure = tr("if these are weights, name their network, too: --backbone NAME --weights {path}", path=typed(name))
+        cure = tr(
+            "if these are weights, name their network, too: {words}",
+            words=f"{argument('backbone', 'NAME')} {argument('weights', typed(name))}",
+        )
         return RequestError(what, allowed=allowed, got=tr("a file"), cure=cure)
     cure = tr("check the path")
     if _HUB_NAME.match(name) and not name.startswith("."):

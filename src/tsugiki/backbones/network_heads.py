@@ -99,9 +99,11 @@ def head_paths(model: nn.Module) -> tuple[str, ...]:
     """
     if hasattr(model, "get_classifier"):
         return _timm_paths(model)
-    path, layer = _last_layer(model)
-    if hasattr(model, "head_paths") and (found := cast("Any", model).head_paths()):
+    if hasattr(model, "head_paths") and (
+        (found := cast("Any", model).head_paths()) or getattr(model, "ends_in_features", False)
+    ):
         return tuple(found)
+    path, layer = _last_layer(model)
     pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1)
     if isinstance(layer, nn.Linear) or pointwise:
         return (path,)
@@ -122,6 +124,8 @@ def cut_head(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> Cut:
     if hasattr(model, "reset_classifier"):
         return _cut_timm(model, input_size)
     paths = head_paths(model)
+    if not paths:
+        return Cut(model, _measured_width(model, input_size), None)
     layers = [model.get_submodule(path) for path in paths]
     for path in paths:
         model.set_submodule(path, nn.Identity())

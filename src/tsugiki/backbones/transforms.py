@@ -52,7 +52,11 @@ def _geometry(resize: Any, crop: Any) -> dict[str, Any]:
     if crop is None:
         return {"size": tuple(resize), "fit": "squash"}
     size = (crop, crop) if isinstance(crop, int) else tuple(crop)
-    return {"size": size, "resize": resize if isinstance(resize, int) else min(resize)}
+    return (
+        {"size": size, "resize": resize}
+        if isinstance(resize, int)
+        else {"size": size, "resize": tuple(resize), "fit": "squash"}
+    )
 
 
 def transforms_side_by_side(manual: Any, automatic: Any) -> str:
@@ -75,14 +79,9 @@ def transforms_side_by_side(manual: Any, automatic: Any) -> str:
 
 def _settings(preprocess: Preprocess) -> dict[str, str]:
     height, width = preprocess.size
-    rules = {
-        "crop": tr("shorter side to {pixels} px, centre crop", pixels=preprocess.resize),
-        "squash": tr("resized without keeping proportions"),
-        "pad": tr("whole photo, padded"),
-    }
     return {
         "size": f"{height} x {width} px",
-        "fit": rules[preprocess.fit],
+        "fit": preprocess.describe_fit(),
         "interpolation": preprocess.interpolation,
         "mean": " ".join(f"{value:g}" for value in preprocess.mean),
         "std": " ".join(f"{value:g}" for value in preprocess.std),

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from tsugiki.backbones.names import resolve
 from tsugiki.backbones.weights_file import SUFFIXES
 from tsugiki.core.errors import RequestError
+from tsugiki.core.regular_files import read_toml
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -68,8 +68,8 @@ def read_zoo(path: Path) -> Zoo:
         RequestError: When it cannot be read, or with every fault in it at once.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = read_toml(path)
+    except (OSError, ValueError) as error:
         raise RequestError(tr("The zoo file {path} cannot be read.", path=path), got=str(error)) from error
     tables = document.get("backbone", {})
     faults = [*_faults_of_document(document), *_faults_of_tables(tables, path)]

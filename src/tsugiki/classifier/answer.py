@@ -40,7 +40,8 @@ class Prediction:
         label: The most probable class, or ``""`` when the photo could not be read.
         probability: Its probability, calibrated, in [0, 1].
         top: The most probable classes with their probabilities, best first.
-        known: False when the photo is unlike every training photo: then ``label`` is a guess that should not be used.
+        known: False when the photo is less like the training photos than 95% of them are: then ``label`` is a guess that should
+            not be used.
         name: The photo's path as it was given, or ``""`` for pictures that have none.
         problem: Why the photo could not be read, or ``""``.
         distance: How far the photo is from the nearest training photo (cosine distance), where that is known.
@@ -130,6 +131,10 @@ class AnswerHead:
     def probabilities(self, features: npt.NDArray[Any]) -> Floats:
         """Calibrated probabilities ``[B, K]`` of features ``[B, D]``."""
         return calibrated(self.logits(features), self.temperature)
+
+    def known(self, features: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+        """``[B]`` whether photos of features ``[B, D]`` are like the training photos; ``None`` where nobody can tell."""
+        return None if self.unknown is None else np.asarray(self.unknown.distance(features) <= self.unknown.threshold, np.bool_)
 
     def answer(self, features: npt.NDArray[Any], names: Sequence[str], *, top: int = 3) -> list[Prediction]:
         """Answers for ``B`` photos whose features ``[B, D]`` are known, named as in ``names``; ``top`` classes are ranked."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,9 +24,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tsugiki.classifier.answer import AnswerHead, Unknown
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
-from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.files import atomic_path, recover_folder, sha256_of, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 FORMAT = "tsugiki-classifier"
@@ -35,10 +39,15 @@ _NEW_WEIGHTS = f"{WEIGHTS}.new"
 UNKNOWN_REFERENCE = "unknown.reference"
 """The name of the training photos' features among the weights."""
 
+_TOLD_OF_A_RUN = ("evaluation.json", "predictions.csv", "report.html")
+"""What a run folder says about its classifier: untrue beside another one."""
+
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm")
 
 
-def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None]) -> Path:
+def write_artefact(
+    folder: Path, description: Mapping[str, Any], save_weights: Callable[[Path], None], *, overwrite: bool = False
+) -> Path:
     """Write the two files into ``folder``; an older classifier there is replaced, whole or not at all.
 
     The description names the weights by their digest, and it is what replaces the old classifier by the new one, in one move:
@@ -49,13 +58,19 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         folder: Made when it is not there.
         description: What the classifier is; format, schema and library versions are added.
         save_weights: Writes the weights to a path.
+        overwrite: Whether another classifier may be there; one with the same weights always may.
+
+    Raises:
+        RequestError: When another classifier is there, or what a run says about another one.
+        OSError: When the disk cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / _NEW_WEIGHTS
-    with atomic_path(new) as temporary:
+    with atomic_path(new) as temporary, _disk_told(temporary):
         save_weights(temporary)
     digest = sha256_of(new)
     try:
+        _refuse_another(folder, digest, overwrite=overwrite)
         write_json(folder / DESCRIPTION, _complete(description, digest))
     finally:  # an interruption too: the file on disk knows on which side of it we are
         if _digest_in(folder / DESCRIPTION) == digest:
@@ -63,6 +78,33 @@ def write_artefact(folder: Path, description: Mapping[str, Any], save_weights: C
         else:
             new.unlink()
     return folder
+
+
+def _refuse_another(folder: Path, digest: str, *, overwrite: bool) -> None:
+    """Refuse to take the place of a classifier with other weights that somebody may still need."""
+    told = sorted(name for name in _TOLD_OF_A_RUN if (folder / name).exists())
+    if overwrite and not told:
+        return
+    if not (folder / DESCRIPTION).exists() or _digest_in(folder / DESCRIPTION) == digest:
+        return
+    raise RequestError(
+        tr("{folder} holds another classifier: it would be replaced.", folder=folder),
+        allowed=tr("a new folder, or {argument} to replace what is there", argument=argument("overwrite", value=True)),
+        got=tr("a run: {names} tell of another classifier", names=", ".join(told)) if told else DESCRIPTION,
+        cure=tr("name another folder, as {folder}", folder=typed(folder.with_name(f"{folder.name}-2"))),
+    )
+
+
+@contextmanager
+def _disk_told(path: Path) -> Iterator[None]:
+    """Within this block what the system refuses to the writer of safetensors is told as the system's own error."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -77,8 +119,8 @@ def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
 def _digest_in(path: Path) -> str | None:
     """The digest of the weights that a description names, if there is a description."""
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        description = read_json(path)
+    except (OSError, ValueError):
         return None
     return description.get("weights_sha256") if isinstance(description, dict) else None
 
@@ -90,6 +132,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         RequestError: When there is no such folder.
         ArtefactError: When it is no classifier of this program, or of a newer version of it.
     """
+    recover_folder(folder)
     if not folder.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=folder),
@@ -103,8 +146,8 @@ def read_description(folder: Path) -> dict[str, Any]:
             got=", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or tr("an empty folder"),
         )
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        description = read_json(path)
+    except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
@@ -233,12 +276,21 @@ def _weights_file(folder: Path, description: Mapping[str, Any]) -> Path:
     """The file whose content the description names; where a save was killed, it has not been moved into its place yet."""
     present = [path for path in (folder / WEIGHTS, folder / _NEW_WEIGHTS) if path.is_file()]
     for path in present:
-        if sha256_of(path) == description.get("weights_sha256"):
+        if _is_whole(path) and sha256_of(path) == description.get("weights_sha256"):
             return path
     raise damaged(
         folder / WEIGHTS,
         tr("its content is not what {name} says", name=DESCRIPTION) if present else tr("the file is missing"),
     )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is as long as its own head says; only such a file is read to its end."""
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
 
 
 def damaged(path: Path, reason: str) -> ArtefactError:

@@ -20,6 +20,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating, freeze
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
+from tsugiki.backbones.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,
@@ -36,8 +37,10 @@ from tsugiki.classifier.engine_writer import write_engine
 from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
+from tsugiki.core.methods import done_by
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.file_features import features_of_files
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 DEFAULT_BACKBONE = "efficientnet_b0"
@@ -129,11 +132,11 @@ class Classifier(nn.Module):
 
     def features_of_inputs(self, inputs: torch.Tensor | Sequence[torch.Tensor]) -> Floats:
         """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""
+        self.backbone.check_precision()
         batch = inputs if isinstance(inputs, torch.Tensor) else torch.stack([*inputs])
+        compute = Halving(lambda part: self.backbone.features(part.to(self.device)).float().cpu().numpy())
         with evaluating(self), torch.inference_mode(), full_precision():
-            parts = [self.backbone.features(part.to(self.device)) for part in torch.split(batch, _BATCH)]
-            features: Floats = torch.cat(parts).float().cpu().numpy()
-        return features
+            return np.concatenate([compute(part) for part in torch.split(batch, _BATCH)])
 
     def predict(self, photos: Any, *, top: int = 3) -> Prediction | list[Prediction]:
         """Answer for a photo, several, or a folder of them.
@@ -154,16 +157,44 @@ class Classifier(nn.Module):
         """
         return predict(self, photos, top=top)
 
-    def save(self, folder: str | Path, *, proof: Sequence[Path] = ()) -> Path:
+    def explain(self, photo: str | Path, *, label: str | None = None, data: Any = None) -> Any:
+        """Why a photo is answered as it is: what the network sees of it, and which parts speak for the answer.
+
+        Args:
+            photo: A file.
+            label: The class to explain; the answer's when left out.
+            data: What the classifier was trained on (a path or ``Samples``): adds the training photos most like this one.
+
+        Returns:
+            An explanation: a notebook shows its picture, ``.save("why.png")`` writes it, ``.prediction`` is the answer.
+
+        Raises:
+            UnreadablePhoto: When the photo cannot be read.
+            UnknownName: When there is no such class.
+        """
+        return done_by("reporting.plots.explanation_plot:explain_with_neighbours")(self, photo, label=label, data=data)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False, proof: Sequence[Path] = ()) -> Path:
         """Write the classifier into ``folder``, whole or not at all; returns the folder.
 
         ``classifier.json`` and ``weights.safetensors`` are the classifier. ``engine/`` is what answers without PyTorch; it is
         left out, and that is said, where it cannot be made or does not answer the same.
 
         Args:
-            folder: Made when it is not there; an older classifier in it is replaced.
+            folder: Made when it is not there. What else is in it stays.
+            overwrite: Whether it may hold another classifier, which is replaced.
             proof: Photos that it has not learned from, to compare the engine's answers on; odd ones are drawn besides.
+
+        Raises:
+            RequestError: When it holds another classifier or another one's run, or when the network was changed since it was
+                built: it would come back without the change.
         """
+        if changed := self.backbone.changed_since_built():
+            raise RequestError(
+                tr("This network was changed after it was built, and loading would build it without the change."),
+                got=", ".join(changed[:6]),
+                cure=tr("undo the change, or say it as an argument: load_backbone(NAME, model_args={...})"),
+            )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
@@ -171,7 +202,7 @@ class Classifier(nn.Module):
         def save_weights(path: Path) -> None:
             save_file(_without_shared_memory(tensors), path, metadata={"format": "pt"})
 
-        place = write_artefact(Path(folder), self._description(), save_weights)
+        place = write_artefact(Path(folder), self._description(), save_weights, overwrite=overwrite)
         write_engine(place, self.backbone, self.preprocess, self.answer_head, photos=proof)
         return place
 
@@ -208,6 +239,8 @@ class Classifier(nn.Module):
             classifier.load_state_dict(tensors)
         except RuntimeError as error:
             raise damaged(place / WEIGHTS, textwrap.shorten(str(error), 300)) from error
+        if broken := not_finite(classifier):
+            raise damaged(place / WEIGHTS, tr("values that are no finite numbers in {names}", names=", ".join(broken[:3])))
         return classifier
 
     @classmethod

@@ -85,10 +85,10 @@ def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | 
         if all(isinstance(photo, str | os.PathLike) for photo in photos):
             return predict_files(predictor, [Path(photo) for photo in photos], top=top)
         return _predict_pictures(predictor, photos, top)
-    prediction = _predict_pictures(predictor, [photos], top)[0]
-    if prediction.problem:
-        raise UnreadablePhoto(prediction.problem)
-    return prediction
+    pixels = _inputs_or_problem(predictor, photos)
+    if isinstance(pixels, UnreadablePhoto):
+        raise pixels
+    return predictor.answer_head.answer(_features_of_arrays(predictor, [pixels]), [""], top=top)[0]
 
 
 def predict_files(
@@ -132,14 +132,14 @@ def _predict_pictures(predictor: Predictor, pictures: Sequence[Any], top: int) -
         names = [str(picture) if isinstance(picture, str | os.PathLike) else "" for picture in part]
         found = [_inputs_or_problem(predictor, picture) for picture in part]
         pixels = {at: one for at, one in enumerate(found) if isinstance(one, np.ndarray)}
-        inputs = {at: one for at, one in enumerate(found) if not isinstance(one, np.ndarray | str)}
+        inputs = {at: one for at, one in enumerate(found) if not isinstance(one, np.ndarray | UnreadablePhoto)}
         answered: dict[int, Prediction] = {}
         for rows, compute in ((pixels, _features_of_arrays), (inputs, _features_of_tensors)):
             if rows:
                 features = compute(predictor, [*rows.values()])
                 told = predictor.answer_head.answer(features, [names[at] for at in rows], top=top)
                 answered |= dict(zip(rows, told, strict=True))
-        answers += [answered.get(at) or _unreadable(names[at], str(found[at])) for at in range(len(part))]
+        answers += [answered.get(at) or _unreadable(names[at], _in_one_line(found[at])) for at in range(len(part))]
     return answers
 
 
@@ -152,7 +152,7 @@ def _features_of_tensors(predictor: Predictor, inputs: list[Any]) -> Floats:
 
 
 def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
-    """One picture as pixels uint8 ``[3, H, W]``, or the tensor ``[3, H, W]`` that it is already, or why it cannot be read."""
+    """One picture as pixels uint8 ``[3, H, W]``, or the tensor ``[3, H, W]`` that it is, or the :class:`UnreadablePhoto`."""
     if _is_tensor(picture):
         return _checked_inputs(predictor, picture, dimensions=3)
     if not isinstance(picture, str | os.PathLike | Image.Image | np.ndarray | bytes) and not hasattr(picture, "read"):
@@ -164,7 +164,13 @@ def _inputs_or_problem(predictor: Predictor, picture: Any) -> Any:
     try:
         return predictor.preprocess.array(open_photo(picture))
     except UnreadablePhoto as fault:
+        return fault
+
+
+def _in_one_line(fault: UnreadablePhoto) -> str:
+    if not fault.allowed:
         return fault.what
+    return tr("{what} (allowed: {allowed}; got: {got})", what=fault.what, allowed=fault.allowed, got=fault.got)
 
 
 def _predict_tensor(predictor: Predictor, inputs: Any, top: int) -> Prediction | list[Prediction]:
@@ -183,5 +189,12 @@ def _checked_inputs(predictor: Predictor, inputs: Any, *, dimensions: int) -> An
             allowed=f"float [B, 3, {height}, {width}]",
             got=f"{inputs.dtype} {list(inputs.shape)}",
             cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
+        )
+    broken = [row for row, photo in enumerate(inputs.reshape(-1, 3, height, width)) if not bool(photo.isfinite().all())]
+    if broken:
+        raise RequestError(
+            tr("This tensor holds values that are no finite numbers (NaN or infinity)."),
+            got=tr("{count} photos: {rows}", count=len(broken), rows=", ".join(map(str, broken[:6]))),
+            cure=tr("look at what made it: a division by zero, or a photo that could not be read"),
         )
     return inputs.float()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tsugiki.cli.options import WeightOptions, data_argument, json_option, option, seed_option
+from tsugiki.cli.options import WeightOptions, data_argument, default_target, force_option, json_option, option, seed_option
 from tsugiki.cli.output import aligned, emit_json
-from tsugiki.core.console import emit, say
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, emit_exactly, say, typed, working
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
@@ -16,27 +17,45 @@ def audit(
     *,
     data: Annotated[str, data_argument()],
     out: Annotated[Path | None, option("FOLDER", tr("a folder for the page with the photos in question"))] = None,
-    backbone: Annotated[str, option("NAME", tr("what looks at the photos (see: tsugiki backbones)"))] = "bundled:nae",
+    backbone: Annotated[str | None, option("NAME", tr("what looks at the photos; the best network on this machine"))] = None,
     weights: WeightOptions,
+    force: Annotated[bool, force_option()] = False,
     seed: Annotated[int, seed_option()] = DEFAULT_SEED,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
-    from tsugiki.inspection.audit import audit as examine
-    from tsugiki.reporting.audit_page import audit_table, save_audit
-    from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
+    with starting():
+        from tsugiki.backbones.catalog import best_at_hand
+        from tsugiki.inspection.audit import audit as examine
+        from tsugiki.reporting.audit_page import audit_table, save_audit
+        from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
 
     if out is not None:
-        check_output_folder(out, AUDIT)
-    found = examine(data, backbone=weights.load(backbone), seed=seed)
+        check_output_folder(out, AUDIT, overwrite=force)
+    with working(tr("Loading the backbone")):
+        # Weights that are given without a name are those of the bundled network.
+        name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
+        root = weights.load(name)
+    found = examine(data, backbone=root, seed=seed)
     if out is not None:
-        save_audit(found, out)
+        with working(tr("Writing the page")):
+            save_audit(found, out, overwrite=force)
     if as_json:
         emit_json(found.to_dict())
         return
-    emit(aligned(audit_table(found)))
+    marks = {"ok": tr("ok"), "look": tr("look")}
+    emit(aligned([(marks.get(mark, mark), sentence) for mark, sentence in audit_table(found)]))
     if out is not None:
-        emit(str(out / AUDIT_PAGE))
-        say(tr("next: edit {file}, then tsugiki fit DATA --exclude FILE --relabel FILE", file=out / SUSPECTS))
+        emit_exactly(str(out / AUDIT_PAGE))
+        suspects = typed(out / SUSPECTS)
+        command = f"tsugiki fit {typed(data)} --exclude {suspects} --relabel {suspects}"
+        say(
+            tr(
+                "next: write exclude or relabel into the column action of {file}, then {command}",
+                file=suspects,
+                command=command,
+            )
+        )
     else:
-        say(tr("next: --out FOLDER writes a page with the photos in question"))
+        command = f"tsugiki audit {typed(data)} --out {typed(default_target(data, 'audits'))}"
+        say(tr("next: {command} (a page with the photos in question)", command=command))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tsugiki.cli.options import json_option, option
+from tsugiki.cli.options import json_option, option, spread
 from tsugiki.cli.output import emit_json
 from tsugiki.cli.usage import Command, Group
 from tsugiki.core.console import emit
@@ -18,7 +18,7 @@ def application() -> typer.Typer:
     """``tsugiki data`` with its own verbs, for typer."""
     app = typer.Typer(cls=Group, help=tr("Bring a data set onto this machine."), no_args_is_help=True)
     told = tr("Fetch and unpack a data set; what is there already is not fetched again.")
-    app.command("get", cls=Command, help=told)(get)
+    app.command("get", cls=Command, help=told)(spread(get))
     app.command("list", cls=Command, help=tr("The data sets that are known by name."))(list_names)
     return app
 

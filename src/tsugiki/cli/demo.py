@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from tsugiki.cli.options import option
-from tsugiki.core.console import emit, say
+from tsugiki.cli.options import force_option, option
+from tsugiki.cli.waiting import is_whole, starting
+from tsugiki.core.console import emit_exactly, say, typed, working
 from tsugiki.locale.messages import tr
+
+if TYPE_CHECKING:
+    from tsugiki.data.samples import Samples
 
 
 def demo(
     out: Annotated[Path, option("RUN", tr("the run folder"))] = Path("runs/demo"),
+    force: Annotated[bool, force_option()] = False,
+    open_report: Annotated[bool, option("", tr("show the report in the browser at the end"), "--open")] = False,
 ) -> None:
     """Draw the sample, train on it, judge, predict, and tell what to try next."""
-    from tsugiki.backbones.load_backbone import load_backbone
-    from tsugiki.cli.fit import classifier_of
-    from tsugiki.data.load import load
-    from tsugiki.reporting.run_folder import check_output_folder, save_run
-    from tsugiki.training.fit import fit
+    with starting():
+        from tsugiki.backbones.load_backbone import load_backbone
+        from tsugiki.cli.fit import a_photo, classifier_of, say_verdict
+        from tsugiki.cli.fit import open_report as show
+        from tsugiki.data.load import load
+        from tsugiki.reporting.run_folder import REPORT, check_output_folder, save_run
+        from tsugiki.training.fit import fit
 
-    target = check_output_folder(out)
     say(tr("The sample: drawings of pizza, steak and sushi, made by the program itself."))
     samples = load("sample:foodvision")
-    run = fit(classifier_of(load_backbone("bundled:nae"), samples), samples)
-    save_run(run, target)
-    picture = _draw(target, samples.of(samples.held_out).paths)
-    emit(str(target))
+    target = check_output_folder(out, overwrite=force or _is_demo(out, samples))
+    with working(tr("Loading the backbone")):
+        model = classifier_of(load_backbone("bundled:nae"), samples)
+    run = fit(model, samples)
+    with working(tr("Writing the run and its report")):
+        save_run(run, target, overwrite=True)
+        is_whole(target)
+        picture = _draw(target, samples.of(samples.held_out).paths)
+    emit_exactly(str(target))
+    say_verdict(run)
     say(tr("The run is in {run}; {picture} shows some of its answers.", run=target, picture=picture))
+    say(tr("The report: {path}", path=target / REPORT))
+    say(tr("next: {command}", command=f"tsugiki predict {typed(target)} {typed(a_photo(samples))}"))
     say(tr("These are drawings, and the bundled backbone is small. On your own photos, one folder per class:"))
     say("  tsugiki fit PHOTOS --out runs/mine")
     say(tr("and, where no weights can be downloaded:"))
     say("  tsugiki fit PHOTOS --backbone bundled:nae --out runs/mine")
-    say(tr("Then ask about a photo: tsugiki predict {run} PHOTO", run="runs/mine"))
+    if open_report:
+        show(target / REPORT)
+
+
+def _is_demo(folder: Path, samples: Samples) -> bool:
+    """Whether a folder holds a run of the drawn sample: another demo takes nothing away."""
+    from tsugiki.inspection.seen_photos import fingerprint
+
+    try:
+        about = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+        return bool(about["trained"]["data_fingerprint"] == fingerprint(samples))
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _draw(run: Path, photos: list[Path]) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tsugiki.cli.options import data_argument, device_option, json_option, option, run_argument
+from tsugiki.cli.options import data_argument, device_option, force_option, json_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json
-from tsugiki.core.console import emit, say
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, say, typed
+from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
 
@@ -15,15 +17,20 @@ def evaluate(
     run: Annotated[Path, run_argument()],
     data: Annotated[str, data_argument()],
     out: Annotated[Path | None, option("FOLDER", tr("a folder for evaluation.json and predictions.csv"))] = None,
+    force: Annotated[bool, force_option()] = False,
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Judge a trained classifier on labelled photos."""
-    from tsugiki.classifier.load_predictor import MANY, load_predictor
-    from tsugiki.core.files import write_json
-    from tsugiki.inspection.evaluate import evaluate as judge
+    if out is not None:
+        _check(out, force=force)
+    with starting():
+        from tsugiki.classifier.load_predictor import MANY, load_predictor
+        from tsugiki.core.files import write_json
+        from tsugiki.inspection.evaluate import evaluate as judge
 
-    result = judge(load_predictor(run, device=device, count=MANY), data)
+        model = load_predictor(run, device=device, count=MANY)
+    result = judge(model, data)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "evaluation.json", result.document)
@@ -33,6 +40,19 @@ def evaluate(
         emit_json(result.document)
     else:
         emit(_table(result.document))
+
+
+def _check(folder: Path, *, force: bool) -> None:
+    """Refuse to write over the numbers of another evaluation, or over those that a run was saved with."""
+    there = [name for name in ("evaluation.json", "predictions.csv") if (folder / name).exists()]
+    run = (folder / "classifier.json").exists()
+    if there and (run or not force):
+        raise RequestError(
+            tr("{folder} holds another evaluation: it would be replaced.", folder=folder),
+            allowed=tr("another folder") if run else tr("another folder, or --force to replace what is there"),
+            got=tr("the numbers of the run itself") if run else ", ".join(there),
+            cure=f"--out {typed(folder.with_name(f'{folder.name}-2'))}",
+        )
 
 
 def _table(document: dict[str, object]) -> str:

@@ -9,8 +9,9 @@ import typer
 
 from tsugiki.cli.options import device_option, json_option, option, run_argument
 from tsugiki.cli.output import emit_json
-from tsugiki.core.console import emit, say
-from tsugiki.core.errors import RequestError
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit_exactly, say, working
+from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.locale.messages import tr
 
 
@@ -28,26 +29,28 @@ def explain(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    from tsugiki.classifier.classifier import Classifier
-    from tsugiki.core.devices import pick_device
-    from tsugiki.inspection.nearest_photos import nearest_photos
-    from tsugiki.reporting.plots.explanation_plot import draw_explanation
-    from tsugiki.reporting.plots.explanation_plot import explain as why
-    from tsugiki.reporting.plots.figures import save_picture
-
-    classifier = Classifier.load(run).to(pick_device(device))
-    if not photo.is_file():
+    if not photo.exists() or photo.is_dir():
         raise RequestError(tr("There is no photo {path}.", path=photo), allowed=tr("a photo"))
-    near = nearest_photos(classifier, photo, data) if data is not None else []
-    found = why(classifier, photo, label=label, near=near)
-    target = out or Path(f"{photo.stem}-why.png")
-    save_picture(draw_explanation(found), target)
+    with starting():
+        from tsugiki.classifier.classifier import Classifier
+        from tsugiki.core.devices import pick_device
+        from tsugiki.reporting.plots.explanation_plot import explain_with_neighbours
+        from tsugiki.reporting.plots.figures import check_picture
+
+        target = check_picture(out or Path(f"{photo.stem}-why.png"), [photo])
+        classifier = Classifier.load(run).to(pick_device(device))
+    with working(tr("Looking for the evidence")):
+        try:
+            found = explain_with_neighbours(classifier, photo, label=label, data=data)
+        except UnreadablePhoto as fault:
+            raise DataError(tr("{path} cannot be read: {reason}", path=photo, reason=fault.what)) from fault
+        found.save(target)
     if as_json:
         emit_json({"picture": target.as_posix(), **found.to_dict(classifier.classes)})
         return
     answer = found.prediction
     say(
         f"{answer.label}  {answer.probability:.1%}"
-        + ("" if answer.known else "  " + tr("not sure: unlike every training photo"))
+        + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them"))
     )
-    emit(str(target))
+    emit_exactly(str(target))

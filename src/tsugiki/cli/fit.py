@@ -7,9 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tsugiki.cli.options import DataOptions, EngineOptions, FineTuneOptions, MethodOptions, OutputOptions, WeightOptions, option
+from tsugiki.cli.options import (
+    DataOptions,
+    EngineOptions,
+    FineTuneOptions,
+    MethodOptions,
+    OutputOptions,
+    WeightOptions,
+    default_target,
+    option,
+)
 from tsugiki.cli.output import emit_json
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.waiting import is_whole, starting
+from tsugiki.core.console import emit_exactly, say, typed, working
+from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -31,26 +42,27 @@ def fit(
     output: OutputOptions,
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
-    from tsugiki.core.console import quiet
-    from tsugiki.core.devices import pick_device
-    from tsugiki.data.load import describe_samples, load
-    from tsugiki.reporting.run_folder import check_output_folder
-    from tsugiki.training.corrections import apply_decisions, choose
-    from tsugiki.training.fit import fit as train
-    from tsugiki.training.trackers import require_tracker, tracking
+    with starting():
+        from tsugiki.core.devices import pick_device
+        from tsugiki.data.load import describe_samples, read_samples
+        from tsugiki.reporting.run_folder import check_output_folder
+        from tsugiki.training.corrections import apply_decisions, choose
+        from tsugiki.training.fit import fit as train
+        from tsugiki.training.trackers import require_tracker, tracking
 
     # What cannot work is refused before the first photo is opened.
     require_tracker(output.log)
-    target = check_output_folder(out or default_target(photos.data))
+    target = check_output_folder(out or default_target(photos.data), overwrite=output.force)
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()
     decided = choose(photos.exclude, photos.relabel)
 
-    with quiet():  # the table is told once, as it is after what a person has decided
-        samples = apply_decisions(load(photos.data, seed=training.seed_or_default(), held_out=photos.held_out), decided)
-    say(describe_samples(samples))
-    root = weights.load(backbone)
-    model = classifier_of(root, samples).to(pick_device(compute.device))
+    found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out)
+    samples = apply_decisions(found, decided)
+    say(describe_samples(samples))  # once, as it is after what a person has decided
+    with working(tr("Loading the backbone")):
+        root = weights.load(backbone)
+        model = classifier_of(root, samples).to(pick_device(compute.device))
     about = {"backbone": str(root.spec), "method": training.method}
     with tracking(output.log, target.with_name(f"{target.name}.log"), about) as tracker:
         if tracker is not None and tuning is not None:
@@ -60,7 +72,7 @@ def fit(
         if tracker is not None and run.classifier.notes["method"] == "transfer":
             for row in run.history:
                 tracker.add_row(row)
-    finish(run, target, as_json=output.as_json)
+    finish(run, target, output)
 
 
 def classifier_of(root: Backbone, samples: Samples) -> Classifier:
@@ -83,37 +95,74 @@ def classifier_of(root: Backbone, samples: Samples) -> Classifier:
     return model
 
 
-def default_target(data: str) -> Path:
-    """``runs/NAME`` for photos in ``.../NAME``."""
-    name = data.partition(":")[2] if data.startswith("sample:") else Path(data).resolve().name.partition(".")[0]
-    return Path("runs") / (name or "run")
-
-
 def unfinished(target: Path) -> Path:
     """Where the checkpoints of a run lie until it is whole."""
     return target.with_name(f"{target.name}.unfinished")
 
 
-def finish(run: Run, target: Path, *, as_json: bool) -> None:
+def finish(run: Run, target: Path, output: OutputOptions) -> None:
     """Save the run and say where, and what to do with it; of several processes the main one does, the others wait for it."""
     from tsugiki.core.devices import is_main_process
     from tsugiki.core.processes import wait_for_all
     from tsugiki.fine_tuning.checkpoints import forget
 
     if is_main_process():
-        _save(run, target, as_json=as_json)
+        saved = _saved(run, target, overwrite=output.force)
+        is_whole(saved)
+        _tell(run, saved, output)
         if unfinished(target).is_dir():
             forget(unfinished(target))  # checkpoints belong to all processes: they may go once the run is there
     wait_for_all(run.classifier.device)
 
 
-def _save(run: Run, target: Path, *, as_json: bool) -> None:
-    from tsugiki.reporting.run_folder import EVALUATION, save_run
+def _saved(run: Run, target: Path, *, overwrite: bool) -> Path:
+    """Where the run is now: beside its place, where somebody else has put something there meanwhile."""
+    from tsugiki.reporting.run_folder import free_folder, save_run
 
-    save_run(run, target)
-    if as_json:
-        evaluation = json.loads((target / EVALUATION).read_text(encoding="utf-8"))  # with what saving has found out
-        emit_json({"run": target.as_posix(), "evaluation": evaluation})
-        return
-    emit(str(target))
-    say(tr("next: tsugiki predict {run} PHOTO", run=typed(target)))
+    with working(tr("Writing the run and its report")):
+        try:
+            return save_run(run, target, overwrite=overwrite)
+        except RequestError as error:
+            say(str(error))
+            return save_run(run, free_folder(target))
+
+
+def _tell(run: Run, saved: Path, output: OutputOptions) -> None:
+    """The answer; then what it is worth, and what to do with it."""
+    from tsugiki.reporting.run_folder import EVALUATION, REPORT
+
+    if output.as_json:
+        evaluation = json.loads((saved / EVALUATION).read_text(encoding="utf-8"))  # with what saving has found out
+        emit_json({"run": saved.as_posix(), "evaluation": evaluation})
+    else:
+        emit_exactly(str(saved))
+    say_verdict(run)
+    say(tr("The report: {path}", path=saved / REPORT))
+    say(tr("next: {command}", command=f"tsugiki predict {typed(saved)} {typed(a_photo(run.samples))}"))
+    if output.open_report:
+        open_report(saved / REPORT)
+
+
+def say_verdict(run: Run) -> None:
+    """What the score is worth, a line each."""
+    from tsugiki.reporting.verdict import verdict
+
+    for sentence in verdict(run):
+        say(sentence)
+
+
+def open_report(page: Path) -> None:
+    """Show the report in the browser, or say that there is none."""
+    from tsugiki.reporting.shown_report import open_in_browser
+
+    if not open_in_browser(page):
+        say(tr("There is no browser here that could show it."))
+
+
+def a_photo(samples: Samples) -> Path:
+    """A photo to ask about: a held-out one, named as briefly as it can be."""
+    path = samples.paths[(samples.held_out_rows or samples.train_rows)[0]]
+    try:
+        return path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return path

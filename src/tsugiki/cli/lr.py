@@ -12,7 +12,8 @@ import typer
 
 from tsugiki.cli.options import WeightOptions, data_argument, device_option, json_option, option, seed_option
 from tsugiki.cli.values import model_arg_words
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, say, working
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
@@ -55,18 +56,21 @@ def lr(
     weights: WeightOptions,
     tuned: TunedOptions,
     rates: RateOptions,
-    plot: Annotated[Path | None, option("FILE", tr("draw the curve into this PNG file"))] = None,
+    plot: Annotated[Path | None, option("FILE", tr("draw the curve into this file"))] = None,
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Try learning rates for fine-tuning and suggest one; no weight is changed."""
-    from tsugiki.core.devices import pick_device
-    from tsugiki.fine_tuning.lr_range import find_rate, rates_between
-    from tsugiki.fine_tuning.settings import FineTuneSettings
+    with starting():
+        from tsugiki.core.devices import pick_device
+        from tsugiki.fine_tuning.lr_range import find_rate, rates_between
+        from tsugiki.fine_tuning.settings import FineTuneSettings
+        from tsugiki.reporting.plots.figures import check_picture
 
     settings = FineTuneSettings(**vars(tuned))
     rates_between(rates.lowest, rates.highest, rates.steps)
-    _check_picture(plot)
+    if plot is not None:
+        check_picture(plot)
     if _is_run(network):
         _refuse_for_run(network, weights)
     classifier, samples, words = _start(network, data, settings, weights)
@@ -92,17 +96,6 @@ def _refuse_for_run(network: str, weights: WeightOptions) -> None:
         )
 
 
-def _check_picture(path: Path | None) -> None:
-    """Refuse, before anything is computed, what the curve cannot be drawn into."""
-    if path is not None and (path.suffix.lower() != ".png" or path.is_dir()):
-        raise RequestError(
-            tr("The curve cannot be drawn into {path}.", path=path),
-            allowed=tr("a PNG file: a name that ends in .png"),
-            got=tr("a folder") if path.is_dir() else repr(path.name),
-            cure=f"--plot {typed(path / 'rates.png' if path.is_dir() else path.with_suffix('.png'))}",
-        )
-
-
 def _start(
     network: str, data: str, settings: FineTuneSettings, weights: WeightOptions
 ) -> tuple[Classifier, Samples, list[str]]:
@@ -119,12 +112,15 @@ def _start(
     from tsugiki.heads.linear import HeadSettings, fit_head
 
     run = Classifier.load(network) if _is_run(network) else None
-    root = run.backbone if run else weights.load(network)
+    with working(tr("Loading the backbone")):
+        root = run.backbone if run else weights.load(network)
     chosen_groups(root, settings.unfreeze)
     samples = load(data, seed=settings.seed)
     split_for_validation(samples, settings)
+    # As in a fit, photos that cannot be read are out of the way before anything is learned, and the others are held out so.
     if run is not None:
-        return run, samples.with_classes(run.classes), _words_of(root.spec)
+        samples = samples.with_classes(run.classes)
+        return run, extract(samples, root, preprocess=run.preprocess).samples, _words_of(root.spec)
     classifier = Classifier(root, classes=samples.classes)
     table = extract(samples, root)
     head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,11 @@ from typing import Annotated
 import typer
 
 from tsugiki import __version__
+from tsugiki.cli import completion
 from tsugiki.cli.options import spread
 from tsugiki.cli.usage import Command, Group, refusal
+from tsugiki.cli.values import as_typed
+from tsugiki.core.arguments import named_by
 from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.locale.messages import LANGUAGES, tr, use_language
@@ -58,9 +62,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
     debug = _take_flag(words, "--debug")
     try:
         use_language(_take_language(words))
-        if not _answered_plainly(words):
-            sys.exit(_application(words)(words, standalone_mode=False))
-        sys.exit(0)
+        completion.answer_the_shell()
+        with named_by(as_typed):
+            if not _answered_plainly(words):
+                program = _application(words)
+                sys.exit(program(words, standalone_mode=False, prog_name="tsugiki", complete_var=completion.ASKED))
+            sys.exit(0)
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
         sys.exit(130)
     except Exception as error:
@@ -89,12 +96,37 @@ def _told(error: Exception, words: Sequence[str]) -> int:
     if isinstance(error, TsugikiError):
         complain(str(error))
         return error.exit_status
-    if isinstance(error, OSError):  # no space, no permission: the system says it best
-        complain(tr("The system refused: {detail}", detail=error))
+    if told := _of_the_machine(error):
+        complain(told)
         return 1
     what = tr("Something went wrong that should not: {kind}: {detail}", kind=type(error).__name__, detail=error)
     complain(what + "\n" + tr("  next: {cure}", cure=tr("run the same command with --debug and report what it prints")))
     return 1
+
+
+def _of_the_machine(error: Exception) -> str:
+    """A sentence for what this machine lacks or refuses, whatever library ran into it; empty for faults of the program."""
+    detail = " ".join(str(error).split())[:300] or type(error).__name__
+    # Other libraries wrap the system's error, and each has an exception of its own for full memory.
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(detail):
+        cure = tr("close other programs, or lift the limit (ulimit -a shows it), and run the same command again")
+        return tr("There is not enough memory: {detail}", detail=detail) + "\n" + tr("  next: {cure}", cure=cure)
+    if isinstance(error, ImportError):
+        cure = tr("see to it that memory is free and the installation whole: pip check")
+        return tr("A library could not be loaded: {detail}", detail=detail) + "\n" + tr("  next: {cure}", cure=cure)
+    if isinstance(error, OSError) or _FROM_THE_SYSTEM.search(detail):  # no space, no permission: the system says it best
+        return tr("The system refused: {detail}", detail=detail)
+    if isinstance(error, RecursionError):
+        return tr("Something that was read is nested too deep.")
+    return ""
+
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|(can't|cannot|unable to|failed to|could not) (allocate|map|start new thread)|bad_alloc|bad allocation"
+    r"|os error 12\b",
+    re.IGNORECASE,
+)
+_FROM_THE_SYSTEM = re.compile(r"\(os error \d+\)|No space left on device|File too large|database or disk is full")
 
 
 def _application(words: Sequence[str]) -> typer.Typer:
@@ -142,8 +174,28 @@ def _everywhere(
             "--version", is_eager=True, help=tr("say which version this is"), callback=lambda shown: _say_version(shown=shown)
         ),
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            is_eager=True,
+            metavar="SHELL",
+            help=tr("let TAB complete the program's words: bash, zsh, fish, powershell, or auto for this shell"),
+            callback=completion.install,
+        ),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            is_eager=True,
+            metavar="SHELL",
+            help=tr("print what would be installed for it"),
+            callback=completion.show,
+        ),
+    ] = None,
 ) -> None:
-    del version
+    del version, install_completion, show_completion
 
 
 def _say_version(*, shown: bool) -> None:

@@ -17,6 +17,7 @@ import typer
 
 from tsugiki.cli.usage import EXPERT, FINE_TUNING
 from tsugiki.cli.values import AUGMENTATION, model_arg_words, parse_model_args, parse_settings, parse_time
+from tsugiki.cli.waiting import told_what_is_kept
 from tsugiki.core.errors import RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
@@ -53,7 +54,8 @@ def spread(verb: Callable[..., None]) -> Callable[..., None]:
 
     def call(**values: Any) -> None:
         made = {name: kind(**{each.name: values.pop(each.name) for each in fields(kind)}) for name, kind in groups.items()}
-        verb(**values, **made)
+        with told_what_is_kept(verb.__name__):
+            verb(**values, **made)
 
     vars(call)["__signature__"] = inspect.Signature(flat)
     call.__annotations__ = {each.name: each.annotation for each in flat}
@@ -93,6 +95,17 @@ def run_argument() -> Any:
 def json_option() -> Any:
     """``--json``."""
     return _expert("", tr("one JSON document on standard output"), "--json")
+
+
+def force_option() -> Any:
+    """``--force``."""
+    return option("", tr("replace what an earlier command wrote there"), "--force")
+
+
+def default_target(data: str, above: str = "runs") -> Path:
+    """``runs/NAME`` for photos in ``.../NAME``."""
+    name = data.partition(":")[2] if data.startswith("sample:") else Path(data).resolve().name.partition(".")[0]
+    return Path(above) / (name or "run")
 
 
 def device_option() -> Any:
@@ -281,5 +294,7 @@ class EngineOptions:
 class OutputOptions:
     """What is told, and to whom."""
 
+    force: Annotated[bool, force_option()] = False
+    open_report: Annotated[bool, option("", tr("show the report in the browser at the end"), "--open")] = False
     log: Annotated[str | None, _expert("NAME", tr("also send the curves to: tensorboard, mlflow or wandb"))] = None
     as_json: Annotated[bool, json_option()] = False

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tsugiki.cli.options import option, run_argument
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.output import say_left_out
+from tsugiki.core.console import emit_exactly, typed, working
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.core.regular_files import read_text
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
@@ -32,28 +37,39 @@ def plot(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    from tsugiki.reporting.plots.curves_plot import draw_loss_curves
-
     if batch and data is None:
         raise RequestError(tr("--batch draws photos, and needs to know where they are."), cure="--data DATA")
+    rows = _history(run)
     folder = out or run.with_name(f"{run.name}-plots")
-    _save(draw_loss_curves(_history(run)), folder / "curves.png")
+    _save(lambda: _curves(rows), folder / "curves.png")
     if data is not None:
-        _save(_predictions(run, data, count, seed), folder / "predictions.png")
+        _save(lambda: _predictions(run, data, count, seed), folder / "predictions.png")
     if batch and data is not None:
-        _save(_batch(run, data, count, seed), folder / "batch.png")
+        _save(lambda: _batch(run, data, count, seed), folder / "batch.png")
 
 
-def _save(figure: Figure, path: Path) -> None:
-    from tsugiki.reporting.plots.figures import save_picture
+def _save(draw: Callable[[], Figure], path: Path) -> None:
+    with working(tr("Drawing")):
+        from tsugiki.reporting.plots.figures import save_picture
 
-    save_picture(figure, path)
-    emit(str(path))
+        save_picture(draw(), path)
+    emit_exactly(str(path))
+
+
+def _curves(rows: list[dict[str, str]]) -> Figure:
+    from tsugiki.reporting.plots.curves_plot import draw_loss_curves
+
+    return draw_loss_curves(rows)
 
 
 def _history(run: Path) -> list[dict[str, str]]:
-    with _part(run, "history.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    from tsugiki.classifier.artefact import damaged
+
+    path = _part(run, "history.csv")
+    try:
+        return list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise damaged(path, str(error)) from error
 
 
 def _part(run: Path, name: str) -> Path:
@@ -70,11 +86,11 @@ def _part(run: Path, name: str) -> Path:
 
 
 def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
-    from tsugiki.evaluation.predictions import Predictions
+    from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions
     from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
     rows = Predictions.from_csv(_part(run, "predictions.csv"))
-    held_out = rows.of("test" if "test" in rows.splits else "val").scored()
+    held_out = rows.of(next(split for split in ("test", "val", OUT_OF_FOLD, *rows.splits) if split in rows.splits)).scored()
     found = _found(_listed(data), held_out.names)
     tiles = []
     for row in _some(sorted(found), count, seed):
@@ -92,7 +108,7 @@ def _found(listing: Listing, names: tuple[str, ...]) -> dict[int, Path]:
     found = {row: places[name] for row, name in enumerate(names) if name in places}
     if not found:
         raise DataError(
-            tr("None of the run's held-out photos is in {folder}.", folder=listing.root),
+            tr("None of the photos that the run was judged on is in {folder}.", folder=listing.root),
             allowed=", ".join(names[:3]),
             got=", ".join(listing.names[:3]),
         )
@@ -125,7 +141,7 @@ def _readable(path: Path, name: str) -> Image | None:
     try:
         return open_photo(path)
     except UnreadablePhoto as error:
-        say(tr("Left out: {name}: {reason}", name=name, reason=error.what))
+        say_left_out([(name, error.what)])
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsugiki.cli.options import device_option, option, run_argument
-from tsugiki.cli.output import aligned
-from tsugiki.core.console import emit, say
+from tsugiki.cli.output import aligned, emit_json, say_left_out
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, emit_exactly, say, working
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.locale.messages import tr
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tsugiki.classifier.answer import Prediction
     from tsugiki.classifier.predict import Predictor
     from tsugiki.data.sources.listing import LeftOut
+
+
+_MOST_DRAWN = 36
 
 
 class Format(StrEnum):
@@ -46,22 +49,49 @@ def predict(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    from tsugiki.classifier.load_predictor import load_predictor
-    from tsugiki.classifier.predict import predict_files
-
     paths, left_out = _photos(photos)
-    model = load_predictor(run, device=device, count=len(paths))
+    with starting():
+        from tsugiki.classifier.load_predictor import load_predictor
+        from tsugiki.classifier.predict import predict_files
+
+        if plot is not None:
+            from tsugiki.reporting.plots.figures import check_picture
+
+            check_picture(plot, paths)
+        model = load_predictor(run, device=device, count=len(paths))
     answers = predict_files(model, paths, left_out, top=top)
     problems = [answer for answer in answers if answer.problem]
     if len(problems) == len(answers):
+        say_left_out((answer.name, answer.problem) for answer in problems[1:])
         raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
-    emit({"table": _table, "json": _json, "csv": _csv}[format_.value](answers, model))
+    _tell(answers, model, format_)
     if not all(answer.known or answer.problem for answer in answers):
-        say(tr("not sure: unlike every training photo, however high the probability; `tsugiki explain` shows why"))
-    for answer in problems:
-        say(tr("Left out: {name}: {reason}", name=answer.name, reason=answer.problem))
+        say(
+            tr(
+                "not sure: less like the training photos than 95% of them, however high the probability; "
+                "`tsugiki explain` shows why"
+            )
+        )
     if plot is not None:
         _draw(answers, plot)
+    say_left_out((answer.name, answer.problem) for answer in problems)
+    if problems:
+        raise DataError(
+            tr(
+                "Photos that could not be read, and have no answer: {count} of {total}.",
+                count=len(problems),
+                total=len(answers),
+            )
+        )
+
+
+def _tell(answers: Sequence[Prediction], model: Predictor, format_: Format) -> None:
+    if format_ is Format.table:
+        emit(_table(answers))
+    elif format_ is Format.json:
+        emit_json([answer.to_dict(model.classes) for answer in answers])
+    else:
+        emit_exactly(_csv(answers, model))
 
 
 def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
@@ -78,8 +108,7 @@ def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
     return paths, left_out
 
 
-def _table(answers: Sequence[Prediction], model: Predictor) -> str:
-    del model
+def _table(answers: Sequence[Prediction]) -> str:
     rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
     for answer in answers:
         if answer.problem:
@@ -90,17 +119,14 @@ def _table(answers: Sequence[Prediction], model: Predictor) -> str:
     return aligned(rows)
 
 
-def _json(answers: Sequence[Prediction], model: Predictor) -> str:
-    return json.dumps([answer.to_dict(model.classes) for answer in answers], ensure_ascii=False, indent=2)
-
-
 def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
+    """A row per photo; one that could not be read has no answer, and its reason in the last column."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["path", "predicted", "known", *(f"probability:{name}" for name in model.classes)])
+    writer.writerow(["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"])
     for answer in answers:
-        if not answer.problem:
-            writer.writerow([answer.name, answer.label, answer.known, *map(repr, answer.probabilities)])
+        chances = [""] * len(model.classes) if answer.problem else map(repr, answer.probabilities)
+        writer.writerow([answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem])
     return stream.getvalue().rstrip("\n")
 
 
@@ -108,7 +134,11 @@ def _draw(answers: Sequence[Prediction], path: Path) -> None:
     from tsugiki.reporting.plots.figures import save_picture
     from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
 
-    shown = [answer for answer in answers if not answer.problem][:36]
+    drawable = [answer for answer in answers if not answer.problem]
+    shown = drawable[:_MOST_DRAWN]
     tiles = [Tile(answer.name, answer.label, answer.probability, known=answer.known) for answer in shown]
-    save_picture(draw_predictions(tiles), path)
+    with working(tr("Drawing")):
+        save_picture(draw_predictions(tiles), path)
     say(tr("Written: {path}", path=path))
+    if len(shown) < len(drawable):
+        say(tr("It shows the first {count} of {total} photos.", count=len(shown), total=len(drawable)))

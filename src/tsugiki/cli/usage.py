@@ -6,6 +6,8 @@ not say what is allowed.
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 from typer import style
 from typer.core import TyperCommand, TyperGroup
 
+from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
@@ -55,7 +58,7 @@ def _page(context: Any) -> str:
     arguments = [each for each in parameters if each.param_type_name == "argument"]
     options = [each for each in parameters if each.param_type_name == "option"]
     commands = getattr(command, "commands", {})
-    words = ["tsugiki", *path, *(each.metavar for each in arguments), "[OPTIONS]", *(["COMMAND"] if commands else [])]
+    words = ["tsugiki", *path, *(each.metavar for each in arguments), tr("[OPTIONS]"), *([tr("COMMAND")] if commands else [])]
     blocks = [" ".join([tr("Usage:"), *words]), "\n".join(_wrapped(command.help or "", _width()))]
     sections = [
         (tr("Arguments"), [(each.metavar, each.help or "") for each in arguments]),
@@ -70,9 +73,9 @@ def _page(context: Any) -> str:
 
 
 def _panels(options: Sequence[Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Titles and rows; a page that has nothing for fine-tuning is short and has one panel."""
-    panels = [each.rich_help_panel for each in options]
-    if FINE_TUNING not in panels:
+    """Titles and rows; a page that has nothing for experts is short and has one panel."""
+    panels = {each.rich_help_panel for each in options}
+    if not panels & {FINE_TUNING, EXPERT}:
         return [(tr("Options"), [_row(each) for each in options])]
     titles = {
         None: tr("Basics"),
@@ -93,11 +96,66 @@ def _row(option: Any) -> tuple[str, str]:
 
 def _examples() -> dict[str, list[tuple[str, str]]]:
     return {
+        "": [
+            ("tsugiki demo", tr("the whole story on a drawn sample")),
+            ("tsugiki fit photos", tr("train on your own photos, one folder per class")),
+            ("tsugiki predict runs/photos new.jpg", tr("ask what is on a photo")),
+        ],
+        "demo": [
+            ("tsugiki demo", tr("into runs/demo")),
+            ("tsugiki demo --out runs/try --open", tr("elsewhere, and show the report at the end")),
+        ],
+        "audit": [
+            ("tsugiki audit photos", tr("a line per question")),
+            ("tsugiki audit photos --out audits/photos", tr("also a page with the photos, and a list to decide in")),
+        ],
         "fit": [
             ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
             ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
             ("tsugiki fit photos --method auto --budget 10m", tr("fine-tunes too, and keeps what validates better")),
-        ]
+        ],
+        "evaluate": [
+            ("tsugiki evaluate runs/photos new", tr("how good is it on photos of another day?")),
+            ("tsugiki evaluate runs/photos new --out judged", tr("keeps the numbers and every answer")),
+        ],
+        "predict": [
+            ("tsugiki predict runs/photos new.jpg", tr("one photo")),
+            ("tsugiki predict runs/photos new --format csv > answers.csv", tr("a folder, as a table for a spreadsheet")),
+            ("tsugiki predict runs/photos new --plot answers.jpg", tr("also as a picture")),
+        ],
+        "explain": [
+            ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
+            ("tsugiki explain runs/photos new.jpg --data photos", tr("also the training photos most like it")),
+        ],
+        "summary": [
+            ("tsugiki summary efficientnet_b0", tr("before and after its head is replaced")),
+            ("tsugiki summary runs/photos --parameters", tr("every parameter of a run")),
+        ],
+        "backbones": [
+            ("tsugiki backbones", tr("a few to begin with")),
+            ("tsugiki backbones vit small", tr("those whose names hold both words")),
+            ("tsugiki backbones --here", tr("those that need no network")),
+        ],
+        "plot": [
+            ("tsugiki plot runs/photos", tr("the curves of its training")),
+            ("tsugiki plot runs/photos --data photos --batch", tr("also answers, and what the network sees")),
+        ],
+        "lr": [
+            ("tsugiki lr efficientnet_b0 photos", tr("a learning rate to begin with")),
+            ("tsugiki lr runs/photos photos --plot rates.png", tr("from a run, with the curve")),
+        ],
+        "cache": [
+            ("tsugiki cache", tr("where it is, and how large")),
+            ("tsugiki cache --clear", tr("photos are looked at anew next time")),
+        ],
+        "data": [
+            ("tsugiki data list", tr("what is known by name")),
+            ("tsugiki data get hymenoptera", tr("fetch one")),
+        ],
+        "data get": [
+            ("tsugiki data get hymenoptera", tr("a known one, into data/")),
+            ("tsugiki data get photos.zip --to mine", tr("an archive of your own")),
+        ],
     }
 
 
@@ -168,11 +226,49 @@ def _other(error: Any, words: Sequence[str]) -> tuple[str, str, str]:
     known = getattr(getattr(context, "command", None), "commands", None)
     if known:
         name = next((word for word in words[len(_path(context)) :] if not word.startswith("-")), "")
-        return tr("There is no command {name}.", name=repr(name)), ", ".join(known), ""
+        near = _meant(name, list(known))
+        allowed = tr("did you mean {names}?", names=", ".join(near)) if near else ", ".join(known)
+        return tr("There is no command {name}.", name=repr(name)), allowed, ""
     extra = re.search(r"\(([^()]*)\)$", error.message)
     if extra:
         return tr("There are more words than the command takes."), "", extra[1]
     return error.message, "", ""
+
+
+_OTHER_WORDS = {
+    "train": "fit",
+    "learn": "fit",
+    "finetune": "fit --method fine-tune",
+    "fine-tune": "fit --method fine-tune",
+    "transfer": "fit",
+    "test": "evaluate",
+    "eval": "evaluate",
+    "validate": "evaluate",
+    "score": "evaluate",
+    "classify": "predict",
+    "infer": "predict",
+    "inference": "predict",
+    "check": "audit",
+    "inspect": "audit",
+    "clean": "audit",
+    "models": "backbones",
+    "list": "backbones",
+    "download": "data get",
+    "why": "explain",
+    "gradcam": "explain",
+    "help": "--help",
+    "version": "--version",
+}
+"""What other programs call it, and what it is called here."""
+
+
+def _meant(name: str, known: Sequence[str]) -> list[str]:
+    """The commands that a person may have meant by a word that is none."""
+    others = _OTHER_WORDS if "fit" in known else {}
+    if name not in others and others and os.path.lexists(name):
+        return [f"fit {typed(name)}"]
+    near = difflib.get_close_matches(name.casefold(), [*known, *others], n=3, cutoff=0.6)
+    return list(dict.fromkeys(others.get(word, word) for word in near))
 
 
 _SENTENCES: dict[str, Callable[[Any, Sequence[str]], tuple[str, str, str]]] = {

@@ -8,11 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from tsugiki.core.arguments import ANY
 from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.core.regular_files import parse_json
 from tsugiki.locale.messages import tr
 
 AUGMENTATION = ("crop", "ratio", "flip", "trivial", "mixup", "cutmix", "erase")
 """Settings that are parts of the augmentation."""
+
+_OPTION_OF = {"overwrite": "--force", "model_args": "--model-arg", "resume": "--resume"}
+# fmt: off
+_OPTIONS = frozenset({
+    "out", "backbone", "weights", "zoo", "exclude", "relabel", "held_out", "method", "epochs", "lr", "batch_size", "seed",
+    "class_weights", "preset", "budget", "unfreeze", "flip", "precision", "device", "engine", "views", "log", "to", "lowest",
+    "highest", "steps", "top", "count",
+})
+# fmt: on
+"""Parameters of library functions that are options of the command line; other settings go through ``--set``."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "": 1}
 
@@ -52,9 +64,26 @@ def _text(value: Any) -> str:
 
 def _model_arg_value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text
+
+
+def as_typed(name: str, value: Any) -> str:
+    """An argument of a library function as it is typed: what :mod:`tsugiki.core.arguments` asks for."""
+    option = _OPTION_OF.get(name) or (f"--{name.replace('_', '-')}" if name in _OPTIONS else "")
+    text = "" if value is ANY else ",".join(map(_typed_value, value)) if isinstance(value, tuple) else _typed_value(value)
+    if not option:
+        return f"--set {name}" + (f"={text}" if text else "")
+    if name in _OPTION_OF and name != "model_args":
+        return option  # switches, whatever they are in Python
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    return f"{option} {text}".rstrip() if name != "model_args" else f"{option} NAME=VALUE"
+
+
+def _typed_value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_settings(texts: Iterable[str], typed: Mapping[str, str]) -> dict[str, Any]:

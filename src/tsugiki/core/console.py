@@ -1,8 +1,10 @@
 """The program's two voices: results go to standard output, talk goes to standard error.
 
 Of several processes that train together only the main one is heard, until another one fails: that one says why. Library code
-talks through :func:`say` and :func:`progress` and never prints: they publish :mod:`tsugiki.core.events`, and the terminal here
-is who listens where nobody else does. Talk can be silenced (:func:`quiet`), results and errors never.
+talks through :func:`say` and :func:`progress` and never prints: they publish :mod:`tsugiki.core.events`, and the screen
+(:mod:`tsugiki.core.display`) listens where nobody else does. Talk can be silenced (:func:`quiet`), results and errors never.
+
+Names of classes and files are other people's: on every way to a terminal, what would steer it is written out.
 """
 
 from __future__ import annotations
@@ -13,15 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tsugiki.core.devices import is_main_process, rank
+from tsugiki.core.display.screen import terminal
+from tsugiki.core.display.visible import visible
 from tsugiki.core.events import Event, Message, ProgressAdvanced, ProgressEnded, ProgressStarted, heard_by, listeners
 from tsugiki.locale.messages import tr
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 Tick = Callable[[int, str], None]
 """Report ``steps`` more steps done, with a short note shown at the end of the bar."""
@@ -30,6 +31,28 @@ Tick = Callable[[int, str], None]
 def say(text: str) -> None:
     """One line of talk: a :class:`~tsugiki.core.events.Message` for whoever listens, the terminal's standard error else."""
     _publisher()(Message(text))
+
+
+def say_once(key: object, text: str) -> None:
+    """:func:`say`, but within :func:`telling_once` not a second time for an equal ``key``."""
+    told = _told.get()
+    if told is None or key not in told:
+        say(text)
+    if told is not None:
+        told.add(key)
+
+
+@contextmanager
+def telling_once() -> Iterator[None]:
+    """Within this block, one piece of work for the person, :func:`say_once` says each thing once."""
+    token = _told.set(_told.get() or set())
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+_told: ContextVar[set[object] | None] = ContextVar("told", default=None)
 
 
 def complain(text: str, *, patience: float = 2.0) -> None:
@@ -41,10 +64,10 @@ def complain(text: str, *, patience: float = 2.0) -> None:
             main one, and what started the processes ends the others meanwhile.
     """
     if is_main_process():
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
         return
     time.sleep(patience)
-    print(tr("Process {rank}: {text}", rank=rank(), text=text), file=sys.stderr, flush=True)
+    print(visible(tr("Process {rank}: {text}", rank=rank(), text=text)), file=sys.stderr, flush=True)
 
 
 def typed(path: Path | str) -> str:
@@ -53,9 +76,15 @@ def typed(path: Path | str) -> str:
 
 
 def emit(text: str) -> None:
-    """A result, to standard output."""
+    """A result for people, to standard output."""
     if is_main_process():
-        print(text, flush=True)
+        print(visible(text), flush=True)
+
+
+def emit_exactly(text: str) -> None:
+    """A result that programs read (a path, a table of values), to standard output: letter by letter, but for a terminal."""
+    if is_main_process():
+        print(visible(text) if sys.stdout.isatty() else text, flush=True)
 
 
 def quiet(silent: bool = True) -> AbstractContextManager[None]:
@@ -86,6 +115,15 @@ def progress(label: str, total: int | None) -> Iterator[Tick]:
         publish(ProgressEnded(number))
 
 
+def working(label: str) -> AbstractContextManager[object]:
+    """Work in one piece that may take longer than a person likes to wait without a word.
+
+    Args:
+        label: What is being done, a few words.
+    """
+    return progress(label, None)
+
+
 _numbers = itertools.count()
 
 
@@ -98,45 +136,3 @@ def _publisher() -> Callable[[Event], None]:
             handler(event)
 
     return publish
-
-
-class _Terminal:
-    """Messages line by line on standard error, and a bar for each work while it lasts, where a person watches."""
-
-    def __init__(self) -> None:
-        self._bars: dict[int, tuple[Progress, TaskID]] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        if isinstance(event, Message):
-            print(event.text, file=sys.stderr, flush=True)
-        elif isinstance(event, ProgressStarted):
-            if sys.stderr.isatty():
-                bar = _bar()
-                self._bars[event.number] = bar, bar.add_task(event.label, total=event.total, note="")
-                bar.start()
-        elif event.number in self._bars:
-            bar, task = self._bars[event.number]
-            if isinstance(event, ProgressAdvanced):
-                bar.update(task, advance=event.steps, note=event.note)
-            else:
-                del self._bars[event.number]
-                bar.stop()
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
-
-
-terminal = _Terminal()
-"""Who listens where nobody has subscribed. A process has one screen, so this is one object, whatever the context."""

@@ -6,9 +6,11 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.threads import SharedSetting
 from tsugiki.locale.messages import tr
@@ -35,7 +37,7 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         raise RequestError(
             tr("There is no device {name} on this machine.", name=repr(str(name))),
             allowed=", ".join(_available()),
-            cure=tr("leave --device out, or name one of these"),
+            cure=tr("leave {argument} out, or name one of these", argument=argument("device")),
         )
     return device
 
@@ -59,15 +61,48 @@ def _how_many(kind: str) -> int:
 
 
 def full_precision() -> contextlib.AbstractContextManager[None]:
-    """Within this block float32 means float32: CUDA convolutions would otherwise drop 13 of its bits (TF32)."""
+    """Within this block float32 means float32, whatever the person set: TF32 drops 13 of its bits, bfloat16 16.
+
+    Threads may be inside at once: the person's own settings come back when the last one leaves.
+    """
     return _full_precision()
 
 
-def _without_tf32() -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def _without_tf32() -> Iterator[None]:
     import torch
 
-    flags: contextlib.AbstractContextManager[object] = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    return flags
+    backends: Any = torch.backends
+    parts: list[Any] = [backends.cuda.matmul, backends.mkldnn.matmul, backends.mkldnn.conv, backends.mkldnn.rnn]
+    with contextlib.ExitStack() as undo:
+        # PyTorch refuses its older switches to whoever has used its newer ones, so each is turned as the person turned it.
+        if _old_switches_work(lambda: backends.cudnn.allow_tf32):
+            undo.enter_context(backends.cudnn.flags(enabled=True, allow_tf32=False))
+        else:
+            parts += [backends.cudnn.conv, backends.cudnn.rnn]
+        for part, precision in [(part, part.fp32_precision) for part in parts]:
+            if precision not in _WHOLE or part in parts[:2]:
+                undo.callback(setattr, part, "fp32_precision", precision)
+        if _old_switches_work(torch.get_float32_matmul_precision) and torch.get_float32_matmul_precision() != "highest":
+            undo.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+            torch.set_float32_matmul_precision("highest")
+        for part in parts:
+            if part.fp32_precision not in _WHOLE:
+                part.fp32_precision = "ieee"
+        yield
+
+
+_WHOLE = {"none", "ieee"}  # what PyTorch calls all 32 bits
+
+
+def _old_switches_work(ask: Callable[[], object]) -> bool:
+    import torch
+
+    try:
+        ask()
+    except RuntimeError:
+        return False
+    return getattr(torch.backends, "fp32_precision", "none") in _WHOLE
 
 
 _full_precision = SharedSetting(_without_tf32)
@@ -107,8 +142,39 @@ def is_main_process() -> bool:
 
 def rank() -> int:
     """Which of several processes this is; 0 where there is only one."""
-    name = os.environ.get("RANK", "")
-    return int(name) if name.isdecimal() else 0
+    started = launch()
+    return started.rank if started else 0
+
+
+LAUNCH_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What ``torchrun`` and ``accelerate launch`` tell each process that they start; schedulers set some of them, too."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Several processes that were started to work together.
+
+    Attributes:
+        rank: Which of them this one is.
+        world_size: How many they are.
+    """
+
+    rank: int
+    world_size: int
+
+
+def launch() -> Launch | None:
+    """Who was started together with this process; ``None`` where it is alone, as wherever not all of it is told."""
+    told = [os.environ.get(name, "") for name in LAUNCH_VARIABLES]
+    numbers = [int(text) if _is_number(text) else -1 for text in (*told[:3], told[4])]
+    here, local, together, port = numbers
+    if not told[3] or not 0 <= local <= here < together or not 0 < port < 1 << 16:
+        return None
+    return Launch(here, together)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def usable_cores() -> int:
@@ -116,3 +182,30 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+_SAID = ("out of memory", "bad_alloc", "not enough memory", "can't allocate memory")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether ``error`` says that there was not enough memory; asked without PyTorch where that is not in use."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
+    ):
+        return True
+    if "torch" not in sys.modules:
+        return False
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, torch.OutOfMemoryError) or bool(should_reduce_batch_size(error))
+
+
+def empty_cache(device: torch.device) -> None:
+    """Let the driver have what PyTorch keeps for later."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

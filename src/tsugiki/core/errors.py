@@ -21,6 +21,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tsugiki.core.display.visible import visible
 from tsugiki.locale.messages import tr
 
 
@@ -44,13 +45,14 @@ class TsugikiError(Exception):
         super().__init__(what, allowed, got, cure)
 
     def __str__(self) -> str:
-        lines = [self.what]
-        if self.allowed:
-            lines.append(tr("  allowed: {allowed}", allowed=self.allowed))
-        if self.got:
-            lines.append(tr("  got: {got}", got=self.got))
-        if self.cure:
-            lines.append(tr("  next: {cure}", cure=self.cure))
+        what, allowed, got, cure = (visible(part, one_line=True) for part in (self.what, self.allowed, self.got, self.cure))
+        lines = [what]
+        if allowed:
+            lines.append(tr("  allowed: {allowed}", allowed=allowed))
+        if got:
+            lines.append(tr("  got: {got}", got=got))
+        if cure:
+            lines.append(tr("  next: {cure}", cure=cure))
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -13,25 +16,70 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tsugiki.core.errors import TsugikiError
+from tsugiki.core.console import say
+from tsugiki.core.errors import RequestError, TsugikiError
+from tsugiki.core.regular_files import open_regular, read_json
 from tsugiki.locale.messages import tr
 
 _UNDER_WAY = ".under-way-"
+_OLD = ".old."
+_AT_WORK = "at-work.json"
 _NEWBORN = 1.0  # seconds in which a folder that was just made may not be held yet
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: When it cannot be read, or is no regular file.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def cache_folder() -> Path:
-    """Where the program keeps what can be made again: ``TSUGIKI_CACHE``, else the user's cache folder."""
+    """Where the program keeps what can be made again: ``TSUGIKI_CACHE``, else the user's cache folder, if there is a user."""
     if chosen := os.environ.get("TSUGIKI_CACHE"):
         return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tsugiki"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "tsugiki"
+    try:
+        return Path.home() / ".cache" / "tsugiki"
+    except RuntimeError:  # no HOME, and nobody of this number in the list of users
+        return Path(tempfile.gettempdir()) / f"tsugiki-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+
+
+def cache_place(name: str) -> Path:
+    """A folder in the cache for what has to lie on a disk; a temporary one, which is said, where the cache cannot be written.
+
+    Args:
+        name: Of the folder.
+
+    Returns:
+        A folder that is there. A temporary one goes when the process ends.
+    """
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(4096))
+    except OSError as error:
+        return _temporary_place(name, str(folder), error.strerror or str(error))
+    return folder
+
+
+@functools.cache
+def _temporary_place(name: str, folder: str, reason: str) -> Path:
+    place = Path(tempfile.mkdtemp(prefix=f"tsugiki-{name}-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    say(
+        tr(
+            "{folder} cannot be written ({reason}): a temporary folder is used. To keep what is in it, set TSUGIKI_CACHE.",
+            folder=folder,
+            reason=reason,
+        )
+    )
+    return place
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -76,6 +124,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = path.absolute()  # "." has no name
     path.parent.mkdir(parents=True, exist_ok=True)
+    recover_folder(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{_UNDER_WAY}", dir=path.parent))
     try:
         with _held(temporary):
@@ -88,29 +137,42 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Hold a folder, if nobody else does, until the block or the process ends; always ``False`` where folders have no locks."""
+def _held(folder: Path) -> Iterator[bool | None]:
+    """Hold a folder, if nobody else does, until the block or the process ends; always ``None`` where folders have no locks."""
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows
-        yield False
+        yield None
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        held = True
+        held: bool | None = True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # somebody else holds it, or the file system has no locks
+        except BlockingIOError:  # somebody else holds it
             held = False
+        except OSError:  # the file system has no locks
+            held = None
         yield held
     finally:
         os.close(descriptor)
 
 
+def recover_folder(path: Path) -> None:
+    """Put ``path`` back if the process that was replacing it was killed before the new folder stood in its place."""
+    if os.path.lexists(path) or not path.absolute().parent.is_dir():
+        return
+    for left in _left_beside(path.absolute(), _OLD):
+        with contextlib.suppress(OSError), _held(left) as dead:
+            if dead and [entry.name for entry in left.iterdir()] == [path.absolute().name]:
+                (left / path.absolute().name).rename(path)
+                left.rmdir()
+                return
+
+
 def _sweep(path: Path) -> None:
-    """Clear away folders that were to become ``path`` and whose process is dead."""
-    name = re.compile(re.escape(f".{path.name}{_UNDER_WAY}") + r"[a-z0-9_]{8}")
-    for left in [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]:
+    """Clear away folders that were to become ``path``, or were replaced by it, and whose process is dead."""
+    for left in _left_beside(path, _UNDER_WAY, _OLD):
         with contextlib.suppress(OSError):  # another process may sweep at the same time
             if time.time() - left.stat().st_mtime > _NEWBORN:
                 with _held(left) as dead:
@@ -118,32 +180,87 @@ def _sweep(path: Path) -> None:
                         shutil.rmtree(left, ignore_errors=True)
 
 
+def _left_beside(path: Path, *kinds: str) -> list[Path]:
+    """Folders that this program has made beside ``path`` for a while."""
+    names = [re.compile(re.escape(f".{path.name}{kind}") + r"[a-z0-9_]{8}") for kind in kinds]
+    return [entry for entry in path.parent.iterdir() if any(name.fullmatch(entry.name) for name in names)]
+
+
 def _swap_in(new: Path, path: Path) -> None:
     if not os.path.lexists(path):
         new.rename(path)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}{_OLD}", dir=path.parent))
     old = aside / path.name
-    try:
-        path.rename(old)
-        new.rename(path)
-    except BaseException:  # an interruption too
-        if new.exists() and os.path.lexists(old):
-            _put_back(old, path)
-        raise
-    finally:
-        # Whatever is still needed has been put back, or is kept: only an old folder that was replaced may go.
-        if not new.exists() or not os.path.lexists(old):
-            shutil.rmtree(aside, ignore_errors=True)
+    with _held(aside):
+        try:
+            path.rename(old)
+            new.rename(path)
+        except BaseException:  # an interruption too
+            if new.exists() and os.path.lexists(old):
+                _put_back(old, path)
+            raise
+        finally:
+            # Whatever is still needed has been put back, or is kept: only an old folder that was replaced may go.
+            if not new.exists() or not os.path.lexists(old):
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def _put_back(old: Path, path: Path) -> None:
     try:
         old.rename(path)
     except OSError as error:
+        kept = path.with_name(f"{path.name}.old-{old.parent.name[-8:]}")
+        with contextlib.suppress(OSError):  # under a name that nobody clears away
+            old = old.rename(kept)
         raise TsugikiError(
             tr("{folder} could not be replaced. What was there is now in {old}.", folder=path, old=old)
         ) from error
+
+
+@contextlib.contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Within this block no other process works in ``folder``, where the system has locks.
+
+    Args:
+        folder: Made when it is not there. A file in it says who is at work; it goes when the block ends.
+
+    Raises:
+        RequestError: When another process is at work there.
+    """
+    note = folder / _AT_WORK
+    with contextlib.ExitStack() as stack:
+        while True:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # whoever was there before has just taken it away
+                if stack.enter_context(_held(folder)) is False:
+                    raise RequestError(
+                        tr("Another training is at work in {folder}.", folder=folder),
+                        got=_who(note),
+                        cure=tr("wait until it has ended, or name another folder"),
+                    )
+                write_json(note, {"process": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
+                break
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def _who(note: Path) -> str:
+    try:
+        return ", ".join(f"{name} {value}" for name, value in read_json(note).items())
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether another process is at work in ``folder``."""
+    try:
+        with _held(folder) as free:
+            return free is False
+    except OSError:
+        return False
 
 
 def _umask() -> int:

@@ -7,7 +7,6 @@ version of the file it is a part of). Only a part of the very same version is co
 from __future__ import annotations
 
 import http.client
-import json
 import ssl
 import urllib.error
 import urllib.request
@@ -20,7 +19,8 @@ from typing import Any
 
 from tsugiki.core.console import progress
 from tsugiki.core.errors import TsugikiError, UnsafeArchive
-from tsugiki.core.files import cache_folder, write_json
+from tsugiki.core.files import cache_place, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 BLOCK = 1 << 18
@@ -52,7 +52,7 @@ class _Part:
     def version(self) -> str:
         """The version that the server gave the file when the part was begun, or ``""`` where it cannot be continued."""
         try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
+            note = read_json(self.note)
             return str(note["version"]) if note["url"] == self.url and self.size() > 1 else ""
         except (OSError, ValueError, KeyError, TypeError):
             return ""
@@ -88,7 +88,7 @@ def alone(target: Path) -> Iterator[None]:
     """Of several processes that want ``target`` one goes through this block at a time."""
     from filelock import FileLock
 
-    place = cache_folder() / "locks" / f"{sha256(str(target.absolute()).encode()).hexdigest()[:32]}.lock"
+    place = cache_place("locks") / f"{sha256(str(target.absolute()).encode()).hexdigest()[:32]}.lock"
     with _writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place)

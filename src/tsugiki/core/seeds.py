@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
@@ -36,4 +37,4 @@ def check_seed(seed: int) -> None:
         RequestError: When it is no integer from 0 to 2**32 - 1.
     """
     if not 0 <= seed < 2**32:
-        raise RequestError(tr("This is no seed."), allowed="0 ... 4294967295", got=repr(seed))
+        raise RequestError(tr("This is no seed."), allowed="0 ... 4294967295", got=argument("seed", seed))

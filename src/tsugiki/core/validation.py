@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
@@ -62,8 +63,8 @@ class Checks:
 
     def fault(self, name: str, value: Any, allowed: str) -> None:
         """Remember that ``value`` cannot be what ``name`` is."""
-        self._allowed.append(f"{name}: {allowed}")
-        self._got.append(f"{name}={value!r}")
+        self._allowed.append(f"{argument(name)}: {allowed}")
+        self._got.append(argument(name, value))
 
     def refuse(self, what: str, *, cure: str) -> None:
         """Refuse all faults together, if there are any.

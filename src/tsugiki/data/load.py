@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tsugiki.core.console import say
-from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.core.console import say, typed
+from tsugiki.core.display.visible import visible
+from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
-from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, is_archive, unpack
+from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
-from tsugiki.data.sources.listing import Listing, is_never_meant, split_of
-from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, has_columns, list_manifest
+from tsugiki.data.sources.layout_hints import places_with_several
+from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
+from tsugiki.data.sources.lists import list_object
+from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
+from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.table_paths import is_address
 from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
 _LEFT_OUT_SHOWN = 10
+_SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
 def load(
-    source: str | Path, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
 ) -> Samples:
     """Read a data set and say what was decided: classes, counts, splits, files left out.
 
     Every file is read, and what cannot be a photo is left out; photos are decoded once, when their features are computed.
 
     Args:
-        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), a ``.csv`` or ``.parquet`` manifest,
-            a zip or tar archive of one of these, or ``sample:NAME``.
+        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), or of photos with a table; a
+            manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``. In Python
+            also what a program holds already: a torchvision ``ImageFolder``, a pandas ``DataFrame`` with the columns ``path``
+            and ``label`` (``split``, ``group``), pairs of path and label, a dictionary of these by split, or ``Samples``,
+            which are given back.
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
@@ -40,27 +51,48 @@ def load(
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When the photos cannot be used as they are.
     """
-    listing = list_photos(source)
-    samples = Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
+    samples = read_samples(source, seed=seed, held_out=held_out, index=index)
     say(describe_samples(samples))
     return samples
 
 
-def list_photos(source: str | Path) -> Listing:
+def read_samples(
+    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+) -> Samples:
+    """What :func:`load` gives, without telling it: for who has more to say about these photos first."""
+    if isinstance(source, Samples):
+        return source
+    listing = list_photos(source)
+    _point_to_several_classes(listing)
+    return Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
+
+
+def list_photos(source: Any) -> Listing:
     """The candidate photos behind ``source``; no photo is opened.
 
     Args:
-        source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), a ``.csv`` or ``.parquet`` manifest,
-            a zip or tar archive of one of these, or ``sample:NAME``.
+        source: What :func:`load` takes, but for ``Samples``.
 
     Raises:
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When an archive is damaged or unsafe.
     """
+    listing = _list_source(source)
+    return replace(listing, decisions=(*listing.decisions, *look_alikes(listing.labels)))
+
+
+def _list_source(source: Any) -> Listing:
     if isinstance(source, str) and source.startswith(SAMPLE_MARK):
         from tsugiki.data.synthetic.sample import sample_folder
 
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
+    if not isinstance(source, str | os.PathLike):
+        return list_object(source)
+    if is_address(str(source)):
+        raise RequestError(
+            tr("{address} is an address: nothing is fetched here.", address=source),
+            cure=f"tsugiki data get {typed(str(source))}",
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         return list_folder(path)
@@ -77,6 +109,7 @@ def list_photos(source: str | Path) -> Listing:
             manifests=", ".join(sorted(MANIFEST_SUFFIXES)),
             archives=", ".join(ARCHIVE_SUFFIXES),
         ),
+        cure=tr("save the table as CSV UTF-8 and name that file") if path.suffix.lower() in _SPREADSHEETS else "",
     )
 
 
@@ -92,20 +125,31 @@ def _nothing_there(path: Path) -> RequestError:
 
 
 def _list_archive(path: Path) -> Listing:
-    folder = unwrapped(unpack(path))
-    listing = list_unpacked(folder, path)
-    sentence = tr("{archive} was unpacked to {folder}.", archive=path.name, folder=folder)
-    return replace(listing, decisions=(sentence, *listing.decisions))
+    folder = unpack(path)
+    try:
+        listing = list_unpacked(folder, path)
+    except TsugikiError as fault:
+        raise _said_of_archive(fault, folder, path) from fault
+    sentences = [tr("{archive} was unpacked to {folder}.", archive=path.name, folder=folder), guessed_names(path)]
+    return replace(listing, decisions=(*filter(None, sentences), *listing.decisions))
+
+
+def _said_of_archive(fault: TsugikiError, folder: Path, archive: Path) -> TsugikiError:
+    """The error with the archive's name in place of the folder in the cache, which nobody has named."""
+    what, allowed, got, cure = (
+        text.replace(str(folder), str(archive)) for text in (fault.what, fault.allowed, fault.got, fault.cure)
+    )
+    kind = RequestError if isinstance(fault, RequestError) else type(fault)
+    return kind(what, allowed=allowed, got=got, cure=cure)
 
 
 def list_unpacked(folder: Path, archive: Path) -> Listing:
-    """The candidate photos of ``folder``, which came out of ``archive``.
+    """The candidate photos of ``folder``, which came out of ``archive``: those of any such folder.
 
     Raises:
         RequestError: When it is laid out in another way, or names files outside of it.
     """
-    manifest = _only_manifest(folder)
-    listing = list_manifest(manifest) if manifest else list_folder(folder)
+    listing = list_folder(folder)
     _refuse_paths_outside(listing, archive)
     return listing
 
@@ -121,17 +165,26 @@ def unwrapped(folder: Path) -> Path:
         folder = entries[0]
 
 
-def _only_manifest(folder: Path) -> Path | None:
-    tables = [entry for entry in folder.iterdir() if entry.suffix.lower() in MANIFEST_SUFFIXES and has_columns(entry)]
-    return tables[0] if len(tables) == 1 else None
-
-
 def _refuse_paths_outside(listing: Listing, path: Path) -> None:
     """A manifest from somewhere else must not make the program read the person's own files."""
     outside = [name for name in listing.names if name.startswith("../")]
     if outside:
         raise RequestError(
             tr("The manifest in {archive} names files outside of it.", archive=path.name), got=", ".join(outside[:3])
+        )
+
+
+def _point_to_several_classes(listing: Listing) -> None:
+    """Where all photos are of one class, nothing can be learned; often the folder above or below was meant."""
+    if len(classes := set(listing.labels)) != 1:
+        return
+    (label,) = classes
+    places = list(places_with_several(listing.root, label))
+    if places:
+        raise DataError(
+            tr("There is only one class."),
+            got=label,
+            cure=tr("name the folder whose folders are the classes: {folder}", folder=places[0]),
         )
 
 
@@ -147,7 +200,8 @@ def describe_samples(samples: Samples) -> str:
 def _table(samples: Samples) -> Iterator[str]:
     counts = samples.counts()
     rows = [("", *counts)]
-    rows += [(name, *(str(counts[split][name]) for split in counts)) for name in samples.classes[:_CLASSES_SHOWN]]
+    shown = samples.classes[:_CLASSES_SHOWN]
+    rows += [(visible(name, one_line=True), *(str(counts[split][name]) for split in counts)) for name in shown]
     if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
         rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
     rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
@@ -173,7 +227,7 @@ def _left_out(samples: Samples) -> Iterator[str]:
         return
     yield tr("Left out: {count}", count=len(samples.left_out))
     for photo in samples.left_out[:_LEFT_OUT_SHOWN]:
-        yield f"  {photo.name}: {photo.reason}"
+        yield f"  {visible(photo.name, one_line=True)}: {photo.reason}"
     if (more := len(samples.left_out) - _LEFT_OUT_SHOWN) > 0:
         yield "  " + tr("... and {count} more", count=more)
 

@@ -29,11 +29,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tsugiki.core.console import say
+from tsugiki.core.console import progress, say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.images.decode import open_photo
+from tsugiki.core.threads import ContextThreadPool
+from tsugiki.data.images.decode import open_photo, reopen_photo
+from tsugiki.data.images.remarks import noting, sentences
 from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
@@ -72,11 +74,7 @@ class PhotoDataset(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         path, label = self.samples[row]
-        try:
-            photo = open_photo(path)
-        except UnreadablePhoto as fault:
-            raise DataError(tr("{path} cannot be read any more: {reason}", path=path, reason=fault.what)) from fault
-        return self.transform(photo), label
+        return self.transform(reopen_photo(path)), label
 
 
 class PhotoLoader(DataLoader[Any]):
@@ -171,7 +169,7 @@ def create_dataloaders(
 
 def _settled(train_dir: Path, test_dir: Path) -> Samples:
     parts = [_listed(train_dir, "train"), _listed(test_dir, "test")]
-    contents = [_contents(part) for part in parts]
+    looked_at = [_contents(part) for part in parts]
     both = Listing(
         root=Path(),
         names=tuple(str(path) for part in parts for path in part.paths),
@@ -180,7 +178,9 @@ def _settled(train_dir: Path, test_dir: Path) -> Samples:
         left_out=tuple(file for part in parts for file in part.left_out),
         decisions=tuple(decision for part in parts for decision in part.decisions),
     )
-    return Samples.from_listing(both, [content for part in contents for content in part])
+    samples = Samples.from_listing(both, [content for contents, _ in looked_at for content in contents])
+    remarks = {name: notes for _, part in looked_at for name, notes in part.items() if name in samples.names}
+    return replace(samples, warnings=(*samples.warnings, *sentences(remarks)))
 
 
 def _listed(folder: Path, split: str) -> Listing:
@@ -194,11 +194,32 @@ def _listed(folder: Path, split: str) -> Listing:
     return replace(listing, splits=(split,) * len(listing))
 
 
-def _contents(listing: Listing) -> list[Content]:
+def _contents(listing: Listing) -> tuple[list[Content], dict[str, list[str]]]:
+    """What the files hold, and the remarks on those that are photos, by name.
+
+    Each is decoded once: there is nobody behind a DataLoader who could leave one out later.
+    """
+    remarks: dict[str, list[str]] = {}
+
+    def looked_at(path: Path, content: Content) -> Content:
+        if content.reason:
+            return content
+        with noting() as notes:
+            try:
+                open_photo(path)
+            except UnreadablePhoto as fault:
+                return Content(reason=fault.what)
+        remarks[str(path)] = notes
+        return content
+
     contents = PhotoIndex().contents(listing.paths)
+    with ContextThreadPool(usable_cores()) as pool, progress(tr("Decoding photos"), len(contents)) as tick:
+        for at, content in enumerate(pool.map(looked_at, listing.paths, contents)):
+            contents[at] = content
+            tick(1, "")
     if all(content.reason for content in contents):
         raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=contents[0].reason)
-    return contents
+    return contents, remarks
 
 
 def _loader(samples: Samples, split: str, transform: Transform, batch_size: int, workers: int, seed: int) -> PhotoLoader:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Fit = Literal["crop", "squash", "pad"]
 Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
+Halves = Literal["even", "down"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -45,20 +46,25 @@ class Preprocess:
 
     Attributes:
         size: Height and width of the input, in pixels.
-        resize: For ``crop``: the photo's shorter side becomes this many pixels before the centre is cut out.
+        resize: For ``crop``: the photo's shorter side becomes this many pixels before the centre is cut out. A pair stands for
+            height and width that a frame around the centre has instead: the photo is brought to it as ``fit`` says (it covers
+            it for ``crop``, has its size for ``squash``, lies in it for ``pad``), and ``size`` is cut out of the middle.
         fit: ``crop`` keeps the proportions and cuts the middle out; ``squash`` resizes to ``size`` whatever the proportions;
             ``pad`` keeps everything and fills the rest with the mean colour.
         interpolation: How pixels are averaged; antialiased always.
         mean: Per channel, of RGB in [0, 1].
         std: Per channel, likewise.
+        halves: Where the centre is cut out when it falls on half a pixel: at the ``even`` one, as torchvision and timm do, or
+            ``down``, as transformers does.
     """
 
     size: tuple[int, int] = (224, 224)
-    resize: int = 256
+    resize: int | tuple[int, int] = 256
     fit: Fit = "crop"
     interpolation: Interpolation = "bicubic"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    halves: Halves = "even"
 
     def __post_init__(self) -> None:
         faults = list(self._faults())
@@ -69,24 +75,43 @@ class Preprocess:
         faults = []
         if len(self.size) != 2 or not all(isinstance(side, int) and side > 0 for side in self.size):
             faults.append(f"size={self.size}")
-        if not isinstance(self.resize, int) or (self.fit == "crop" and self.resize < 1):
+        if not self._resize_can_work():
             faults.append(f"resize={self.resize}")
         if self.fit not in get_args(Fit):
             faults.append(f"fit={self.fit!r} ({', '.join(get_args(Fit))})")
         if self.interpolation not in _RESAMPLING:
             faults.append(f"interpolation={self.interpolation!r} ({', '.join(_RESAMPLING)})")
+        if self.halves not in get_args(Halves):
+            faults.append(f"halves={self.halves!r} ({', '.join(get_args(Halves))})")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std, default=0) <= 0 or not all(map(math.isfinite, self.mean)):
             faults.append(f"mean={self.mean} std={self.std}")
         return faults
 
+    def _resize_can_work(self) -> bool:
+        if isinstance(self.resize, tuple):
+            return len(self.resize) == 2 and all(isinstance(side, int) and side > 0 for side in self.resize)
+        return isinstance(self.resize, int) and (self.fit != "crop" or self.resize > 0)
+
+    @property
+    def shorter_side(self) -> int:
+        """Pixels of the shorter side that a photo is resized to, or is meant to have."""
+        return min(self.resize) if isinstance(self.resize, tuple) else self.resize
+
+    def squashed(self) -> Preprocess:
+        """The same, but the whole photo is brought to ``size`` whatever its proportions, and nothing is cut off."""
+        return dataclasses.replace(self, fit="squash", resize=self.shorter_side)
+
     def scaled_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height that a photo of ``width`` x ``height`` is resized to, before it is cropped or padded."""
-        target_height, target_width = self.size
+        target_height, target_width = self.resize if isinstance(self.resize, tuple) else self.size
         if self.fit == "squash":
             return target_width, target_height
         if self.fit == "pad":
             scale = min(target_width / width, target_height / height)
             return max(1, round(width * scale)), max(1, round(height * scale))
+        if isinstance(self.resize, tuple):
+            ratio = min(width / target_width, height / target_height)
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
         # The shorter side becomes `resize`; the longer one is cut down to a whole pixel, as torchvision does.
         if width <= height:
             return self.resize, int(self.resize * height / width)
@@ -95,8 +120,14 @@ class Preprocess:
     def crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of the input's frame on a resized photo; outside of the photo where it is smaller."""
         target_height, target_width = self.size
-        left, top = _margin(width, target_width), _margin(height, target_height)
+        left, top = self._margin(width, target_width), self._margin(height, target_height)
         return left, top, left + target_width, top + target_height
+
+    def _margin(self, length: int, target: int) -> int:
+        """Pixels to cut off before the middle; negative where the photo is shorter."""
+        if length < target:
+            return -((target - length) // 2)
+        return round((length - target) / 2) if self.halves == "even" else (length - target) // 2
 
     def frame(self, photo: Image.Image) -> Image.Image:
         """The part of ``photo`` (mode RGB) that the network sees, at the size it sees it."""
@@ -152,8 +183,9 @@ class Preprocess:
         return self.normalise(self.pixels(photo))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, for JSON; the usual ``halves`` is left out, as versions that had no other one expect."""
+        values = dataclasses.asdict(self)
+        return {key: value for key, value in values.items() if (key, value) != ("halves", "even")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
@@ -178,17 +210,19 @@ class Preprocess:
     def describe(self) -> str:
         """One line for the person: size, rule, interpolation, mean and std."""
         height, width = self.size
-        rules = {
-            "crop": tr("shorter side to {pixels} px, centre crop", pixels=self.resize),
-            "squash": tr("resized without keeping proportions"),
-            "pad": tr("whole photo, padded"),
-        }
         numbers = "mean {} std {}".format(
             "/".join(f"{value:g}" for value in self.mean), "/".join(f"{value:g}" for value in self.std)
         )
-        return listed((f"{height} x {width} px", rules[self.fit], self.interpolation, numbers))
+        return listed((f"{height} x {width} px", self.describe_fit(), self.interpolation, numbers))
 
-
-def _margin(length: int, target: int) -> int:
-    """Pixels to cut off before the middle; negative where the photo is shorter. Halves go where torchvision's go."""
-    return round((length - target) / 2) if length >= target else -((target - length) // 2)
+    def describe_fit(self) -> str:
+        """How a photo is brought to the input's size, in words for the person."""
+        rules = {
+            "crop": tr("shorter side to {pixels} px, centre crop", pixels=self.shorter_side),
+            "squash": tr("resized without keeping proportions"),
+            "pad": tr("whole photo, padded"),
+        }
+        if self.fit == "crop" or not isinstance(self.resize, tuple) or self.resize == self.size:
+            return rules[self.fit]
+        frame = f"{self.resize[0]} x {self.resize[1]} px"
+        return tr("{rule} at {frame}, centre crop", rule=rules[self.fit], frame=frame)

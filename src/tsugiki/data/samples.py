@@ -17,15 +17,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.arguments import argument
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
-from tsugiki.data.sources.listing import LeftOut, Listing, natural, one_spelling
-from tsugiki.data.splits import SPLITS, Columns, Draw, draw_splits, warnings_about
+from tsugiki.data.sources.listing import LeftOut, Listing, natural
+from tsugiki.data.sources.lists import list_paths
+from tsugiki.data.splits import SPLITS, Columns, Draw, draw_apart, draw_splits, warnings_about
 from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1
 """The label of a photo whose class is none of the classes, or that has none."""
+
+_SHOWN = 30  # classes in a notebook
 
 DEFAULT_HELD_OUT = 0.2
 """The share of every class that is held out, where nobody says which photos are."""
@@ -99,12 +105,11 @@ class Samples:
         """
         if not 0 <= held_out < 1:
             raise RequestError(
-                tr("held_out is the share of photos to hold out."), allowed="0 <= held_out < 1", got=repr(held_out)
+                tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
+                allowed=tr("0 or more, and less than 1"),
+                got=argument("held_out", held_out),
             )
-        rows = [row for row, content in enumerate(contents) if not content.reason]
-        unreadable = [LeftOut(listing.names[row], content.reason) for row, content in enumerate(contents) if content.reason]
-        if not rows:
-            raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=_reasons(unreadable))
+        rows, unreadable = _readable(listing, contents)
         names = [listing.labels[row] for row in rows]
         found = cls(
             root=listing.root,
@@ -115,17 +120,17 @@ class Samples:
             digests=tuple(contents[row].digest for row in rows),
             groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
             left_out=(*listing.left_out, *unreadable),
-            decisions=(*listing.decisions, *_lost_splits(listing, rows)),
+            decisions=(*listing.decisions, *_lost_splits(listing, rows, held_out)),
         )
-        return _with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
+        return with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
 
     @classmethod
     def from_lists(
         cls,
-        paths: Sequence[str | os.PathLike[str]],
-        labels: Sequence[str] | None = None,
-        splits: Sequence[str] | None = None,
-        groups: Sequence[str] | None = None,
+        paths: Iterable[str | os.PathLike[str]],
+        labels: Iterable[object] | None = None,
+        splits: Iterable[object] | None = None,
+        groups: Iterable[object] | None = None,
         *,
         seed: int = DEFAULT_SEED,
         held_out: float = DEFAULT_HELD_OUT,
@@ -134,8 +139,9 @@ class Samples:
         """Photos from lists of ``N`` paths and, for each, what is known of it.
 
         Args:
-            paths: Files.
-            labels: Class names; ``None`` for photos without labels: they can be answered, and nothing is learned from them.
+            paths: Files; lists, arrays and columns of pandas are all lists here.
+            labels: Class names, a photo without one among others being left out by name; ``None`` for photos without labels:
+                they can be answered, and nothing is learned from them.
             splits: ``train``, ``val`` or ``test``; ``train`` alone holds nothing out, and a score is out-of-fold. ``None``
                 holds a share of every class out.
             groups: Names of subjects that must not be in two splits; ``""`` is a subject of its own.
@@ -144,28 +150,28 @@ class Samples:
             index: Where it is kept what the files hold.
 
         Raises:
-            RequestError: When the lists do not fit together.
-            DataError: When the photos cannot be used.
+            RequestError: When the lists do not fit together, or one path is given two labels.
+            DataError: When the photos cannot be used, or not one can be read.
         """
-        _check_lists(len(paths), labels=labels, splits=splits, groups=groups)
-        places = [os.path.abspath(path) for path in paths]  # noqa: PTH100 (links stay links)
-        root = Path(os.path.commonpath([os.path.dirname(place) for place in places]))  # noqa: PTH120
-        listing = Listing(
-            root=root,
-            names=tuple(Path(os.path.relpath(place, root)).as_posix() for place in places),
-            labels=("",) * len(places) if labels is None else tuple(one_spelling(str(name)) for name in labels),
-            splits=("",) * len(places) if splits is None else tuple(splits),
-            groups=None if groups is None else tuple(map(str, groups)),
-        )
+        listing = list_paths(paths, labels, splits, groups)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if labels is None:
-            return cls._unlabelled(listing, contents)
+            return cls.unlabelled(listing, contents)
         # Who names the splits has said all: photos are held out only if they are named.
         return cls.from_listing(listing, contents, seed=seed, held_out=held_out if splits is None else 0.0)
 
     @classmethod
-    def _unlabelled(cls, listing: Listing, contents: Sequence[Content]) -> Samples:
-        rows = [row for row, content in enumerate(contents) if not content.reason]
+    def unlabelled(cls, listing: Listing, contents: Sequence[Content]) -> Samples:
+        """The photos of a listing that can be read, without labels; where nobody said, they are in the split ``test``.
+
+        Args:
+            listing: ``N`` candidates.
+            contents: ``N``, one per candidate.
+
+        Raises:
+            DataError: When no photo can be read.
+        """
+        rows, unreadable = _readable(listing, contents)
         return cls(
             root=listing.root,
             names=tuple(listing.names[row] for row in rows),
@@ -174,9 +180,7 @@ class Samples:
             classes=(),
             digests=tuple(contents[row].digest for row in rows),
             groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
-            left_out=tuple(
-                LeftOut(listing.names[row], content.reason) for row, content in enumerate(contents) if content.reason
-            ),
+            left_out=(*listing.left_out, *unreadable),
         )
 
     def __len__(self) -> int:
@@ -184,7 +188,18 @@ class Samples:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{split} {count}" for split, count in sorted(Counter(self.splits).items(), key=_split_order))
-        return f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>"
+        return visible(
+            f"<Samples: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {counts}>", one_line=True
+        )
+
+    def _repr_html_(self) -> str:
+        """For a notebook: photos per class and split, and what was decided."""
+        counts = self.counts()
+        rows = [(name, *(counts[split][name] for split in counts)) for name in self.classes[:_SHOWN]]
+        more = [tr("... and {count} more", count=len(self.classes) - _SHOWN)] if len(self.classes) > _SHOWN else []
+        left = [tr("Left out: {count}", count=len(self.left_out))] if self.left_out else []
+        table = [("", *counts), *rows] if rows else []
+        return cell_html(repr(self)[1:-1], table, [*more, *self.decisions, *self.warnings, *left])
 
     @property
     def paths(self) -> list[Path]:
@@ -228,8 +243,8 @@ class Samples:
         return [row for row, name in enumerate(self.splits) if name == split]
 
     def of(self, split: str) -> Samples:
-        """The photos of one split."""
-        return self.take(self.rows_of(split))
+        """The photos of one split; they stay in it, whatever becomes of some of them."""
+        return replace(self.take(self.rows_of(split)), draw=None)
 
     def label_names(self) -> list[str]:
         """``N`` class names; ``""`` where a photo has none of the classes."""
@@ -248,8 +263,9 @@ class Samples:
         """The same photos with labels in the order of ``classes``.
 
         Raises:
-            RequestError: When one of the two has a class that the other does not have.
+            RequestError: When one of the two has a class that the other does not have, or the photos have no labels.
         """
+        require_labels(self)
         if self.classes == classes:
             return self
         if set(self.classes) != set(classes):
@@ -279,7 +295,9 @@ class Samples:
         lost = tuple(LeftOut(self.names[row], reason) for row, reason in sorted(reasons.items()))
         kept = self.take(row for row in range(len(self)) if row not in reasons)
         if self.draw is not None and len(kept):
-            kept = replace(kept, splits=draw_splits(self.draw, kept.label_names(), kept.digests, kept.groups))
+            before = _said_of_draw(self, self.draw)
+            kept = replace(kept, decisions=tuple(sentence for sentence in kept.decisions if sentence != before))
+            kept = _with_drawn_splits(kept, kept.label_names(), replace(self.draw, settled=False))
         learned = {int(label) for label in kept.labels[kept.train_rows]}
         empty = [name for label, name in enumerate(self.classes) if label not in learned and self.train_rows]
         if empty:
@@ -290,33 +308,93 @@ class Samples:
             )
         if self.held_out and not kept.rows_of(self.held_out):
             raise DataError(tr("No held-out photo can be read."), got=_reasons(lost), cure=tr("put readable photos there"))
-        return _with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
+        return with_warnings(replace(kept, left_out=(*self.left_out, *lost)))
 
 
-def _lost_splits(listing: Listing, rows: Sequence[int]) -> list[str]:
+def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
+    """The samples such that near copies are in one split, where a draw had parted them; the same samples where nobody drew.
+
+    Args:
+        samples: Not changed.
+        near: Pairs of rows that show the same picture.
+    """
+    draw = samples.draw
+    if draw is None or draw.settled:
+        return samples
+    splits = draw_apart(draw, samples.label_names(), samples.digests, samples.groups, near, samples.splits)
+    told = samples.decisions
+    if moved := sum(new != old for new, old in zip(splits, samples.splits, strict=True)):
+        sentence = tr("Near copies stay together, too: {count} photos changed sides for that.", count=moved)
+        before, after = _said_of_draw(samples, draw), _said_of_draw(replace(samples, splits=splits), draw)
+        told = (*(after if one == before else one for one in told), sentence)
+    return with_warnings(replace(samples, splits=splits, draw=replace(draw, settled=True), decisions=told))
+
+
+def require_labels(samples: Samples) -> None:
+    """Refuse photos without labels where labels are needed.
+
+    Raises:
+        RequestError: When none of the photos has a label.
+    """
+    if not samples.classes:
+        raise RequestError(
+            tr("These photos have no labels: nothing can be learned from them or checked."),
+            allowed=tr("photos of two classes or more"),
+            got=tr("{count} photos without labels", count=len(samples)),
+            cure="Samples.from_lists(paths, labels)",
+        )
+
+
+def _readable(listing: Listing, contents: Sequence[Content]) -> tuple[list[int], list[LeftOut]]:
+    """The rows that can be read, and why the others cannot.
+
+    Raises:
+        DataError: When not one can be read.
+    """
+    rows = [row for row, content in enumerate(contents) if not content.reason]
+    unreadable = [LeftOut(listing.names[row], content.reason) for row, content in enumerate(contents) if content.reason]
+    if not rows:
+        raise DataError(tr("Not one photo in {folder} can be read.", folder=listing.root), got=_reasons(unreadable))
+    return rows, unreadable
+
+
+def _lost_splits(listing: Listing, rows: Sequence[int], held_out: float) -> list[str]:
     """What has to be said where the held-out photos that somebody named cannot be read."""
     named = {"val", "test"} & set(listing.splits)
     if not named or named & {listing.splits[row] for row in rows}:
         return []
-    return [tr("Not one photo of {split} can be read: others are held out instead.", split=", ".join(sorted(named)))]
+    split = ", ".join(sorted(named))
+    if held_out:
+        return [tr("Not one photo of {split} can be read: others are held out instead.", split=split)]
+    return [tr("Not one photo of {split} can be read: nothing is held out.", split=split)]
 
 
 def _with_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
     """With a split for the photos that have none, some of them held out where nobody did."""
     unsplit = samples.splits.count("")
     if {"val", "test"} & set(samples.splits) or not draw.held_out:
-        told = [tr("Photos without a split, counted as training photos: {count}.", count=unsplit)] * (unsplit > 0)
+        # Where nobody named a split, and nothing is to be held out, that all photos are for training was just asked for.
+        asked_for = not draw.held_out and unsplit == len(samples)
+        told = [tr("Photos without a split, counted as training photos: {count}.", count=unsplit)]
         splits = tuple(split or "train" for split in samples.splits)
-        return replace(samples, splits=splits, decisions=(*samples.decisions, *(told if draw.held_out else [])))
-    splits = draw_splits(draw, names, samples.digests, samples.groups)
-    sentence = tr(
+        return replace(samples, splits=splits, decisions=(*samples.decisions, *(told if unsplit and not asked_for else [])))
+    return _with_drawn_splits(samples, names, draw)
+
+
+def _with_drawn_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
+    """With photos held out by ``draw``, and that said."""
+    found = replace(samples, splits=draw_splits(draw, names, samples.digests, samples.groups), draw=draw)
+    return replace(found, decisions=(*samples.decisions, _said_of_draw(found, draw)))
+
+
+def _said_of_draw(samples: Samples, draw: Draw) -> str:
+    return tr(
         "Held out for testing: {count} of {total} photos (seed {seed}), the same share of every class; "
         "exact copies and groups stay together.",
-        count=splits.count("test"),
+        count=samples.splits.count("test"),
         total=len(samples),
         seed=draw.seed,
     )
-    return replace(samples, splits=splits, draw=draw, decisions=(*samples.decisions, sentence))
 
 
 def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
@@ -365,27 +443,10 @@ def _without_classes(samples: Samples, names: Sequence[str], unknown: Counter[st
     return replace(kept, left_out=(*samples.left_out, *lost), decisions=(*samples.decisions, sentence))
 
 
-def _with_warnings(samples: Samples) -> Samples:
+def with_warnings(samples: Samples) -> Samples:
     """With the warnings that these very photos deserve."""
     photos = Columns(samples.names, samples.label_names(), samples.splits, samples.digests, samples.groups, samples.classes)
     return replace(samples, warnings=tuple(warnings_about(photos)) if len(samples) else ())
-
-
-def _check_lists(count: int, **columns: Sequence[str] | None) -> None:
-    """Refuse lists that do not fit together."""
-    if not count:
-        raise RequestError(tr("The list of photos is empty."), allowed=tr("one path or more"))
-    for name, column in columns.items():
-        if column is not None and (isinstance(column, str) or len(column) != count):
-            raise RequestError(
-                tr("The lists do not fit together."),
-                allowed=f"{name}: {count}",
-                got=f"{name}: {len(column)}",
-                cure=f"{name}=[...]",
-            )
-    strange = sorted(set(columns["splits"] or ()) - {*SPLITS, ""})
-    if strange:
-        raise RequestError(tr("There is no such split."), allowed=", ".join(SPLITS), got=first_few(strange))
 
 
 def _split_order(counted: tuple[str, int]) -> int:

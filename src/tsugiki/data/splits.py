@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,10 +31,12 @@ class Draw:
     Attributes:
         seed: Another seed, other photos.
         held_out: The share of every class.
+        settled: Whether near copies have been looked for, too, and brought together: then photos are not drawn anew.
     """
 
     seed: int
     held_out: float
+    settled: bool = False
 
 
 def draw_splits(draw: Draw, labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> tuple[str, ...]:
@@ -52,6 +54,35 @@ def draw_splits(draw: Draw, labels: Sequence[str], digests: Sequence[str], group
     chosen = hold_out(units_of(labels, digests, groups), share=draw.held_out, seed=draw.seed)
     if not chosen:
         _refuse_ties(draw, labels, digests, groups)
+    return tuple("test" if row in chosen else "train" for row in range(len(labels)))
+
+
+def draw_apart(
+    draw: Draw,
+    labels: Sequence[str],
+    digests: Sequence[str],
+    groups: Sequence[str] | None,
+    near: Sequence[tuple[int, int]],
+    splits: Sequence[str],
+) -> tuple[str, ...]:
+    """``N`` of ``train`` / ``test``: ``splits`` as they are or, where they part near copies, drawn anew with those together.
+
+    Where that would leave a class without held-out photos that has some, they stay as they are: a leak is said with the score.
+
+    Args:
+        draw: How.
+        labels: ``N`` class names.
+        digests: ``N`` digests of content.
+        groups: ``N`` names of subjects, or ``None``.
+        near: Pairs of rows that show the same picture.
+        splits: ``N`` of ``train`` / ``test``, from :func:`draw_splits`.
+    """
+    if all(splits[first] == splits[second] for first, second in near):
+        return tuple(splits)
+    chosen = hold_out(units_of(labels, digests, groups, near), share=draw.held_out, seed=draw.seed)
+    judged = {label for label, split in zip(labels, splits, strict=True) if split == "test"}
+    if judged - {labels[row] for row in chosen}:
+        return tuple(splits)
     return tuple("test" if row in chosen else "train" for row in range(len(labels)))
 
 
@@ -169,18 +200,23 @@ class _Draw:
         return (candidates for name, candidates in units.items() if not self.held[name])
 
 
-def units_of(labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> list[Unit]:
+def units_of(
+    labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None, near: Sequence[tuple[int, int]] = ()
+) -> list[Unit]:
     """Rows that belong together, each unit once.
 
     Args:
         labels: ``N`` class names.
         digests: ``N`` digests; rows with the same one belong together.
         groups: ``N`` names, likewise, an empty one belonging to nobody; or ``None``.
+        near: Pairs of rows that belong together, too.
     """
     sets = UnionFind(len(labels))
     sets.union_equal(digests)
     if groups is not None:
         sets.union_equal(groups)
+    for first, second in near:
+        sets.union(first, second)
     members: dict[int, list[int]] = {}
     for row, root in enumerate(sets.roots()):
         members.setdefault(root, []).append(row)
@@ -193,6 +229,9 @@ def _key(rows: Sequence[int], digests: Sequence[str], groups: Sequence[str] | No
 
 
 SPLITS = ("train", "val", "test")
+
+UNEVEN = 3
+"""Classes whose photos differ by more than this factor are uneven: accuracy alone hides how the rare ones fare."""
 
 _EXAMPLES = 3
 
@@ -237,9 +276,36 @@ def _coverage(photos: Columns) -> Iterator[str]:
                 split=split,
                 classes=first_few(missing),
             )
+    uneven = uneven_sentence({name: counts["train", name] for name in photos.classes})
+    if uneven:
+        yield uneven
     lonely = [name for name in photos.classes if counts["train", name] == 1]
     if lonely:
         yield tr("Only one training photo: {classes}.", classes=first_few(lonely))
+
+
+def uneven_sentence(counts: Mapping[str, int]) -> str:
+    """That some classes have far more training photos than others; empty where they are about even.
+
+    Args:
+        counts: Training photos per class.
+    """
+    if not is_uneven(counts):
+        return ""
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    return tr(
+        "The classes are uneven: {most} has {many} training photos, {least} only {few}. --class-weights makes them count "
+        "the same.",
+        most=most,
+        many=counts[most],
+        least=least,
+        few=counts[least],
+    )
+
+
+def is_uneven(counts: Mapping[str, int]) -> bool:
+    """Whether the largest class has more than :data:`UNEVEN` times the photos of the smallest."""
+    return bool(counts) and max(counts.values()) > UNEVEN * max(1, min(counts.values()))
 
 
 def _copies_across(photos: Columns) -> Iterator[str]:

@@ -22,6 +22,13 @@ _RANDOM_PAIRS = 2_000  # enough for a median that is only a yardstick
 
 _ALL_BITS = 64
 
+_MOST_VARIANTS = 11  # of one photo that are looked for when asking whether most photos have copies
+# Photos without copies: 1.1 to 1.25 in the median, few drawn ones 1.35; six variants of each photo: 1.5.
+_JUMP = 1.4
+# Likewise for the distance behind the jump over that to the nearest other: 1.2 to 1.6 without copies, 2.1 with six variants.
+_BEHIND = 1.8
+_ENOUGH = 40  # photos: of fewer, chance alone makes such jumps
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -56,15 +63,21 @@ class Nearness:
     alone: then they also have to be nearer than ``alone`` times the distance that photos usually have to their nearest other.
     A mirror image differs by less than another photo of the same thing does, so ``alone`` lies well below 1.
 
+    Where most photos have copies (frames of a video, augmented variants), their nearest other is such a copy, and no yardstick.
+    That shows: the distances from a photo to its nearest, second nearest, ... others grow step by step, but jump behind the
+    last copy. There the step that any hash passes is ``among_copies`` times the distance behind the jump.
+
     Attributes:
         steps: ``(bits, distance)`` each.
         alone: See above; counts for steps that any hash passes.
+        among_copies: See above.
         bits_alone: Without features: at most so many differing bits.
         most: How many partners are kept per photo in its own split, the nearest first, and how many in the others.
     """
 
     steps: tuple[tuple[int, float], ...] = ((4, 1.0), (10, 0.5), (64, 0.2))
     alone: float = 0.36
+    among_copies: float = 0.6
     bits_alone: int = 4
     most: int = 10
 
@@ -78,12 +91,15 @@ class Prints:
         hashes: ``[N]`` int64, from :func:`tsugiki.data.images.pixels.perceptual_hash`.
         features: ``[N, D]``, or ``None`` where no backbone is at hand.
         splits: ``N`` names of splits.
+        labels: ``[N]`` the class of each, or ``None``: then nobody looks whether most photos have copies. As many alike photos
+            as half a class are the class, and no copies.
     """
 
     digests: Sequence[str]
     hashes: npt.NDArray[np.int64]
     features: Floats | None
     splits: Sequence[str]
+    labels: Ints | None = None
 
 
 def find_duplicates(prints: Prints, *, nearness: Nearness | None = None) -> list[Pair]:
@@ -112,7 +128,11 @@ def _near(prints: Prints, rows: list[int], rule: Nearness) -> list[Pair]:
     hashes = np.asarray(prints.hashes, dtype=np.int64)[rows]
     unit = None if prints.features is None else unit_rows(prints.features[rows])
     splits = np.unique(np.array(prints.splits, dtype=str)[rows], return_inverse=True)[1]
-    limits = [] if unit is None else _limits(unit[_yardstick(prints, rows)], rule)
+    limits = []
+    if unit is not None:
+        measured = _yardstick(prints, rows)
+        labels = None if prints.labels is None else np.asarray(prints.labels)[rows][measured]
+        limits = _limits(unit[measured], rule, _most_copies(labels))
     pairs: dict[tuple[int, int], Pair] = {}
     for part in blocks(len(rows), len(rows)):
         bits = differing_bits(hashes[part], hashes)
@@ -140,9 +160,20 @@ def _yardstick(prints: Prints, rows: list[int]) -> list[int]:
     return [at for at, row in enumerate(rows) if prints.digests[row] in learned] or list(range(len(rows)))
 
 
-def _limits(unit: npt.NDArray[np.float32], rule: Nearness) -> list[tuple[int, float]]:
+def _most_copies(labels: Ints | None) -> int:
+    """How many others of a photo may be its copies: fewer than half of the photos of a usual class."""
+    if labels is None:
+        return 0
+    counts = np.bincount(labels[labels >= 0])
+    return min(_MOST_VARIANTS, int(np.median(counts[counts > 0])) // 2) if counts.any() else 0
+
+
+def _limits(unit: npt.NDArray[np.float32], rule: Nearness, most_copies: int = 0) -> list[tuple[int, float]]:
     """The steps with distances as they are: bits and cosine distance."""
     usual = _usual_distance(unit)
+    behind = _distance_behind_copies(unit, most_copies)
+    if behind is not None:
+        return [(bits, rule.among_copies * behind if bits >= _ALL_BITS else share * usual) for bits, share in rule.steps]
     alone = rule.alone * _nearest_distance(unit)
     return [(bits, min(share * usual, alone) if bits >= _ALL_BITS else share * usual) for bits, share in rule.steps]
 
@@ -182,6 +213,33 @@ def _nearest_distance(unit: npt.NDArray[np.float32]) -> float:
     away = 1 - unit[asked] @ unit.T
     away[np.arange(len(asked)), asked] = np.inf
     return float(np.median(away.min(axis=1)))
+
+
+def _distance_behind_copies(unit: npt.NDArray[np.float32], most: int) -> float | None:
+    """The median distance to the nearest other that is no copy, where most photos have up to ``most`` copies; else ``None``."""
+    if most < 1 or len(unit) < _ENOUGH:
+        return None
+    asked = np.arange(0, len(unit), -(-len(unit) // 512))
+    away = 1 - unit[asked] @ unit.T
+    away[np.arange(len(asked)), asked] = np.inf
+    near = np.maximum(np.sort(np.partition(away, most, axis=1)[:, : most + 1], axis=1), 1e-6)
+    growth = near[:, 1:] / near[:, :-1]
+    behind = float(np.median(np.take_along_axis(near, growth.argmax(axis=1)[:, None] + 1, axis=1)))
+    abound = np.median(growth.max(axis=1)) >= _JUMP and behind >= _BEHIND * np.median(near[:, 0])
+    return behind if abound else None
+
+
+def copies_of(features: Floats, gallery: Floats, *, nearness: Nearness | None = None) -> npt.NDArray[np.int64]:
+    """The rows of ``features`` ``[N, D]`` that are near copies of a photo of ``gallery`` ``[M, D]``, by their features alone.
+
+    The hashes have no say here, so fewer are found than by :func:`find_duplicates`.
+    """
+    if not len(features) or not len(gallery):
+        return np.empty(0, np.int64)
+    unit, known = unit_rows(features), unit_rows(gallery)
+    limit = min(distance for bits, distance in _limits(known, nearness or Nearness()) if bits >= _ALL_BITS)
+    nearest = np.concatenate([(1 - unit[part] @ known.T).min(axis=1) for part in blocks(len(unit), len(known))])
+    return np.flatnonzero(nearest <= limit).astype(np.int64)
 
 
 def duplicate_groups(pairs: Sequence[Pair], count: int) -> npt.NDArray[np.int64]:

@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
+from tsugiki.core.regular_files import read_text
+from tsugiki.data.splits import UNEVEN
 from tsugiki.evaluation.metrics import Floats, Ints
 from tsugiki.locale.messages import tr
 
@@ -62,6 +64,24 @@ def find_suspects(labels: Ints, probabilities: Floats) -> list[Suspect]:
         Suspect(row, int(labels[row]), int(looks_like[row]), float((1 - margin[row]) / 2), bool(confident[row] != labels[row]))
         for row in order.tolist()
     ]
+
+
+def even_probabilities(labels: Ints, probabilities: Floats) -> Floats:
+    """What ``[N, K]`` probabilities would be if every class had as many photos, where the classes are uneven.
+
+    A head has learned how frequent the classes are, too. Without this a rare class is hardly ever the most probable one, and
+    all its photos look mislabelled. Where classes are about even the probabilities are given back as they are.
+
+    Args:
+        labels: ``[N]`` of the photos that the head has learned from.
+        probabilities: ``[N, K]`` of a head that was trained without class weights.
+    """
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    present = counts[counts > 0]
+    if not len(present) or present.max() <= UNEVEN * present.min():
+        return probabilities
+    even = probabilities.astype(np.float64) / np.maximum(counts, 1)
+    return np.asarray(even / even.sum(axis=1, keepdims=True), np.float64)
 
 
 def confident_class(labels: Ints, probabilities: Floats) -> npt.NDArray[np.int64]:
@@ -111,7 +131,9 @@ def write_suspects(path: Path, suspects: Sequence[Suspect], *, names: Sequence[s
         classes: Class names, by label.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # Python's writer leaves a bare carriage return in a name unquoted, and its reader would end the line there.
+    bare = any("\r" in name for name in (*names, *classes))
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)
     for one in suspects:
         writer.writerow([names[one.row], classes[one.label], classes[one.suggested], f"{one.score:.4f}", ACTIONS[0]])
@@ -129,12 +151,17 @@ def read_decisions(path: Path) -> Decisions:
         DataError: When a column or an action is not understood.
     """
     text = _text(path)
-    rows = csv.DictReader(io.StringIO(text), delimiter=_separator(text))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+    except csv.Error as error:
+        raise DataError(tr("{path} cannot be read.", path=path), got=str(error)) from error
     exclude: set[str] = set()
     relabel: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        name, action, suggested = ((row.get(key) or "").strip() for key in ("path", "action", "suggested"))
-        if not name or action.lower() not in (*ACTIONS, "") or (action.lower() == "relabel" and not suggested):
+        # The path is taken as it stands: names of files may begin or end with a space.
+        name, action, suggested = (row.get(key) or "" for key in ("path", "action", "suggested"))
+        action = action.strip()
+        if not name.strip() or action.lower() not in (*ACTIONS, "") or (action.lower() == "relabel" and not suggested.strip()):
             raise DataError(
                 tr("Line {number} of {name} cannot be understood.", number=number, name=path.name),
                 allowed=tr("path, action (keep, exclude or relabel), and suggested where the action is relabel"),
@@ -149,7 +176,9 @@ def read_decisions(path: Path) -> Decisions:
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(tr("{path} cannot be read.", path=path), got=str(error)) from error
     except UnicodeDecodeError as error:
         raise DataError(
             tr("{name} is not written in UTF-8.", name=path.name),

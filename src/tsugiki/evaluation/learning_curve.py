@@ -3,7 +3,7 @@
 Heads are fitted on growing parts of stored features and judged on photos that were left out. The error follows a power law in
 many studies (Hestness et al., "Deep Learning Scaling is Predictable, Empirically", 2017): ``error(n) = floor + amount * n **
 -rate``. The heads are linear discriminants in closed form, since there are hundreds of them: how the curve goes on is asked of
-them, never how good the classifier is.
+them, never how good the classifier is. Every class counts the same, so that a rare one is heard.
 
 Letters: ``N`` photos, ``M`` of them judged, ``D`` feature width, ``K`` classes, ``S`` sizes, ``G`` groups.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.data.splits import IN_NO_FOLD, deal_folds
-from tsugiki.evaluation.metrics import Floats, Ints
+from tsugiki.evaluation.metrics import Floats, Ints, class_weights
 from tsugiki.locale.messages import tr
 
 Predict = Callable[[Floats], Ints]
@@ -51,7 +51,7 @@ class CurvePoint:
 
     Attributes:
         n: Training photos.
-        accuracy: Measured on left-out photos, or said by the law for a forecast.
+        accuracy: Measured on left-out photos, every class counting the same, or said by the law for a forecast.
         low: Lower end of the 95% band of the law at this size, fitted to resampled photos (of measured points, too).
         high: Upper end of that band.
     """
@@ -109,7 +109,9 @@ def learning_curve(
         return None
     hits = _hits(photos, fit, sizes, deals, dice)
     judged = np.flatnonzero(~np.isnan(hits[0]))
-    return summarise_curve(sizes, hits[:, judged], groups=photos.groups[judged], n=len(labels), seed=seed)
+    own = photos.labels[judged]
+    weights = class_weights(own, int(own.max()) + 1)[own]
+    return summarise_curve(sizes, hits[:, judged], groups=photos.groups[judged], weights=weights, n=len(labels), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,13 @@ def _growing(labels: Ints, groups: Ints, dice: np.random.Generator) -> npt.NDArr
 
 
 def summarise_curve(
-    sizes: Sequence[int], hits: Floats, *, groups: Ints | None = None, n: int | None = None, seed: int = 0
+    sizes: Sequence[int],
+    hits: Floats,
+    *,
+    groups: Ints | None = None,
+    weights: Floats | None = None,
+    n: int | None = None,
+    seed: int = 0,
 ) -> LearningCurve:
     """The law through what was measured, and its band from resampled photos.
 
@@ -180,28 +188,32 @@ def summarise_curve(
         sizes: ``S`` numbers of training photos.
         hits: ``[S, M]`` how often each photo was answered right.
         groups: ``[M]``; photos of one group are drawn together: they are not independent. By default each stands alone.
+        weights: ``[M]`` how much each photo counts; by default all count the same.
         n: Photos at hand; ``M`` unless given.
         seed: Of the resampling.
     """
     count = n or hits.shape[1]
     asked = np.array([*sizes, count, 2 * count, 4 * count], dtype=np.float64)
-    law = fit_power_law(np.array(sizes, dtype=np.float64), 1 - hits.mean(axis=1))
-    drawn = _resampled(hits, np.arange(hits.shape[1]) if groups is None else groups, np.random.default_rng(seed))
-    laws = [fit_power_law(asked[: len(sizes)], 1 - means) for means in drawn]
+    share = np.ones(hits.shape[1]) if weights is None or np.ptp(weights) == 0 else np.asarray(weights, np.float64)
+    means = (hits * share).mean(axis=1) / share.mean()
+    law = fit_power_law(np.array(sizes, dtype=np.float64), 1 - means)
+    everyone = np.arange(hits.shape[1])
+    drawn = _resampled(hits, everyone if groups is None else groups, share, np.random.default_rng(seed))
+    laws = [fit_power_law(asked[: len(sizes)], 1 - resampled) for resampled in drawn]
     said = np.array([[one.accuracy(n) for n in asked] for one in laws])  # [_BOOTSTRAPS, S + 3]
     low, high = np.quantile(said, [0.025, 0.975], axis=0)
-    best = [*hits.mean(axis=1).tolist(), *(law.accuracy(n) for n in asked[len(sizes) :])]
+    best = [*means.tolist(), *(law.accuracy(n) for n in asked[len(sizes) :])]
     points = [CurvePoint(int(n), *map(float, ends)) for n, *ends in zip(asked, best, low, high, strict=True)]
     gains = np.quantile(said[:, -2] - said[:, -3], [0.025, 0.975]).tolist()
     gain = (best[-2] - best[-3], gains[0], gains[1])
     return LearningCurve(count, tuple(points[:-3]), law, tuple(points[-3:]), gain)
 
 
-def _resampled(hits: Floats, groups: Ints, dice: np.random.Generator) -> Iterator[npt.NDArray[np.float64]]:
-    """``[S]`` accuracies of groups drawn with replacement, again and again."""
+def _resampled(hits: Floats, groups: Ints, share: Floats, dice: np.random.Generator) -> Iterator[npt.NDArray[np.float64]]:
+    """``[S]`` accuracies of groups drawn with replacement, again and again; photos count by their ``share`` ``[M]``."""
     number = np.unique(groups, return_inverse=True)[1]
-    weights = np.bincount(number)  # [G]
-    sums = np.stack([np.bincount(number, row) for row in hits])  # [S, G]
+    weights = np.bincount(number, share)  # [G]
+    sums = np.stack([np.bincount(number, row * share) for row in hits])  # [S, G]
     for _ in range(_BOOTSTRAPS):
         chosen = dice.integers(0, len(weights), len(weights))
         yield sums[:, chosen].sum(axis=1) / weights[chosen].sum()
@@ -240,8 +252,8 @@ def more_photos_sentence(curve: LearningCurve) -> str:
     }
     if low >= 0.5:
         return tr(
-            "More photos will help: with twice as many ({twice} instead of {n}), accuracy would go from {now} to about {then} "
-            "(a gain of {low} to {high} points).",
+            "More photos will help: with twice as many ({twice} instead of {n}), cross-validated accuracy would go from {now} "
+            "to about {then} (a gain of {low} to {high} points).",
             **values,
         )
     if high < 1.0:

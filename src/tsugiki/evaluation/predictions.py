@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.core.errors import DataError
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
 from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
+from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Ints, mcnemar, share_of, verdict, wilson
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 _COLUMNS = ("path", "split", "label", "predicted")
+_KNOWN = "known"
 _PROBABILITY = "probability:"
+_SHOWN = 10  # rows in a notebook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """What a classifier said about photos whose class is known.
 
@@ -36,11 +42,13 @@ class Predictions:
 
     Attributes:
         names: ``N`` paths, relative to the folder of photos.
-        splits: ``N`` of ``train`` / ``val`` / ``test``.
+        splits: ``N`` of ``train`` / ``val`` / ``test``, or one of :data:`OUT_OF_FOLD`, :data:`SEEN`, :data:`UNCHECKED`.
         labels: ``[N]`` int64, index into ``classes``; :data:`tsugiki.data.samples.UNKNOWN_CLASS` where the photo's class is
             none of them.
         probabilities: ``[N, K]``, each row adds up to one.
         classes: ``K`` class names.
+        known: ``[N]`` whether the photo is like the training photos: where not, it is answered with "not sure", whatever its
+            probabilities; ``None`` where nobody has looked.
     """
 
     names: tuple[str, ...]
@@ -48,10 +56,13 @@ class Predictions:
     labels: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
     classes: tuple[str, ...]
+    known: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64))
         object.__setattr__(self, "probabilities", np.asarray(self.probabilities, dtype=np.float64))
+        if self.known is not None:
+            object.__setattr__(self, "known", np.asarray(self.known, dtype=np.bool_))
         count = len(self.names)
         if (len(self.splits), self.labels.shape, self.probabilities.shape) != (count, (count,), (count, len(self.classes))):
             raise ValueError(
@@ -82,6 +93,7 @@ class Predictions:
             self.labels[picked],
             self.probabilities[picked],
             self.classes,
+            None if self.known is None else self.known[picked],
         )
 
     def of(self, split: str) -> Predictions:
@@ -92,15 +104,60 @@ class Predictions:
         """The photos whose class is one that the classifier knows: only they can be right or wrong."""
         return self.take(np.flatnonzero(self.labels != UNKNOWN_CLASS).tolist())
 
+    def __repr__(self) -> str:
+        known = self.labels != UNKNOWN_CLASS
+        right = f"{int(self.correct.sum())} of {int(known.sum())} right"
+        return visible(
+            f"<Predictions: {len(self)} photos, {len(self.classes)} classes ({first_few(self.classes)}); {right}>",
+            one_line=True,
+        )
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the first rows."""
+        columns = self._columns
+        rows = [columns, *(row[: len(columns)] for row in self._rows(range(min(len(self), _SHOWN))))]
+        more = [tr("... and {count} more", count=len(self) - _SHOWN)] if len(self) > _SHOWN else []
+        return cell_html(repr(self)[1:-1], rows, more)
+
+    def to_pandas(self) -> Any:
+        """The table of :meth:`to_csv` as a pandas ``DataFrame``, one row per photo.
+
+        Raises:
+            RequestError: When pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise RequestError(tr("{name} is not installed.", name="pandas"), cure="pip install pandas") from None
+        columns = [*self._columns]
+        frame = pd.DataFrame([row[: len(columns)] for row in self._rows(range(len(self)))], columns=columns)
+        for place, name in enumerate(self.classes):
+            frame[_PROBABILITY + name] = self.probabilities[:, place]
+        return frame
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Of the table, before the probabilities; whether a photo is known stands in it where somebody has looked."""
+        return _COLUMNS if self.known is None else (*_COLUMNS, _KNOWN)
+
+    def _rows(self, rows: Iterable[int]) -> Iterator[list[Any]]:
+        """The columns and the probability of each class; the label of an unknown class is empty."""
+        names, predicted = [*self.classes, ""], self.predicted  # UNKNOWN_CLASS is -1: the last one
+        for row in rows:
+            label, answer = names[self.labels[row]], names[predicted[row]]
+            known = [] if self.known is None else [bool(self.known[row])]
+            yield [self.names[row], self.splits[row], label, answer, *known, *self.probabilities[row].tolist()]
+
     def to_csv(self, path: Path) -> None:
-        """Write ``path, split, label, predicted, probability:<class>...``; the label of an unknown class is empty."""
+        """Write ``path, split, label, predicted, known, probability:<class>...``; the label of an unknown class is empty.
+
+        Without the column ``known`` where nobody has looked.
+        """
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(_PROBABILITY + name for name in self.classes)])
-        names = [*self.classes, ""]  # UNKNOWN_CLASS is -1: the last one
-        for row, (label, predicted) in enumerate(zip(self.labels, self.predicted, strict=True)):
-            chances = map(repr, self.probabilities[row].tolist())
-            writer.writerow([self.names[row], self.splits[row], names[label], names[predicted], *chances])
+        writer.writerow([*self._columns, *(_PROBABILITY + name for name in self.classes)])
+        for row in self._rows(range(len(self))):
+            writer.writerow([*row[: len(self._columns)], *map(repr, row[len(self._columns) :])])
         write_atomically(path, stream.getvalue())
 
     @classmethod
@@ -110,14 +167,19 @@ class Predictions:
         Raises:
             DataError: When the file is no such table.
         """
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header, *rows = list(csv.reader(stream)) or [[]]
-        classes = tuple(name.removeprefix(_PROBABILITY) for name in header[len(_COLUMNS) :])
-        _check(path, header, rows)
+        try:
+            text = read_text(path, encoding="utf-8-sig")
+            header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise _no_table(path, str(error)) from error
+        first = len(_COLUMNS) + (_KNOWN in header[len(_COLUMNS) :][:1])  # runs of version 0.1.0 do not have it
+        classes = tuple(name.removeprefix(_PROBABILITY) for name in header[first:])
+        _check(path, header, rows, first)
         index = {name: position for position, name in enumerate(classes)} | {"": UNKNOWN_CLASS}
         try:
             labels = [index[row[2]] for row in rows]
-            chances = [[float(value) for value in row[len(_COLUMNS) :]] for row in rows]
+            chances = [[float(value) for value in row[first:]] for row in rows]
+            known = [{"True": True, "False": False}[row[first - 1]] for row in rows] if first > len(_COLUMNS) else None
         except (KeyError, ValueError) as error:
             raise _no_table(path, str(error)) from error
         return cls(
@@ -126,11 +188,12 @@ class Predictions:
             np.array(labels, dtype=np.int64),
             np.array(chances, dtype=np.float64).reshape(len(rows), len(classes)),
             classes,
+            None if known is None else np.array(known, np.bool_),
         )
 
 
-def _check(path: Path, header: list[str], rows: list[list[str]]) -> None:
-    chances = header[len(_COLUMNS) :]
+def _check(path: Path, header: list[str], rows: list[list[str]], first: int) -> None:
+    chances = header[first:]
     if tuple(header[: len(_COLUMNS)]) != _COLUMNS or not all(name.startswith(_PROBABILITY) for name in chances):
         raise _no_table(path, ",".join(header)[:200])
     for row in rows:
@@ -141,7 +204,7 @@ def _check(path: Path, header: list[str], rows: list[list[str]]) -> None:
 def _no_table(path: Path, got: str) -> DataError:
     return DataError(
         tr("{name} is no table of predictions.", name=path.name),
-        allowed=f"{','.join(_COLUMNS)},{_PROBABILITY}<class>,...",
+        allowed=f"{','.join(_COLUMNS)},{_KNOWN},{_PROBABILITY}<class>,...",
         got=got,
         cure=tr("let the program write it anew: tsugiki evaluate RUN DATA"),
     )
@@ -151,6 +214,13 @@ SCHEMA = 1
 
 OUT_OF_FOLD = "out-of-fold"
 """What stands in the place of a split where nothing is held out: each photo was answered by a head that had not seen it."""
+
+SEEN = "seen"
+"""What stands there where the classifier was trained with every one of the photos: such a score is none."""
+
+UNCHECKED = "unchecked"
+"""What stands there where nobody knows whether the classifier was trained with some of the photos."""
+
 _TOP = (1, 2, 3, 5, 10)
 
 Document = dict[str, Any]
@@ -195,8 +265,13 @@ def evaluate_rows(
             calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
                                         [{lower, upper, n, confidence, accuracy, interval}, ...]}; the temperature is None
                                         where it was not estimated
-            leaks                       None, or {n, photos: [{path, twin}, ...], n_clean, accuracy_without,
-                                        accuracy_without_interval}
+            near_chance                 whether the answers are hardly better than guessing, every class counting the same
+            refused                     None where nobody has looked, or {n, correct}: photos answered with "not sure" because
+                                        they are unlike the training photos, and for how many of them the most probable class
+                                        is right all the same; the numbers above count every photo, refused or not
+            leaks                       None, or {n, photos: [{path, twin}, ...] (the twin is "" where only its features are
+                                        known: one of the photos that the classifier was trained with), n_clean,
+                                        accuracy_without, accuracy_without_interval}
 
     Raises:
         DataError: When the split has no photo of a known class.
@@ -216,6 +291,7 @@ def evaluate_rows(
         **_overall(known),
         "majority_guess": _majority_guess(known),
         **_by_class(known),
+        "refused": _refused(known),
         "top_k": _top_k(known),
         "calibration": _calibration(known, temperature),
         "leaks": None if leaked is None else score_without_leaks(known, leaked),
@@ -244,6 +320,7 @@ def _by_class(known: Predictions) -> Document:
         "balanced_accuracy": balanced,
         "balanced_accuracy_interval": list(interval),
         "macro_f1": metrics.macro_f1(scores),
+        "near_chance": near_chance(scores, len(known.classes)),
         "per_class": table,
         "confusion": {"classes": list(known.classes), "counts": confusion.tolist()},
     }
@@ -259,6 +336,12 @@ def _majority_guess(known: Predictions) -> Document:
         "p_value": comparison.p_value,
         "verdict": verdict(comparison),
     }
+
+
+def _refused(known: Predictions) -> Document | None:
+    if known.known is None:
+        return None
+    return {"n": int((~known.known).sum()), "correct": int((known.correct & ~known.known).sum())}
 
 
 def _top_k(known: Predictions) -> Document:
@@ -322,16 +405,3 @@ def _share(flags: Bools, name: str) -> Document:
 def _plain(record: Any) -> Document:
     values = dataclasses.asdict(record)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def headline(document: Document) -> str:
-    """One sentence: the accuracy, its interval, and how many photos it stands on."""
-    low, high = document["accuracy_interval"]
-    numbers = {"accuracy": f"{document['accuracy']:.1%}", "n": document["n"], "low": f"{low:.1%}", "high": f"{high:.1%}"}
-    if document["split"] == OUT_OF_FOLD:
-        return tr(
-            "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
-            "held out (95% interval {low} to {high}).",
-            **numbers,
-        )
-    return tr("{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).", **numbers)

@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from tsugiki.core.devices import torch_threads, usable_cores, use_torch_threads
-from tsugiki.core.errors import DataError, UnreadablePhoto
+from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import ContextThreadPool, in_context
 from tsugiki.data.images.decode import content_digest, read_content, strict_pillow
 from tsugiki.data.images.pixels import FRAME, Pixels, View, read_pixels
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import Engine, FeatureBatch
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 _FIRST = 8  # photos that are decoded first, to choose the engine on
@@ -143,6 +144,7 @@ class ChunkWorker:
 
     def __init__(self, reader: PixelReader, engine: Engine, decoded: dict[int, Pixels], width: int) -> None:
         self._reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
+        self._engine_within_memory = Halving(engine)
         self._lanes = threading.Semaphore(engine.lanes)
         self._all_threads = torch_threads()
         self.batch_size = engine.batch_size
@@ -158,19 +160,33 @@ class ChunkWorker:
                 good[position] = decoded or self._reader.read(position)
             except UnreadablePhoto as fault:
                 problems[position] = fault.what
-        vectors = self._compute(good) if good else np.empty((0, self._width), np.float32)
+        vectors = self._finite(self._compute(good), good) if good else np.empty((0, self._width), np.float32)
         return Chunk(list(good), vectors, [pixels.facts for pixels in good.values()], problems)
 
     def _compute(self, photos: dict[int, Pixels]) -> FeatureBatch:
         pixels = np.stack([photo.array for photo in photos.values()])
         with self._lanes:
             if self._engine.lanes > 1:
-                return self._engine(pixels)
+                return self._engine_within_memory(pixels)
             use_torch_threads(self._all_threads)  # the one that computes may use every core
             try:
-                return self._engine(pixels)
+                return self._engine_within_memory(pixels)
             finally:
                 use_torch_threads(1)
+
+    def _finite(self, vectors: FeatureBatch, photos: dict[int, Pixels]) -> FeatureBatch:
+        """The same vectors; raises ``TsugikiError`` where one is no finite number: nothing can be learned from it."""
+        bad = [position for position, vector in zip(photos, vectors, strict=True) if not np.isfinite(vector).all()]
+        if not bad:
+            return vectors
+        half = self._engine.precision == "float16"  # which holds no number above 65,504
+        raise TsugikiError(
+            tr("The features of {path} are no finite numbers.", path=self._reader.paths[bad[0]]),
+            got=tr("engine {name}, {precision}", name=self._engine.name, precision=self._engine.precision),
+            cure=tr("--engine torch --device cpu, which holds larger numbers")
+            if half
+            else tr("other weights, or another backbone"),
+        )
 
 
 Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.console import progress, say
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
+from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.samples import Samples
+from tsugiki.data.samples import Samples, settled
 from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
 from tsugiki.features.file_features import engines_of
@@ -30,10 +32,12 @@ from tsugiki.locale.messages import tr
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
 
-_PIXELS = 1
+_PIXELS = 2
 """Goes up whenever a photo's pixels come out otherwise than before: see data/images and data/preprocess.py.
 
 Features of other pixels are other features, so the number is a part of every space's key."""
+
+_ATTEMPTS = 3  # what another process has cleared away meanwhile is computed once more
 
 _KEEP_EVERY = 2.0  # seconds: what an interruption can cost
 
@@ -47,12 +51,15 @@ class FeatureSettings:
         views: Augmented views per training photo, besides the photo itself.
         store: Where features are kept; by default in the program's cache.
         executor: Who decodes and computes; by default threads of this process.
+        exact: Whether photos to learn from are computed as exactly as those that are answered, and therefore once where each
+            is both; augmented views never are.
     """
 
     engine: EngineName = "auto"
     views: int = 0
     store: FeatureStore | None = None
     executor: Executor = in_threads
+    exact: bool = False
 
 
 def extract(
@@ -64,7 +71,7 @@ def extract(
 ) -> FeatureTable:
     """Compute, or find in the store, the features of all photos; photos that cannot be read are left out, and said.
 
-    Photos that are learned from are computed fast, all others exactly, as predictions are.
+    Photos that are learned from are computed fast (unless ``settings.exact``), all others exactly, as predictions are.
 
     Args:
         samples: Photos; copies of one another are computed once.
@@ -78,29 +85,67 @@ def extract(
     """
     settings = settings or FeatureSettings()
     extractor = Extractor(backbone, preprocess, settings)
-    computed, drawn = 0, samples.splits
+    way = EXACT if settings.exact else FAST
+    extractor.store.drop_rows_without_facts(samples.digests)
+    computed, drawn = 0, len(samples)
     while True:
         rows = {"train": samples.train_rows, "held_out": samples.held_out_rows, "val": samples.val_rows}
-        found = {name: extractor(samples.take(rows[name]), FAST if name == "train" else EXACT) for name in rows}
+        found = {name: extractor(samples.take(rows[name]), way if name == "train" else EXACT) for name in rows}
         computed += sum(part.computed for part in found.values())
         unreadable = {rows[name][at]: reason for name, part in found.items() for at, reason in part.problems.items()}
-        if not unreadable:
+        if unreadable:
+            for row, reason in sorted(unreadable.items()):
+                say(tr("Left out: {name}: {reason}", name=visible(samples.names[row], one_line=True), reason=reason))
+            samples = samples.without_unreadable(unreadable)
+            continue
+        table = _table(extractor, samples, found, computed)
+        before, samples = samples, _settled(table)
+        table = replace(table, samples=samples)
+        if samples.splits == before.splits:
             break
-        for row, reason in sorted(unreadable.items()):
-            say(tr("Left out: {name}: {reason}", name=samples.names[row], reason=reason))
-        samples = samples.without_unreadable(unreadable)
-    if len(samples) < len(drawn) and samples.draw is not None:
+    if samples.draw is not None and len(samples) < drawn:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
-    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision) or [found["train"]]
+    table = replace(table, samples=_with_remarks(table))
+    if not settings.views:
+        return table
+    train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
+    vectors = FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train]))
+    return replace(table, train=vectors, computed=computed + sum(part.computed for part in train))
+
+
+def _table(extractor: Extractor, samples: Samples, found: Mapping[str, Extracted], computed: int) -> FeatureTable:
+    """The photos themselves, without augmented views."""
+    train = found["train"]
     return FeatureTable(
         samples,
-        train=FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train])),
+        train=FeatureRows(train.space.vectors(), train.rows),
         val=found["val"].vectors(),
         held_out=found["held_out"].vectors(),
         facts=extractor.store.facts(samples.digests),
-        computed=computed + (sum(part.computed for part in train) if settings.views else 0),
-        memory=Memory(extractor.store, extractor.about(samples, found["train"].precision)),
+        computed=computed,
+        memory=Memory(extractor.store, extractor.about(samples, train.precision)),
     )
+
+
+def _settled(table: FeatureTable) -> Samples:
+    """The samples, held out anew where the draw had parted near copies: they are known by their features only."""
+    samples = table.samples
+    if samples.draw is None or samples.draw.settled or table.duplicates is None:
+        return samples
+    together = settled(samples, [(pair.first, pair.second) for pair in table.duplicates])
+    for sentence in together.decisions:
+        if sentence not in samples.decisions:
+            say(sentence)
+    return together
+
+
+def _with_remarks(table: FeatureTable) -> Samples:
+    """The samples with what was noted while the photos were decoded, now or earlier; it is said once."""
+    warnings = table.samples.warnings
+    new = [sentence for sentence in sentences(table.remarks) if sentence not in warnings]
+    for sentence in new:
+        say(f"- {sentence}")
+    return replace(table.samples, warnings=(*warnings, *new))
 
 
 @dataclass
@@ -175,6 +220,13 @@ class Extractor:
             DataError: When a file changed while it was being looked at.
             TsugikiError: When the store cannot be used, or was cleared meanwhile.
         """
+        for _ in range(_ATTEMPTS):
+            found = self._extracted(samples, way, precision)
+            if all(row >= 0 or position in found.problems for position, row in enumerate(found.rows)):
+                return found
+        raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
+
+    def _extracted(self, samples: Samples, way: Way, precision: str) -> Extracted:
         keys = [way.view.row_key(digest) for digest in samples.digests]
         stored = self._most_complete(keys, way, precision)
         todo = _first_of_each(stored.rows, keys)
@@ -198,10 +250,7 @@ class Extractor:
                 keeper.take(chunk)
                 tick(len(chunk.positions) + len(chunk.problems), "")
         problems = _for_all_copies(problems | keeper.problems, samples.digests)
-        found = Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
-        if any(row < 0 and position not in problems for position, row in enumerate(found.rows)):
-            raise TsugikiError(tr("The feature store was cleared while it was in use."), cure=tr("run the same command again"))
-        return found
+        return Extracted(space, engine.precision, space.rows_of(keys), problems, keeper.computed)
 
     def _space(self, way: Way, precision: str) -> Space:
         parts = {

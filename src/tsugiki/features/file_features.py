@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tsugiki.core.console import progress, quiet
+from tsugiki.core.console import progress, quiet, say
+from tsugiki.data.images.remarks import sentences
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import EngineChoice, EngineName, FeatureBatch
 from tsugiki.features.executor import EXACT, ChunkWorker, PixelReader, in_threads
@@ -41,6 +42,7 @@ def features_of_files(
     """
     reader, engines = PixelReader(paths, (), preprocess, EXACT), engines_of(backbone, preprocess, name)
     vectors = np.zeros((len(paths), engines.num_features), np.float32)
+    remarks: dict[str, tuple[str, ...]] = {}
     decoded, problems = reader.read_first(range(len(paths)))
     if decoded:
         first = np.stack([pixels.array for pixels in decoded.values()])
@@ -53,5 +55,8 @@ def features_of_files(
             for chunk in chunks:
                 vectors[chunk.positions] = chunk.vectors
                 problems.update(chunk.problems)
+                remarks |= {str(paths[at]): fact.remarks for at, fact in zip(chunk.positions, chunk.facts, strict=True)}
                 tick(len(chunk.positions) + len(chunk.problems), "")
+    for sentence in sentences(remarks):
+        say(sentence)
     return vectors, problems

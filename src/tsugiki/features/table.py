@@ -30,7 +30,7 @@ class Memory:
     about: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Photos that count, with their features.
 
@@ -52,10 +52,20 @@ class FeatureTable:
     computed: int
     memory: Memory | None = None
 
+    def __repr__(self) -> str:
+        views = f", {self.views} views of each training photo" if self.views > 1 else ""
+        return f"<FeatureTable: {self.train.width} features{views}; {self.samples!r}>"
+
     @property
     def views(self) -> int:
         """``V``: how often each training photo is there, the photo itself counted."""
         return len(self.train) // max(1, len(self.samples.train_rows))
+
+    @property
+    def remarks(self) -> dict[str, tuple[str, ...]]:
+        """What is odd about photos that count (:mod:`tsugiki.data.images.remarks`), by name; none where nothing is."""
+        facts = zip(self.samples.names, self.facts, strict=True)
+        return {name: fact.remarks for name, fact in facts if fact is not None and fact.remarks}
 
     @property
     def train_photos(self) -> FeatureRows:
@@ -86,7 +96,7 @@ class FeatureTable:
         """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
         if len(self.samples) > _MOST_COMPARED:
             return None
-        return [Pair(*values) for values in self.remembered("copies-2", self._compared)]
+        return [Pair(*values) for values in self.remembered("copies-3", self._compared)]
 
     def groups_of(self, rows: Sequence[int]) -> Ints:
         """What must not be separated when something is learned from some of the photos and judged on others.
@@ -114,5 +124,6 @@ class FeatureTable:
 
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.perceptual_hash for fact in self.facts], np.int64)
-        pairs = find_duplicates(Prints(self.samples.digests, hashes, self.every, self.samples.splits))
+        samples = self.samples
+        pairs = find_duplicates(Prints(samples.digests, hashes, self.every, samples.splits, samples.labels))
         return [list(dataclasses.astuple(pair)) for pair in pairs]

@@ -11,7 +11,6 @@ the first training where it was. All of them go once a training has come to its 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -23,7 +22,8 @@ from typing import Any, Literal
 import torch
 
 from tsugiki.core.console import say
-from tsugiki.core.files import atomic_path, sha256_of, write_json
+from tsugiki.core.files import at_work, atomic_path, is_at_work, sha256_of, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 _KEPT = 2
@@ -60,6 +60,20 @@ class Checkpoints:
         write_json(self.folder / _INDEX, {"request": self.request, "states": entries})
         self._tidy({entry["file"] for entry in entries})
 
+    def save_if_possible(self, state: Mapping[str, Any]) -> None:
+        """As :meth:`save`; where the disk is full or cannot be written, that is said, and the training goes on without."""
+        try:
+            self.save(state)
+        except (OSError, RuntimeError) as error:  # the latter is what PyTorch's writer makes of the former
+            if isinstance(error, RuntimeError) and "write" not in str(error).lower():
+                raise
+            say(
+                tr(
+                    "This checkpoint could not be written ({reason}): the training goes on, but cannot be resumed from here.",
+                    reason=error,
+                )
+            )
+
     def load(self) -> dict[str, Any] | None:
         """The newest whole state of this request; ``None`` where there is none."""
         damaged: list[str] = []
@@ -94,7 +108,7 @@ class Checkpoints:
 
     def _index(self) -> dict[str, Any]:
         try:
-            index = json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
+            index = read_json(self.folder / _INDEX)
         except (OSError, ValueError):
             return {}
         return index if isinstance(index, dict) and isinstance(index.get("states"), list) else {}
@@ -116,6 +130,8 @@ class Checkpoints:
 
 def forget(root: Path) -> None:
     """Delete the checkpoints of every request in ``root``, and what killed trainings left there, but nothing of others."""
+    if is_at_work(root):  # with another training, begun since
+        return
     for folder in root.glob(f"{_PREFIX}*"):
         Checkpoints(root, folder.name.removeprefix(_PREFIX)).clear()
     for work in root.glob(f"{_WORK}*"):
@@ -130,19 +146,23 @@ def working_folder(folder: Path | None, process: int) -> Iterator[Path]:
     Args:
         folder: Where to make it; without one, among the system's temporary files.
         process: The number of this process.
+
+    Raises:
+        RequestError: When another training is at work in ``folder``.
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="tsugiki-", ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
     work = folder / f"{_WORK}{process}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    try:
-        yield work
-    finally:
+    with at_work(folder) if process == 0 else contextlib.nullcontext():
         shutil.rmtree(work, ignore_errors=True)
-        _remove_empty(folder)
+        work.mkdir(parents=True)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    _remove_empty(folder)
 
 
 def _remove_empty(folder: Path) -> None:

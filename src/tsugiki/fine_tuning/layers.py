@@ -12,6 +12,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import set_training_mode
 from tsugiki.backbones.layer_groups import LayerGroup
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.locale.messages import tr
@@ -46,8 +47,8 @@ def _checked(count: int, groups: Sequence[LayerGroup]) -> int:
         raise RequestError(
             tr("This backbone has fewer layer groups."),
             allowed=tr("{low} to {high}", low="0", high=len(groups)) + ", all",
-            got=f"unfreeze={count}",
-            cure="--unfreeze all",
+            got=argument("unfreeze", count),
+            cure=argument("unfreeze", "all"),
         )
     return count
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import progress
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.validation import Checks, is_number
@@ -104,7 +105,10 @@ def rates_between(lowest: float, highest: float, steps: int) -> list[float]:
     count = checks.whole("steps", steps, 10, 100_000)
     if is_number(low) and is_number(high) and low >= high:
         checks.fault("highest", highest, tr("more than lowest, which is {lowest}", lowest=f"{low:g}"))
-    checks.refuse(tr("These learning rates cannot be tried."), cure="--lowest 1e-6 --highest 1 --steps 60")
+    checks.refuse(
+        tr("These learning rates cannot be tried."),
+        cure=" ".join([argument("lowest", 1e-6), argument("highest", 1), argument("steps", 60)]),
+    )
     return [low * (high / low) ** (step / (count - 1)) for step in range(count)]
 
 

@@ -151,11 +151,11 @@ def choice_sentence(notes: Mapping[str, Any]) -> str:
 
 
 def compare(frozen: Predictions, tuned: Predictions) -> dict[str, Any]:
-    """McNemar's exact test on the photos whose class both classifiers know.
+    """McNemar's exact test on the photos that both classifiers answered, and whose class they know.
 
     Args:
         frozen: Of the classifier whose backbone stayed frozen.
-        tuned: Of the fine-tuned one, for the same photos in the same order.
+        tuned: Of the fine-tuned one; without those photos that have vanished meanwhile.
 
     Returns:
         Plain values for ``evaluation.json``::
@@ -170,12 +170,10 @@ def compare(frozen: Predictions, tuned: Predictions) -> dict[str, Any]:
             difference           fine-tuned minus frozen head
             difference_interval  [low, high]
             confidence           0.95
-
-    Raises:
-        ValueError: When the two are not about the same photos.
     """
-    if frozen.names != tuned.names:
-        raise ValueError("the two classifiers must have answered the same photos in the same order")
+    place = {name: row for row, name in enumerate(tuned.names)}
+    frozen = frozen.take(row for row, name in enumerate(frozen.names) if name in place)
+    tuned = tuned.take(place[name] for name in frozen.names)
     found = mcnemar(frozen.scored().correct, tuned.scored().correct)
     return {
         "verdict": verdict(found),

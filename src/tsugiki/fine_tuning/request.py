@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.processes import accelerator_on, decided
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
@@ -145,7 +146,9 @@ def check_processes(photos: int, settings: FineTuneSettings, accelerator: Accele
     steps = -(-photos // settings.batch_size)
     if photos // max(1, steps) < accelerator.num_processes:
         raise RequestError(
-            tr("There are fewer photos in a step than processes."), got=str(accelerator.num_processes), cure="--batch-size"
+            tr("There are fewer photos in a step than processes."),
+            got=str(accelerator.num_processes),
+            cure=argument("batch_size"),
         )
 
 
@@ -164,10 +167,14 @@ def check_continuable(checkpoints: Checkpoints, accelerator: Accelerator) -> Non
         raise RequestError(
             what,
             got=tr("only checkpoints of other photos or settings"),
-            cure=tr("give the same photos and settings as before, or leave --resume out"),
+            cure=tr(
+                "give the same photos and settings as before, or leave {argument} out", argument=argument("resume", "must")
+            ),
         )
     got = tr("only damaged checkpoints") if found == "damaged" else tr("no checkpoints at all")
-    raise RequestError(what, got=got, cure=tr("leave --resume out, and the training begins anew"))
+    raise RequestError(
+        what, got=got, cure=tr("leave {argument} out, and the training begins anew", argument=argument("resume", "must"))
+    )
 
 
 def digest(classifier: Classifier, samples: Samples, settings: FineTuneSettings, head: str) -> str:

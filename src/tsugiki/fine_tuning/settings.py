@@ -94,7 +94,7 @@ class FineTuneSettings:
         given: object = self.augmentation
         if not isinstance(given, Augmentation):
             parts = ", ".join(each.name for each in dataclasses.fields(Augmentation))
-            allowed = tr("Augmentation(...), or with --set one of its parts: {parts}", parts=parts)
+            allowed = tr("Augmentation(...), of these parts: {parts}", parts=parts)
             checks.fault("augmentation", given, allowed)
         checks.refuse(
             tr("These fine-tuning settings cannot work."),

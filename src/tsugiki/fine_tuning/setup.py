@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -138,9 +139,10 @@ class Setup:
                 budget   seconds that are left, never less than a tenth of it; 0 sets no limit
                 epochs   how many are planned
         """
-        settings, spent = self.settings, self.starting_point.spent
+        settings, spent, begun = self.settings, self.starting_point.spent, time.monotonic()
         workload = self._workload()
         choice = autotune(self.classifier, settings, workload)
+        spent += time.monotonic() - begun  # trials are paid for, too
         budget = max(settings.budget - spent, settings.budget / 10)
         epochs = _epochs(settings.epochs, budget, choice.seconds * workload.steps / settings.epochs)
         seconds = [choice.seconds, choice.plain_seconds]
@@ -169,9 +171,10 @@ class Setup:
             and self.accelerator.num_processes == 1
         )
 
-    def _planned(self, state: TrainingState) -> FineTuneSettings:
-        """The settings, with what was decided by measuring."""
-        return replace(self.settings, epochs=int(state.plan["epochs"]), budget=float(state.plan["budget"]))
+    def _planned(self, state: TrainingState, spent: float = 0.0) -> FineTuneSettings:
+        """The settings, with what was decided by measuring; ``spent`` seconds of the budget have gone since."""
+        left = float(state.plan["budget"])
+        return replace(self.settings, epochs=int(state.plan["epochs"]), budget=max(left - spent, left / 10))
 
     def phases(self, state: TrainingState) -> list[Phase]:
         """Which layers learn when."""
@@ -179,7 +182,9 @@ class Setup:
 
     def trainer(self, state: TrainingState, checkpoints: Checkpoints, work: Path, on_epoch: Callable[[Row], None]) -> Trainer:
         """The loop over ``state``, its photos decoded into files in ``work``."""
+        begun = time.monotonic()
         data = self._data(work)
+        spent = time.monotonic() - begun  # decoding is paid for, too
 
         def prepare(phase: Phase) -> tuple[PreparedModel, Batches]:
             return self._prepared(phase, ComputeSettings(**state.plan["compute"]), data)
@@ -190,7 +195,7 @@ class Setup:
         if self.settings.class_weights:
             weights = torch.from_numpy(class_weights(self.samples.labels[self.training], classes)).float().to(device)
         return Trainer(
-            settings=self._planned(state),
+            settings=self._planned(state, spent),
             accelerator=self.accelerator,
             labels=labels[self.training],
             val_labels=labels[self.val],

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import DataError, TrainingError
 from tsugiki.core.seeds import set_seeds
 from tsugiki.fine_tuning.model_selection import NOT_SCORED, Score, ValidationAnswers
@@ -28,6 +29,14 @@ Tensors = Mapping[str, torch.Tensor]
 
 Row = dict[str, float]
 """One epoch of a history: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds."""
+
+
+def out_of_memory(photos: int) -> TrainingError:
+    """What to raise where even ``photos`` at once are too many."""
+    return TrainingError(
+        tr("There is not enough memory to train with {count} photos at once.", count=photos),
+        cure=tr("{argument}, or a smaller backbone", argument=argument("micro_batch", max(1, photos // 2))),
+    )
 
 
 def finite(loss: float) -> float:

@@ -21,15 +21,15 @@ from torch.nn import functional
 
 from tsugiki.backbones.freezing import lone_photo
 from tsugiki.core.console import progress, say
+from tsugiki.core.devices import empty_cache, is_out_of_memory
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.augmentation.views import Batch, ahead, epoch_order, steps_of, view_threads
 from tsugiki.fine_tuning.checkpoints import Checkpoints
-from tsugiki.fine_tuning.kernels.memory import empty_cache, is_out_of_memory, out_of_memory
 from tsugiki.fine_tuning.kernels.prepared_model import PreparedModel
 from tsugiki.fine_tuning.layers import Phase, lr_factor, set_modes
 from tsugiki.fine_tuning.model_selection import NOT_SCORED, ValidationAnswers
 from tsugiki.fine_tuning.settings import FineTuneSettings
-from tsugiki.fine_tuning.state import Clock, Ema, Row, RunningMeans, TrainingState, finite, seed_step
+from tsugiki.fine_tuning.state import Clock, Ema, Row, RunningMeans, TrainingState, finite, out_of_memory, seed_step
 from tsugiki.fine_tuning.training_data import Batches
 from tsugiki.locale.messages import tr
 
@@ -147,15 +147,17 @@ class Trainer:
         """
         found = torch.zeros(2, len(self.val_labels), device=self._device)  # losses, and 1 where the answer is right
         mine = self._share_of(len(self.val_labels))
-        with ema.in_place():
+        starts = range(mine.start, mine.stop, _VALIDATION_BATCH)
+        with ema.in_place(), progress(tr("Validating"), len(starts)) as tick:
             self.model.network.eval()
-            for start in range(mine.start, mine.stop, _VALIDATION_BATCH):
+            for start in starts:
                 rows = slice(start, min(start + _VALIDATION_BATCH, mine.stop))
                 with self.model.compute.autocast(self._device):
                     logits = self.model.network(self.model.ready(self.batches.validation(rows))).float()  # [B, K]
                 labels = self.val_labels[rows]
                 found[0, rows] = functional.cross_entropy(logits, labels, reduction="none")
                 found[1, rows] = (logits.argmax(dim=1) == labels).float()
+                tick(1, "")
         losses, right = self._reduced(found).cpu()  # each process has left zeros in the others' places
         finite(losses.sum().item())
         return ValidationAnswers(losses.clone(), right > 0)
@@ -185,7 +187,7 @@ class Trainer:
             total = self._summed(self.state.train_means)
             self.state.train_means = total if self.accelerator.is_main_process else RunningMeans()
         if self.accelerator.is_main_process:
-            self.checkpoints.save(self.state.to_checkpoint())
+            self.checkpoints.save_if_possible(self.state.to_checkpoint())
 
     def _begin(self, phase: Phase) -> None:
         self.model, self.batches = self.prepare(phase)

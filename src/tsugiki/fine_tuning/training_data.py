@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.data.augmentation.views import Batch, Views
@@ -58,7 +59,7 @@ def split_for_validation(
         raise DataError(
             tr("There are too few training photos to learn from some and validate on others."),
             got=str(len(known)),
-            cure=tr("add photos, or stay with --method transfer"),
+            cure=tr("add photos, or stay with {argument}", argument=argument("method", "transfer")),
         )
     return training, val
 

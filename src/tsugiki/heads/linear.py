@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tsugiki.core.console import Tick, progress
+from tsugiki.core.console import Tick, progress, say
+from tsugiki.core.errors import TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.validation import Checks
 from tsugiki.data.splits import IN_NO_FOLD, Groups, deal_folds
@@ -27,6 +28,7 @@ from tsugiki.locale.messages import tr
 # Inverse strength per photo, as scikit-learn's C, for features scaled to unit variance.
 _STRENGTHS = tuple(float(value) for value in np.logspace(-3, 0, 7))
 _USUAL_STRENGTH = _STRENGTHS[len(_STRENGTHS) // 2]  # where nothing can be cross-validated
+_USUAL_RATE = 0.003
 _USUAL_STEPS = 500  # optimiser steps that a head needs to settle
 _MOST_TO_CHOOSE_ON = 20_000  # photos: the best penalty hardly changes with more of them
 _MOST_NUMBERS = 2_000_000  # weights that the heads of one cross-validation may have together
@@ -51,7 +53,7 @@ class HeadSettings:
 
     epochs: int | None = None
     batch_size: int | None = None
-    lr: float = 0.003
+    lr: float = _USUAL_RATE
     seed: int = DEFAULT_SEED
     class_weights: bool = False
 
@@ -164,6 +166,9 @@ def fit_linear_head(
         groups: ``N`` names or numbers of what must stay together.
         validation: Photos for the validation curves, never learned from.
         settings: How.
+
+    Raises:
+        TrainingError: When the loss ends as no finite number.
     """
     settings = settings or HeadSettings()
     folds = deal_folds(training.labels, groups=groups, seed=settings.seed)
@@ -175,6 +180,7 @@ def fit_linear_head(
     with progress(tr("Training the head"), plan.epochs) as tick:
         watch = _Watch(training, validation, scaling, plan, tick)
         train_heads(training.features, scaling, plan, heads, watch)
+    _tell_divergence(watch.history, num_classes, plan.lr)
     weight, bias = scaling.undo(heads.weight[:, -1].T, heads.bias[-1])
     notes = {
         "kind": "linear head on stored features",
@@ -188,6 +194,26 @@ def fit_linear_head(
         "validation": "val" if validation else "out-of-fold" if count else "none",
     }
     return HeadFit(weight, bias, watch.history, out_of_fold(training.features, scaling, heads, folds), folds, notes)
+
+
+def _tell_divergence(history: list[dict[str, float]], num_classes: int, lr: float) -> None:
+    """Say that the learning rate was too high; raise ``TrainingError`` where nothing came of it."""
+    guessing = math.log(num_classes)  # the loss of a head that knows nothing, with which training begins
+    worst = max((row["train_loss"] for row in history), key=lambda loss: loss if math.isfinite(loss) else math.inf, default=0.0)
+    cure = tr("leave the learning rate out ({usual:g}), or give a smaller one", usual=_USUAL_RATE)
+    if not math.isfinite(history[-1]["train_loss"] if history else 0.0):
+        raise TrainingError(tr("The training of the head diverged: its loss is no finite number."), got=f"lr={lr:g}", cure=cure)
+    if not worst <= 2 * guessing:
+        say(
+            tr(
+                "With learning rate {lr:g} the training of the head diverged on the way: its loss rose to {loss:.3g}, "
+                "where guessing has {guessing:.2f}. What to do: {cure}.",
+                lr=lr,
+                loss=worst,
+                guessing=guessing,
+                cure=cure,
+            )
+        )
 
 
 def _choose_penalty(features: FeatureRows, scaling: Scaling, plan: Plan, count: int) -> dict[str, Any]:

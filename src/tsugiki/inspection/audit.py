@@ -12,22 +12,23 @@ from typing import Any
 import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.load_backbone import load_backbone
-from tsugiki.core.console import say
+from tsugiki.core.console import say, working
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.load import load
-from tsugiki.data.samples import Samples
+from tsugiki.data.samples import Samples, require_labels
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
-
-DEFAULT_BACKBONE = "bundled:nae"
-"""Always at hand, and small: an audit is a look at the photos, not the choice of a network."""
+from tsugiki.locale.messages import tr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """What was found.
 
@@ -45,6 +46,24 @@ class Audit:
     findings: Findings
     accuracy: float | None
     backbone: str
+
+    def __repr__(self) -> str:
+        return f"<Audit: {self.samples!r}, looked at with {self.backbone}; {self.findings!r}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: a line per question, as ``tsugiki audit`` prints them."""
+        rows = done_by("reporting.audit_page:audit_table")(self)
+        return cell_html(repr(self.samples)[1:-1], [("", ""), *rows])
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the page with the photos in question, ``audit.json`` and ``suspects.csv`` into ``folder``; returns it.
+
+        Args:
+            folder: A new folder or an empty one.
+            overwrite: Whether an older audit may be there and is replaced; nothing else ever is.
+        """
+        saved: Path = done_by("reporting.audit_page:save_audit")(self, folder, overwrite=overwrite)
+        return saved
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; photos are named by path."""
@@ -85,7 +104,7 @@ def _pair(names: tuple[str, ...], first: int, second: int, kind: str) -> dict[st
 def audit(
     data: Samples | str | Path,
     *,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    backbone: str | Backbone | None = None,
     seed: int = DEFAULT_SEED,
     features: FeatureSettings | None = None,
 ) -> Audit:
@@ -93,17 +112,20 @@ def audit(
 
     Args:
         data: Samples, or what :func:`tsugiki.load` takes.
-        backbone: To look at the photos with.
+        backbone: To look at the photos with; ``None``: the best one whose weights are on this machine, as its doubts are worth
+            as much as it knows.
         seed: Of the held-out photos (where nobody chose them) and of the folds.
         features: Engine and store.
 
     Raises:
+        RequestError: When the photos have no labels.
         DataError: When the photos cannot be used at all.
     """
     features = features or FeatureSettings()
     samples = data if isinstance(data, Samples) else load(data, seed=seed, index=features.store)
+    require_labels(samples)
     if not isinstance(backbone, Backbone):
-        backbone = load_backbone(backbone)
+        backbone = load_backbone(backbone or best_at_hand())
     table = extract(samples, backbone, settings=features)
     samples, everything = table.samples, range(len(table.samples))
     labelled = Labelled(FeatureRows(table.every, np.arange(len(samples))), samples.labels)
@@ -111,7 +133,8 @@ def audit(
     head = fit_linear_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
     if head.out_of_fold is None:
         say(impossible_sentence())
-    findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
+    with working(tr("Looking at what the photos tell")):
+        findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
     accuracy = None if head.out_of_fold is None else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, table, findings, accuracy, str(backbone.spec))
 

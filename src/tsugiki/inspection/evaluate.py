@@ -11,19 +11,24 @@ import numpy as np
 
 from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
-from tsugiki.data.samples import UNKNOWN_CLASS, Samples
+from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
-from tsugiki.evaluation.predictions import Predictions, evaluate_rows, headline
+from tsugiki.evaluation.duplicates import copies_of
+from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.predictions import SEEN, UNCHECKED, Predictions, evaluate_rows
 from tsugiki.features.extract import FeatureSettings, extract
-from tsugiki.features.store import FeatureStore
+from tsugiki.features.store import FeatureStore, Floats
+from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, seen_before
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a classifier said about labelled photos.
 
@@ -37,12 +42,21 @@ class Evaluation:
     predictions: Predictions
     left_out: tuple[LeftOut, ...]
 
+    def __repr__(self) -> str:
+        return visible(f"<Evaluation: {headline(self.document)}>", one_line=True)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the score, and the first answers."""
+        return cell_html(headline(self.document)) + self.predictions._repr_html_()
+
 
 def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
-    by their content, wherever they lie. What a person's list decided in training holds here too.
+    by their content, wherever they lie. What a person's list decided in training holds here too. Photos that the classifier
+    was trained with are never part of a score, in whatever folder they lie, unless there are no others: the split is called
+    ``seen`` then, and the score is none.
 
     Args:
         model: A trained classifier, or its engine.
@@ -50,92 +64,165 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         store: Where features are kept.
 
     Raises:
+        RequestError: When the samples have no labels.
         DataError: When no photo of a known class can be read.
     """
     store = store or FeatureStore()
-    listing, contents = _candidates(data, store)
-    samples = _to_judge(model, listing, contents)
-    for entry in samples.left_out:
-        say(tr("Left out: {name}: {reason}", name=entry.name, reason=entry.reason))
-    if not len(samples):
-        raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in samples.left_out[:3]))
+    listing, contents = _candidates(model, data, store)
+    seen = seen_before(model.notes, listing, contents)
+    choice = _to_judge(model, listing, contents, seen)
+    for entry in choice.left_out:
+        say(tr("Left out: {name}: {reason}", name=visible(entry.name, one_line=True), reason=entry.reason))
+    samples = _samples(model, listing, contents, seen, choice)
     table = extract(samples, model.network, preprocess=model.preprocess, settings=FeatureSettings(store=store))
-    samples = table.samples
-    answers = model.answer_head.probabilities(table.held_out).astype(np.float64)
-    predictions = Predictions(samples.names, samples.splits, samples.labels, answers, model.classes)
-    document = evaluate_rows(predictions, split=samples.held_out, temperature=model.estimated_temperature)
-    say(headline(document))
+    samples, head = table.samples, model.answer_head
+    answers = head.probabilities(table.held_out).astype(np.float64)
+    splits = (choice.split,) * len(samples)
+    predictions = Predictions(samples.names, splits, samples.labels, answers, model.classes, head.known(table.held_out))
+    leaked = None if seen is None or choice.split == SEEN else _leaked(model, listing, seen, table)
+    document = evaluate_rows(predictions, split=choice.split, temperature=model.estimated_temperature, leaked=leaked)
+    for sentence in (headline(document), never_answered_sentence(document)):
+        if sentence:
+            say(sentence)
     return Evaluation(document, predictions, samples.left_out)
 
 
-def _candidates(data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
+@dataclass(frozen=True)
+class _Choice:
+    """Which photos are judged.
+
+    Attributes:
+        rows: Rows of the listing.
+        split: What they are: ``test`` or ``val`` where they are held out, :data:`SEEN` or :data:`UNCHECKED`.
+        left_out: Files that should be judged and cannot be.
+    """
+
+    rows: list[int]
+    split: str
+    left_out: tuple[LeftOut, ...]
+
+
+def _candidates(model: Predictor, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
     if not isinstance(data, Samples):
         listing = list_photos(data)
         return listing, store.contents(listing.paths)
-    # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from.
-    splits = ("",) * len(data) if data.draw else data.splits
-    listing = Listing(data.root, data.names, tuple(data.label_names()), splits, data.groups)
+    require_labels(data)
+    # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
+    # notes do not tell, the draw is all there is.
+    splits = ("",) * len(data) if data.draw and "seen" in model.notes else data.splits
+    listing = Listing(data.root, data.names, tuple(data.label_names()), splits, data.groups, data.left_out)
     return listing, [Content(digest) for digest in data.digests]
 
 
-def _to_judge(model: Predictor, listing: Listing, contents: list[Content]) -> Samples:
-    """The photos to judge, all of one split, their labels those of the model's classes."""
-    seen = seen_before(model.notes, listing, contents)
+def _to_judge(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None) -> _Choice:
     opened = {name for name, content in zip(listing.splits, contents, strict=True) if content.digest}
     split = next((name for name in ("test", "val") if name in opened), "")
     asked = [row for row, name in enumerate(listing.splits) if not split or name == split]
     rows = [row for row in asked if contents[row].digest]
-    if seen is not None:
-        rows = _as_corrected(rows, seen, listing)
-    if not split:
-        rows = _not_learned(rows, seen)
-    names = listing.labels if seen is None else seen.labels
     unopened = (LeftOut(listing.names[row], contents[row].reason) for row in asked if not contents[row].digest)
+    left_out = (*listing.left_out, *unopened)
+    if not rows:
+        raise DataError(tr("No held-out photo can be read."), got="; ".join(entry.reason for entry in left_out[:3]))
+    if seen is None:
+        if not split:
+            say(
+                tr(
+                    "These photos have no split, so all of them are judged: "
+                    "if the classifier was trained on some, the score is too good."
+                )
+            )
+        return _Choice(rows, split or UNCHECKED, left_out)
+    rows = _as_corrected(rows, seen, listing)
+    others = _not_learned(rows, seen, listing)
+    if not others:
+        return _Choice(rows, SEEN, left_out)
+    if not split and _looks_new(model, others, seen):
+        say(
+            tr(
+                "None of these photos is known from training, file by file; copies of training photos that were saved anew "
+                "would not be noticed."
+            )
+        )
+    return _Choice(others, split or "test", left_out)
+
+
+def _samples(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None, choice: _Choice) -> Samples:
+    """The photos to judge, all of one split, their labels those of the model's classes."""
+    rows = choice.rows
+    names = listing.labels if seen is None else seen.labels
     return Samples(
         root=listing.root,
         names=tuple(listing.names[row] for row in rows),
         labels=_labels(model, [names[row] for row in rows]),
-        splits=(split or "test",) * len(rows),
+        splits=("test",) * len(rows),  # computed exactly, whatever they are called
         classes=model.classes,
         digests=tuple(contents[row].digest for row in rows),
-        left_out=(*listing.left_out, *unopened),
+        left_out=choice.left_out,
     )
 
 
 def _as_corrected(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[int]:
-    """The rows that no list has left out."""
+    """The rows that no list has left out.
+
+    Raises:
+        DataError: When there is none.
+    """
     kept = [row for row in rows if seen.roles[row] != EXCLUDED]
     if len(kept) < len(rows):
         say(tr("Left out in training, so not judged either: {count}.", count=len(rows) - len(kept)))
+    if not kept:
+        raise DataError(
+            tr("Every one of these photos was left out in training, so none of them is judged."),
+            got=first_few([listing.names[row] for row in rows]),
+            cure=tr("name other photos"),
+        )
     moved = sum(seen.labels[row] != listing.labels[row] for row in kept)
     if moved:
         say(tr("Another class because a list said so in training: {count}.", count=moved))
     return kept
 
 
-def _not_learned(rows: list[int], seen: SeenPhotos | None) -> list[int]:
-    """The rows that the classifier has not learned from, where that is known and leaves any."""
-    if seen is None or not set(seen.roles) - {NEW}:  # other photos: copies of learned ones that were saved anew look new
+def _not_learned(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[int]:
+    """The rows that the classifier was not trained with; the others are counted and named."""
+    learned = [row for row in rows if seen.roles[row] in {LEARNED, VALIDATION}]
+    names = first_few([listing.names[row] for row in learned], 3)
+    if len(learned) == len(rows):
+        say(tr("The classifier was trained with all of these photos ({names}), so the score is too good.", names=names))
+    elif learned:
         say(
             tr(
-                "These photos have no split, so all of them are judged: "
-                "if the classifier was trained on some, the score is too good."
+                "The classifier was trained with {count} of these photos ({names}): only the other {judged} are judged.",
+                count=len(learned),
+                names=names,
+                judged=len(rows) - len(learned),
             )
         )
-        return rows
-    others = [row for row in rows if seen.roles[row] not in {LEARNED, VALIDATION}]
-    if rows and not others:
-        say(tr("The classifier was trained with all of these photos, so the score is too good."))
-        return rows
-    if len(others) < len(rows):
-        say(
-            tr(
-                "The classifier was trained with {count} of these photos: only the other {judged} are judged.",
-                count=len(rows) - len(others),
-                judged=len(others),
-            )
-        )
-    return others
+    return [row for row in rows if seen.roles[row] not in {LEARNED, VALIDATION}]
+
+
+def _looks_new(model: Predictor, rows: list[int], seen: SeenPhotos) -> bool:
+    """Whether none of the photos is known by content, and nobody can tell by their features whether they are copies."""
+    return _reference(model) is None and all(seen.roles[row] == NEW for row in rows)
+
+
+def _reference(model: Predictor) -> Floats | None:
+    """``[M, D]`` features of training photos by which copies are known; ``None`` where nobody has them.
+
+    Fine-tuning draws the photos of a class together: near is no copy any more.
+    """
+    if model.answer_head.unknown is None or model.notes.get("method") == "fine-tune":
+        return None
+    return model.answer_head.unknown.reference.astype(np.float32)
+
+
+def _leaked(model: Predictor, listing: Listing, seen: SeenPhotos, table: FeatureTable) -> dict[str, str]:
+    """Photos that have a twin among those that the classifier was trained with: as training noted it, or by their features."""
+    noted = {name for name, leaked in zip(listing.names, seen.leaked, strict=True) if leaked}
+    new = {name for name, role in zip(listing.names, seen.roles, strict=True) if role == NEW}
+    reference, names = _reference(model), table.samples.names
+    copied = [] if reference is None else copies_of(table.held_out, reference).tolist()
+    looks_copied = {names[row] for row in copied} & new
+    return {name: "" for name in names if name in noted or name in looks_copied}
 
 
 def _labels(model: Predictor, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:

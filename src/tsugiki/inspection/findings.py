@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups, find_leaks
-from tsugiki.evaluation.label_issues import Suspect, find_suspects
+from tsugiki.evaluation.label_issues import Suspect, even_probabilities, find_suspects
 from tsugiki.evaluation.learning_curve import LearningCurve, fit_discriminant, learning_curve, narrowed
-from tsugiki.evaluation.metrics import Floats, Ints, softmax
+from tsugiki.evaluation.metrics import Floats, Ints, balanced_accuracy, class_scores, confusion_matrix, softmax
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
 from tsugiki.features.table import FeatureTable
@@ -41,7 +42,7 @@ class OddOne:
     distance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """What was found; rows are rows of the samples.
 
@@ -54,6 +55,10 @@ class Findings:
         odd: Photos unlike all others, the oddest first.
         curve: How accuracy grows with photos, or ``None`` where there are too few (or too many) to tell, or
             after fine-tuning.
+        examined: How many labels could be examined.
+        head_accuracy: Of the head that doubts them, on photos it has not learned from, every class counting the same; ``None``
+            where there is no such head.
+        head_near_chance: Whether that is close to guessing; such a head doubts no label.
     """
 
     suspects: tuple[Suspect, ...]
@@ -64,13 +69,22 @@ class Findings:
     odd: tuple[OddOne, ...]
     curve: LearningCurve | None
     examined: int
+    head_accuracy: float | None = None
+    head_near_chance: bool = False
+
+    def __repr__(self) -> str:
+        counts = {name: count for name, count in self.summary().items() if isinstance(count, int)}
+        return f"<Findings: {', '.join(f'{name} {count}' for name, count in counts.items())}>"
 
     def summary(self) -> dict[str, Any]:
         """Counts and curves as plain JSON values."""
+        doubted = self.examined and not self.head_near_chance
         return {
             "labels_examined": self.examined,
-            "suspects": len(self.suspects) if self.examined else None,
-            "suspects_confident": sum(one.confident for one in self.suspects) if self.examined else None,
+            "head_balanced_accuracy": self.head_accuracy,
+            "head_near_chance": self.head_near_chance,
+            "suspects": len(self.suspects) if doubted else None,
+            "suspects_confident": sum(one.confident for one in self.suspects) if doubted else None,
             "copies": None if self.copies is None else len(self.copies),
             "contradictions": len(self.contradictions),
             "leaks": None if self.copies is None else len(self.leaks),
@@ -80,7 +94,7 @@ class Findings:
         }
 
 
-def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool = True) -> Findings:
+def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool = True, weighted: bool = False) -> Findings:
     """What the training photos, and the copies among all photos, tell.
 
     Args:
@@ -88,10 +102,11 @@ def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool
         out_of_fold: ``[N, K]`` logits of the training photos by heads that have not learned from them; NaN, or ``None``, where
             there is no such head.
         with_curve: Whether to look where accuracy is going with more photos.
+        weighted: Whether those heads were trained with every class counting the same.
     """
     rows = table.samples.train_rows
     probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
-    return find(table, rows, probabilities, with_curve=with_curve)
+    return find(table, rows, probabilities, with_curve=with_curve, weighted=weighted)
 
 
 def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Floats | None:
@@ -105,7 +120,14 @@ def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Float
     return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
 
 
-def find(table: FeatureTable, rows: Sequence[int], probabilities: Floats | None, *, with_curve: bool = True) -> Findings:
+def find(
+    table: FeatureTable,
+    rows: Sequence[int],
+    probabilities: Floats | None,
+    *,
+    with_curve: bool = True,
+    weighted: bool = False,
+) -> Findings:
     """Everything at once.
 
     Args:
@@ -113,26 +135,46 @@ def find(table: FeatureTable, rows: Sequence[int], probabilities: Floats | None,
         rows: ``N`` rows of its samples: the photos whose labels are examined.
         probabilities: ``[N, K]`` out-of-fold, of these photos; NaN, or ``None``, where nobody could judge them.
         with_curve: Whether to look where accuracy is going with more photos.
+        weighted: Whether the heads behind the probabilities were trained with every class counting the same.
     """
     samples, picked = table.samples, np.asarray(rows, np.int64)
     copies = table.duplicates
-    judged = judged_rows(probabilities) if probabilities is not None else picked[:0]
+    doubts = _Doubts()
+    if probabilities is not None and len(judged := judged_rows(probabilities)):
+        doubts = _Doubts.of(samples.labels, probabilities[judged], picked[judged], weighted=weighted)
     return Findings(
-        suspects=() if probabilities is None else tuple(_suspects(samples.labels, probabilities[judged], picked[judged])),
+        suspects=doubts.suspects,
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
         shortcuts=tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
         curve=_curve(table, picked) if with_curve else None,
-        examined=len(judged),
+        examined=doubts.examined,
+        head_accuracy=doubts.accuracy,
+        head_near_chance=doubts.near_chance,
     )
 
 
-def _suspects(labels: Ints, probabilities: Floats, rows: Ints) -> list[Suspect]:
-    """Suspects by row of the samples."""
-    found = find_suspects(labels[rows], probabilities)
-    return [dataclasses.replace(one, row=int(rows[one.row])) for one in found]
+@dataclass(frozen=True)
+class _Doubts:
+    """Suspects, by row of the samples, and what the head is worth that doubts them."""
+
+    suspects: tuple[Suspect, ...] = ()
+    examined: int = 0
+    accuracy: float | None = None
+    near_chance: bool = False
+
+    @classmethod
+    def of(cls, labels: Ints, probabilities: Floats, rows: Ints, *, weighted: bool) -> _Doubts:
+        own = labels[rows]
+        fair = probabilities if weighted else even_probabilities(own, probabilities)
+        classes = probabilities.shape[1]
+        scores = class_scores(confusion_matrix(own, fair.argmax(axis=1), classes))
+        near = near_chance(scores, classes)
+        found = [] if near else find_suspects(own, fair)
+        suspects = tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in found)
+        return cls(suspects, len(rows), balanced_accuracy(scores)[0], near)
 
 
 def _shortcuts(table: FeatureTable, rows: npt.NDArray[np.int64]) -> list[Shortcut]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,12 @@ class SeenPhotos:
         roles: ``N`` of :data:`LEARNED`, :data:`VALIDATION`, :data:`HELD_OUT`, :data:`EXCLUDED` (by a person's list), or
             :data:`NEW`.
         labels: ``N`` class names: the photo's own, or the one that a person's list gave it.
+        leaked: ``N``: whether the photo was held out then and had a twin among the others.
     """
 
     roles: list[str]
     labels: list[str]
+    leaked: list[bool]
 
 
 def seen_notes(samples: Samples) -> dict[str, Any]:
@@ -46,6 +48,14 @@ def seen_notes(samples: Samples) -> dict[str, Any]:
     # One string each: a list would take a line per photo in the run's description.
     notes = {role: " ".join(sorted({_short(samples.digests[row]) for row in rows})) for role, rows in parts.items()}
     return {**notes, "decided": [[_short(one.digest), one.label, one.now] for one in samples.corrections]}
+
+
+def with_leaks(notes: Mapping[str, Any], digests: Iterable[str]) -> dict[str, Any]:
+    """A run's ``notes`` that tell, too, which of its held-out photos leaked: those of these ``digests``."""
+    seen = notes.get("seen")
+    if not isinstance(seen, Mapping):
+        return dict(notes)
+    return {**notes, "seen": {**seen, "leaked": " ".join(sorted({_short(digest) for digest in digests}))}}
 
 
 def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
@@ -78,9 +88,11 @@ def _by_content(seen: Mapping[str, Any], listing: Listing, contents: Sequence[Co
         # Copies of one photo are alike, so each decision counts for one of them, whichever it was.
         choices = decided.get((_short(content.digest), label))
         now = choices.pop() if choices else label
-        roles.append(role_of.get(_short(content.digest), NEW) if now else EXCLUDED)
+        # A photo without a label is no photo that a list left out.
+        roles.append(EXCLUDED if label and not now else role_of.get(_short(content.digest), NEW))
         labels.append(now or label)
-    return SeenPhotos(roles, labels)
+    leaked = set(str(seen.get("leaked", "")).split())
+    return SeenPhotos(roles, labels, [_short(content.digest) in leaked for content in contents])
 
 
 def _drawn_again(split: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
@@ -93,7 +105,8 @@ def _drawn_again(split: Mapping[str, Any], listing: Listing, contents: Sequence[
         return None
     role_of = {name: LEARNED if part == "train" else HELD_OUT for name, part in zip(samples.names, samples.splits, strict=True)}
     # Their other photos were left out then, not judged.
-    return SeenPhotos([role_of.get(name, EXCLUDED) for name in listing.names], list(listing.labels))
+    roles = [role_of.get(name, EXCLUDED) for name in listing.names]
+    return SeenPhotos(roles, list(listing.labels), [False] * len(roles))
 
 
 def fingerprint(samples: Samples) -> str:

@@ -13,14 +13,28 @@ import functools
 import locale
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from importlib import resources
+from numbers import Number
 
 LANGUAGES = ("en", "ja")
 
 _process_default: str | None = None
 _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
+
+
+class Sentence(str):
+    """A sentence as it was said, which :func:`said_again` can say in another language: for whom it was not said.
+
+    Attributes:
+        template: The English sentence.
+        values: What is filled into its placeholders, other sentences among them.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: dict[str, object]
 
 
 def tr(text: str, /, **values: object) -> str:
@@ -29,25 +43,52 @@ def tr(text: str, /, **values: object) -> str:
     Args:
         text: The English sentence, a literal.
         values: One per placeholder.
+
+    Returns:
+        A :class:`Sentence`.
     """
+    return _said(text, values)
+
+
+def said_again(text: str) -> str:
+    """``text`` in the language that is in use now, whichever it was said in; what :func:`tr` has not said stays as it is."""
+    if not isinstance(text, Sentence):
+        return text
+    return _said(text.template, {name: _again(value) for name, value in text.values.items()})
+
+
+def _again(value: object) -> object:
+    return said_again(value) if isinstance(value, Sentence) else value
+
+
+def _said(text: str, values: Mapping[str, object]) -> str:
     template = _japanese().get(text, text) if language() == "ja" else text
-    return template.format(**values) if values else template
+    sentence = Sentence(template.format(**values) if values else template)
+    sentence.template = text
+    # Plain values only: a sentence goes wherever text goes, into other processes too.
+    sentence.values = {name: value if isinstance(value, str | Number) else str(value) for name, value in values.items()}
+    return sentence
 
 
 def listed(items: Iterable[object]) -> str:
     """Several things in a row, with the comma of the language in use between them."""
-    return tr(", ").join(map(str, items))
+    return _joined(tr(", "), items)
 
 
 def first_few(items: Sequence[str], most: int = 5) -> str:
     """The first of several things in a row, and how many more there are."""
-    first = ", ".join(items[:most])
+    first = _joined(", ", items[:most])
     return first if len(items) <= most else tr("{names} and {count} more", names=first, count=len(items) - most)
 
 
 def in_a_row(*sentences: str) -> str:
     """Sentences one after the other, with a space between them where the language in use has one; empty ones are left out."""
-    return ("" if language() == "ja" else " ").join(filter(None, sentences))
+    return _joined(tr(" "), filter(None, sentences))
+
+
+def _joined(comma: str, items: Iterable[object]) -> str:
+    values = {f"item{number}": item for number, item in enumerate(items)}
+    return _said("{comma}".join(f"{{{name}}}" for name in values), {"comma": comma, **values})
 
 
 def language() -> str:

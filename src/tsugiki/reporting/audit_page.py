@@ -8,26 +8,26 @@ import numpy as np
 
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.samples import Samples
+from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
+from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence
 from tsugiki.locale.messages import tr
-from tsugiki.reporting.pages import charts, sentences
+from tsugiki.reporting.pages import sentences
+from tsugiki.reporting.pages.gallery import Gallery
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
 from tsugiki.reporting.pages.training_sentences import Sentences
-from tsugiki.reporting.report import add_images, count_table, pick_photos
+from tsugiki.reporting.report import count_table, draw_learning, states_of, suspects_state, told_about
 from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
 
-_MOST_SUSPECTS = 36
-_MOST_ODD = 18
-_UNEVEN = 3.0
 
-
-def save_audit(audit: Audit, folder: str | Path) -> Path:
+def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write ``audit.html``, ``audit.json`` and ``suspects.csv`` into ``folder``, whole or not at all.
 
     Args:
         audit: From :func:`tsugiki.audit`.
-        folder: A new folder, an empty one, or an older audit; nothing else is replaced.
+        folder: A new folder or an empty one.
+        overwrite: Whether an older audit may be there and is replaced; nothing else ever is.
 
     Returns:
         The folder.
@@ -35,7 +35,7 @@ def save_audit(audit: Audit, folder: str | Path) -> Path:
     Raises:
         RequestError: When the folder holds anything else, or cannot be written.
     """
-    target = check_output_folder(Path(folder), AUDIT)
+    target = check_output_folder(Path(folder), AUDIT, overwrite=overwrite)
     with atomic_folder(target) as temporary:
         write_atomically(temporary / AUDIT_PAGE, write_audit_page(audit))
         write_json(temporary / AUDIT_NUMBERS, audit.to_dict())
@@ -46,20 +46,18 @@ def save_audit(audit: Audit, folder: str | Path) -> Path:
 def write_audit_page(audit: Audit) -> str:
     """One self-contained page, as the report of a run is."""
     samples, findings = audit.samples, audit.findings
-    suspects, twins, odd = pick_photos(samples, findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
-    add_images(samples.root, [*suspects, *odd, *(side for pair in twins for side in pair)])
+    glance = [{"key": key, "to": to, "state": state} for key, to, state in _states(audit)]
     return render_page(
         "audit.html.j2",
-        " · ".join(samples.classes[:6]),
+        f"{samples.root.name} · tsugiki",
+        name=samples.root.name,
         say=_in_two_languages(audit),
-        glance=[{"key": key, "to": to, "state": state} for key, to, state in _states(audit)],
+        glance=glance,
+        states=states_of(glance),
         counts=count_table(samples),
-        decisions=samples.decisions,
-        left_out=samples.left_out,
-        suspects=suspects,
-        twins=twins,
-        odd=odd,
-        learning=charts.learning_chart(findings.curve) if findings.curve else "",
+        gallery=Gallery.of(samples, findings),
+        learning=draw_learning(findings),
+        **told_about(samples),
     )
 
 
@@ -74,19 +72,20 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
     found, samples = audit.findings, audit.samples
     return [
         ("left_out_short", "data", "look" if samples.left_out else "fine"),
-        ("balance", "data", "look" if _unevenness(samples) > _UNEVEN else "fine"),
-        ("leaked", "leaks", "open" if found.copies is None else "look" if found.leaks else "fine"),
+        *([("remarks", "data", "look")] if audit.table.remarks else []),
+        ("balance", "data", "look" if is_uneven(sentences.class_counts(samples)) else "fine"),
+        (
+            "leaked",
+            "leaks",
+            "look" if found.leaks else "fine" if _has_two_sides(samples) and found.copies is not None else "open",
+        ),
         ("copies_short", "leaks", "open" if found.copies is None else "look" if found.copies else "fine"),
         (
             "shortcut",
             "leaks",
             "look" if any(one.suspicious for one in found.shortcuts) else "fine" if found.shortcuts else "open",
         ),
-        (
-            "suspects_short",
-            "suspects",
-            "look" if any(one.confident for one in found.suspects) else "fine" if found.examined else "open",
-        ),
+        ("suspects_short", "suspects", suspects_state(found)),
         ("odd_short", "odd", "look" if found.odd else "fine"),
         ("more_short", "more", "told"),
     ]
@@ -97,14 +96,15 @@ def audit_sentences(audit: Audit) -> Sentences:
     samples, found = audit.samples, audit.findings
     return {
         **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
-        **sentences.label_issue_sentences(found),
+        **sentences.remark_sentences(audit.table),
+        **sentences.label_issue_sentences(found, backbone=audit.backbone),
         **sentences.learning_curve_sentences(found.curve),
         **_duplicate_sentences(audit),
-        "shortcut": sentences.shortcut_sentence(found),
+        "shortcut": shortcut_sentence(found),
         "audit_title": tr("A look at the photos, before training"),
         "audit_how": _how(audit),
         "suspects_worth": tr("The better the backbone knows such photos, the more its doubts are worth."),
-        "balance": _balance(samples),
+        "balance": sentences.balance_sentence(samples),
         "sizes": _sizes(audit),
         "odd_short": tr("Photos unlike all others: {count}.", count=len(found.odd))
         if found.odd
@@ -133,42 +133,21 @@ def _duplicate_sentences(audit: Audit) -> Sentences:
         unknown = tr("There are too many photos to compare each with each: nobody has looked for copies.")
         return {"leaked": unknown, "copies": "", "copies_short": unknown, "contradictions": ""}
     pairs = tr("Pairs of copies: {count}.", count=len(found.copies)) if found.copies else tr("No photo is there twice.")
-    leaked = tr("No held-out photo has a twin among the others.")
-    if found.leaks:
+    if not _has_two_sides(audit.samples):
+        leaked = tr("Nothing is held out here, so nothing could leak.")
+    elif not found.leaks:
+        leaked = tr("No held-out photo has a twin among the others.")
+    else:
         leaked = tr(
             "Held-out photos with a twin in another split: {count}. A score on them rewards remembering.",
             count=len(found.leaks),
         )
-    contradictions = ""
-    if found.contradictions:
-        contradictions = tr(
-            "Copies with different classes: {count}. One of the two labels is wrong.", count=len(found.contradictions)
-        )
-    return {"leaked": leaked, "copies": pairs, "copies_short": pairs, "contradictions": contradictions}
+    return {"leaked": leaked, "copies": pairs, "copies_short": pairs, "contradictions": contradictions_sentence(found)}
 
 
-def _unevenness(samples: Samples) -> float:
-    counts = list(samples.counts()["train"].values())
-    return max(counts) / max(1, min(counts))
-
-
-def _balance(samples: Samples) -> str:
-    counts = samples.counts()["train"]
-    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[most] == counts[least]:
-        return tr("Every class has {n} training photos.", n=counts[most])
-    if _unevenness(samples) <= _UNEVEN:
-        return tr(
-            "The classes are about evenly large: {least} to {most} training photos.", least=counts[least], most=counts[most]
-        )
-    return tr(
-        "The classes are uneven: {most} has {many} training photos, {least} only {few}. --class-weights makes them count "
-        "the same.",
-        most=most,
-        many=counts[most],
-        least=least,
-        few=counts[least],
-    )
+def _has_two_sides(samples: Samples) -> bool:
+    """Whether some photos are held out and others are not."""
+    return bool(samples.held_out) and len(set(samples.splits)) > 1
 
 
 def _sizes(audit: Audit) -> str:

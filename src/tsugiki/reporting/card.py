@@ -11,10 +11,11 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
+from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.page import fill_text
-from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, training_sentences
+from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, is_weighted, training_sentences
 from tsugiki.training.run import Run
 
 _MOST_CLASSES = 100
@@ -45,6 +46,7 @@ def write_card(run: Run, *, name: str) -> str:
         classes=classes,
         shown_classes=", ".join(classes[:_SHOWN_CLASSES]) + more,
         evaluation=run.evaluation,
+        nothing_held_out=run.evaluation["split"] == OUT_OF_FOLD,
         most_classes=_MOST_CLASSES,
         counts=Counter(run.samples.splits),
         weights=_weights(run.classifier),
@@ -125,7 +127,10 @@ def _said(run: Run, name: str, *, language: str) -> dict[str, str]:
             **sentences.calibration_sentences(evaluation, run.classifier.notes),
             **sentences.out_of_distribution_sentences(run.classifier),
             **training_sentences(run),
-            **sentences.learning_curve_sentences(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **sentences.learning_curve_sentences(
+                findings.curve, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
+            ),
             **sentences.duplicate_sentences(evaluation, findings, run.samples.splits),
-            **sentences.label_issue_sentences(findings),
+            **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
+            "balance": sentences.balance_sentence(run.samples, weighted=is_weighted(run.classifier.notes)),
         }

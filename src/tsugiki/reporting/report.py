@@ -6,25 +6,23 @@ Letters: ``K`` classes.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
+from tsugiki.data.splits import is_uneven
+from tsugiki.evaluation.headline import is_worth_nothing, never_answered_sentence
+from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.inspection.findings import Findings
 from tsugiki.reporting.pages import charts, sentences
-from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page, thumbnails
-from tsugiki.reporting.pages.training_sentences import is_fine_tuned, training_sentences
+from tsugiki.reporting.pages.descriptions import history_descriptions, learning_descriptions, score_descriptions
+from tsugiki.reporting.pages.gallery import Gallery, mistakes_in
+from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page, said_to_reader
+from tsugiki.reporting.pages.training_sentences import is_fine_tuned, is_weighted, training_sentences
 from tsugiki.training.run import Run
 
-_MOST_MISTAKES = 12
-_MOST_SUSPECTS = 12
-_MOST_TWINS = 6
-_MOST_ODD = 6
 _MATRIX_UP_TO = 12
 _MOST_CONFUSIONS = 15
 _WORTH_A_LOOK = 0.05  # expected calibration error
@@ -39,23 +37,24 @@ def write_report(run: Run, *, name: str) -> str:
         run: What it is about.
         name: Of the run's folder, without its path.
     """
-    gallery, evaluation = _Gallery.of(run), run.evaluation
+    evaluation = run.evaluation
+    mistakes = mistakes_in(run.predictions.of(evaluation["split"]).scored())
+    glance = _glance(run)
     return render_page(
         "report.html.j2",
-        " · ".join(run.classifier.classes[:6]),
+        f"{name} · tsugiki",
+        name=name,
         say=_sentences(run, name),
-        glance=_glance(evaluation, run.findings),
+        glance=glance,
+        states=states_of(glance),
+        worth_nothing=is_worth_nothing(evaluation),
         charts=_charts(run),
         evaluation=evaluation,
         classes=evaluation["classes"],
         **_confusion(evaluation["confusion"]["counts"], evaluation["classes"]),
-        mistakes=gallery.mistakes,
-        suspects=gallery.suspects,
-        twins=gallery.twins,
-        odd=gallery.odd,
+        gallery=Gallery.of(run.samples, run.findings, mistakes),
         counts=count_table(run.samples),
-        decisions=run.samples.decisions,
-        left_out=run.samples.left_out,
+        **told_about(run.samples),
         settings=list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
         fingerprint=str(run.classifier.notes.get("data_fingerprint", ""))[:16],
         run_typed=typed(name),
@@ -74,44 +73,91 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **sentences.calibration_sentences(evaluation, run.classifier.notes),
             **sentences.out_of_distribution_sentences(run.classifier),
             **sentences.duplicate_sentences(evaluation, findings, samples.splits),
-            **sentences.label_issue_sentences(findings),
-            **sentences.learning_curve_sentences(findings.curve, fine_tuned=is_fine_tuned(run.classifier.notes)),
+            **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
+            **sentences.learning_curve_sentences(
+                findings.curve, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
+            ),
+            "balance": sentences.balance_sentence(samples, weighted=is_weighted(run.classifier.notes)),
             **training_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
+            **sentences.remark_sentences(run.table),
         }
     )
 
 
-def _glance(evaluation: Mapping[str, Any], findings: Findings) -> list[dict[str, str]]:
-    """The sentences to know before any number is used, each with a mark: fine, look, or open."""
-    leaks = evaluation["leaks"]
+def _glance(run: Run) -> list[dict[str, str]]:
+    """The sentences to know before any number is used, each with a mark: fine, look, or open.
+
+    What is close to guessing gets no tick: nothing that such a classifier says about itself or the photos is a good sign.
+    """
+    evaluation, findings = run.evaluation, run.findings
+    leaks = None if evaluation["split"] == OUT_OF_FOLD else evaluation["leaks"]
+    failed = evaluation["near_chance"]
     against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[evaluation["majority_guess"]["verdict"]]
     given_away = any(one.suspicious for one in findings.shortcuts)
-    sure = any(one.confident for one in findings.suspects)
     states = [
-        ("against", "score", against),
+        ("against", "score", "look" if failed else against),
+        *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
-        ("suspects_short", "suspects", "look" if sure else "fine" if findings.examined else "open"),
+        ("balance", "data", "look" if is_uneven(sentences.class_counts(run.samples)) else "fine"),
+        ("suspects_short", "suspects", suspects_state(findings)),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),
     ]
-    return [{"key": key, "to": to, "state": state} for key, to, state in states]
+    return [{"key": key, "to": to, "state": "open" if failed and state == "fine" else state} for key, to, state in states]
+
+
+def suspects_state(findings: Findings) -> str:
+    """Whether labels deserve a ``look``, are ``fine``, or ``open``: nobody could judge them, or only by guessing."""
+    if any(one.confident for one in findings.suspects):
+        return "look"
+    return "fine" if findings.examined and not findings.head_near_chance else "open"
+
+
+def states_of(glance: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The mark of each part of a page: that of what is most worth a look in it."""
+    order = ("told", "fine", "open", "look")
+    states: dict[str, str] = defaultdict(lambda: order[0])
+    for one in glance:
+        states[one["to"]] = max(states[one["to"]], one["state"], key=order.index)
+    return states
 
 
 def _charts(run: Run) -> Plain:
-    evaluation, curve = run.evaluation, run.findings.curve
+    evaluation, history = run.evaluation, run.history
     calibration = evaluation["calibration"]
     before = () if calibration["temperature"] in (None, 1) else calibration["before"]["reliability"]
     guess = evaluation["majority_guess"]["accuracy"]
-    return {
-        "strip": charts.interval_strip(evaluation["accuracy"], evaluation["accuracy_interval"], guess),
-        "reliability": charts.reliability_chart(calibration["after"]["reliability"], before),
-        "learning": charts.learning_chart(curve) if curve else "",
-        "loss": charts.history_chart(run.history, "loss") if run.history else "",
-        "accuracy": charts.history_chart(run.history, "acc") if run.history else "",
+    words = in_each_language(lambda: score_descriptions(evaluation))
+    drawn = {
+        "strip": charts.interval_strip(
+            evaluation["accuracy"], evaluation["accuracy_interval"], guess, words=charts.Words(words["strip"])
+        ),
+        "reliability": charts.reliability_chart(
+            calibration["after"]["reliability"],
+            before,
+            words=charts.Words(words["reliability"], words["sure"], words["right"]),
+        ),
+        "learning": draw_learning(run.findings),
+        "loss": "",
+        "accuracy": "",
     }
+    if history:
+        words = in_each_language(lambda: history_descriptions(history))
+        for name, kind, key in (("loss", "loss", "loss"), ("accuracy", "acc", "train_accuracy")):
+            drawn[name] = charts.history_chart(history, kind, words=charts.Words(words[key], words["epoch"]))
+    return drawn
+
+
+def draw_learning(findings: Findings) -> str:
+    """The learning curve, or nothing where there is none."""
+    curve = findings.curve
+    if curve is None:
+        return ""
+    words = in_each_language(lambda: learning_descriptions(curve))
+    return charts.learning_chart(curve, words=charts.Words(words["learning"], words["photos"], words["accuracy"]))
 
 
 def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Plain:
@@ -137,61 +183,13 @@ def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Plain
     return {"matrix": [], "confusions": found}
 
 
-@dataclass(frozen=True)
-class _Gallery:
-    """Photos to show, with what is said about them."""
-
-    mistakes: list[Plain]
-    suspects: list[Plain]
-    twins: list[list[Plain]]
-    odd: list[Plain]
-
-    @classmethod
-    def of(cls, run: Run) -> _Gallery:
-        mistakes = _mistakes(run)
-        suspects, twins, odd = pick_photos(run.samples, run.findings, suspects=_MOST_SUSPECTS, odd=_MOST_ODD)
-        shown = [*mistakes, *suspects, *odd, *(side for pair in twins for side in pair)]
-        add_images(run.samples.root, shown)
-        return cls(mistakes, suspects, twins, odd)
-
-
-def _mistakes(run: Run) -> list[Plain]:
-    """Wrong answers about held-out photos, the surest first."""
-    rows = run.predictions.of(run.evaluation["split"]).scored()
-    sure = rows.probabilities.max(axis=1)
-    wrong = np.flatnonzero(~rows.correct)
-    order = wrong[np.argsort(-sure[wrong], kind="stable")][:_MOST_MISTAKES]
-    return [
-        {
-            "name": rows.names[row],
-            "label": rows.classes[rows.labels[row]],
-            "predicted": rows.classes[rows.predicted[row]],
-            "probability": f"{sure[row]:.0%}",
-        }
-        for row in order.tolist()
-    ]
-
-
-def pick_photos(samples: Samples, findings: Findings, *, suspects: int, odd: int) -> tuple[Any, Any, Any]:
-    """The first suspects, twins (leaks first) and odd ones, as plain values."""
-    names, classes = samples.names, samples.classes
-
-    def shown(row: int) -> Plain:
-        return {"name": names[row], "label": classes[samples.labels[row]]}
-
-    doubted = [{**shown(one.row), "suggested": classes[one.suggested]} for one in findings.suspects[:suspects]]
-    leaked = set(findings.leaks)
-    pairs = sorted(findings.copies or (), key=lambda pair: not {pair.first, pair.second} & leaked)
-    twins = [[shown(pair.first), shown(pair.second)] for pair in pairs[:_MOST_TWINS]]
-    return doubted, twins, [shown(one.row) for one in findings.odd[:odd]]
-
-
-def add_images(root: Path, shown: Iterable[Plain]) -> None:
-    """Give each entry an ``image``: its thumbnail, or nothing where the photo is gone."""
-    entries = list(shown)
-    made = thumbnails(root / entry["name"] for entry in entries)
-    for entry in entries:
-        entry["image"] = made.get(root / entry["name"], "")
+def told_about(samples: Samples) -> Plain:
+    """What was decided about the photos and what was left out, in the reader's language."""
+    return {
+        "decisions": [said_to_reader(sentence) for sentence in samples.decisions],
+        "warnings": [said_to_reader(sentence) for sentence in samples.warnings],
+        "left_out": [{"name": said_to_reader(one.name), "reason": said_to_reader(one.reason)} for one in samples.left_out],
+    }
 
 
 def count_table(samples: Samples) -> Plain:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.samples import Correction, Samples
+from tsugiki.data.samples import Correction, Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
 from tsugiki.locale.messages import tr
@@ -68,10 +68,10 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
             tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
         )
     gone = {row for row in rows if samples.names[row] in decisions.exclude}
-    moved = {row: decisions.relabel[samples.names[row]] for row in rows if row not in gone}
+    moved = {row: _known(decisions.relabel[samples.names[row]], samples.classes) for row in rows if row not in gone}
     labels = samples.labels.copy()
     for row, name in moved.items():
-        labels[row] = _class_called(name, samples.classes)
+        labels[row] = samples.classes.index(name)
     changed = replace(
         samples,
         labels=labels,
@@ -94,10 +94,11 @@ def _by_content(samples: Samples, now: dict[int, str]) -> list[Correction]:
     ]
 
 
-def _class_called(name: str, classes: tuple[str, ...]) -> int:
+def _known(name: str, classes: tuple[str, ...]) -> str:
+    name = name if name in classes else name.strip()  # a space that only a spreadsheet or a hand has put there
     if name not in classes:
         raise UnknownName(tr("There is no class {name} to put a photo into.", name=repr(name)), name=name, known=classes)
-    return classes.index(name)
+    return name
 
 
 def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
@@ -120,4 +121,5 @@ def _usable(samples: Samples, lost: list[LeftOut]) -> Samples:
             tr("The list leaves no training photo of: {names}.", names=", ".join(empty)),
             cure=tr("keep some of them, or take the class folder away"),
         )
-    return replace(samples, left_out=(*samples.left_out, *lost))
+    # What the list has cured is no warning any more.
+    return with_warnings(replace(samples, left_out=(*samples.left_out, *lost)))

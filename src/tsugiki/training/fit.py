@@ -17,12 +17,13 @@ from torch import nn
 
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.console import say
+from tsugiki.core.arguments import argument
+from tsugiki.core.console import say, telling_once, working
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.predictions import headline
+from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
@@ -74,6 +75,7 @@ class FineTuning:
         check_resume(self.resume)
 
 
+@telling_once()
 def fit(
     model: Classifier,
     data: Samples | str | Path,
@@ -115,18 +117,23 @@ def fit(
         samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
         samples = samples.with_classes(model.classes)
     if wish is not None:
-        wish.check(model, samples)
+        with working(tr("Checking the request")):
+            wish.check(model, samples)
     with one_first(model.device):
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = _take_head(model, head, table)
         calibrate(model, table, out_of_fold)
         model.notes = _notes(table, head, features)
-    tuned = None if wish is None else wish.fine_tuned(model, table)
+    tuned = None
+    if wish is not None:
+        with working(tr("Fine-tuning")):
+            tuned = wish.fine_tuned(model, table)
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
-    say(headline(run.evaluation))
+    for sentence in filter(None, (headline(run.evaluation), never_answered_sentence(run.evaluation))):
+        say(sentence)
     return run
 
 
@@ -141,7 +148,7 @@ def _require_held_out(samples: Samples) -> None:
     if not samples.held_out:
         raise DataError(
             tr("Nothing is held out: whether fine-tuning is better could not be judged."),
-            cure=tr("hold photos out, or stay with --method transfer"),
+            cure=tr("hold photos out, or stay with {argument}", argument=argument("method", "transfer")),
         )
 
 
@@ -179,8 +186,10 @@ def _finished(
     fine_tuned: bool = False,
 ) -> Run:
     """The run: the one look at the held-out photos, and what the photos themselves tell."""
-    predictions, evaluation = judge(model, table, out_of_fold)
-    findings = inspect(table, out_of_fold, with_curve=not fine_tuned)
+    weighted = bool(model.notes.get("head", {}).get("class_weights"))
+    with working(tr("Looking at what the photos tell")):
+        predictions, evaluation = judge(model, table, out_of_fold)
+        findings = inspect(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
     return Run(model, history, evaluation, predictions, table, out_of_fold, findings)
 
 
@@ -286,13 +295,23 @@ class _Wish:
     def _judged(self, frozen: Run, tuned: FineTuned) -> Run:
         """The run of the fine-tuned classifier: its own features, calibrated on photos that it has not learned from."""
         classifier = tuned.classifier.to(frozen.classifier.device)
+        # A photo that has vanished during the training is left out; all others stay in the split that they were trained in.
+        photos = replace(frozen.samples, draw=None)
         with one_first(frozen.classifier.device):
             own = replace(self.features, views=0)
-            table = extract(frozen.samples, classifier.backbone, preprocess=classifier.preprocess, settings=own)
+            table = extract(photos, classifier.backbone, preprocess=classifier.preprocess, settings=own)
+        table = replace(table, samples=replace(table.samples, draw=frozen.samples.draw))
         classifier.notes = {**classifier.notes, "calibration": "validation"}
-        training, val = split_for_validation(table.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        place = {name: row for row, name in enumerate(table.samples.names)}
+        rows = [place.get(name) for name in frozen.samples.names]
+        training, val = (
+            [there for row in part if (there := rows[row]) is not None]
+            for part in split_for_validation(frozen.samples, self.fine_tuning.settings, frozen.table.groups_of)
+        )
         calibrate_fine_tuned(classifier, table, training, val)
-        return _finished(classifier, tuned.history, table, frozen.out_of_fold, fine_tuned=True)
+        kept = [at for at, row in enumerate(frozen.samples.train_rows) if rows[row] is not None]
+        out_of_fold = None if frozen.out_of_fold is None else frozen.out_of_fold[kept]
+        return _finished(classifier, tuned.history, table, out_of_fold, fine_tuned=True)
 
 
 def _take_over(model: Classifier, tuned: Classifier) -> None:

@@ -20,6 +20,7 @@ from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions, evaluate_ro
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import judged_rows
+from tsugiki.inspection.seen_photos import with_leaks
 from tsugiki.locale.messages import tr
 
 
@@ -53,7 +54,7 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
     subjects were never separated.
 
     Args:
-        classifier: Trained and calibrated.
+        classifier: Trained and calibrated; its notes tell afterwards which held-out photos leaked.
         table: Features of all photos.
         out_of_fold: ``[N, K]`` logits of the training photos.
 
@@ -69,11 +70,14 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
         )
     chosen = samples.take(samples.held_out_rows)
     answers = classifier.answer_head.probabilities(table.held_out).astype(np.float64)
-    predictions = Predictions(chosen.names, chosen.splits, chosen.labels, answers, classifier.classes)
+    known = classifier.answer_head.known(table.held_out)
+    predictions = Predictions(chosen.names, chosen.splits, chosen.labels, answers, classifier.classes, known)
     leaked = None
     if table.duplicates is not None:
         leaks = find_leaks(table.duplicates, samples.splits, held_out)
         leaked = {samples.names[row]: samples.names[twin] for row, twin in leaks.items()}
+        # Whoever evaluates the classifier later has other photos beside these, and not the twins.
+        classifier.notes = with_leaks(classifier.notes, (samples.digests[row] for row in leaks))
     document = evaluate_rows(predictions, split=held_out, temperature=classifier.estimated_temperature, leaked=leaked)
     return predictions, document
 

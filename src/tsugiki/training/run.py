@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.core.display.visible import visible
+from tsugiki.core.errors import RequestError
+from tsugiki.core.methods import done_by
 from tsugiki.data.samples import Samples
+from tsugiki.evaluation.headline import headline
 from tsugiki.evaluation.predictions import Predictions
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.findings import Findings
+from tsugiki.locale.messages import first_few, tr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One training: the classifier, and what is known about it.
 
@@ -40,3 +46,97 @@ class Run:
     def samples(self) -> Samples:
         """The photos that counted."""
         return self.table.samples
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything about the run into ``folder``, as :func:`tsugiki.save_run` does; returns the folder."""
+        saved: Path = done_by("reporting.run_folder:save_run")(self, folder, overwrite=overwrite)
+        return saved
+
+    def report(self) -> Any:
+        """The page about the run: a notebook shows it, ``.save("report.html")`` writes it, ``.open()`` asks the browser."""
+        return done_by("reporting.shown_report:report_of")(self)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Read a run from its folder; nothing in it is executed.
+
+        Its photos and their features are not in the folder: :attr:`table`, :attr:`samples`, :attr:`out_of_fold` and
+        :attr:`findings` say so when they are asked for.
+
+        Raises:
+            RequestError: When there is no such folder.
+            ArtefactError: When the folder holds something else, is damaged, or was made by a newer program.
+        """
+        run: Run = done_by("reporting.run_folder:load_run")(folder)
+        return run
+
+    def __repr__(self) -> str:
+        backbone, classes = self.classifier.backbone.spec, first_few(self.classifier.classes)
+        return visible(
+            f"<Run: {backbone}, {len(self.classifier.classes)} classes ({classes}); {headline(self.evaluation)}>", one_line=True
+        )
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the score, and the classes one by one."""
+        shown: str = done_by("reporting.shown_report:run_cell")(self)
+        return shown
+
+
+class LoadedRun(Run):
+    """A run that was read from its folder: what needs its photos cannot be asked.
+
+    Args:
+        classifier: As it was saved.
+        history: One row per epoch.
+        evaluation: The numbers of the held-out photos.
+        predictions: One row per held-out photo.
+        folder: Where it lies.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        history: list[dict[str, float]],
+        evaluation: dict[str, Any],
+        predictions: Predictions,
+        folder: Path,
+    ) -> None:
+        parts = {"classifier": classifier, "history": history, "evaluation": evaluation, "predictions": predictions}
+        for name, value in {**parts, "folder": folder}.items():
+            object.__setattr__(self, name, value)
+
+    folder: Path
+
+    @property
+    def table(self) -> FeatureTable:
+        """Not in the folder.
+
+        Raises:
+            RequestError: Always.
+        """
+        raise self._not_here("table")
+
+    @property
+    def out_of_fold(self) -> Floats | None:
+        """Not in the folder: would be ``[N, K]``.
+
+        Raises:
+            RequestError: Always.
+        """
+        raise self._not_here("out_of_fold")
+
+    @property
+    def findings(self) -> Findings:
+        """Not in the folder, but for their counts in ``evaluation["findings"]``.
+
+        Raises:
+            RequestError: Always.
+        """
+        raise self._not_here("findings")
+
+    def _not_here(self, name: str) -> RequestError:
+        return RequestError(
+            tr("The photos of this run are not in its folder, and {name} is about them.", name=name),
+            got=str(self.folder),
+            cure="tsugiki.fit(tsugiki.Classifier(...), tsugiki.load(...))",
+        )

@@ -50,6 +50,14 @@ class Source(Protocol):
         """Weights in another layout that the library knows, in the network's own; unchanged where it knows none."""
 
 
+def height_and_width(size: object) -> tuple[int, int] | None:
+    """An argument that says how large photos are, a number or a pair; ``None`` for anything else, which the library refuses."""
+    pair = (size, size) if isinstance(size, int) else size
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+        return None
+    return pair[0], pair[1]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to make a backbone.

@@ -15,9 +15,10 @@ import torch
 from timm.data.config import resolve_data_config
 from torch import nn
 
-from tsugiki.backbones.sources.base import Plan
+from tsugiki.backbones.sources.base import Plan, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.backbones.sources.weights_download import download
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.data.preprocess import Fit, Interpolation, Preprocess
 from tsugiki.locale.messages import tr
@@ -79,7 +80,7 @@ def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
 def preprocess(plan: Plan) -> Preprocess:
     """From timm's data configuration of the weights."""
     config = config_of(plan.name)
-    asked = {"img_size": plan.model_args["img_size"]} if isinstance(plan.model_args.get("img_size"), int) else {}
+    asked = sized(plan.model_args)
     return from_config(resolve_data_config(asked, pretrained_cfg=config.to_dict() if config else {}))  # type: ignore[no-untyped-call]
 
 
@@ -102,18 +103,31 @@ def fetch_configured(config: Any, name: str) -> Path:
         return download(config.url, Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(config.url).path).name, name=name)
     raise RequestError(
         tr("timm has no pretrained weights for {name}.", name=name),
-        cure=tr("give --weights FILE, or --weights none to start from random weights"),
+        cure=tr(
+            "give {weights}, or {none} to start from random weights",
+            weights=argument("weights", "FILE"),
+            none=argument("weights", "none"),
+        ),
     )
+
+
+def sized(args: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the arguments that says how large photos are, as timm's data configuration wants it."""
+    size = height_and_width(args.get("img_size"))
+    return {} if size is None else {"input_size": (3, *size)}
 
 
 def from_config(config: Mapping[str, Any]) -> Preprocess:
     """Timm's data configuration in our words."""
     _, height, width = config["input_size"]
     interpolation: Interpolation = "bicubic" if config["interpolation"] == "random" else config["interpolation"]
+    fit = _FITS.get(config.get("crop_mode", "center"), "crop")
+    frame = math.floor(height / config["crop_pct"]), math.floor(width / config["crop_pct"])
+    by_side = frame[0] == frame[1] if fit == "crop" else frame == (height, width)  # timm's own rule for what is square
     return Preprocess(
         size=(height, width),
-        resize=math.floor(min(height, width) / config["crop_pct"]),
-        fit=_FITS.get(config.get("crop_mode", "center"), "crop"),
+        resize=min(frame) if by_side else frame,
+        fit=fit,
         interpolation=interpolation,
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -12,6 +14,7 @@ from urllib.parse import urlparse
 import torch
 import torchvision.models
 from torch import nn
+from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from tsugiki.backbones.sources.base import Plan
 from tsugiki.backbones.sources.weights_download import download
@@ -63,8 +66,12 @@ def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
 
 
 def preprocess(plan: Plan) -> Preprocess:
-    """From the weights' own ``transforms()``."""
-    return from_transforms(_chosen(plan.name, plan.weights).transforms())
+    """From the weights' own ``transforms()``, in the size that the network is asked to take."""
+    found = from_transforms(_chosen(plan.name, plan.weights).transforms())
+    size = plan.model_args.get("image_size")
+    if not isinstance(size, int) or (size, size) == found.size:
+        return found
+    return replace(found, size=(size, size), resize=round(found.shorter_side * size / min(found.size)))
 
 
 def fetch(plan: Plan) -> Path:
@@ -79,9 +86,15 @@ def fetch(plan: Plan) -> Path:
 
 
 def adapt(network: nn.Module, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
-    """See :class:`tsugiki.backbones.sources.base.Source`: torchvision has one layout only."""
-    del network
-    return state
+    """See :class:`tsugiki.backbones.sources.base.Source`: a transformer's positions for photos of another size."""
+    positions = state.get("encoder.pos_embedding")
+    if not isinstance(network, VisionTransformer) or positions is None or positions.ndim != 3:
+        return state
+    try:
+        adapted: Mapping[str, torch.Tensor] = interpolate_embeddings(network.image_size, network.patch_size, OrderedDict(state))
+    except ValueError:  # of no square
+        return state
+    return adapted
 
 
 def from_transforms(transforms: Any) -> Preprocess:

@@ -8,6 +8,7 @@ import urllib.request
 from functools import partial
 from pathlib import Path
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import WeightsError, WeightsUnreachable
 from tsugiki.core.files import sha256_of
@@ -26,8 +27,10 @@ def unreachable(name: str, url: str, place: Path, reason: object) -> WeightsUnre
         tr("The weights of {name} are not on this machine, and {url} cannot be reached.", name=name, url=url),
         got=str(reason),
         cure=tr(
-            "put the file at {place} by hand, or give --weights FILE, or use --backbone bundled:nae, which needs no network",
+            "put the file at {place} by hand, or give {weights}, or use {backbone}, which needs no network",
             place=place,
+            weights=argument("weights", "FILE"),
+            backbone=argument("backbone", "bundled:nae"),
         ),
     )
 

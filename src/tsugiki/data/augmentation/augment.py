@@ -85,7 +85,7 @@ class Augmentation:
 
     def stored_side(self, preprocess: Preprocess) -> int:
         """Pixels that the shorter side of a stored photo needs so that its smallest crop is not blown up."""
-        return max(preprocess.resize, math.ceil(max(preprocess.size) / math.sqrt(self.crop[0])))
+        return max(preprocess.shorter_side, math.ceil(max(preprocess.size) / math.sqrt(self.crop[0])))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -1,7 +1,9 @@
 """The one decoder: training, evaluation, prediction and export all see the same pixels.
 
 :func:`open_photo` turns anything that holds a picture into upright RGB, or says in a few words why it cannot. Nothing is
-guessed or repaired: a file that is cut off is refused, not filled with grey.
+repaired: a file that is cut off is refused, not filled with grey, and so is one whose checksums are wrong, or in which the
+decoder finds damage. What is odd and can be read all the same becomes a remark (:mod:`tsugiki.data.images.remarks`). A changed
+byte that still decodes, in a file without checksums (JPEG, BMP, TIFF, WebP, GIF), is noticed by no decoder.
 """
 
 from __future__ import annotations
@@ -11,18 +13,32 @@ import hashlib
 import io
 import os
 import warnings
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 
-from tsugiki.core.errors import TsugikiError, UnreadablePhoto
+from tsugiki.core.errors import DataError, TsugikiError, UnreadablePhoto
+from tsugiki.core.regular_files import read_limited, read_regular
 from tsugiki.core.threads import SharedSetting
+from tsugiki.data.images.depth import (
+    WHITE_IS_ZERO,
+    brightened,
+    eight_bit_grey,
+    has_deep_colours,
+    is_deep_grey,
+    name_planes,
+    swap_bytes,
+    uses_few_bits,
+)
 from tsugiki.data.images.file_type import name_content
+from tsugiki.data.images.heif import open_other
+from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg, name_jpeg
+from tsugiki.data.images.png import PNG_START, barer_pngs, is_interlaced, lacks_rows, png_is_whole, sound_png
+from tsugiki.data.images.remarks import note
+from tsugiki.data.images.tiff import TIFF_STARTS, black_is_zero, check_tiff, name_tiff
 from tsugiki.locale.messages import tr
 
 PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
@@ -31,9 +47,12 @@ PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image
 MAX_PIXELS = 178_956_970
 """Photos with more pixels are refused before they are decoded (the limit at which Pillow itself gives up by default)."""
 
+MAX_BYTES = 8 * MAX_PIXELS + (1 << 20)
+"""Larger files are refused before they are read: so many bytes have as many pixels of 16 bits in each of 4 channels."""
+
 # Only formats that hold photographs and are told by their first bytes. Pillow reads more, among them some that start other
 # programs (EPS starts Ghostscript) and some without any mark, which take a text file for a picture.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "MPO", "QOI")
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "QOI")
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -49,10 +68,10 @@ _UPRIGHT = {
 def open_photo(source: PhotoSource) -> Image.Image:
     """Decode a photo completely, upright, as RGB.
 
-    EXIF orientation is applied. Transparency is laid over white. Of an animation the first frame is taken. 16-bit grey is
-    divided by 257; 32-bit and floating-point grey is scaled from the smallest customary range that holds it (0-1 for floats,
-    0-255, 0-65535), or from its own minimum and maximum where none does. CMYK is converted by Pillow, Adobe's inversion
-    included. Colour profiles are not applied.
+    EXIF orientation is applied. Transparency is laid over white; a photo of which nothing would be seen then is refused. Of
+    several pictures in a file the first is taken. Grey and colours of 16 bits, 32-bit and floating-point grey are scaled from
+    the smallest customary range that holds them (see :mod:`tsugiki.data.images.depth`), or from their own minimum and maximum
+    where none does. CMYK is converted by Pillow, Adobe's inversion included. Colour profiles are not applied.
 
     Args:
         source: A path, the content of a file, a binary file, a Pillow image, or a uint8 array ``[H, W]``, ``[H, W, 3]`` or
@@ -70,9 +89,19 @@ def open_photo(source: PhotoSource) -> Image.Image:
             return _upright_rgb(source)
         if isinstance(source, np.ndarray):
             return _upright_rgb(_from_array(source))
-        content = read_content(source)
-        with _identify(content) as photo:
-            return _upright_rgb(photo)
+        return _decoded(read_content(source))
+
+
+def reopen_photo(path: str | os.PathLike[str]) -> Image.Image:
+    """:func:`open_photo` for a photo that was readable when the work began.
+
+    Raises:
+        DataError: When it cannot be read any more; the file is named.
+    """
+    try:
+        return open_photo(path)
+    except UnreadablePhoto as fault:
+        raise DataError(tr("{path} cannot be read any more: {reason}", path=path, reason=fault.what)) from fault
 
 
 def content_digest(content: bytes) -> str:
@@ -90,35 +119,23 @@ def check_content(content: bytes) -> None:
         UnreadablePhoto: With the reason.
     """
     with strict_pillow(), _full_memory_told():
-        with _identify(content) as photo:
-            if photo.width * photo.height > MAX_PIXELS:
-                raise _too_many_pixels()
         if not is_proven_whole(content):
-            open_photo(content)
+            _decoded(content)
+            return
+        with _identify(content) as photo:
+            _check_size(photo)
 
 
 def is_proven_whole(content: bytes) -> bool:
     """Whether the bytes of a file prove that nothing of the photo is missing; its pixels are not looked at."""
-    if content.startswith(b"\xff\xd8\xff"):
+    if content.startswith(JPEG_START):
         return content.endswith(b"\xff\xd9")
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png_is_whole(content)
+    if content.startswith(PNG_START):
+        return png_is_whole(content)
     if content.startswith(b"GIF8"):
         return content.endswith(b"\x00;")
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return len(content) >= 8 + int.from_bytes(content[4:8], "little")
-    return False
-
-
-def _png_is_whole(content: bytes) -> bool:
-    at = 8
-    while at + 12 <= len(content):
-        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        if end > len(content) or zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
-            return False
-        if content[at + 4 : at + 8] == b"IEND":
-            return True
-        at = end
     return False
 
 
@@ -134,10 +151,10 @@ def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     try:
         with _full_memory_told():
             if isinstance(source, str | os.PathLike):
-                return Path(source).read_bytes()
+                return read_regular(source, limit=MAX_BYTES)
             if source.seekable():
                 source.seek(0)
-            return source.read()
+            return read_limited(source, MAX_BYTES)
     except FileNotFoundError:
         raise UnreadablePhoto(tr("no such file")) from None
     except IsADirectoryError:
@@ -169,36 +186,129 @@ def _from_array(array: npt.NDArray[Any]) -> Image.Image:
     return Image.fromarray(array)
 
 
+def _decoded(content: bytes) -> Image.Image:
+    """The photo in a file, once what each format knows about its own soundness has been asked."""
+    if content.startswith(TIFF_STARTS):
+        check_tiff(content)
+    if not content.startswith(PNG_START):
+        return _picture(content)
+    content = sound_png(content)
+    try:
+        return _with_all_rows(_picture(content), content)
+    except UnreadablePhoto as fault:
+        for barer, left_out in barer_pngs(content):
+            with contextlib.suppress(UnreadablePhoto):
+                photo = _with_all_rows(_picture(barer), barer)
+                note("png", left_out)
+                return photo
+        raise fault from None
+
+
+def _with_all_rows(photo: Image.Image, content: bytes) -> Image.Image:
+    """A PNG photo whose data reach to its end; they are unpacked once more only where an edge has a single colour."""
+    width, height = photo.size
+    edges = ((0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height))
+    plain = any(all(low == high for low, high in photo.crop(edge).getextrema()) for edge in edges)  # type: ignore[misc]
+    if (plain or is_interlaced(content)) and lacks_rows(content):
+        raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+    return photo
+
+
+def _picture(content: bytes) -> Image.Image:
+    with _identify(content) as photo:
+        _check_size(photo)
+        if content.startswith(JPEG_START):
+            pixels = _sound_jpeg(content, photo)
+            if pixels is not None:
+                return _upright(Image.fromarray(pixels), photo)
+        if photo.format == "TIFF" and (frames := _frames(content)) > 1:
+            note("frames", frames)
+        return _upright_rgb(photo, lambda: _identify(content))
+
+
+def _sound_jpeg(content: bytes, photo: Image.Image) -> npt.NDArray[np.uint8] | None:
+    """The pixels of a colour photo that its decoder has nothing to say about; all others are Pillow's, if not refused."""
+    pixels = None
+    if photo.mode == "RGB" and photo.format == "JPEG":
+        with contextlib.suppress(ValueError):  # a warning: looked at below
+            pixels = decode_jpeg(content)
+    if pixels is None or pixels.shape[:2] != (photo.height, photo.width):
+        check_jpeg(content)
+        return None
+    return pixels
+
+
 def _identify(content: bytes) -> Image.Image:
     try:
-        photo = Image.open(io.BytesIO(content), formats=_FORMATS)
+        plain = black_is_zero(content)
+        photo = open_other(content) or Image.open(io.BytesIO(plain), formats=_FORMATS)
+        photo.info[WHITE_IS_ZERO] = plain is not content
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
-    except MemoryError:
+    except (MemoryError, UnreadablePhoto):
         raise
     except Exception as fault:  # Pillow's plugins raise whatever a broken file makes them stumble over
-        raise UnreadablePhoto(name_content(content)) from fault
+        raise UnreadablePhoto(_name(content)) from fault
     return photo
+
+
+def _name(content: bytes) -> str:
+    """What a file is that Pillow does not take for a photo."""
+    if content.startswith(TIFF_STARTS):
+        return name_tiff(content)
+    return name_jpeg(content) if content.startswith(JPEG_START) else name_content(content)
+
+
+def _check_size(photo: Image.Image) -> None:
+    if photo.width * photo.height > MAX_PIXELS:
+        raise _too_many_pixels()
 
 
 def _too_many_pixels() -> UnreadablePhoto:
     return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=MAX_PIXELS // 1_000_000))
 
 
-def _upright_rgb(photo: Image.Image) -> Image.Image:
-    if photo.width * photo.height > MAX_PIXELS:
-        raise _too_many_pixels()
+def _frames(content: bytes) -> int:
+    """How many pictures a file holds; 1 where those behind the first cannot be counted."""
     try:
+        with _identify(content) as photo:
+            return int(getattr(photo, "n_frames", 1))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  only the first one is taken
+        return 1
+
+
+def _upright_rgb(photo: Image.Image, again: Callable[[], Image.Image] | None = None) -> Image.Image:
+    """``photo`` upright and in RGB; ``again`` opens it anew, for what Pillow does not give at the first look."""
+    _check_size(photo)
+    try:
+        name_planes(photo)
+        deep = has_deep_colours(photo)
         photo.load()
-        rgb = _to_rgb(photo)
+        whole = _with_all_bits(photo, again) if deep and again and uses_few_bits(photo) else photo
+        rgb = _to_rgb(whole)
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
-    except MemoryError:
+    except (MemoryError, UnreadablePhoto):
         raise
     except Exception as fault:  # as above
         raise UnreadablePhoto(_damage(fault)) from fault
+    return _upright(rgb, photo)
+
+
+def _upright(rgb: Image.Image, photo: Image.Image) -> Image.Image:
     turn = _orientation(photo)
     return rgb if turn is None else rgb.transpose(turn)
+
+
+def _with_all_bits(photo: Image.Image, again: Callable[[], Image.Image]) -> Image.Image:
+    """A photo of 16-bit colours that use fewer bits: it is opened again for those that are not in the upper eight."""
+    with again() as lower:
+        name_planes(lower)
+        swap_bytes(lower)
+        lower.load()
+        return brightened(photo, lower)
 
 
 def _damage(fault: Exception) -> str:
@@ -219,34 +329,20 @@ def _orientation(photo: Image.Image) -> Image.Transpose | None:
 
 
 def _to_rgb(photo: Image.Image) -> Image.Image:
-    if photo.mode.startswith(("I", "F")):
-        return _deep_grey(photo).convert("RGB")
+    if is_deep_grey(photo):
+        return eight_bit_grey(photo).convert("RGB")
     if not photo.has_transparency_data:
         return photo.convert("RGB") if photo.mode != "RGB" else photo.copy()
     # Pillow converts premultiplied alpha only to its own straight kind first.
     straight = photo.convert({"La": "LA", "RGBa": "RGBA"}[photo.mode]) if photo.mode in {"La", "RGBa"} else photo
     layer = straight.convert("RGBA")
+    if layer.getchannel("A").getextrema() == (0, 0):
+        raise UnreadablePhoto(tr("nothing to see: all of it is transparent; save it without transparency"))
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def _deep_grey(photo: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits as 8-bit grey."""
-    values = np.nan_to_num(np.asarray(photo, dtype=np.float64), posinf=0.0, neginf=0.0)
-    low, high = _grey_range(photo.mode, float(values.min()), float(values.max()))
-    scaled = (values - low) * (255 / (high - low))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
-
-
-def _grey_range(mode: str, low: float, high: float) -> tuple[float, float]:
-    customary = {"I": (255, 65535), "F": (1, 255, 65535)}.get(mode, (65535,))
-    for top in customary:
-        if low >= 0 and high <= top:
-            return 0, top
-    return low, max(high, low + 1e-12)
-
-
 def strict_pillow() -> contextlib.AbstractContextManager[None]:
-    """While any thread decodes: Pillow's own warnings stay silent and cut-off files are refused whatever others have set.
+    """While any thread decodes: Pillow's own warnings become remarks and cut-off files are refused whatever others have set.
 
     Both are settings of the whole process, so threads share one change: the first one in makes it, the last one out undoes it.
     """
@@ -257,12 +353,31 @@ def strict_pillow() -> contextlib.AbstractContextManager[None]:
 def _made_strict() -> Iterator[None]:
     tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.filterwarnings("always", module=r"PIL\.")
+        warnings.showwarning = _heard(warnings.showwarning)
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         try:
             yield
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+_LIBRARY = os.path.dirname(Image.__file__) + os.sep  # noqa: PTH120 (compared with the names that warnings carry)
+_ABOUT_NO_PHOTO = ("Palette images with Transparency", "XMP data cannot be read")
+
+
+def _heard(otherwise: Callable[..., None]) -> Callable[..., None]:
+    """What shows warnings while photos are decoded: Pillow's are noted in the thread that decodes, others shown as ever."""
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any) -> None:
+        if not filename.startswith(_LIBRARY):
+            otherwise(message, category, filename, lineno, *more)
+        elif not issubclass(category, DeprecationWarning | Image.DecompressionBombWarning):
+            text = str(message)
+            if not text.startswith(_ABOUT_NO_PHOTO):
+                note("pillow", text)
+
+    return show
 
 
 _strict_pillow = SharedSetting(_made_strict)

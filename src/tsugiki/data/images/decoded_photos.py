@@ -18,7 +18,7 @@ from PIL import Image
 from tsugiki.core.console import progress
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.threads import ContextThreadPool
-from tsugiki.data.images.decode import open_photo
+from tsugiki.data.images.decode import reopen_photo
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -55,7 +55,7 @@ class DecodedEachTime:
 
     def read(self, row: int) -> Image.Image:
         """Decode the photo of ``row``."""
-        return shrunk(open_photo(self._paths[row]), self._side)
+        return shrunk(reopen_photo(self._paths[row]), self._side)
 
 
 class DecodedOnce:
@@ -103,7 +103,7 @@ def framed(paths: Sequence[Path], preprocess: Preprocess, folder: Path) -> torch
     pixels = torch.from_file(str(folder / "frames.bin"), shared=True, size=math.prod(shape), dtype=torch.uint8).view(shape)
 
     def put(row: int) -> None:
-        pixels[row] = preprocess.pixels(open_photo(paths[row]))
+        pixels[row] = preprocess.pixels(reopen_photo(paths[row]))
 
     with ContextThreadPool(usable_cores()) as pool, progress(tr("Decoding photos"), len(paths)) as tick:
         for _ in pool.map(put, range(len(paths))):

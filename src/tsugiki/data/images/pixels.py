@@ -3,7 +3,7 @@
 The reference is :func:`tsugiki.data.images.decode.open_photo` and :class:`tsugiki.data.preprocess.Preprocess`, both Pillow;
 what is predicted and what is scored goes through it. The fast path is for the photos one learns from: libjpeg-turbo decodes (in
 a fraction of the size when the photo is much larger than needed) and PyTorch resizes with its vectorised antialiased kernel.
-Odd files (not RGB, not JPEG, damaged) always go through the reference. The reference needs no PyTorch, and does not import it.
+Odd files (not RGB, not JPEG, damaged, warned of by the decoder) always go through the reference, which does not import PyTorch.
 
 Letters: ``H`` x ``W`` the network's input, ``h`` x ``w`` a photo.
 """
@@ -14,7 +14,6 @@ import functools
 import io
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tsugiki.data.images.decode import content_digest, open_photo, strict_pillow
+from tsugiki.data.images.decode import MAX_PIXELS, content_digest, open_photo, strict_pillow
+from tsugiki.data.images.jpeg import JPEG_START, decode_jpeg
+from tsugiki.data.images.remarks import note, noting
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import MOST_RESIZED, Preprocess
 
 if TYPE_CHECKING:
     import torch
 
-_JPEG_START = b"\xff\xd8\xff"
 _MARGIN = 2  # a decoder that scales must leave this many times the pixels that the resize ends with
-_RGB = 3  # what the decoder calls it
 _TORCH_MODES = {"bicubic", "bilinear"}  # what PyTorch can antialias
 
 
@@ -103,13 +102,13 @@ def read_pixels(content: bytes, preprocess: Preprocess, *, fast: bool, view: Vie
     Raises:
         UnreadablePhoto: With the reason.
     """
-    photo = None
-    if fast:
-        with strict_pillow():
-            photo = _fast_decode(content, preprocess)
-    if photo is None:
-        return _reference(content, preprocess, view)
-    return _framed(photo, preprocess, view, content)
+    with noting() as remarks:
+        photo = None
+        if fast:
+            with strict_pillow():
+                photo = _fast_decode(content, preprocess)
+        pixels = _reference(content, preprocess, view) if photo is None else _framed(photo, preprocess, view, content)
+    return replace(pixels, facts=replace(pixels.facts, remarks=tuple(remarks)))
 
 
 def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
@@ -117,7 +116,7 @@ def _reference(content: bytes, preprocess: Preprocess, view: View) -> Pixels:
     facts = _facts(_channels_first(photo.resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=2.0)), *photo.size)
     part = view.part(content_digest(content)) if view.number > 1 else None
     if part:
-        photo, preprocess = photo.crop(_box(part, *photo.size)), replace(preprocess, fit="squash")
+        photo, preprocess = photo.crop(_box(part, *photo.size)), preprocess.squashed()
     return Pixels(_mirrored(preprocess.array(photo), content, view), facts)
 
 
@@ -130,40 +129,30 @@ class _Decoded:
 
 def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
     """The photo if the fast path can be sure to see what the reference sees, else nothing."""
-    if not content.startswith(_JPEG_START) or preprocess.interpolation not in _TORCH_MODES:
+    if not content.startswith(JPEG_START) or preprocess.interpolation not in _TORCH_MODES:
         return None
+    import torch
+
     try:
         header = Image.open(io.BytesIO(content), formats=("JPEG",))
         width, height = header.size
         wide, high = preprocess.scaled_size(width, height)
-        if header.mode != "RGB" or "mpoffset" in header.info or wide * high > MOST_RESIZED:
+        if (
+            header.mode != "RGB"
+            or "mpoffset" in header.info
+            or max(wide * high / MOST_RESIZED, width * height / MAX_PIXELS) > 1
+        ):
             return None
         if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
             return None
+        least = (0, 0)
         if min(width / wide, height / high) >= 2 * _MARGIN:
             header.draft("RGB", (_MARGIN * wide, _MARGIN * high))
-            return _Decoded(_to_tensor(header), width, height)
-        decode = _jpeg_decoder()
-        return _Decoded(_to_tensor(header) if decode is None else decode(content), width, height)
+            least = (header.height, header.width)
+        values = decode_jpeg(content, least)
+        return None if values is None else _Decoded(torch.from_numpy(values).permute(2, 0, 1), width, height)
     except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them stumble over)
         return None  # the reference says what is wrong, in words
-
-
-@functools.cache
-def _jpeg_decoder() -> Callable[[bytes], torch.Tensor] | None:
-    """The decoder of torchvision, a third faster than Pillow's; nothing once torchvision drops it, as it has announced."""
-    import torch
-    import torchvision  # noqa: F401 (registers the operator)
-
-    if not hasattr(torch.ops.image, "decode_jpeg"):
-        return None
-
-    def decode(content: bytes) -> torch.Tensor:
-        encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)  # a tensor must own memory it may write to
-        photo: torch.Tensor = torch.ops.image.decode_jpeg(encoded, _RGB, False)  # noqa: FBT003 (an operator has no keywords)
-        return photo
-
-    return decode
 
 
 def _framed(photo: _Decoded, preprocess: Preprocess, view: View, content: bytes) -> Pixels:
@@ -230,8 +219,21 @@ def _facts(small: npt.NDArray[np.uint8], width: int, height: int) -> PhotoFacts:
     """Facts of a photo from its whole frame at 32 x 32 pixels, uint8 ``[3, 32, 32]``."""
     values = small.astype(np.float32)  # [3, 32, 32]
     red, green, blue = (float(value) for value in values.mean(axis=(1, 2)))
+    _note_darkness(values)
     grey = 0.299 * values[0] + 0.587 * values[1] + 0.114 * values[2]
     return PhotoFacts(width, height, (red, green, blue), perceptual_hash(grey))
+
+
+_NEARLY_BLACK = 20
+
+
+def _note_darkness(values: npt.NDArray[np.float32]) -> None:
+    """Say of ``[3, 32, 32]`` that there is little to see."""
+    darkest, brightest = values.min(axis=(1, 2)), values.max(axis=(1, 2))
+    if (darkest == brightest).all():
+        note("blank")
+    elif brightest.max() <= _NEARLY_BLACK:
+        note("dark", int(brightest.max()))
 
 
 _SIDE = 8

@@ -11,12 +11,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
-from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, extract_archive
+from tsugiki.data.sources.archives.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
 
@@ -126,11 +128,7 @@ def describe_data_sets() -> dict[str, str]:
 def _folder_name(path: str) -> str:
     """The archive's name without its ending, fit to be a folder on any system."""
     name = PurePosixPath(path.replace("\\", "/")).name
-    for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", name).strip(" .") or "photos"
+    return re.sub(r'[\x00-\x1f<>:"|?*]', "_", without_suffix(name)).strip(" .") or "photos"
 
 
 def _wanted_digest(fragment: str) -> str:
@@ -147,7 +145,7 @@ def _wanted_digest(fragment: str) -> str:
 def _is_present(folder: Path, order: _Order) -> bool:
     if not folder.is_dir() or not any(folder.iterdir()):
         return False
-    elsewhere = tr("name another place with --to, or take {folder} away", folder=folder)
+    elsewhere = tr("name another place with {argument}, or take {folder} away", argument=argument("to"), folder=folder)
     try:
         listing = list_unpacked(folder, folder)
     except TsugikiError as fault:
@@ -155,7 +153,7 @@ def _is_present(folder: Path, order: _Order) -> bool:
             tr("{folder} is there already and holds no labelled photos.", folder=folder), got=fault.what, cure=elsewhere
         ) from fault
     record = _record(folder)
-    recorded = record.read_text(encoding="utf-8").partition(" ")[0] if record.is_file() else ""
+    recorded = read_text(record).partition(" ")[0] if record.is_file() else ""
     if order.sha256 and recorded and order.sha256 != recorded:
         raise RequestError(
             tr("{folder} is there already and came from another file.", folder=folder),
@@ -174,6 +172,8 @@ def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
         packed = Path(work) / "packed"
         packed.mkdir()
         extract_archive(archive, packed)
+        if guess := guessed_names(archive):
+            say(guess)
         photos = unwrapped(packed)
         count = _count_photos(photos, archive)
         if folder.is_dir():

@@ -1,218 +1,207 @@
-"""Class folders -> :class:`Listing`: ``SPLIT/CLASS/photo`` or ``CLASS/photo``, subfolders of a class belonging to it."""
+"""Class folders -> :class:`Listing`: ``SPLIT/CLASS/photo`` or ``CLASS/photo``, subfolders of a class belonging to it.
+
+A folder and an archive of it go through :func:`list_folder` alike, so that they are always understood the same way.
+"""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import (
-    PHOTO_SUFFIXES,
-    LeftOut,
-    Listing,
-    is_never_meant,
-    is_writable_text,
-    natural,
-    one_spelling,
-    shown,
-    split_of,
-    suffix_of,
+from tsugiki.data.sources.archives.archive import guessed_names
+from tsugiki.data.sources.archives.packed import unpacked_inside
+from tsugiki.data.sources.class_rows import ClassRows
+from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.layout_hints import wanted
+from tsugiki.data.sources.layouts import (
+    core_of,
+    fault_of_classes,
+    layout_fault,
+    splits_in,
+    splits_in_classes,
+    wrapped_in,
 )
-from tsugiki.locale.messages import tr
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.split_lists import listed_splits
+from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.walk import Walk, joined
+from tsugiki.locale.messages import first_few, listed, tr
+
+_SPLIT_ORDER = ("train", "val", "test")
+_WITHOUT_LABELS = frozenset(
+    {"unlabeled", "unlabelled", "unsorted", "uncategorized", "unclassified", "未分類", "未整理", "未分类"}
+)
 
 
 def list_folder(root: Path) -> Listing:
-    """The candidate photos of a folder of class folders; no photo is opened.
+    """The candidate photos of a folder; no photo is opened.
 
     Args:
         root: A folder that holds ``train`` with ``val`` (``valid``, ``validation``) and / or ``test``, each with one folder per
-            class; or one folder per class.
+            class; or one folder per class; or photos with a table of their labels.
 
     Raises:
         RequestError: When the folder is laid out in another way; the error says which way it seems to be.
     """
-    rows = _Rows(Walk(str(root)))
-    top = rows.walk.inside()
-    splits = {name: split for name in top.folders if (split := split_of(name)) and rows.walk.inside(name).folders}
-    rows.walk = Walk(str(root))  # looking ahead must not count anything twice
+    rows = ClassRows(root, Walk(str(root)))
+    splits = splits_in(rows.walk)
     if splits:
-        _read_splits(rows, top, splits)
+        _read_splits(rows, splits)
+    elif by_class := splits_in_classes(rows.walk):
+        _read_splits_of_classes(rows, by_class)
+    elif inner := wrapped_in(rows.walk):
+        return _with_what_is_around(list_folder(root / inner), rows, inner)
+    elif fault := layout_fault(root, rows.walk):
+        return _by_tables(rows, fault)
+    elif listing := _by_tables_of_one_folder(rows):
+        return listing
     else:
-        _refuse_other_layouts(root, top, rows.walk)
-        _read_classes(rows, top.folders)
-    rows.walk.left_out += [LeftOut(name, tr("in no class folder")) for name in top.photos]
-    rows.walk.inside()  # counts the other files at the top
+        _read_classes(rows)
+    rows.walk.left_out += [LeftOut(name, tr("in no class folder")) for name in rows.walk.inside().photos]
     if not rows.names:
-        raise RequestError(tr("There are no photos in {folder}.", folder=root), cure=_wanted())
-    return rows.listing(root)
-
-
-@dataclass
-class _Rows:
-    """The columns of a listing, growing."""
-
-    walk: Walk
-    names: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    decisions: list[str] = field(default_factory=list)
-
-    def add_class(self, folder: str, split: str = "") -> None:
-        photos = self.walk.photos_below(folder)
-        if not photos:
-            self.decisions.append(tr("The folder {folder} holds no photos: it is no class.", folder=folder))
-        self.names += photos
-        self.labels += [one_spelling(folder.rpartition("/")[2])] * len(photos)
-        self.splits += [split] * len(photos)
-
-    def listing(self, root: Path) -> Listing:
-        if others := self.walk.others:
-            kinds = ", ".join(f"{count} {suffix or tr('without an ending')}" for suffix, count in others.most_common())
-            self.decisions.append(tr("Not opened, because they are no photos by their names: {kinds}.", kinds=kinds))
-        return Listing(
-            root=root,
-            names=tuple(self.names),
-            labels=tuple(self.labels),
-            splits=tuple(self.splits),
-            left_out=tuple(self.walk.left_out),
-            decisions=tuple(self.decisions),
+        return _by_tables(
+            rows, RequestError(tr("The photos in {folder} are not in class folders.", folder=root), cure=wanted())
         )
+    if not any(rows.splits) and (found := listed_splits(rows.names, rows.walk, "")):
+        rows.splits = list(found.splits)
+        rows.decisions.append(found.sentence)
+        rows.read |= set(found.read)
+    return rows.listing()
 
 
-def _read_splits(rows: _Rows, top: Inside, splits: dict[str, str]) -> None:
+def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
+    """What tables say where one folder of photos is hardly a class: beside it, or inside, where it only wraps everything."""
+    filled = rows.walk.folders_with_photos()
+    if len(filled) > 1:
+        return None
+    if listing := labelled_by_tables(rows.root, rows.walk):
+        return listing
+    for name in filled:
+        inner = ClassRows(rows.root / name, Walk(str(rows.root / name)))
+        if listing := _by_tables_of_one_folder(inner):
+            return _with_what_is_around(listing, rows, name)
+    return None
+
+
+def _by_tables(rows: ClassRows, fault: RequestError) -> Listing:
+    """What tables and packed photos give, where there are no class folders; without any, what is wrong with the folders."""
+    if listing := labelled_by_tables(rows.root, rows.walk, fault):
+        return listing
+    if found := unpacked_inside(rows.root, rows.walk):
+        folder, archives = found
+        listing = list_folder(folder)
+        names = first_few(archives)
+        sentence = tr("Archives inside were unpacked to {folder}, each as a folder: {archives}.", folder=folder, archives=names)
+        guesses = filter(None, (guessed_names(rows.root / name) for name in archives))
+        return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
+    if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
+        return list_folder(rows.root / inner[0])
+    raise fault
+
+
+def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
+    unlabelled: list[tuple[str, str]] = []
     for name, split in splits.items():
-        inside = rows.walk.inside(name)
-        rows.walk.left_out += [LeftOut(photo, tr("in no class folder")) for photo in inside.photos]
-        for class_name in inside.folders:
-            rows.add_class(f"{name}/{class_name}", split)
-    beside = [name for name in top.folders if name not in splits]
+        folder = core_of(rows.walk, name, split)
+        classes = rows.walk.inside(folder).folders
+        if fault := fault_of_classes(rows.root, rows.walk, folder, rows.walk.folders_with_photos(folder)):
+            raise fault
+        if not classes or not rows.walk.folders_with_photos(folder):
+            unlabelled.append((folder, split))
+            continue
+        if split_of(name) is None or folder != name or [*splits.values()].count(split) > 1:
+            rows.decisions.append(tr("The folder {folder} is read as {split}.", folder=folder, split=split))
+        rows.walk.left_out += [LeftOut(photo, tr("in no class folder")) for photo in rows.walk.inside(folder).photos]
+        for class_name in classes:
+            rows.add_class(joined(folder, class_name), split)
+    used = set(splits)
+    for folder, split in [*unlabelled, *_flat_splits(rows.walk, splits)]:
+        _read_unlabelled(rows, folder, split, used)
+    _say_what_is_beside(rows, used)
+    if rows.names and not {"val", "test"} & set(rows.splits):
+        rows.splits = [""] * len(rows.names)
+        rows.decisions.append(tr("There is train but neither val nor test: some photos of train are held out."))
+
+
+def _flat_splits(walk: Walk, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Folders at the top that are called after a split and hold photos without class folders."""
+    for name in walk.folders_with_photos():
+        split = split_of(name)
+        if split and name not in known and not walk.inside(name).folders:
+            yield name, split
+
+
+def _read_unlabelled(rows: ClassRows, folder: str, split: str, used: set[str]) -> None:
+    """Photos of a split that are in no class folders: a table in there, or beside, may name their classes."""
+    listing, table = labels_beside(rows.root, rows.walk, folder, split, classes=set(rows.labels))
+    if listing is None:
+        used.discard(folder.partition("/")[0])
+        rows.decisions += [table] * bool(table)
+        return
+    used.add(folder.partition("/")[0])
+    rows.read.add(table)
+    rows.names += listing.names
+    rows.labels += listing.labels
+    rows.splits += [split] * len(listing)
+    rows.walk.left_out += listing.left_out
+    rows.decisions += [tr("Labels of {folder} are those in {table}.", folder=folder, table=table), *listing.decisions]
+
+
+def _say_what_is_beside(rows: ClassRows, used: set[str]) -> None:
+    beside = [name for name in rows.walk.inside().folders if name not in used and name not in rows.walk.results]
+    beside = [name for name in beside if rows.walk.has_photos(name) or not rows.walk.inside(name).others]
     if beside:
         sentence = tr(
             "Not used, because they are not train, val or test with class folders inside: {folders}.", folders=", ".join(beside)
         )
         rows.decisions.append(sentence)
-    if set(splits.values()) == {"train"}:
-        rows.splits = [""] * len(rows.names)
-        rows.decisions.append(tr("There is train but neither val nor test: some photos of train are held out."))
 
 
-def _read_classes(rows: _Rows, folders: list[str]) -> None:
-    for name in folders:
-        if split_of(name):
+def _read_splits_of_classes(rows: ClassRows, by_class: Mapping[str, Mapping[str, str]]) -> None:
+    """``CLASS/SPLIT/photo``: the splits are inside the classes."""
+    for name, splits in by_class.items():
+        for part, split in splits.items():
+            photos = rows.walk.photos_below(f"{name}/{part}")
+            rows.names += photos
+            rows.labels += [one_spelling(name)] * len(photos)
+            rows.splits += [split] * len(photos)
+    named = sorted(set(rows.splits), key=_SPLIT_ORDER.index)
+    rows.decisions.append(tr("Every class folder is divided into splits: {splits}.", splits=listed(named)))
+
+
+def _read_classes(rows: ClassRows) -> None:
+    for name in rows.walk.inside().folders:
+        if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
-        rows.add_class(name)
-
-
-def _refuse_other_layouts(root: Path, top: Inside, walk: Walk) -> None:
-    if not top.folders and not top.photos:
-        raise RequestError(tr("There are no photos in {folder}.", folder=root), cure=_wanted())
-    if not top.folders or all(split_of(name) for name in top.folders):
-        raise RequestError(tr("The photos in {folder} are not in class folders.", folder=root), cure=_wanted())
-    for name in top.folders:
-        if _is_data_set(Walk(walk.root), name, alone=len(top.folders) == 1):
-            raise RequestError(
-                tr("{folder} is not a folder of classes: {name} inside it is.", folder=root, name=name),
-                cure=tr("name that folder instead: {folder}", folder=root / name),
+        if name.casefold() in _WITHOUT_LABELS and rows.walk.has_photos(name):
+            rows.decisions.append(
+                tr("The folder {folder} counts as a class, although its name says that it is none.", folder=name)
             )
+        if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
+            rows.add_class(name)
 
 
-def _is_data_set(walk: Walk, name: str, *, alone: bool) -> bool:
-    """Whether a would-be class is a data set of its own, one level too deep."""
-    inside = walk.inside(name)
-    if any(split_of(part) and walk.inside(f"{name}/{part}").folders for part in inside.folders):
-        return True
-    return alone and not inside.photos and len(inside.folders) > 1
-
-
-def _wanted() -> str:
-    return tr("put the photos of each class into a folder with the name of the class, as in PHOTOS/cat/1.jpg, PHOTOS/dog/2.jpg")
-
-
-@dataclass
-class Inside:
-    """What one folder holds itself: names in natural order."""
-
-    folders: list[str] = field(default_factory=list)
-    photos: list[str] = field(default_factory=list)
-
-
-class Walk:
-    """Looks into folders below one root and keeps account of what it passed by.
-
-    Args:
-        root: The folder that all names are relative to.
-
-    Attributes:
-        others: How many files are no photos by their name, per ending.
-        left_out: What was meant as a photo or folder but cannot be used.
-    """
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.others: Counter[str] = Counter()
-        self.left_out: list[LeftOut] = []
-
-    def inside(self, folder: str = "") -> Inside:
-        """The folders and photos directly in ``folder``."""
-        found = Inside()
-        for entry in self._entries(folder):
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if _is_folder(entry):
-                found.folders.append(entry.name)
-            elif self._is_photo(entry, name):
-                found.photos.append(name)
-        found.folders.sort(key=natural)
-        found.photos.sort(key=natural)
-        return found
-
-    def photos_below(self, folder: str) -> list[str]:
-        """Every photo in ``folder`` and its subfolders, in natural order. No link is followed back up."""
-        names: list[str] = []
-        waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [(folder, (self._identity(folder),))]
-        while waiting:
-            here, above = waiting.pop()
-            for entry in self._entries(here):
-                name = f"{here}/{entry.name}"
-                if not _is_folder(entry):
-                    if self._is_photo(entry, name):
-                        names.append(name)
-                elif (identity := self._identity(name)) in above:
-                    self.left_out.append(LeftOut(name, tr("a link that leads back to its own folder")))
-                else:
-                    waiting.append((name, (*above, identity)))
-        names.sort(key=natural)
-        return names
-
-    def _identity(self, folder: str) -> tuple[int, int]:
-        status = os.stat(f"{self.root}/{folder}")  # noqa: PTH116  no Path objects in here
-        return status.st_dev, status.st_ino
-
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(f"{self.root}/{folder}") as entries:
-                meant = [entry for entry in entries if not is_never_meant(entry.name)]
-        except OSError as fault:
-            self.left_out.append(LeftOut(shown(folder), tr("cannot be read: {detail}", detail=fault.strerror or fault)))
-            return []
-        return [entry for entry in meant if self._has_usable_name(folder, entry.name)]
-
-    def _has_usable_name(self, folder: str, name: str) -> bool:
-        if is_writable_text(name):
-            return True
-        self.left_out.append(LeftOut(shown(f"{folder}/{name}"), tr("its name is not valid UTF-8: rename it")))
-        return False
-
-    def _is_photo(self, entry: os.DirEntry[str], name: str) -> bool:
-        suffix = suffix_of(name)
-        if suffix not in PHOTO_SUFFIXES:
-            self.others[suffix] += 1
-            return False
-        if _is_special(entry):
-            self.left_out.append(LeftOut(name, tr("no regular file")))
-            return False
-        return True
+def _with_what_is_around(listing: Listing, rows: ClassRows, inner: str) -> Listing:
+    """The listing of the one folder with photos, with what the folder around it says."""
+    around = [tr("Read: the folder {folder}, the only one with photos.", folder=inner)]
+    found = None if any(listing.splits) else listed_splits(listing.names, rows.walk, inner)
+    if found:
+        around.append(found.sentence)
+        rows.read |= set(found.read)
+    strays = [LeftOut(name, tr("in no class folder")) for name in rows.walk.inside().photos]
+    strays += [entry for entry in rows.walk.left_out if not entry.name.startswith(f"{inner}/")]
+    return replace(
+        listing,
+        splits=found.splits if found else listing.splits,
+        left_out=(*listing.left_out, *(LeftOut(f"../{entry.name}", entry.reason) for entry in strays)),
+        decisions=(
+            *around,
+            *listing.decisions,
+            *rows.passed_by(but=inner),
+        ),
+    )
 
 
 def photos_in(folder: Path) -> tuple[list[Path], list[LeftOut]]:
@@ -222,22 +211,7 @@ def photos_in(folder: Path) -> tuple[list[Path], list[LeftOut]]:
         RequestError: When there is neither.
     """
     walk = Walk(str(folder))
-    paths = [folder / name for name in walk.photos_below(".")]
+    paths = [folder / name for name in walk.photos_below("")]
     if not paths and not walk.left_out:
         raise RequestError(tr("There is no photo in {path}.", path=folder))
     return paths, [LeftOut(str(folder / entry.name), entry.reason) for entry in walk.left_out]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in circles: as a file it is named when it cannot be opened
-        return False
-
-
-def _is_special(entry: os.DirEntry[str]) -> bool:
-    """A device, pipe or socket: opening one could wait for ever. A link that leads nowhere is not special, only unreadable."""
-    try:
-        return not entry.is_file() and not (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110
-    except OSError:
-        return False

@@ -1,24 +1,29 @@
 """What every source gives, candidate photos as they were found, and what names mean.
 
-Which files are photos, which are never meant, which folders are splits, and in what order things come.
+Which files are photos, which are never meant, and in what order things come.
 
 Letters: ``N`` photos.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tsugiki.locale.messages import first_few, tr
 
 _KINDS = {
     "AVIF": (".avif",),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
-    "HEIC": (".heic", ".heif"),
+    "HEIC": (".heic", ".heif", ".hif"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    "JPEG 2000": (".jp2", ".j2k"),
+    "JPEG 2000": (".jp2", ".j2k", ".jpf", ".jpx"),
+    "JPEG XL": (".jxl",),
     "PNG": (".png",),
     "PNM": (".pnm", ".pbm", ".pgm", ".ppm"),
     "QOI": (".qoi",),
@@ -29,29 +34,21 @@ _KINDS = {
 _KIND_OF = {suffix: kind for kind, suffixes in _KINDS.items() for suffix in suffixes}
 
 PHOTO_SUFFIXES = frozenset(_KIND_OF)
-"""Files with these endings are candidates. HEIC is among them although it cannot be read: so it is named, not overlooked."""
+"""Files with these endings are candidates. HEIC and JPEG XL need an extra; without it they are named, not overlooked."""
 
 _NEVER_MEANT = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir", "lost+found", "__pycache__"}
+    | {"node_modules"}
 )
-
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> tuple[list[str | int], str]:
+def natural(name: str) -> tuple[list[str | float], str]:
     """A sorting key: numbers inside names by value, letters whatever their case; equal ones by the exact name."""
-    pieces: list[str | int] = list(_DIGITS.split(name.casefold()))
-    pieces[1::2] = map(int, pieces[1::2])
+    pieces: list[str | float] = list(_DIGITS.split(name.casefold()))
+    # More digits than Python makes a number of are more than any number.
+    pieces[1::2] = (int(piece) if len(piece) <= 4000 else math.inf for piece in _DIGITS.findall(name.casefold()))
     return pieces, name
 
 
@@ -72,14 +69,32 @@ def kind_of(name: str) -> str:
     return _KIND_OF.get(suffix, suffix)
 
 
-def split_of(name: str) -> str | None:
-    """``train``, ``val`` or ``test`` for a word that means one of them."""
-    return _SPLITS.get(name.strip().casefold())
-
-
 def one_spelling(name: str) -> str:
     """The same letters in one encoding (NFC): macOS and others store ``é`` differently, and labels go by name."""
     return unicodedata.normalize("NFC", name)
+
+
+def look_alikes(labels: Iterable[str]) -> list[str]:
+    """A sentence about class names that a person cannot tell apart, in quotes; none where there are none."""
+    forms: dict[str, list[str]] = {}
+    for name in dict.fromkeys(labels):
+        forms.setdefault(_seen_form(name), []).append(name)
+    alike = [" = ".join(map(repr, names)) for names in forms.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [
+        tr(
+            "Careful: class names that look the same and are different classes: {names}. Rename one of each, if they are one.",
+            names=first_few(alike),
+        )
+    ]
+
+
+def _seen_form(name: str) -> str:
+    """What a person sees of a name: one width and case, no spaces around or twice, nothing invisible."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    visible = "".join(letter for letter in plain if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace())
+    return unicodedata.normalize("NFKC", " ".join(visible.split()))
 
 
 def is_writable_text(name: str) -> bool:

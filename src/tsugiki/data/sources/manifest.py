@@ -1,172 +1,175 @@
-"""A table of photos, ``path,label[,split][,group]``, as CSV or Parquet -> :class:`Listing`."""
+"""A table of photos, ``path,label[,split][,group]``, as CSV, JSON lines or Parquet -> :class:`Listing`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, split_of
-from tsugiki.locale.messages import tr
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.split_words import split_in, split_of
+from tsugiki.data.sources.tables.parquet_file import read_parquet
+from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
+from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
+from tsugiki.data.sources.tables.table_labels import check_labels, several_labels, text_of
+from tsugiki.data.sources.tables.table_paths import PhotoFinder, is_address, relative_to
+from tsugiki.locale.messages import first_few, listed, tr
 
-COLUMNS = ("path", "label", "split", "group")
-"""The columns that are read; the first two are needed."""
-
-MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
-
-Row = tuple[str, str, str, str]
-"""Path, label, split and group as they stand in the table; empty where there is nothing."""
+MANIFEST_SUFFIXES = TABLE_SUFFIXES | LIST_SUFFIXES
+"""Endings of files that can be named as a data set."""
 
 
-def list_manifest(path: Path) -> Listing:
+def list_manifest(path: Path, *, split: str = "") -> Listing:
     """The candidate photos that a manifest names; no photo is opened.
 
     Args:
-        path: A ``.csv`` (UTF-8; comma, semicolon or tab) or ``.parquet`` file. Its paths are relative to its own folder.
+        path: A ``.csv`` (UTF-8; comma, semicolon or tab), ``.jsonl`` or ``.parquet`` file, or a ``.txt`` list of paths and
+            labels. Its paths are relative to its own folder.
+        split: The split that its photos are in, where that is known from elsewhere.
 
     Raises:
-        RequestError: When the table cannot be read, lacks a column, or names a split that does not exist.
+        RequestError: When the table cannot be read, lacks a column, says several things of one photo, leads to no photo, or
+            names a split that does not exist.
     """
-    header, lines = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-    columns = _columns(path, header)
-    rows = _Rows(path.parent)
-    first = 1 if path.suffix.lower() == ".parquet" else 2  # as a person counts them: the header of a CSV file is line 1
-    for number, line in enumerate(lines, start=first):
-        if any(line):
-            rows.add(number, _cells(line, columns))
+    table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
+    finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
+    columns = choose_columns(table, finder.leads_to_photos)
+    rows = _Rows(table, columns, decisions=list(columns.sentences))
+    if table.photos:
+        rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
+    for number, cells in table.rows:
+        if any(cell is not None and str(cell) for cell in cells):
+            rows.add(number, cells)
     if not rows.names:
-        raise RequestError(tr("The manifest {path} names no photos.", path=path))
-    return rows.listing()
-
-
-def has_columns(path: Path) -> bool:
-    """Whether a file is a table with the columns of a manifest."""
-    try:
-        header, _ = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-        _columns(path, header)
-    except RequestError:
-        return False
-    return True
-
-
-def _csv(path: Path) -> tuple[list[str], Iterator[list[str]]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        first = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=first.count)
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except UnicodeDecodeError:
+        addresses = any(is_address(entry.name) for entry in rows.left_out)
         raise RequestError(
-            tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
-        ) from None
-    except csv.Error as fault:
-        raise RequestError(tr("The manifest {path} cannot be read.", path=path), got=str(fault)) from None
-    return (lines[0] if lines else []), iter(lines[1:])
-
-
-def _parquet(path: Path) -> tuple[list[str], Iterator[list[str]]]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise RequestError(
-            tr("Reading Parquet needs pyarrow, which is not installed."), cure="pip install 'tsugiki[parquet]'"
-        ) from None
-    try:
-        names = parquet.read_schema(path).names
-        wanted = [name for name in names if name.strip().casefold() in COLUMNS]
-        _columns(path, names)
-        table = parquet.read_table(path, columns=wanted)
-    except (pa.ArrowException, OSError) as fault:
-        raise RequestError(tr("The manifest {path} cannot be read.", path=path), got=str(fault)) from None
-    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]
-    return wanted, (list(row) for row in zip(*columns, strict=True))
-
-
-def _columns(path: Path, header: list[str]) -> list[int | None]:
-    """Where each of :data:`COLUMNS` stands in the table."""
-    present = [name.strip().casefold() for name in header]
-    missing = [name for name in COLUMNS[:2] if name not in present]
-    if missing:
-        raise RequestError(
-            tr("The manifest {path} has no column {names}.", path=path, names=", ".join(missing)),
-            allowed="path,label[,split][,group]",
-            got=", ".join(header) or tr("an empty file"),
+            tr("The manifest {path} names no photos.", path=path),
+            got=rows.examples(),
+            cure=tr("fetch the photos first, and write the paths of the files") if addresses else "",
         )
-    return [present.index(name) if name in present else None for name in COLUMNS]
-
-
-def _cells(line: list[str], columns: list[int | None]) -> Row:
-    path, label, split, group = (line[place].strip() if place is not None and place < len(line) else "" for place in columns)
-    return path, label, split, group
+    rows.locate(finder)
+    rows.refuse_two_labels()
+    if rows.words:
+        words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
+        rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
+    rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
+    return rows.listing(split)
 
 
 @dataclass
 class _Rows:
     """The columns of a listing, growing."""
 
-    root: Path
+    table: Table
+    columns: Columns
+    numbers: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
-    seen: dict[str, int] = field(default_factory=dict)
+    decisions: list[str] = field(default_factory=list)
 
-    def add(self, number: int, row: Row) -> None:
-        path, label, split, group = row
+    def add(self, number: int, cells: Sequence[Any]) -> None:
+        path, split, group = (
+            "" if place is None else text_of(self.table.path, number, cells[place], name)
+            for name, place in zip(
+                ("path", "split", "group"), (self.columns.path, self.columns.split, self.columns.group), strict=True
+            )
+        )
+        label = self._label(number, cells)
         if not path or not label:
-            self.left_out.append(
-                LeftOut(path or tr("row {number}", number=number), tr("row {number} has no path or no label", number=number))
-            )
+            name = path or tr("row {number}", number=number)
+            self.left_out.append(LeftOut(name, tr("row {number} has no path or no label", number=number)))
             return
-        name = _relative(self.root, path)
-        if name in self.seen:
-            self.left_out.append(
-                LeftOut(name, tr("named again in row {number}: row {first} counts", number=number, first=self.seen[name]))
-            )
+        if is_address(path):
+            self.left_out.append(LeftOut(path, tr("an address on the network: not fetched")))
             return
-        self.seen[name] = number
+        self.numbers.append(number)
+        name = relative_to(self.table.root, path)
         self.names.append(name)
+        self.written.setdefault(name, path)
         self.labels.append(one_spelling(label))
-        self.splits.append(_known_split(split, number))
+        self.splits.append(self._split(split, number))
         self.groups.append(one_spelling(group))
 
-    def listing(self) -> Listing:
+    def _label(self, number: int, cells: Sequence[Any]) -> str:
+        places = self.columns.labels
+        if len(places) > 1:
+            found = [self.table.header[place] for place in places if is_true(cells[place])]
+            if len(found) > 1:
+                raise several_labels(self.table.path, number, ", ".join(found))
+            return "".join(found)
+        text = text_of(self.table.path, number, cells[places[0]], "label")
+        if self.table.header[places[0]] == "PredictionString":  # of ImageNet: the class, and where it is in the photo
+            text = text.partition(" ")[0]
+        names = self.table.names.get(places[0], [])
+        return names[int(text)] if text.isdecimal() and int(text) < len(names) else text
+
+    def _split(self, word: str, number: int) -> str:
+        if self.columns.yes is not None:
+            return self.columns.yes[0] if is_true(word) else self.columns.yes[1]
+        split = split_of(word) if word else ""
+        if split is None and (split := split_in(word)):
+            self.words[word] = split
+        if split is None:
+            raise RequestError(
+                tr("Row {number} of the manifest names a split that does not exist.", number=number),
+                allowed="train, val, test",
+                got=repr(word),
+            )
+        return split
+
+    def locate(self, finder: PhotoFinder) -> None:
+        """Give every path the name of the photo that it means."""
+        places, sentences = finder.located(self.table.path, self.written)
+        self.names = [places.get(name, name) for name in self.names]
+        self.decisions += sentences
+
+    def refuse_two_labels(self) -> None:
+        """Leave rows out that say the same again, and refuse those that say something else of a photo."""
+        first: dict[str, int] = {}
+        kept = []
+        for row, name in enumerate(self.names):
+            other = first.setdefault(name, row)
+            if other == row:
+                kept.append(row)
+                continue
+            if self.labels[row] != self.labels[other]:
+                raise RequestError(
+                    tr("The manifest {path} gives one photo two labels.", path=self.table.path),
+                    got=tr(
+                        "{name}: {one} in row {first}, {two} in row {second}",
+                        name=name,
+                        one=self.labels[other],
+                        first=self.numbers[other],
+                        two=self.labels[row],
+                        second=self.numbers[row],
+                    ),
+                    cure=tr("keep the row that is right; one class per photo can be learned"),
+                )
+            reason = tr("named again in row {number}: row {first} counts", number=self.numbers[row], first=self.numbers[other])
+            self.left_out.append(LeftOut(name, reason))
+        self.numbers = [self.numbers[row] for row in kept]
+        self.names, self.labels, self.splits, self.groups = (
+            [column[row] for row in kept] for column in (self.names, self.labels, self.splits, self.groups)
+        )
+
+    def examples(self) -> str:
+        rows = (entry.reason if entry.name in entry.reason else f"{entry.name}: {entry.reason}" for entry in self.left_out)
+        return first_few(list(rows), 3)
+
+    def listing(self, split: str) -> Listing:
         return Listing(
-            root=self.root,
+            root=self.table.root,
             names=tuple(self.names),
             labels=tuple(self.labels),
-            splits=tuple(self.splits),
+            splits=tuple(split or own for own in self.splits),
             groups=tuple(self.groups) if any(self.groups) else None,
             left_out=tuple(self.left_out),
+            decisions=tuple(self.decisions),
         )
-
-
-def _known_split(word: str, number: int) -> str:
-    split = split_of(word) if word else ""
-    if split is None:
-        raise RequestError(
-            tr("Row {number} of the manifest names a split that does not exist.", number=number),
-            allowed="train, val, test",
-            got=repr(word),
-        )
-    return split
-
-
-def _relative(root: Path, path: str) -> str:
-    """A path of the table as a POSIX path relative to ``root``; tables made on Windows may have backslashes."""
-    if os.sep == "/" and "\\" in path and not (root / path).exists():
-        path = path.replace("\\", "/")
-    if not os.path.isabs(path):  # noqa: PTH117  no Path object per photo
-        return os.path.normpath(path).replace(os.sep, "/")
-    try:
-        return os.path.relpath(path, root.absolute()).replace(os.sep, "/")
-    except ValueError:
-        raise RequestError(
-            tr("{path} is on another drive than the manifest.", path=path), cure=tr("put the manifest beside the photos")
-        ) from None

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import get_args
 
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.core.console import say
+from tsugiki.core.arguments import argument
+from tsugiki.core.console import say, say_once, working
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import (
@@ -29,6 +30,7 @@ from tsugiki.features.engines.engine import (
 )
 from tsugiki.features.engines.reference import reduced_precision, reference_features, weights_key
 from tsugiki.features.engines.torch_engine import TorchEngine
+from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
 Step = tuple[str, Callable[[], Engine]]
@@ -53,6 +55,7 @@ class Engines:
         self.preprocess = preprocess
         self._device = next(backbone.parameters()).device
         self._wanted = _checked(name, self._device.type)
+        backbone.check_precision()
         self._chosen: dict[bool, Engine] = {}
         self._network: object | None = None
         self._compared: tuple[PixelBatch, FeatureBatch] | None = None
@@ -82,16 +85,18 @@ class Engines:
 
     def _climb(self, sample: PixelBatch, *, exact: bool, count: int, like: str) -> Engine:
         if self._compared is None:  # one comparison serves the precisions: the network is the same
-            self._compared = sample, reference_features(self.backbone, self.preprocess, sample)
+            reference = Halving(functools.partial(reference_features, self.backbone, self.preprocess))
+            self._compared = sample, reference(sample)
         ladder = list(self._with_openvino(exact=exact, count=count, like=like))
         if not exact:
             ladder += self._with_torch(count)
         for _, build in sorted(ladder, key=lambda step: step[0] != like):  # a stable order: fastest first otherwise
-            engine = self._try(build, *self._compared, exact=exact)
+            with working(tr("Trying an engine")):
+                engine, cosine = self._try(build, *self._compared, exact=exact)
             if engine is not None:
-                return engine
+                return self._stated(engine, cosine, exact=exact)
         # Plain float32 PyTorch is the reference itself.
-        return self._stated(self._torch(reduced=False), 1.0)
+        return self._stated(self._torch(reduced=False), 1.0, exact=exact)
 
     def _with_openvino(self, *, exact: bool, count: int, like: str) -> Iterator[Step]:
         pays = count >= CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
@@ -117,13 +122,15 @@ class Engines:
             self._network = converted(self.backbone, self.preprocess, key=self.key)
         return OpenVINOEngine(self._network, precision=precision)
 
-    def _try(self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool) -> Engine | None:
+    def _try(
+        self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool
+    ) -> tuple[Engine | None, float]:
         try:
             engine = build()
             features = engine(sample)
         except Exception as error:  # noqa: BLE001 (an engine that cannot take the network may fail in any way)
             say(tr("An engine cannot take this network and is passed over: {reason}", reason=_in_one_line(error)))
-            return None
+            return None, 0.0
         cosine, difference = mean_cosine(features, expected), worst_difference(features, expected)
         if cosine < ALIKE or difference > (EQUAL if exact else NEAR):
             say(
@@ -136,19 +143,19 @@ class Engines:
                     difference=f"{difference:.2g}",
                 )
             )
-            return None
-        return self._stated(engine, cosine)
+            return None, 0.0
+        return engine, cosine
 
-    def _stated(self, engine: Engine, cosine: float) -> Engine:
-        say(
-            tr(
-                "Engine: {name}, {precision}, on {device} (mean cosine with float32 PyTorch: {cosine})",
-                name=engine.name,
-                precision=engine.precision,
-                device=self._device,
-                cosine=f"{cosine:.5f}",
-            )
-        )
+    def _stated(self, engine: Engine, cosine: float, *, exact: bool) -> Engine:
+        """Say which engine it is: once, as long as the exact one is the same in float32."""
+        about = {"name": engine.name, "precision": engine.precision, "device": self._device, "cosine": f"{cosine:.5f}"}
+        line = tr("Engine: {name}, {precision}, on {device} (mean cosine with float32 PyTorch: {cosine})", **about)
+        others = [other.name for other in self._chosen.values()]
+        if exact and others == [engine.name]:
+            return engine
+        if not exact and engine.precision != "float32":
+            line = tr("{engine}; held-out photos in float32", engine=line)
+        say_once(("engine", exact, engine.name, engine.precision), line)
         return engine
 
 
@@ -161,7 +168,9 @@ def _checked(name: str, device: str) -> str:
         raise RequestError(tr("OpenVINO is not installed."), cure="pip install openvino")
     if name == "openvino" and device != "cpu":
         raise RequestError(
-            tr("The engine openvino computes on the processor only."), got=device, cure="--engine openvino --device cpu"
+            tr("The engine openvino computes on the processor only."),
+            got=device,
+            cure=f"{argument('engine', 'openvino')} {argument('device', 'cpu')}",
         )
     return name
 

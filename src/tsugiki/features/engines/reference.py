@@ -12,6 +12,7 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
+from tsugiki.backbones.structure import structure_of
 from tsugiki.core.devices import full_precision, one_thread
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
@@ -51,6 +52,7 @@ def weights_key(backbone: Backbone) -> str:
     """A digest of a backbone's architecture and of every parameter and buffer it holds now."""
     digest = hashlib.sha256()
     digest.update(f"{backbone.spec.architecture} {sorted(backbone.spec.model_args.items())}".encode())
+    digest.update(repr(sorted(structure_of(backbone.body).items())).encode())  # an activation or a stride is no parameter
     for name, tensor in sorted(backbone.state_dict().items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())

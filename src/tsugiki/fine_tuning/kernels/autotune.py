@@ -16,18 +16,19 @@ import torch
 from torch.nn import functional
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.core.console import say
-from tsugiki.fine_tuning.kernels.memory import empty_cache, is_out_of_memory, out_of_memory
+from tsugiki.core.console import Tick, progress, say, working
+from tsugiki.core.devices import empty_cache, is_out_of_memory
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, set_learning, set_modes
 from tsugiki.fine_tuning.settings import FineTuneSettings
-from tsugiki.fine_tuning.state import generators_kept
+from tsugiki.fine_tuning.state import generators_kept, out_of_memory
 from tsugiki.locale.messages import tr
 
 PLAIN = ComputeSettings()
 """What a loop without any care does: float32, contiguous."""
 
 _STEPS = 3
+_SHARE = 0.1  # of a budget that trials may take, one way's trial excepted
 _CLEARLY = 1.2  # times as fast: less may be noise, and the same request should be computed in the same way
 _WORTH_TIMING = 30  # steps: fewer take hardly longer than the trials
 _WORTH_COMPILING = 900  # seconds: compiling a network's forward and backward pass takes a minute or two
@@ -44,6 +45,7 @@ class Workload:
         learning: How many of the chosen layer groups learn.
         stored: Whether the frozen layers' activations are stored.
         parts: In how many a step is computed.
+        patience: Seconds that the trial of one way may take, its first two steps excepted.
     """
 
     photos: int
@@ -52,6 +54,7 @@ class Workload:
     learning: int
     stored: bool
     parts: int = 1
+    patience: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ def autotune(classifier: Classifier, settings: FineTuneSettings, workload: Workl
     short = workload.steps < _WORTH_TIMING and not settings.budget
     if short or (len(allowed) == 1 and settings.compile == "off" and not settings.budget):
         return Choice(replace(_untimed(allowed), compiled=settings.compile == "on"))
-    fitting, times = _times(classifier, settings, workload, allowed)
+    say(tr("Timing which way of computing a step is the fastest here ..."))
+    with progress(tr("Timing steps"), None) as tick:
+        fitting, times = _times(classifier, settings, workload, allowed, tick)
     compute = preferred(times)
     chosen = Choice(compute, times[compute], times.get(PLAIN, 0.0))
     return _perhaps_compiled(classifier, settings, fitting, chosen)
@@ -127,13 +132,28 @@ def _real(
 
 
 def _times(
-    classifier: Classifier, settings: FineTuneSettings, workload: Workload, options: Sequence[ComputeSettings]
+    classifier: Classifier,
+    settings: FineTuneSettings,
+    workload: Workload,
+    options: Sequence[ComputeSettings],
+    tick: Tick,
 ) -> tuple[Workload, dict[ComputeSettings, float]]:
-    """Seconds per step of each way that the memory is large enough for, computed in smaller parts where it is for none."""
-    tried = workload
+    """Seconds per step of each way that the memory is large enough for, computed in smaller parts where it is for none.
+
+    A budget has to pay for the trials: what is preferred in case of doubt is timed first, the others as long as there is time.
+    """
+    tried, allowed = workload, _SHARE * settings.budget if settings.budget else math.inf
+    ordered = options if allowed == math.inf else options[::-1]
     while True:
-        timed = {compute: _perhaps_timed(classifier, settings, tried, compute) for compute in options}
-        times = {compute: seconds for compute, seconds in timed.items() if seconds < math.inf}
+        begun = time.monotonic()
+        timed: dict[ComputeSettings, float] = {}
+        for compute in ordered:
+            left = allowed - (time.monotonic() - begun)
+            if timed and left <= 0:
+                break
+            tick(0, compute.describe())
+            timed[compute] = _perhaps_timed(classifier, settings, replace(tried, patience=max(left, 0.0)), compute)
+        times = {compute: timed[compute] for compute in options if timed.get(compute, math.inf) < math.inf}
         if times:
             return tried, times
         if tried.photos == 1:
@@ -194,9 +214,9 @@ def _perhaps_compiled(classifier: Classifier, settings: FineTuneSettings, worklo
         say(tr("torch.compile needs a C++ compiler (g++), which is not here."))
         return chosen
     compiled = replace(chosen.compute, compiled=True)
-    say(tr("Compiling the network, to see whether that is faster ..."))
     try:
-        seconds = seconds_per_step(classifier, settings, workload, compiled)
+        with working(tr("Compiling the network, to see whether that is faster")):
+            seconds = seconds_per_step(classifier, settings, workload, compiled)
     except Exception as error:  # noqa: BLE001 (a compiler fails in its own ways; training does not depend on it)
         say(tr("torch.compile does not work for this network here: {reason}", reason=str(error).splitlines()[0][:120]))
         return chosen
@@ -212,7 +232,11 @@ def seconds_per_step(classifier: Classifier, settings: FineTuneSettings, workloa
         inputs = model.ready(model.activations(photos) if model.prefix else photos)
         set_modes(model.network, batch_norm=settings.batch_norm)
         step = _step(model, inputs[: workload.photos])
-        return workload.parts * min(_timed(step, classifier.device) for _ in range(1 + _STEPS))
+        begun = time.monotonic()
+        times: list[float] = []
+        while len(times) < 1 + _STEPS and (len(times) < 2 or time.monotonic() - begun < workload.patience):
+            times.append(_timed(step, classifier.device))
+        return workload.parts * min(times)
 
 
 def _trial(

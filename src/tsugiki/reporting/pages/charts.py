@@ -1,7 +1,7 @@
 """Charts of the report as SVG: crisp at any size, a few kilobytes, in the colours of the page's theme.
 
-Only numbers are written into them; what they mean stands in the page around them, in the reader's language. The page's style
-sheet gives the classes their colours: ``a`` and ``b`` are told apart by shape or dash as well as by colour.
+Numbers are written into them, and what the axes are, in the reader's language; each has a name that says in words what it
+shows. The page's style sheet gives the classes their colours: ``a`` and ``b`` are told apart by shape or dash as well.
 """
 
 from __future__ import annotations
@@ -14,9 +14,25 @@ from typing import Any
 from markupsafe import Markup
 
 from tsugiki.evaluation.learning_curve import CurvePoint, LearningCurve
+from tsugiki.reporting.pages.page import Bilingual
 
 Points = Sequence[tuple[float, float]]
 Written = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of a chart.
+
+    Attributes:
+        name: What it shows, for whoever cannot see it.
+        across: What goes from left to right, if that has to be said.
+        up: What goes upwards.
+    """
+
+    name: Bilingual
+    across: Bilingual | None = None
+    up: Bilingual | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +55,8 @@ class Frame:
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of the field."""
-        return 44, 12, self.width - 14, self.height - 26
+        """Left, top, right and bottom of the field; the axes' names stand above and below it."""
+        return 44, 26, self.width - 14, self.height - 40
 
     def across(self, x: float) -> float:
         """Where ``x`` lies from left to right."""
@@ -59,15 +75,16 @@ class Frame:
         return " ".join(f"{self.across(x)},{self.up(y)}" for x, y in points)
 
 
-def reliability_chart(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] = ()) -> Markup:
+def reliability_chart(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] = (), *, words: Words) -> Markup:
     """Confidence (from left to right) against accuracy, a disc per bar as large as it has photos; on the line it is honest.
 
     Args:
         after: Bars of calibrated answers, as in ``evaluation.json``: discs with their intervals.
         before: Bars without calibration, where it changed anything: crosses.
+        words: What is said of it.
     """
     lowest = math.floor(min(bar["confidence"] for bar in (*after, *before)) * 10) / 10
-    frame = Frame((min(lowest, 0.9), 1.0), (0.0, 1.0), height=300)
+    frame = Frame((min(lowest, 0.9), 1.0), (0.0, 1.0), height=320)
     most = max(bar["n"] for bar in after)
     parts = [_axes(frame, _steps(*frame.x), _steps(0, 1), across=_percent, up=_percent)]
     parts.append(f'<polyline class="ideal" points="{frame.path([(frame.x[0], frame.x[0]), (1, 1)])}"/>')
@@ -78,14 +95,14 @@ def reliability_chart(after: Sequence[Mapping[str, Any]], before: Sequence[Mappi
         radius = 3 + 8 * math.sqrt(bar["n"] / most)
         parts.append(f'<line class="a whisker" x1="{x}" x2="{x}" y1="{frame.up(low)}" y2="{frame.up(high)}"/>')
         parts.append(f'<circle class="a disc" cx="{x}" cy="{frame.up(bar["accuracy"])}" r="{radius:.1f}"/>')
-    return _svg(frame, parts)
+    return _svg(frame, parts, words)
 
 
-def learning_chart(curve: LearningCurve) -> Markup:
+def learning_chart(curve: LearningCurve, *, words: Words) -> Markup:
     """Training photos (each step doubles them) against accuracy: measured, and with the band beyond what was measured."""
     everything = [*curve.measured, *curve.forecast]
     lowest = math.floor(min(point.low for point in everything) * 20) / 20
-    frame = Frame((everything[0].n, everything[-1].n), (min(lowest, 0.95), 1.0), log_x=True)
+    frame = Frame((everything[0].n, everything[-1].n), (min(lowest, 0.95), 1.0), log_x=True, height=270)
     axis = [everything[0].n * 2**power for power in range(20) if everything[0].n * 2**power <= everything[-1].n]
     band = [*((point.n, point.high) for point in everything), *((point.n, point.low) for point in reversed(everything))]
     now = frame.across(curve.n)
@@ -101,15 +118,17 @@ def learning_chart(curve: LearningCurve) -> Markup:
             *(_dot("a", frame, point) for point in _middles(curve.measured)),
             *(_dot("a hollow", frame, point) for point in _middles(curve.forecast)),
         ],
+        words,
     )
 
 
-def history_chart(rows: Sequence[Mapping[str, float]], kind: str) -> Markup:
+def history_chart(rows: Sequence[Mapping[str, float]], kind: str, *, words: Words) -> Markup:
     """Loss or accuracy over the epochs: training photos as a line, photos that were not learned from dashed.
 
     Args:
         rows: Of the history.
         kind: ``loss`` or ``acc``.
+        words: What is said of it.
     """
     lines = [[(row["epoch"], row[f"{part}_{kind}"]) for row in rows] for part in ("train", "val")]
     lines = [[point for point in line if point[1] is not None and math.isfinite(point[1])] for line in lines]
@@ -117,15 +136,15 @@ def history_chart(rows: Sequence[Mapping[str, float]], kind: str) -> Markup:
     low = 0.0 if kind == "loss" else min(math.floor(min(values) * 10) / 10, 0.9)
     high = max(values) * 1.05 or 1.0 if kind == "loss" else 1.0
     last = max(rows[-1]["epoch"], 2)
-    frame = Frame((1, last), (low, high), width=320, height=210)
+    frame = Frame((1, last), (low, high), width=320, height=230)
     epochs = sorted({round(1 + share * (last - 1)) for share in (0, 0.25, 0.5, 0.75, 1)})
     parts = [_axes(frame, epochs, _steps(low, high), across=_plain, up=_plain if kind == "loss" else _percent)]
     for name, line in zip(("a", "b dashed"), lines, strict=True):
         parts.append(_line(name, frame, line) if len(line) > 1 else "".join(_dot(name, frame, point) for point in line))
-    return _svg(frame, parts)
+    return _svg(frame, parts, words)
 
 
-def interval_strip(accuracy: float, interval: Sequence[float], guess: float) -> Markup:
+def interval_strip(accuracy: float, interval: Sequence[float], guess: float, *, words: Words) -> Markup:
     """One line from left to right: the interval as a bar, the accuracy in it, and a triangle where guessing ends up."""
     lowest = max(0.0, math.floor(min(interval[0], guess) * 10) / 10 - 0.1)
     frame = Frame((lowest, 1.0), (0, 1), width=420, height=64)
@@ -140,6 +159,7 @@ def interval_strip(accuracy: float, interval: Sequence[float], guess: float) -> 
             f'<rect class="a band" x="{low}" y="14" width="{max(high - low, 2):.1f}" height="20" rx="3"/>',
             f'<line class="a mark" x1="{here}" x2="{here}" y1="9" y2="39"/>',
         ],
+        words,
     )
 
 
@@ -147,9 +167,22 @@ def _middles(points: Iterable[CurvePoint]) -> list[tuple[float, float]]:
     return [(point.n, point.accuracy) for point in points]
 
 
-def _svg(frame: Frame, parts: Iterable[str]) -> Markup:
-    # Only numbers that were formatted here are inside: nothing that anybody could have written.
-    return Markup(f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img">{"".join(parts)}</svg>')  # noqa: S704
+def _svg(frame: Frame, parts: Iterable[str], words: Words) -> Markup:
+    left, _, right, _ = frame.edges
+    titles = Markup("").join((_title(words.up, left - 36, 11, "start"), _title(words.across, right, frame.height - 3, "end")))
+    # Only numbers that were formatted here are inside, and words that were escaped.
+    drawn = Markup("".join(parts))  # noqa: S704
+    return Markup('<svg viewBox="0 0 {} {}" role="img" {}>{}{}</svg>').format(
+        frame.width, frame.height, words.name.attribute("aria-label"), drawn, titles
+    )
+
+
+def _title(said: Bilingual | None, x: int, y: int, anchor: str) -> Markup:
+    """What an axis is, in both languages, of which the style sheet shows one."""
+    if said is None:
+        return Markup("")
+    text = Markup('<text class="axis" lang="{}" x="{}" y="{}" text-anchor="{}">{}</text>')
+    return text.format("en", x, y, anchor, said.en) + text.format("ja", x, y, anchor, said.ja)
 
 
 def _axes(frame: Frame, x: Sequence[float], y: Sequence[float], *, across: Written, up: Written) -> str:
@@ -159,7 +192,7 @@ def _axes(frame: Frame, x: Sequence[float], y: Sequence[float], *, across: Writt
         height = frame.up(value)
         parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{height}" y2="{height}"/>')
         parts.append(f'<text x="{left - 7}" y="{height + 4}" text-anchor="end">{up(value)}</text>')
-    parts += [_tick_below(frame, value, frame.height - 8, across) for value in x]
+    parts += [_tick_below(frame, value, frame.height - 22, across) for value in x]
     return "".join(parts)
 
 

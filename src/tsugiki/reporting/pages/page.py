@@ -1,7 +1,7 @@
 """One self-contained page: templates, sentences in two languages of which the reader chooses, and small pictures.
 
 Sentences are made by ordinary functions that speak the language in use; :func:`in_each_language` calls such a function
-twice. Pictures are JPEG in a data address, so that one file is all there is.
+twice. What was said before, in the language of whoever made the run, is said again (:func:`said_to_reader`).
 """
 
 from __future__ import annotations
@@ -9,25 +9,16 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata, resources
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
-from PIL import Image
 
-from tsugiki.core.devices import usable_cores
-from tsugiki.core.errors import UnreadablePhoto
-from tsugiki.data.images.decode import open_photo, strict_pillow
-from tsugiki.locale.messages import in_a_row, language, speaking
-
-_SIDE = 208
-_QUALITY = 72
+from tsugiki.locale.messages import in_a_row, language, said_again, speaking, tr
 
 
 @dataclass(frozen=True)
@@ -48,6 +39,13 @@ class Bilingual:
     def __bool__(self) -> bool:
         return bool(self.en)
 
+    def attribute(self, name: str) -> Markup:
+        """As the attribute ``name`` of an element: in the language in use, beside both, of which the script sets one."""
+        if self.en == self.ja:
+            return Markup('{}="{}"').format(name, self.en)
+        now = self.ja if language() == "ja" else self.en
+        return Markup('{0}="{1}" data-{0}-en="{2}" data-{0}-ja="{3}"').format(name, now, self.en, self.ja)
+
 
 def in_each_language(say: Callable[[], Mapping[str, str]]) -> dict[str, Bilingual]:
     """What ``say`` says in English and in Japanese, sentence by sentence."""
@@ -56,6 +54,16 @@ def in_each_language(say: Callable[[], Mapping[str, str]]) -> dict[str, Bilingua
     with speaking("ja"):
         japanese = say()
     return {name: Bilingual(text, japanese[name]) for name, text in english.items()}
+
+
+def bilingual(say: Callable[[], str]) -> Bilingual:
+    """What ``say`` says in English and in Japanese."""
+    return in_each_language(lambda: {"it": say()})["it"]
+
+
+def said_to_reader(sentence: str) -> Bilingual:
+    """A sentence that was said already, to whoever made the run, in both languages."""
+    return bilingual(lambda: said_again(sentence))
 
 
 def flow(sentences: Iterable[Bilingual]) -> Bilingual:
@@ -87,10 +95,38 @@ def render_page(template: str, title: str, **values: Any) -> str:
             style=Markup(_resource("page.css")),  # noqa: S704 (our own files)
             script=Markup(script),  # noqa: S704
             script_hash=f"sha256-{digest}",
+            controls=in_each_language(_controls),
+            made=datetime.now().astimezone().replace(second=0, microsecond=0),
             **values,
         )
     )
     return page
+
+
+def _controls() -> dict[str, str]:
+    """What every page has to be used with; the script fills in what stays in braces."""
+    return {
+        "language": tr("Language"),
+        "theme": tr("Colours"),
+        "theme_auto": tr("as the device"),
+        "theme_light": tr("light"),
+        "theme_dark": tr("dark"),
+        "parts": tr("On this page"),
+        "search": tr("Search files and classes"),
+        "sort": tr("Order"),
+        "by_name": tr("by file name"),
+        "by_label": tr("by label"),
+        "label": tr("Label"),
+        "every_label": tr("every label"),
+        "shown": tr("{shown} of {count} shown", shown="{shown}", count="{count}"),
+        "show_more": tr("Show {count} more", count="{count}"),
+        "enlarged": tr("The photo, enlarged"),
+        "previous": tr("Previous photo"),
+        "next": tr("Next photo"),
+        "close": tr("Close"),
+        "printed": tr("Not all of this is printed; the page itself has everything."),
+        "no_picture": tr("Photos far down the list have no picture here, so that the page stays small."),
+    }
 
 
 def fill_text(template: str, **values: Any) -> str:
@@ -132,42 +168,3 @@ def _interval(ends: Sequence[float]) -> str:
 @functools.cache
 def _resource(name: str) -> str:
     return resources.files("tsugiki.reporting.pages").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def thumbnails(paths: Iterable[Path]) -> Mapping[Path, str]:
-    """A data address per photo; photos that cannot be read any more are not in it."""
-    wanted = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(usable_cores()) as pool, strict_pillow():
-        made = pool.map(thumbnail, wanted)
-        return {path: address for path, address in zip(wanted, made, strict=True) if address}
-
-
-def thumbnail(path: Path, *, side: int = _SIDE) -> str:
-    """The photo's middle square as a data address, or ``""`` when it cannot be read any more."""
-    try:
-        return data_address(_square(path, side))
-    except (OSError, UnreadablePhoto, Image.DecompressionBombError):
-        return ""
-
-
-def data_address(photo: Image.Image) -> str:
-    """A picture as ``data:image/jpeg``."""
-    stream = io.BytesIO()
-    photo.save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def _square(path: Path, side: int) -> Image.Image:
-    upright = _opened(path.read_bytes(), 2 * side)
-    edge = min(upright.size)
-    left, top = (upright.width - edge) // 2, (upright.height - edge) // 2
-    return upright.resize((side, side), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge), reducing_gap=2.0)
-
-
-def _opened(content: bytes, least: int) -> Image.Image:
-    """The photo, upright; a large JPEG is decoded at a fraction of its size."""
-    if not content.startswith(b"\xff\xd8\xff"):
-        return open_photo(content)
-    with Image.open(io.BytesIO(content), formats=("JPEG",)) as photo:
-        photo.draft("RGB", (least, least))
-        return open_photo(photo)

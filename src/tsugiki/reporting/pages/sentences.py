@@ -6,33 +6,36 @@ trained is told by :mod:`tsugiki.reporting.pages.training_sentences`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.images import remarks
+from tsugiki.data.samples import Samples
+from tsugiki.data.splits import is_uneven, uneven_sentence
 from tsugiki.evaluation.duplicates import across
+from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
-from tsugiki.evaluation.predictions import Document, headline
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
+from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.model_selection import verdict_sentence
+from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence, suspects_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.reporting.pages.training_sentences import Notes, Sentences, is_fine_tuned
 
 _NAMED = 4
+_LONGEST_QUESTION = 90  # letters of class names that a heading has room for
 
 
 def page_labels() -> Sentences:
     """Titles and labels that are the same for every run."""
     return {
         "report": tr("Report of a run"),
-        "language": tr("Language"),
-        "theme": tr("Colours"),
-        "theme_auto": tr("as the device"),
-        "theme_light": tr("light"),
-        "theme_dark": tr("dark"),
         "glance": tr("At a glance"),
         "score": tr("How good is it?"),
-        "mistakes": tr("Its most confident mistakes"),
+        "mistakes": tr("Its mistakes"),
         "trust": tr("Can its percentages be trusted?"),
         "unknown": tr("Does it know what it does not know?"),
         "leaks": tr("Did held-out photos leak?"),
@@ -56,6 +59,12 @@ def page_labels() -> Sentences:
         "in_python": tr("In Python"),
         "labelled": tr("labelled"),
         "looks_like": tr("looks like"),
+        "surest_first": tr("the surest first"),
+        "doubtful_first": tr("the most doubtful first"),
+        "oddest_first": tr("the oddest first"),
+        "leaks_first": tr("leaks first"),
+        "by_answer": tr("by answer"),
+        "by_suggestion": tr("by what it looks like"),
         "loss": tr("Loss"),
         "accuracy": tr("Accuracy"),
         "all_classes": tr("Every class"),
@@ -80,6 +89,8 @@ def headline_sentences(evaluation: Document) -> Sentences:
 
 
 def _question(classes: Sequence[str]) -> str:
+    if sum(map(len, classes)) > _LONGEST_QUESTION:
+        return tr("Can it tell {count} classes apart?", count=len(classes))
     if len(classes) == 2:
         return tr("Can it tell {first} from {second}?", first=classes[0], second=classes[1])
     if len(classes) <= _NAMED:
@@ -96,12 +107,18 @@ def score_sentences(evaluation: Document) -> Sentences:
         against = tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
     elif guess["verdict"] == "hurt":
         against = tr("Worse than always answering {name}, which gives {accuracy}. Something is wrong.", **values)
+    elif evaluation["near_chance"]:
+        against = tr("Not proven better than always answering {name}, which gives {accuracy}.", **values)
+    elif _nothing_held_out(evaluation):
+        against = tr("Not proven better than always answering {name}, which gives {accuracy}: more photos needed.", **values)
     else:
         against = tr(
             "Not proven better than always answering {name}, which gives {accuracy}: more held-out photos needed.", **values
         )
     return {
         "against": against,
+        "refused": _refused(evaluation),
+        "never_answered": never_answered_sentence(evaluation),
         "balanced": tr(
             "With every class counting the same: {accuracy} ({low} to {high}). Macro F1: {f1}.",
             accuracy=f"{evaluation['balanced_accuracy']:.1%}",
@@ -112,13 +129,33 @@ def score_sentences(evaluation: Document) -> Sentences:
         "top": _top(evaluation["top_k"]),
         "class_note": tr("Lines are 95% intervals; shorter means more photos."),
         "confusion_note": tr("A row is what the photos are, a column what the classifier said. The diagonal is right."),
-        "no_mistakes": tr("There is none: every held-out photo was answered right."),
+        "no_mistakes": tr("There is none: every photo was answered right.")
+        if _nothing_held_out(evaluation)
+        else tr("There is none: every held-out photo was answered right."),
         "mistakes_note": tr(
-            "Of {wrong} mistakes, the surest. Is the photo hard, or its label wrong?",
+            "Mistakes: {wrong}, the surest first. Is the photo hard, or its label wrong?",
             wrong=evaluation["n"] - evaluation["correct"],
         ),
         "fine_tuning": verdict_sentence(evaluation["fine_tuning"]) if evaluation.get("fine_tuning") else "",
     }
+
+
+def _nothing_held_out(evaluation: Document) -> bool:
+    return bool(evaluation["split"] == OUT_OF_FOLD)
+
+
+def _refused(evaluation: Document) -> str:
+    """How many of the photos are answered with "not sure"; the score counts them like all others."""
+    refused = evaluation.get("refused")
+    if refused is None:
+        return ""
+    return tr(
+        'Of the {n} photos, {count} are answered with "not sure", being less like the training photos than 95% of them; for '
+        "{correct} of those the most probable class is right. The score counts them by that class.",
+        n=evaluation["n"],
+        count=refused["n"],
+        correct=refused["correct"],
+    )
 
 
 def _top(top_k: Mapping[str, Mapping[str, Any]]) -> str:
@@ -154,7 +191,9 @@ def calibration_sentences(evaluation: Document, notes: Notes) -> Sentences:
     else:
         how = _no_correction(notes)
     return {
-        "trust_short": tr("On average its percentages are {after} points off.", after=values["after"]),
+        "trust_short": tr("Its percentages mean nothing, as its answers are close to guessing.")
+        if evaluation["near_chance"]
+        else tr("On average its percentages are {after} points off.", after=values["after"]),
         "trust_how": how,
         "trust_chart": tr(
             "From left to right how sure it was, upwards how often it was right; on the dashed line both agree. "
@@ -197,16 +236,26 @@ def out_of_distribution_sentences(classifier: Classifier) -> Sentences:
         }
     return {
         "unknown_how": tr(
-            "A photo farther than {threshold} (cosine distance of features) from every training photo is answered with "
-            '"not sure". About {rate} of photos of these classes are turned away by mistake.',
+            "A photo farther than {threshold} (cosine distance of features) from the nearest training photo is answered with "
+            '"not sure": it is less like the training photos than {usual} of them are. So about {rate} of photos of these '
+            "classes are turned away by mistake.",
             threshold=f"{unknown.threshold:.3f}",
+            usual=f"{1 - unknown.false_reject_rate:.0%}",
             rate=f"{unknown.false_reject_rate:.0%}",
         )
     }
 
 
-def learning_curve_sentences(curve: LearningCurve | None, *, fine_tuned: bool = False) -> Sentences:
-    """The learning curve; ``fine_tuned``: the features themselves have learned, so that there is none."""
+def learning_curve_sentences(
+    curve: LearningCurve | None, *, evaluation: Document | None = None, fine_tuned: bool = False
+) -> Sentences:
+    """Will more photos help?
+
+    Args:
+        curve: What was measured, if it was.
+        evaluation: The numbers of the held-out photos, where there is a score beside the curve: the two are not the same.
+        fine_tuned: The features themselves have learned, so that there is no curve.
+    """
     if fine_tuned:
         return {
             "more_short": tr(
@@ -217,13 +266,32 @@ def learning_curve_sentences(curve: LearningCurve | None, *, fine_tuned: bool = 
     if curve is None:
         return {"more_short": tr("There are too few photos, or too many, to draw a learning curve."), "more_chart": ""}
     return {
-        "more_short": more_photos_sentence(curve),
+        "more_short": in_a_row(more_photos_sentence(curve), _curve_and_score(curve, evaluation)),
         "more_chart": tr(
-            "Accuracy with ever more training photos, each step double: measured by cross-validation on the stored features "
-            "(filled), and as it goes on (hollow) with its 95% band. The upright line is today: {n}.",
+            "Accuracy with ever more training photos, every class counting the same, each step double: measured by "
+            "cross-validation on the stored features (filled), and as it goes on (hollow) with its 95% band. The upright line "
+            "is today: {n}.",
             n=curve.n,
         ),
     }
+
+
+def _curve_and_score(curve: LearningCurve, evaluation: Document | None) -> str:
+    """Why the curve's accuracy is another one than the score."""
+    if evaluation is None:
+        return ""
+    values = {"curve": f"{curve.forecast[0].accuracy:.1%}", "score": f"{evaluation['balanced_accuracy']:.1%}"}
+    if _nothing_held_out(evaluation):
+        return tr(
+            "The curve ends today at {curve}, the score is {score}: both are cross-validated, every class counting the same, "
+            "but the curve's heads are quicker ones.",
+            **values,
+        )
+    return tr(
+        "The curve ends today at {curve}, the score is {score}, every class counting the same: the curve is cross-validated on "
+        "training photos with quicker heads, the score is about the held-out photos.",
+        **values,
+    )
 
 
 def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequence[str]) -> Sentences:
@@ -235,7 +303,9 @@ def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequen
         splits: The split of each photo.
     """
     leaks = evaluation["leaks"]
-    if leaks is None:
+    if _nothing_held_out(evaluation):
+        leaked = tr("Nothing is held out, so nothing could leak: cross-validation keeps copies and subjects together.")
+    elif leaks is None:
         leaked = tr("There are too many photos to compare each with each: nobody has looked for copies.")
     elif not leaks["n"]:
         leaked = tr("No held-out photo has a twin among the others.")
@@ -255,37 +325,15 @@ def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequen
     return {
         "leaked": leaked,
         "copies": tr("Pairs of copies inside a split: {count}.", count=inside) if inside > 0 else "",
-        "contradictions": tr(
-            "Copies with different classes: {count}. One of the two labels is wrong.", count=len(findings.contradictions)
-        )
-        if findings.contradictions
-        else "",
+        "contradictions": contradictions_sentence(findings),
         "shortcut": shortcut_sentence(findings),
     }
 
 
-def shortcut_sentence(findings: Findings) -> str:
-    """Whether the class can be told without looking at the subject."""
-    suspicious = [one for one in findings.shortcuts if one.suspicious]
-    if not findings.shortcuts:
-        return tr("There are too few photos to look for shortcuts.")
-    if not suspicious:
-        return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
-    names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
-    one = suspicious[0]
-    return tr(
-        "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
-        "classifier may have learned the camera instead.",
-        name=names[one.name],
-        accuracy=f"{one.accuracy:.0%}",
-        guess=f"{one.majority:.0%}",
-    )
-
-
-def label_issue_sentences(findings: Findings) -> Sentences:
-    """Doubted labels, and what to do about them."""
+def label_issue_sentences(findings: Findings, *, backbone: str) -> Sentences:
+    """Doubted labels, by what they are doubted, and what to do about them; ``backbone`` is what looked at the photos."""
     return {
-        "suspects_short": _suspects(findings),
+        "suspects_short": suspects_sentence(findings, backbone=backbone),
         "suspects_how": tr(
             "A head that had not learned from the photo found another class more likely. Nothing was changed. "
             "suspects.csv has the whole list: write exclude or relabel into its column action, and train anew."
@@ -294,16 +342,37 @@ def label_issue_sentences(findings: Findings) -> Sentences:
     }
 
 
-def _suspects(findings: Findings) -> str:
-    photos, count = findings.examined, len(findings.suspects)
-    if not photos:
-        return tr("Doubtful labels were not looked for: too many photos belong together.")
-    if not count:
-        return tr("No label of {photos} looks doubtful.", photos=photos)
-    sure = sum(one.confident for one in findings.suspects)
-    if not sure:
-        return tr("Of {photos} labels, {count} look doubtful, none of them clearly.", photos=photos, count=count)
-    return tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
+def balance_sentence(samples: Samples, *, weighted: bool = False) -> str:
+    """Whether the classes have about as many training photos each (photos, where none is for training).
+
+    Args:
+        samples: The photos.
+        weighted: Whether a head was trained on them with every class counting the same.
+    """
+    counts = class_counts(samples)
+    most, least = max(counts.values()), min(counts.values())
+    if is_uneven(counts) and weighted:
+        return tr(
+            "The classes are uneven, {least} to {most} training photos; --class-weights made them count the same.",
+            least=least,
+            most=most,
+        )
+    if is_uneven(counts):
+        return uneven_sentence(counts)
+    if most == least:
+        return tr("Every class has {n} training photos.", n=most)
+    return tr("The classes are about evenly large: {least} to {most} training photos.", least=least, most=most)
+
+
+def class_counts(samples: Samples) -> Mapping[str, int]:
+    """Training photos per class, or all photos where none is for training."""
+    counts = samples.counts()
+    return counts["train"] if "train" in counts else Counter(samples.label_names())
+
+
+def remark_sentences(table: FeatureTable) -> Sentences:
+    """What is odd about photos that count; empty where nothing is."""
+    return {"remarks": in_a_row(*remarks.sentences(table.remarks))}
 
 
 def photo_sentences(photos: int, classes: int, left_out: int) -> Sentences:

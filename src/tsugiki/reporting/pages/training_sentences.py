@@ -9,6 +9,7 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.augmentation.augment import Augmentation
+from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
 from tsugiki.fine_tuning.layers import norms_of
 from tsugiki.fine_tuning.model_selection import choice_sentence
@@ -28,7 +29,9 @@ def training_sentences(run: Run) -> Sentences:
     fine_tuned = is_fine_tuned(notes)
     return {
         "trained_how": _trained_how(classifier),
-        "trained_settings": _fine_tuning_settings(notes) if fine_tuned else _head_settings(notes.get("head", {})),
+        "trained_settings": _fine_tuning_settings(notes, kept_back=not run.samples.val_rows)
+        if fine_tuned
+        else _head_settings(notes.get("head", {})),
         "kept": kept_sentence(notes),
         "seen_as": tr("A photo as the network sees it: {rule}", rule=classifier.preprocess.describe()),
         "history_note": _about_history(run.history, notes),
@@ -39,6 +42,12 @@ def training_sentences(run: Run) -> Sentences:
 def is_fine_tuned(notes: Notes) -> bool:
     """Whether the classifier that was kept is a fine-tuned one."""
     return notes.get("method") == "fine-tune"
+
+
+def is_weighted(notes: Notes) -> bool:
+    """Whether every class counted the same in training."""
+    settings = notes["settings"] if is_fine_tuned(notes) else notes.get("head", {})
+    return bool(settings.get("class_weights"))
 
 
 def _trained_how(classifier: Classifier) -> str:
@@ -119,7 +128,8 @@ def _head_settings(head: Notes) -> str:
     )
 
 
-def _fine_tuning_settings(notes: Notes) -> str:
+def _fine_tuning_settings(notes: Notes, *, kept_back: bool) -> str:
+    """Every setting; ``kept_back``: the validation photos were a part of the training photos, as no split was for them."""
     settings = notes["settings"]
     return in_a_row(
         tr(
@@ -138,6 +148,12 @@ def _fine_tuning_settings(notes: Notes) -> str:
         tr("Augmentation: {what}.", what=Augmentation.from_dict(settings["augmentation"]).describe()),
         _computed(notes.get("compute")),
         tr(
+            "{photos} of the training photos were kept back for validation: none of them was learned from, they chose which "
+            "weights were kept.",
+            photos=notes["validation_photos"],
+        )
+        if kept_back
+        else tr(
             "{photos} validation photos, none of them learned from, chose which weights were kept.",
             photos=notes["validation_photos"],
         ),
@@ -178,13 +194,27 @@ def _about_history(history: Sequence[Mapping[str, float]], notes: Notes) -> str:
             "{epochs}.",
             epochs=epochs,
         )
+    dashed = {
+        "val": tr("photos of the split val"),
+        "out-of-fold": tr("training photos, each answered by a head that had not learned from it (cross-validation)"),
+    }
+    noted = notes.get("head", {}).get("validation")
+    validated = dashed.get(noted) if noted else tr("photos that were not learned from")  # runs of older programs
+    if validated is None:
+        return tr("Line: training photos. From left to right: epochs 1 to {epochs}.", epochs=epochs)
     return tr(
-        "Line: training photos. Dashed: photos that were not learned from. From left to right: epochs 1 to {epochs}.",
+        "Line: training photos. Dashed: {validated}. From left to right: epochs 1 to {epochs}.",
+        validated=validated,
         epochs=epochs,
     )
 
 
 def _looked_at_once(run: Run) -> str:
+    if run.evaluation["split"] == OUT_OF_FOLD:
+        return tr(
+            "Nothing was held out: the score is that of cross-validation on the training photos, which the penalty was chosen "
+            "on, too."
+        )
     if "fine_tuning" not in run.evaluation:
         return tr("The held-out photos were looked at once, after everything was decided.")
     return tr(

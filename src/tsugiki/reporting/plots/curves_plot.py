@@ -55,7 +55,8 @@ def draw_loss_curves(results: Results) -> Picture:
 
 
 def _draw(axes: Axes, curves: Mapping[str, Sequence[tuple[int, float]]], kind: str, title: str) -> None:
-    names = {"train": tr("training photos"), "val": tr("validation photos"), "test": tr("test photos")}
+    # Photos of a split for it, a part of the training photos, or cross-validation: a history does not say which.
+    names = {"train": tr("training photos"), "val": tr("photos not learned from"), "test": tr("test photos")}
     styles = {"train": (BLUE, "o", "-"), "val": (VERMILION, "s", "--"), "test": (VERMILION, "s", "--")}
     for split, name in names.items():
         points = curves.get(split + kind)

@@ -14,12 +14,13 @@ from PIL import Image
 from tsugiki.classifier.answer import Prediction
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.predict import predict_files
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import UnknownName
 from tsugiki.data.images.decode import open_photo
 from tsugiki.inspection.attribution import Attribution, attribute
-from tsugiki.inspection.nearest_photos import NearPhoto
+from tsugiki.inspection.nearest_photos import NearPhoto, nearest_photos
 from tsugiki.locale.messages import tr
-from tsugiki.reporting.plots.figures import BLUE, VERMILION, Picture, picture
+from tsugiki.reporting.plots.figures import BLUE, VERMILION, Picture, check_picture, encoded, picture, save_picture
 from tsugiki.reporting.plots.fonts import drawn, legible, shorten
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _LARGEST_SIDE = 320
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Why a photo was answered as it was.
 
@@ -46,6 +47,25 @@ class Explanation:
     frame: npt.NDArray[np.uint8]
     attribution: Attribution
     near: tuple[NearPhoto, ...] = ()
+
+    def __repr__(self) -> str:
+        answer = f"{self.prediction.label} {self.prediction.probability:.1%}"
+        return visible(f"<Explanation: {answer}; the evidence for {self.asked}, by {self.attribution.method}>", one_line=True)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """The picture, for a notebook."""
+        kind, picture_bytes = encoded(draw_explanation(self))
+        return {kind: picture_bytes, "text/plain": repr(self)}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture in the format that the ending of ``path`` names; returns the path.
+
+        Raises:
+            RequestError: When its ending names no format, or a folder or the photo itself is there.
+        """
+        target = check_picture(Path(path), [Path(self.prediction.name)])
+        save_picture(draw_explanation(self), target)
+        return target
 
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON; ``region`` holds nine tenths of the evidence: left, top, right, bottom as shares."""
@@ -80,6 +100,21 @@ def explain(
         raise UnknownName(tr("The classifier has no class {name}.", name=repr(asked)), name=asked, known=classifier.classes)
     found = attribute(classifier, classifier.preprocess.normalise(seen), classifier.classes.index(asked))
     return Explanation(prediction, asked, seen.permute(1, 2, 0).numpy(), found, tuple(near))
+
+
+def explain_with_neighbours(
+    classifier: Classifier, photo: str | Path, *, label: str | None = None, data: Any = None
+) -> Explanation:
+    """What :meth:`tsugiki.Classifier.explain` promises.
+
+    Args:
+        classifier: Is left as it was.
+        photo: A file.
+        label: The class to explain; the answer's when left out.
+        data: What the classifier was trained on: adds the training photos most like this one.
+    """
+    near = [] if data is None else nearest_photos(classifier, Path(photo), data)
+    return explain(classifier, photo, label=label, near=near)
 
 
 def draw_explanation(explanation: Explanation) -> Picture:
@@ -120,7 +155,9 @@ def _answer(prediction: Prediction) -> str:
     name, chance = drawn(shorten(prediction.label, 28)), f"{prediction.probability:.1%}"
     if prediction.known:
         return tr("Answer: {name}, {chance}", name=name, chance=chance)
-    return tr("Not sure: unlike every training photo (nearest class {name}, {chance})", name=name, chance=chance)
+    return tr(
+        "Not sure: less like the training photos than 95% of them (nearest class {name}, {chance})", name=name, chance=chance
+    )
 
 
 def _attribution_title(explanation: Explanation) -> str:

@@ -1,21 +1,25 @@
-"""Figures that need no pyplot: nothing global, nothing to close, and shown where a person expects them.
+"""Figures that need no pyplot, shown where a person expects them, and pictures in files.
 
 A ``draw_...`` function of this floor only draws. A ``plot_...`` function draws and shows: in a notebook at once, also in the
-middle of a loop, as pyplot does; in a script with pyplot and a window system at ``plt.show()``; elsewhere the returned figure
-waits for ``figure.savefig(...)``.
+middle of a loop; in a script with a window system at ``plt.show()``. Its figure is pyplot's current one, so that
+``plt.savefig(...)`` after it saves it, as the articles do; where there are no windows pyplot keeps only the last one.
 """
 
 from __future__ import annotations
 
 import io
-import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tsugiki.core.console import typed
+from tsugiki.core.display.screen import running_notebook
+from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_path
+from tsugiki.data.images.file_type import OWN_PICTURES
+from tsugiki.locale.messages import tr
 
 # Okabe and Ito's colours: told apart by colour-blind people too. Nothing is said by colour alone.
 BLUE = "#0072B2"
@@ -23,6 +27,10 @@ VERMILION = "#D55E00"
 GREEN = "#009E73"
 GREY = "#666666"
 
+_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".pdf": "pdf", ".svg": "svg"}
+"""What a picture is written as, by the ending of its name."""
+
+_FILE_DPI = 120
 _SCREEN_DPI = 80
 _LARGEST_PNG = 60_000
 
@@ -34,9 +42,10 @@ class Picture(Figure):
 
     def _ipython_display_(self) -> None:
         """Called by IPython for a cell's value."""
-        shell = _notebook()
-        if shell is not None and self._shown_in != shell.execution_count:
-            self._shown_in = shell.execution_count
+        shell = running_notebook()
+        cell = shell and shell.get_parent().get("header", {}).get("msg_id")
+        if shell is not None and self._shown_in != cell:
+            self._shown_in = cell
             _send_to_notebook(self)
 
 
@@ -47,17 +56,53 @@ def picture(width: float, height: float) -> Picture:
 
 def present(figure: Picture) -> Picture:
     """Show ``figure`` where the person is: in the notebook, or in pyplot's next window."""
-    if _notebook() is not None:
+    _hand_to_pyplot(figure)
+    if running_notebook() is not None:
         figure._ipython_display_()
-    elif "matplotlib.pyplot" in sys.modules and _has_windows():
-        _hand_to_pyplot(figure)
     return figure
 
 
+def check_picture(path: Path, photos: Iterable[Path] = ()) -> Path:
+    """Refuse, before anything is computed, what no picture can be written into.
+
+    Args:
+        path: The file that is asked for.
+        photos: Files that the picture must not replace.
+
+    Returns:
+        The path.
+
+    Raises:
+        RequestError: When its ending names no format, a folder is there, or one of the photos.
+    """
+    photo = path.exists() and any(each.exists() and path.samefile(each) for each in photos)
+    if path.suffix.lower() in _FORMATS and not path.is_dir() and not photo:
+        return path
+    other = (
+        path / "picture.png"
+        if path.is_dir()
+        else path.with_name(f"{path.stem}-drawn.png")
+        if photo
+        else path.with_suffix(".png")
+    )
+    raise RequestError(
+        tr("The picture cannot be written into {path}.", path=path),
+        allowed=tr("a file of its own whose name ends in one of {endings}", endings=", ".join(_FORMATS)),
+        got=tr("a folder") if path.is_dir() else tr("a photo, which would be lost") if photo else repr(path.name),
+        cure=tr("name another file, as {path}", path=typed(other)),
+    )
+
+
 def save_picture(figure: Figure, path: Path) -> None:
-    """Write ``figure`` as a PNG file, whole or not at all."""
+    """Write ``figure`` in the format that the ending of ``path`` names, whole or not at all.
+
+    Raises:
+        RequestError: When its ending names no format, or a folder is there.
+    """
+    kind = _FORMATS[check_picture(path).suffix.lower()]
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+        # Its own pictures are known again, and never taken for photos; only PNG has a place for that.
+        figure.savefig(temporary, format=kind, dpi=_FILE_DPI, metadata=OWN_PICTURES if kind == "png" else None)
 
 
 def encoded(figure: Figure) -> tuple[str, bytes]:
@@ -72,13 +117,6 @@ def _rendered(figure: Figure, kind: str) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, dpi=_SCREEN_DPI)
     return stream.getvalue()
-
-
-def _notebook() -> Any:
-    """The running notebook's shell, or ``None``: a terminal, a script, or IPython in a terminal."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if hasattr(shell, "kernel") else None
 
 
 def _send_to_notebook(figure: Picture) -> None:
@@ -97,6 +135,10 @@ def _has_windows() -> bool:
 def _hand_to_pyplot(figure: Picture) -> None:
     from matplotlib import pyplot as plt
 
+    if not _has_windows():  # nobody closes what nobody sees
+        for number in plt.get_fignums():
+            if isinstance(plt.figure(number), Picture):
+                plt.close(number)
     try:
         plt.figure(figure)
     except ValueError:

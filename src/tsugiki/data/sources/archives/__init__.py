@@ -1,0 +1,1 @@
+"""Photos packed into one file, and files packed once more inside it."""

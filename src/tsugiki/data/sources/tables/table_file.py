@@ -1,0 +1,180 @@
+"""A file of rows -> header and cells: CSV as spreadsheets and programs write it, lines of JSON, lists."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tsugiki.core.errors import RequestError
+from tsugiki.core.regular_files import read_text
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
+from tsugiki.locale.messages import tr
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a file.
+
+    Attributes:
+        path: The file.
+        header: The names of the columns.
+        rows: The number of each row, as a person counts them in the file, and its cells: text, or what Parquet and JSON hold.
+        names: By column, the texts that numbers stand for, where the file brings them along.
+        unread: Columns that are in no row, because they hold neither text nor numbers.
+        photos: The folder of photos that were inside the table; ``None`` where it has paths.
+    """
+
+    path: Path
+    header: list[str]
+    rows: list[tuple[int, list[Any]]]
+    names: dict[int, list[str]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    photos: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that its paths are relative to."""
+        return self.photos or self.path.parent
+
+    def column(self, place: int) -> list[Any]:
+        """The cells of one column."""
+        return [cells[place] for _, cells in self.rows]
+
+
+def read_table(path: Path) -> Table:
+    """The rows of a text file, by its ending.
+
+    Raises:
+        RequestError: When it cannot be read, or its rows do not fit its header.
+    """
+    suffix = path.suffix.lower()
+    text = _text(path)
+    if suffix in {".jsonl", ".ndjson"}:
+        return _of_json_lines(path, text)
+    if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)", text, re.IGNORECASE):
+        return _of_list(path, text)
+    return _of_csv(path, text)
+
+
+def cannot_be_read(path: Path, reason: str) -> RequestError:
+    """What to raise where a table is damaged."""
+    return RequestError(tr("The manifest {path} cannot be read.", path=path), got=reason)
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise RequestError(
+            tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
+        ) from None
+    except OSError as fault:
+        raise cannot_be_read(path, fault.strerror or str(fault)) from fault
+
+
+def _of_csv(path: Path, text: str) -> Table:
+    lines, first = text, 1
+    head, _, rest = text.partition("\n")
+    if re.fullmatch(r"sep=.\s*", head, re.IGNORECASE):  # a note to spreadsheets, and no header
+        lines, first, head = rest, 2, rest.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    header, *rows = _records(path, lines, delimiter, first) or [(first, [])]
+    names = [name.strip() for name in header[1]]
+    for number, cells in rows:
+        _check_row(path, names, number, cells, delimiter)
+    filled = [(number, _padded(cells, len(names))) for number, cells in rows if any(map(str.strip, cells))]
+    return Table(path, names, filled)
+
+
+def _records(path: Path, text: str, delimiter: str, first: int) -> list[tuple[int, list[str]]]:
+    """Every record with the line that it begins in."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    records: list[tuple[int, list[str]]] = []
+    start = first
+    try:
+        for cells in reader:
+            records.append((start, cells))
+            start = first + reader.line_num
+    except csv.Error as fault:
+        if "field limit" in str(fault):
+            raise cannot_be_read(path, f"{tr('row {number}', number=start)}: {fault}") from None
+        raise RequestError(
+            tr("Row {number} of {path} cannot be read: a quote in it is not closed, or stands alone.", number=start, path=path),
+            got=str(fault),
+            cure=tr("close it, or double a quote that belongs to the text"),
+        ) from None
+    return records
+
+
+def _check_row(path: Path, header: list[str], number: int, cells: list[str], delimiter: str) -> None:
+    """Refuse a row that says more than the header has columns, and a cell that has swallowed other rows."""
+    if any(cell.strip() for cell in cells[len(header) :]):
+        raise RequestError(
+            tr("Row {number} of {path} has more cells than the header.", number=number, path=path),
+            allowed=tr("{count} cells: {names}", count=len(header), names=", ".join(header)),
+            got=tr("{count} cells: {names}", count=len(cells), names=", ".join(cells)),
+            cure=tr('put a cell with a comma into quotes, as in "cat, black"'),
+        )
+    for cell in cells:
+        swallowed = [line for line in cell.splitlines()[1:] if line.count(delimiter) >= len(header) - 1 > 0]
+        if "\n" in cell and swallowed:
+            raise RequestError(
+                tr(
+                    "A cell in row {number} of {path} goes on over other rows: a quote is not closed.", number=number, path=path
+                ),
+                got=repr(cell[:60]),
+                cure=tr("close it, or double a quote that belongs to the text"),
+            )
+
+
+def _padded(cells: list[str], count: int) -> list[str]:
+    return [*cells, *[""] * (count - len(cells))][:count]
+
+
+def _of_json_lines(path: Path, text: str) -> Table:
+    found: list[tuple[int, dict[str, Any]]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as fault:
+            raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {fault}") from None
+        if not isinstance(value, dict):
+            raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {line[:60]}")
+        found.append((number, value))
+    header = list(dict.fromkeys(name for _, value in found for name in value))
+    return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found])
+
+
+def _of_list(path: Path, text: str) -> Table:
+    """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is not read."""
+    rows = list(_pairs(text))
+    return Table(path, ["path", "label"], rows)
+
+
+def _pairs(text: str) -> Iterator[tuple[int, list[Any]]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if "\t" in line or "," in line:
+            cells = [cell.strip() for cell in re.split(r"[\t,]", line)]
+        else:
+            cells = line.strip().rsplit(None, 1)
+        yield number, _padded(cells, 2)
+
+
+def looks_headless(table: Table) -> bool:
+    """Whether the first line of a table names a photo, so that the names of the columns are missing."""
+    return any(suffix_of(name) in PHOTO_SUFFIXES for name in table.header)

@@ -1,0 +1,224 @@
+"""Where the paths of a table lead; what to try where they lead nowhere.
+
+A path as it stands counts first. Where most lead nowhere, each is taken for the one photo below the table's folder whose own
+path ends like it: without its first folders, with an ending, in another case or Unicode form.
+
+Letters: ``N`` paths.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from tsugiki.core.errors import RequestError
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
+from tsugiki.data.sources.split_words import split_in
+from tsugiki.locale.messages import first_few, tr
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/{1,3}[^/]|data:image/", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_TRIED = 500
+_MOST_FILES = 3_000_000  # looked through below the table's folder
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an address on the network, or a photo written out as text."""
+    return bool(_ADDRESS.match(path)) and not path.startswith("file://") and not _DRIVE.match(path)
+
+
+def relative_to(root: Path, path: str) -> str:
+    """A path of a table as a POSIX path relative to ``root``; tables made on Windows may have backslashes.
+
+    Raises:
+        RequestError: When it is on another drive.
+    """
+    if path.startswith("file://"):
+        path = url2pathname(urlsplit(path).path)
+    if path.startswith(("~/", "~\\")):
+        path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
+    if os.sep == "/" and "\\" in path and not (root / path).exists():
+        path = path.replace("\\", "/")
+    if not os.path.isabs(path):  # noqa: PTH117  no Path object per photo
+        return os.path.normpath(path).replace(os.sep, "/")
+    try:
+        return os.path.relpath(path, root.absolute()).replace(os.sep, "/")
+    except ValueError:
+        raise RequestError(
+            tr("{path} is on another drive than the manifest.", path=path), cure=tr("put the manifest beside the photos")
+        ) from None
+
+
+class PhotoFinder:
+    """Finds the photos that paths of a table mean.
+
+    Args:
+        root: The table's folder.
+        split: Where several photos could be meant, those in a folder of this split are.
+    """
+
+    def __init__(self, root: Path, split: str = "") -> None:
+        self.root = root
+        self.split = split
+
+    def leads_to_photos(self, texts: Sequence[str]) -> bool:
+        """Whether most of some texts are paths, or ends of paths, of photos that are there."""
+        tried = [text for text in _some(texts, 40) if text]
+        if not tried:
+            return False
+        names = [relative_to(self.root, text) for text in tried if not is_address(text)]
+        if sum(map(self._is_there, names)) * 2 > len(tried):
+            return True
+        found = [name for name in names if any(self._candidates(name, drop) for drop in range(_depth([name])))]
+        return 2 * len(found) > len(tried)
+
+    def located(self, table: Path, written: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+        """What each path means that is not there as it stands, and sentences about it.
+
+        Args:
+            table: The table, for the sentences.
+            written: By relative path, what the table has.
+
+        Raises:
+            RequestError: When not one of the paths leads to a photo, or several photos could be meant.
+        """
+        names = [*written]
+        tried = _some(names, _TRIED)
+        there = sum(map(self._is_there, tried))
+        if 2 * there >= len(tried):
+            odd = [name for name in names if not name.isascii() and not self._is_there(name)]
+            return self._other_forms(odd), []
+        drop = self._best_drop(tried)
+        if drop is None:
+            if there or any(map(self._is_there, names)):
+                return {}, []
+            raise self._nowhere(table, written)
+        found = {name: photo for name, photo in self._resolved(names, drop).items() if not self._is_there(name)}
+        if all(_one_form(name) == _one_form(photo) for name, photo in found.items()):
+            return found, []
+        name, photo = next(((n, p) for n, p in found.items() if _one_form(n) != _one_form(p)))
+        return found, [
+            tr(
+                "Paths of {table} that lead nowhere as they stand are read as the one photo whose path ends like them: "
+                "{count} ({name} is {photo}).",
+                table=table.name,
+                count=len(found),
+                name=written[name],
+                photo=photo,
+            )
+        ]
+
+    def _is_there(self, name: str) -> bool:
+        return os.path.isfile(f"{self.root}/{name}")  # noqa: PTH113  no Path object per photo
+
+    def _best_drop(self, names: Sequence[str]) -> int | None:
+        """How many of the first folders to leave away, so that most paths are found; ``None`` where none helps."""
+        ambiguous: list[tuple[str, list[str]]] = []
+        for drop in range(_depth(names)):
+            found = self._resolved(names, drop)
+            if 2 * len(found) > len(names):
+                return drop
+            ambiguous += [(name, sorted(photos)) for name in names if len(photos := self._candidates(name, drop)) > 1]
+        if 2 * len({name for name, _ in ambiguous}) > len(names):
+            name, photos = ambiguous[0]
+            raise RequestError(
+                tr("{name} could be several photos.", name=name),
+                got=first_few(photos, 3),
+                cure=tr("write the folder into the path, as in {path}", path=photos[0]),
+            )
+        return None
+
+    def _resolved(self, names: Sequence[str], drop: int) -> dict[str, str]:
+        candidates = {name: self._candidates(name, drop) for name in names}
+        return {name: photos[0] for name, photos in candidates.items() if len(photos) == 1}
+
+    def _candidates(self, name: str, drop: int) -> list[str]:
+        parts = [part for part in name.split("/") if part not in {"", ".", ".."}]
+        if drop >= len(parts):
+            return []
+        *folders, base = (_one_form(part) for part in parts[drop:])
+        if whole := self._by_path.get("/".join([*folders, base])):
+            return [whole]
+        plain = unquote(base)
+        found: list[str] = self._by_name.get(base) or self._by_name.get(f"{base}.") or self._by_name.get(plain) or []
+        tail = "/".join(folders)
+        if tail:
+            found = [photo for photo in found if f"/{_one_form(photo.rpartition('/')[0])}".endswith(f"/{tail}")]
+        if len(found) > 1 and self.split:
+            of_split = [photo for photo in found if self.split in map(split_in, photo.split("/")[:-1])]
+            return of_split or found
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        """Photos by their file name, in one form, and by their name without ending, with a dot in its place."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for photo in _photos_below(str(self.root)):
+            base = _one_form(photo.rpartition("/")[2])
+            found[base].append(photo)
+            found[f"{base.rpartition('.')[0]}."].append(photo)
+        return found
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, str]:
+        """Photos by their whole path, in one form that no other photo has."""
+        found: dict[str, str] = {}
+        for photo in (photo for photos in self._by_name.values() for photo in photos):
+            form = _one_form(photo)
+            found[form] = photo if found.get(form, photo) == photo else ""
+        return found
+
+    def _other_forms(self, names: Sequence[str]) -> dict[str, str]:
+        """The photos that are meant by names whose letters are stored differently (NFC, NFD)."""
+        forms: dict[str, list[str]] = defaultdict(list)
+        if names:
+            for photos in self._by_name.values():
+                for photo in photos:
+                    forms[unicodedata.normalize("NFC", photo)].append(photo)
+        return {name: meant[0] for name in names if (meant := forms.get(unicodedata.normalize("NFC", name)))}
+
+    def _nowhere(self, table: Path, written: Mapping[str, str]) -> RequestError:
+        names = [*written.values()]
+        here = [name for name in _some(names, _TRIED) if os.path.isfile(name)]  # noqa: PTH113
+        what = tr("Not one of the {count} paths in {table} leads to a file.", count=len(names), table=table)
+        got = tr("{name}, looked for in {folder}", name=names[0], folder=self.root.absolute())
+        if here:
+            cure = tr(
+                "paths are relative to the folder of the table; from {folder} they lead to files: put the table there",
+                folder=Path.cwd(),
+            )
+            return RequestError(what, got=got, cure=cure)
+        return RequestError(what, got=got, cure=tr("write paths relative to the folder of the table, as in cat/1.jpg"))
+
+
+def _depth(names: Sequence[str]) -> int:
+    """How many first folders can be left away."""
+    return max((name.count("/") for name in names), default=0) + 1
+
+
+def _some(values: Sequence[str], most: int) -> Sequence[str]:
+    return values[:: max(1, len(values) // most)]
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _photos_below(root: str) -> Iterator[str]:
+    left = _MOST_FILES
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not is_never_meant(name)]
+        inner = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in files:
+            left -= 1
+            if left < 0:
+                return
+            if suffix_of(name) in PHOTO_SUFFIXES and not is_never_meant(name) and is_writable_text(name):
+                yield name if inner == "." else f"{inner}/{name}"

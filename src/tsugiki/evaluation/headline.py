@@ -1,0 +1,98 @@
+"""The score in one sentence: how many photos, the interval, what photos they were, and whether they leaked.
+
+It is said in the terminal, in the report and in the card; what makes the number worth less stands in the same sentence.
+"""
+
+from __future__ import annotations
+
+from tsugiki.data.splits import is_uneven
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
+from tsugiki.locale.messages import first_few, in_a_row, tr
+
+
+def headline(document: Document) -> str:
+    """The accuracy that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
+    return in_a_row(_score(document), chance_sentence(document))
+
+
+def _score(document: Document) -> str:
+    low, high = document["accuracy_interval"]
+    numbers = {"accuracy": f"{document['accuracy']:.1%}", "n": document["n"], "low": f"{low:.1%}", "high": f"{high:.1%}"}
+    if document["split"] == SEEN:
+        return tr(
+            "{accuracy} of {n} photos answered right, but the classifier was trained with all of them: this says nothing about "
+            "new photos.",
+            **numbers,
+        )
+    if document["split"] == OUT_OF_FOLD:
+        return tr(
+            "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
+            "held out (95% interval {low} to {high}).",
+            **numbers,
+        )
+    if document["leaks"] and document["leaks"]["n"]:
+        return _leaked(document, numbers)
+    if document["split"] == UNCHECKED:
+        return tr(
+            "{accuracy} of {n} photos answered right (95% interval {low} to {high}); whether the classifier was trained with "
+            "some of them is not known.",
+            **numbers,
+        )
+    return tr("{accuracy} of {n} held-out photos answered right (95% interval {low} to {high}).", **numbers)
+
+
+def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
+    leaks = document["leaks"]
+    # Who evaluates a classifier elsewhere has no other split, only what is known of the training photos.
+    named = all(one["twin"] for one in leaks["photos"])
+    where = tr("in another split") if named else tr("among the photos of the training")
+    if leaks["accuracy_without"] is None:
+        return tr(
+            "{accuracy} of {n} photos answered right, but every one of them has a twin {where}: this score is worth nothing.",
+            where=where,
+            **numbers,
+        )
+    low, high = leaks["accuracy_without_interval"]
+    return tr(
+        "{accuracy} of {n} photos answered right, counting {leaked} with a twin {where}; of the {clean} others, {without} "
+        "(95% interval {low} to {high}).",
+        **numbers
+        | {
+            "where": where,
+            "leaked": leaks["n"],
+            "clean": leaks["n_clean"],
+            "without": f"{leaks['accuracy_without']:.1%}",
+            "low": f"{low:.1%}",
+            "high": f"{high:.1%}",
+        },
+    )
+
+
+def chance_sentence(document: Document) -> str:
+    """That a classifier hardly beats guessing; empty where it does."""
+    if not document["near_chance"]:
+        return ""
+    return tr(
+        "That is close to guessing: with every class counting the same, {balanced} are right, and guessing gives {chance}. "
+        "Its answers cannot be relied on.",
+        balanced=f"{document['balanced_accuracy']:.1%}",
+        chance=f"{1 / len(document['classes']):.1%}",
+    )
+
+
+def never_answered_sentence(document: Document) -> str:
+    """Which classes have photos and were never named; empty where there is none."""
+    never = [row["class"] for row in document["per_class"] if row["n"] and not row["answered"]]
+    if not never:
+        return ""
+    said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
+    if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
+        return said
+    return in_a_row(said, tr("--class-weights makes every class count the same."))
+
+
+def is_worth_nothing(document: Document) -> bool:
+    """Whether the score must not be shown as a good one: learned photos only, leaks only, or hardly better than guessing."""
+    leaks = document["leaks"]
+    leaked = bool(leaks and leaks["n"] and leaks["accuracy_without"] is None)
+    return leaked or document["split"] == SEEN or bool(document["near_chance"])

@@ -1,0 +1,55 @@
+"""What was found about photos and labels, in sentences: the terminal, the report and the audit say the same."""
+
+from __future__ import annotations
+
+from tsugiki.inspection.findings import Findings
+from tsugiki.locale.messages import in_a_row, tr
+
+
+def suspects_sentence(findings: Findings, *, backbone: str) -> str:
+    """How many labels are doubted, by what, and how right that is: a doubt is worth as much as whoever doubts."""
+    photos, count = findings.examined, len(findings.suspects)
+    if not photos or findings.head_accuracy is None:
+        return tr("Doubtful labels were not looked for: too many photos belong together.")
+    values = {"backbone": backbone, "accuracy": f"{findings.head_accuracy:.1%}"}
+    if findings.head_near_chance:
+        return tr(
+            "No label is doubted: a head on {backbone} is right about {accuracy} of the photos, every class counting the same, "
+            "which is close to guessing.",
+            **values,
+        )
+    sure = sum(one.confident for one in findings.suspects)
+    if not count:
+        found = tr("No label of {photos} looks doubtful.", photos=photos)
+    elif not sure:
+        found = tr("Of {photos} labels, {count} look doubtful, none of them clearly.", photos=photos, count=count)
+    else:
+        found = tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
+    how = tr(
+        "They were looked at with {backbone}, which is right about {accuracy} of them, every class counting the same.", **values
+    )
+    return in_a_row(found, how)
+
+
+def contradictions_sentence(findings: Findings) -> str:
+    """Copies of one photo that have two labels; empty where there are none."""
+    count = len(findings.contradictions)
+    return tr("Copies with different classes: {count}. One of the two labels is wrong.", count=count) if count else ""
+
+
+def shortcut_sentence(findings: Findings) -> str:
+    """Whether the class can be told without looking at the subject."""
+    suspicious = [one for one in findings.shortcuts if one.suspicious]
+    if not findings.shortcuts:
+        return tr("There are too few photos to look for shortcuts.")
+    if not suspicious:
+        return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
+    names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
+    one = suspicious[0]
+    return tr(
+        "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
+        "classifier may have learned the camera instead.",
+        name=names[one.name],
+        accuracy=f"{one.accuracy:.0%}",
+        guess=f"{one.majority:.0%}",
+    )

@@ -1,0 +1,27 @@
+"""An audit looks with the best network whose weights are on this machine; nothing is fetched for it."""
+
+import pytest
+
+from tsugiki.backbones.catalog import best_at_hand
+from tsugiki.backbones.sources.torchvision_source import default_weights, place_of
+
+
+def put(name):
+    path = place_of(default_weights(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+
+
+@pytest.mark.robust("scores", case="audit where better weights than the bundled ones are here", right="those are taken")
+def test_the_best_network_on_this_machine_is_taken(tmp_path):
+    assert best_at_hand() == "bundled:nae"
+    (tmp_path / "own.safetensors").write_bytes(b"weights")
+    text = '[backbone.ours]\narchitecture = "timm:mobilenetv2_100"\nweights = "own.safetensors"\n'
+    (tmp_path / "zoo.toml").write_text(text, encoding="utf-8")
+    assert best_at_hand(tmp_path / "zoo.toml") == "ours"
+    put("resnet18")
+    assert best_at_hand(tmp_path / "zoo.toml") == "torchvision:resnet18"
+    put("efficientnet_b0")
+    assert best_at_hand() == "torchvision:efficientnet_b0"
+    put("vit_h_14")  # right more often, and too large for a look
+    assert best_at_hand() == "torchvision:efficientnet_b0"

@@ -1,0 +1,412 @@
+"""Tables as spreadsheets, competitions and other tools write them: read and said, or refused with the row."""
+
+import json
+import unicodedata
+from collections import Counter
+
+import pytest
+
+from tsugiki.core.errors import RequestError
+from tsugiki.data.load import list_photos, load
+from tsugiki.data.sources.listing import LeftOut
+
+
+@pytest.fixture
+def written(put):
+    """``written(text, name="list.csv", photos=("x/0.png", ...))``: a table beside photos; gives its path."""
+
+    def write(text, name="list.csv", photos=tuple(f"x/{number}.png" for number in range(6))):
+        put(*photos)
+        return put(name, content=text.encode()) / name
+
+    return write
+
+
+def rows(*lines, header="path,label"):
+    return "\n".join([header, *lines]) + "\n"
+
+
+def labels(listing):
+    return dict(zip(listing.names, listing.labels, strict=True))
+
+
+def said(listing):
+    return "\n".join(listing.decisions)
+
+
+def refusal(source):
+    with pytest.raises(RequestError) as caught:
+        list_photos(source)
+    return str(caught.value)
+
+
+# -- cells and quotes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust("tables", case="a row with more cells than headings (a.jpg,cat, black)", right="refused, with the row")
+def test_more_cells_than_headings(written):
+    text = refusal(written(rows("x/0.png,cat", "x/1.png,cat, black", "x/2.png,dog")))
+    assert "Row 3 of" in text
+    assert "more cells than the header" in text
+    assert '"cat, black"' in text
+
+
+def test_empty_cells_at_the_end_of_rows_are_no_cells(written):
+    listing = list_photos(written(rows("x/0.png,cat,,", "x/1.png,dog,,", header="path,label,,")))
+    assert labels(listing) == {"x/0.png": "cat", "x/1.png": "dog"}
+    assert listing.decisions == ()
+
+
+@pytest.mark.robust("tables", case="a quote that never closes", right="refused, with the row: no row is swallowed")
+@pytest.mark.parametrize(
+    ("lines", "row"),
+    [
+        (("x/0.png,cat", 'x/1.png,"cat', "x/2.png,dog", "x/3.png,dog"), 3),
+        (('x/0.png,"cat', "x/1.png,cat", 'x/2.png,dog"', "x/3.png,dog"), 2),
+        (("x/0.png,cat", 'x/1.png,"5" pipe"'), 3),
+    ],
+)
+def test_quotes_that_do_not_close(written, lines, row):
+    text = refusal(written(rows(*lines)))
+    assert f"ow {row} of" in text
+    assert "quote" in text
+
+
+def test_a_quote_in_a_column_that_is_not_read_swallows_no_rows_either(written):
+    lines = ('x/0.png,cat,"nice', "x/1.png,cat,y", 'x/2.png,dog,"', "x/3.png,dog,z")
+    assert "goes on over other rows" in refusal(written(rows(*lines, header="path,label,note")))
+    fine = list_photos(written(rows('x/0.png,cat,"a nice\nday"', "x/1.png,dog,z", header="path,label,note")))
+    assert len(fine) == 2
+
+
+def test_what_spreadsheets_add_to_csv(written):
+    listing = list_photos(written('sep=;\r\n"path"; "label"\r\n"x/0.png"; "black; white"\r\nx/1.png;b\r\n'))
+    assert labels(listing) == {"x/0.png": "black; white", "x/1.png": "b"}
+
+
+def test_rows_are_numbered_as_editors_do(written):
+    text = refusal(written(rows('x/0.png,cat,"two\nlines"', "", "x/1.png,a|b,z", header="path,label,note")))
+    assert "Row 5 of" in text
+
+
+# -- columns --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust("tables", case="a column is_valid", right="read as the split, and said")
+@pytest.mark.parametrize(
+    ("name", "cells", "splits"),
+    [
+        ("is_valid", ("False", "False", "True", "True"), ("train", "train", "val", "val")),
+        ("is_test", ("0", "0", "1", "1"), ("train", "train", "test", "test")),
+        ("subset", ("Training", "Training", "PublicTest", "PublicTest"), ("train", "train", "test", "test")),
+        ("Usage", ("train", "train", "dev", "dev"), ("train", "train", "val", "val")),
+    ],
+)
+def test_columns_that_mean_splits(written, name, cells, splits):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{cell}" for number, cell in enumerate(cells)]
+    listing = list_photos(written(rows(*lines, header=f"path,label,{name}")))
+    assert listing.splits == splits
+    assert f"were read as split: {name}." in said(listing)
+
+
+@pytest.mark.robust("tables", case="columns that are not read (fold, age)", right="named, with what to rename")
+def test_columns_that_are_not_read_are_named(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{number},{number}" for number in range(4)]
+    listing = list_photos(written(rows(*lines, header="path,label,fold,age")))
+    assert listing.splits == ("",) * 4
+    assert "that are not read: fold, age." in said(listing)
+    assert "If fold should hold photos out, rename it to split" in said(listing)
+
+
+@pytest.mark.robust(
+    "tables",
+    case="a column patient_id",
+    right="read as the group: no patient in two splits",
+    source="microsoft/InnerEye-DeepLearning#363",
+)
+def test_patients_are_groups(written):
+    photos = [f"x/{number}.png" for number in range(40)]
+    lines = [f"{photo},{'ab'[number // 2 % 2]},p{number // 2}" for number, photo in enumerate(photos)]
+    samples = load(written(rows(*lines, header="path,label,patient_id"), photos=photos))
+    sides = {(group, split) for group, split in zip(samples.groups, samples.splits, strict=True)}
+    assert len(sides) == 20, "each patient is in one split"
+    assert "group: patient_id" in "\n".join(samples.decisions)
+
+
+def test_of_two_subjects_the_coarser_one_keeps_photos_together(written):
+    lines = ["x/0.png,a,l1,p1", "x/1.png,b,l2,p2", "x/2.png,a,l3,p1", "x/3.png,b,l2,p2"]
+    listing = list_photos(written(rows(*lines, header="path,label,lesion_id,patient_id")))
+    assert listing.groups == ("p1", "p2", "p1", "p2")
+    crossed = ["x/0.png,a,v1,p1", "x/1.png,b,v2,p2", "x/2.png,a,v2,p1", "x/3.png,b,v1,p2"]
+    listing = list_photos(written(rows(*crossed, header="path,label,video,patient_id")))
+    assert listing.groups is None
+    assert "rename it to group" in said(listing)
+
+
+@pytest.mark.robust("tables", case="Label beside label", right="refused, both named")
+def test_two_columns_of_one_name(written):
+    text = refusal(written(rows("x/0.png,0,cat", "x/1.png,1,dog", header="path,label,Label")))
+    assert "'label', 'Label'" in text
+
+
+def test_several_columns_that_could_be_the_classes(written):
+    text = refusal(written(rows("x/0.png,cat,pug", "x/1.png,dog,pug", header="path,species,breed")))
+    assert "got: species, breed" in text
+    assert "rename the one that is meant to label" in text
+
+
+@pytest.mark.robust("tables", case="no heading line", right="refused: the line to write is said")
+def test_a_table_without_a_heading(written):
+    assert "first line: path,label" in refusal(written("x/0.png,cat\nx/1.png,dog\n"))
+
+
+@pytest.mark.robust(
+    "tables", case="columns of 0 and 1, one per class", right="one class per photo is read, several are refused"
+)
+def test_one_hot_columns(written):
+    table = "filename, cat, dog\nx/0.png, 1, 0\nx/1.png, 0, 1\nx/2.png, 0, 0\n"
+    listing = list_photos(written(table))
+    assert labels(listing) == {"x/0.png": "cat", "x/1.png": "dog"}
+    assert listing.left_out == (LeftOut("x/2.png", "row 4 has no path or no label"),)
+    text = refusal(written("image,MEL,NV\nx/0.png,1.0,0.0\nx/1.png,1.0,1.0\n"))
+    assert "Row 3 of" in text
+    assert "several labels" in text
+    assert "got: MEL, NV" in text
+
+
+def test_words_that_only_contain_a_split_are_said(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{'trainval' if number < 3 else 'test_final'}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header="path,label,split")))
+    assert listing.splits == ("train",) * 3 + ("test",) * 3
+    assert "Words for splits were read as test_final = test." in said(listing)
+
+
+@pytest.mark.robust("tables", case="metadata.jsonl", right="read; what is not is named", source="huggingface/datasets#4069")
+def test_lines_of_json(written):
+    lines = [{"file_name": "x/0.png", "label": "a", "caption": "hm"}, {"file_name": "x/1.png", "label": "b"}]
+    listing = list_photos(written("\n".join(map(json.dumps, lines)), "metadata.jsonl"))
+    assert labels(listing) == {"x/0.png": "a", "x/1.png": "b"}
+    assert "not read: caption" in said(listing)
+    assert "row 1" in refusal(written("no json", "metadata.jsonl"))
+
+
+def test_a_list_of_paths_and_labels(written):
+    listing = list_photos(written("x/0.png a\nx/a b.png b\n", "train.txt", photos=("x/0.png", "x/a b.png")))
+    assert labels(listing) == {"x/0.png": "a", "x/a b.png": "b"}
+
+
+# -- labels ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust("tables", case="one path with two labels", right="refused, with both rows")
+def test_one_photo_with_two_labels(written):
+    text = refusal(written(rows("x/0.png,cat", "x/1.png,dog", "./x/0.png,dog")))
+    assert "x/0.png: cat in row 2, dog in row 4" in text
+
+
+@pytest.mark.robust("tables", case="NaN as a label", right="no class: the row is left out and named")
+def test_missing_labels(written):
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,nan", "x/2.png,dog", "x/3.png,NaN")))
+    assert labels(listing) == {"x/0.png": "cat", "x/2.png": "dog"}
+    assert [entry.name for entry in listing.left_out] == ["x/1.png", "x/3.png"]
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,None", "x/2.png,dog", "x/3.png,NA")))
+    assert set(listing.labels) == {"cat", "dog", "None", "NA"}
+    assert "may mean that there is none, and count as classes: 'None' (1), 'NA' (1)" in said(listing)
+
+
+@pytest.mark.robust("tables", case="labels like a|b, lists of labels", right="refused, with the row: one class per photo")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("a|b", "c"), ("a;b", "a"), ('"cat, dog"', "cat"), ("\"['a', 'b']\"", "a"), ("\"['a']\"", "b"), ('"{a,b}"', "c")],
+)
+def test_several_labels_per_photo(written, first, second):
+    text = refusal(written(rows(f"x/0.png,{second}", f"x/1.png,{first}")))
+    assert "Row 3 of" in text
+    assert ("has a list as its label" if first[1] in "[{" else "has several labels") in text
+    assert "one class per photo can be learned" in text
+
+
+def test_names_with_commas_and_spaces_are_names(written):
+    listing = list_photos(written(rows('x/0.png,"Smith, John"', 'x/1.png,"Doe, Jane"', "x/2.png,hot dog", "x/3.png,dog")))
+    assert set(listing.labels) == {"Smith, John", "Doe, Jane", "hot dog", "dog"}
+    assert listing.decisions == ()
+    mixed = list_photos(written(rows("x/0.png,scab rust", "x/1.png,scab", "x/2.png,rust", "x/3.png,rust scab")))
+    assert "made of others count as classes of their own" in said(mixed)
+
+
+@pytest.mark.robust("tables", case="numbers that measure something", right="refused: no classes; many whole numbers are said")
+def test_numbers_that_are_no_classes(written):
+    text = refusal(written(rows(*(f"x/{number}.png,{number * 1.37}" for number in range(6)))))
+    assert "look like a measurement" in text
+    assert "6 different numbers in 6 rows, 0 to 6.85" in text
+    commas = refusal(written(rows(*(f"x/{number}.png;{number},5" for number in range(6)), header="path;label")))
+    assert "0.5 to 5.5" in commas
+    photos = [f"x/{number}.png" for number in range(90)]
+    ages = list_photos(written(rows(*(f"{photo},{number % 30}" for number, photo in enumerate(photos))), photos=photos))
+    assert "30 different whole numbers, 0 to 29" in said(ages)
+    digits = list_photos(written(rows(*(f"{photo},{number % 10}" for number, photo in enumerate(photos))), photos=photos))
+    assert digits.decisions == ()
+
+
+@pytest.mark.robust("tables", case="bytes or lists as labels in Parquet", right="refused, with the row")
+@pytest.mark.parametrize(("value", "words"), [(b"cat", "bytes in the column label"), (["a", "b"], "a list as its label")])
+def test_labels_of_other_types(written, put, value, words):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    written("")
+    parquet.write_table(pa.table({"path": ["x/0.png"], "label": [value]}), put() / "list.parquet")
+    text = refusal(put() / "list.parquet")
+    assert "Row 1 of" in text
+    assert words in text
+
+
+@pytest.mark.robust(
+    "tables", case="Parquet of the Hub: photos inside, numbers with names", right="read with the names, and said"
+)
+def test_photos_inside_parquet(put, photo_bytes):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def write(name, numbers):
+        photos = [{"bytes": photo_bytes(f"{name}{row}"), "path": f"{row}.png"} for row in range(len(numbers))]
+        kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+        table = pa.table({"image": pa.array(photos, kind), "label": numbers})
+        note = json.dumps({"info": {"features": features}})
+        parquet.write_table(
+            table.replace_schema_metadata({"huggingface": note}), put("data/x.txt", content=b"") / "data" / name
+        )
+
+    write("train-00000-of-00002.parquet", [0, 1, 0])
+    write("train-00001-of-00002.parquet", [1])
+    write("test-00000-of-00001.parquet", [0, 1])
+    listing = list_photos(put())
+    counts = Counter(zip(listing.splits, listing.labels, strict=True))
+    assert counts == {("train", "cat"): 2, ("train", "dog"): 2, ("test", "cat"): 1, ("test", "dog"): 1}
+    assert "were unpacked to" in said(listing)
+    one = list_photos(put() / "data" / "train-00000-of-00002.parquet")
+    assert one.labels == ("cat", "dog", "cat")
+    assert [path.read_bytes() for path in one.paths] == [photo_bytes(f"train-00000-of-00002.parquet{row}") for row in range(3)]
+    assert load(put()).counts() == {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}
+
+
+# -- paths that lead nowhere ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust(
+    "paths",
+    case="paths of another machine, with a slash first, without their folder or ending, in other case",
+    right="read as the one photo whose path ends like them, and said",
+    source="keras-team/keras-preprocessing#92",
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/kaggle/input/foo/x/{}.png",
+        "C:\\Users\\me\\data\\x\\{}.png",
+        "/x/{}.png",
+        "data/x/{}.png",
+        "{}.png",
+        "{}",
+        "X/{}.PNG",
+        ".\\x\\{}.png",
+    ],
+)
+def test_paths_that_lead_nowhere_as_they_stand(written, path):
+    listing = list_photos(written(rows(*(f"{path.format(number)},{'ab'[number % 2]}" for number in range(4)))))
+    assert labels(listing) == {f"x/{number}.png": "ab"[number % 2] for number in range(4)}
+
+
+def test_paths_as_labelling_tools_export_them(written, put):
+    photos = ("x/my cat.png", "x/ab-1.png")
+    found = {"x/my cat.png": "a", "x/ab-1.png": "b"}
+    lines = ("/data/upload/1/my%20cat.png,a", "/data/upload/1/ab-1.png,b")
+    assert labels(list_photos(written(rows(*lines, header="image,choice"), photos=photos))) == found
+    lines = [f"{(put() / photo).as_uri()},{label}" for photo, label in found.items()]
+    assert labels(list_photos(written(rows(*lines, header="image,choice"), photos=photos))) == found
+
+
+def test_a_missing_photo_is_never_taken_for_one_of_another_folder(written):
+    lines = ("data/u/0.png,a", "data/u/1.png,b", "data/u/2.png,a", "data/v/9.png,b")
+    listing = list_photos(written(rows(*lines), photos=("u/0.png", "u/1.png", "u/2.png", "w/9.png")))
+    assert listing.names == ("u/0.png", "u/1.png", "u/2.png", "data/v/9.png")
+
+
+def test_the_repair_is_said_with_the_path_as_it_was_written(written):
+    listing = list_photos(written(rows("/kaggle/input/x/0.png,a", "/kaggle/input/x/1.png,b")))
+    assert "2 (/kaggle/input/x/0.png is x/0.png)" in said(listing)
+
+
+@pytest.mark.robust("paths", case="a name that several photos have", right="refused, both named")
+def test_a_path_that_could_be_several_photos(written):
+    text = refusal(written(rows("0,a", "1,b", header="id,breed"), photos=("u/0.png", "u/1.png", "v/0.png", "v/1.png")))
+    assert "0 could be several photos" in text
+    assert "u/0.png, v/0.png" in text
+
+
+@pytest.mark.robust("paths", case="paths relative to the working folder", right="refused: where they do lead is said")
+def test_paths_from_the_working_folder(written, put, tmp_path, monkeypatch):
+    monkeypatch.chdir(put())
+    written("")
+    table = tmp_path / "elsewhere" / "list.csv"
+    table.parent.mkdir()
+    table.write_text(rows("x/0.png,a", "x/1.png,b"))
+    text = refusal(table)
+    assert "Not one of the 2 paths" in text
+    assert f"from {put()} they lead to files: put the table there" in text
+
+
+def test_paths_that_lead_nowhere_at_all(written):
+    text = refusal(written(rows("q/a.png,a", "q/b.png,b")))
+    assert "Not one of the 2 paths" in text
+    assert "q/a.png, looked for in" in text
+
+
+def test_a_few_missing_photos_are_left_out_one_by_one(written):
+    samples = load(written(rows(*(f"x/{number}.png,{'ab'[number % 2]}" for number in range(8)))))
+    assert [(entry.name, entry.reason) for entry in samples.left_out] == [
+        ("x/6.png", "no such file"),
+        ("x/7.png", "no such file"),
+    ]
+
+
+@pytest.mark.robust("paths", case="letters stored in another way (NFC, NFD)", right="just works")
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_other_unicode_forms(written, form):
+    photos = ["がぞう/é.png", "がぞう/ö.png", "plain/1.png", "plain/2.png"]
+    lines = [f"{unicodedata.normalize(form, photo)},{'ab'[row % 2]}" for row, photo in enumerate(photos)]
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    for some in (lines, lines[:2]):
+        listing = list_photos(written(rows(*some), photos=[unicodedata.normalize(other, photo) for photo in photos]))
+        assert all(path.is_file() for path in listing.paths)
+        assert listing.decisions == ()
+
+
+@pytest.mark.robust(
+    "paths", case="addresses in the path column", right="printed as written, and said that they are not fetched"
+)
+def test_addresses_are_not_fetched(written):
+    listing = list_photos(written(rows("https://example.com/a//b.png,a", "x/0.png,a", "x/1.png,b")))
+    assert listing.left_out == (LeftOut("https://example.com/a//b.png", "an address on the network: not fetched"),)
+    text = refusal(written(rows("https://example.com/a//b.png,a", "s3://bucket/c.png,b")))
+    assert "https://example.com/a//b.png: an address on the network: not fetched" in text
+    assert "fetch the photos first" in text
+
+
+# -- names that look alike ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust(
+    "paths",
+    case="class names that differ in width, case, spaces or invisible characters",
+    right="a warning, with the names in quotes",
+)
+def test_class_names_that_look_alike(written, put_classes):
+    listing = list_photos(
+        written(rows("x/0.png,cat", "x/1.png,Cat", "x/2.png,dog", "x/3.png,ｃａｔ\u200b", "x/4.png,a  b", "x/5.png,a b"))
+    )
+    assert r"'cat' = 'Cat' = 'ｃａｔ\u200b', 'a  b' = 'a b'" in said(listing)
+    assert "look the same" not in said(list_photos(written(rows("x/0.png,cat", "x/1.png,dog"))))
+    folders = list_photos(put_classes({"f/ネコ": 1, "f/ﾈｺ": 1}) / "f")
+    assert "'ﾈｺ' = 'ネコ'" in said(folders) or "'ネコ' = 'ﾈｺ'" in said(folders)
