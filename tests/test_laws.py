@@ -26,7 +26,7 @@ _THE_METRIC = {("evaluation/metrics.py", "recall"), ("evaluation/metrics.py", "r
 _NO_MODULES = frozenset({"perceptual", "trivial", "target", "drawn", "decisions"})
 """Modules and folders are not called so."""
 
-_VERBS_NAMED_AS_THE_WORK = frozenset({"audit", "evaluate", "explain", "fit", "predict"})
+_VERBS_NAMED_AS_THE_WORK = frozenset({"audit", "evaluate", "explain", "export", "fit", "predict"})
 """A verb of the command line may have the name of the module that does its work; what each does is one thing."""
 
 

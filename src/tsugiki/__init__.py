@@ -27,6 +27,7 @@ FLOORS = (
     "fine_tuning",
     "training",
     "reporting",
+    "publishing",
     "cli",
 )
 """Package folders, ground first: a folder imports only floors below its own (``tests/test_laws.py`` reads every import)."""

@@ -239,6 +239,34 @@ def test_a_repository_of_the_hub_is_fetched_and_then_kept(monkeypatch):
 
 
 @pytest.mark.usefixtures("hub")
+@pytest.mark.robust(
+    "hostile", case="settings of a repository on the hub that make no sense", right="a sentence about the repository"
+)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architecture": 5},
+        {"pretrained_cfg": "x"},
+        {"num_classes": "abc"},
+        {"num_classes": 10**30},
+        {"model_args": [1]},
+        {"pretrained_cfg": {"crop_pct": "x"}},
+        {"pretrained_cfg": {"mean": "x", "std": [0, 0, 0]}},
+        {"pretrained_cfg": {"input_size": "big", "fixed_input_size": True}},
+        {"pretrained_cfg": {"input_size": [3, -5, 10**9]}},
+        "[" * 100_000,
+        "[" + "1" * 5000 + "]",
+    ],
+)
+def test_settings_that_make_no_sense_are_a_sentence(monkeypatch, settings):
+    content = settings if isinstance(settings, str) else json.dumps({"architecture": "test_resnet"} | settings)
+    monkeypatch.setattr(Hub, "files", {"config.json": content.encode(), "model.safetensors": b"x"})
+    with pytest.raises(TsugikiError) as caught:
+        load_backbone("hub:someone/net")
+    assert caught.value.what
+
+
+@pytest.mark.usefixtures("hub")
 def test_what_the_hub_does_not_have(monkeypatch):
     with pytest.raises(UnknownName, match="or it is private"):
         load_backbone("hub:someone/else")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 import tsugiki
 from tsugiki.cli import main
@@ -328,7 +329,7 @@ def test_fit_evaluate_and_predict_agree(tsu, dishes, tmp_path):
     for answer in answers:
         row = rows["test" + answer["path"].rpartition("/test")[2]]
         assert row[3] == answer["label"]
-        assert [float(value) for value in row[4:7]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
+        assert [float(value) for value in row[5:8]] == pytest.approx(list(answer["probabilities"].values()), abs=1e-4)
     status, out, _ = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", target, "--force")
     assert (status, out) == (0, f"{target}\n")
 
@@ -397,6 +398,99 @@ def test_no_verb_needs_the_cache(tsu, dishes, run_folder, tmp_path, monkeypatch)
         assert status == 0, err
         assert "keeps what it computes in memory" in err
     assert (tmp_path / "new" / "classifier.json").is_file()
+    packed = shutil.make_archive(str(tmp_path / "photos"), "zip", dishes)
+    status, _, err = tsu("audit", packed, "--backbone", "bundled:nae")
+    assert status == 0, err
+    assert "a temporary folder is used" in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="full memory, a full disk or a limit, in the words of the library that ran into it",
+    right="a sentence about this machine, not a fault of the program",
+)
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried"),
+            "not enough memory",
+        ),
+        (RuntimeError("can't start new thread"), "not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "not enough memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "not enough memory"),
+        (ImportError("libGL.so.1: cannot open shared object file"), "could not be loaded"),
+        (SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"), "The system refused"),
+        (RuntimeError("file write failed: File too large"), "The system refused"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
+        (ZeroDivisionError("division by zero"), "Something went wrong that should not"),
+    ],
+)
+def test_what_the_machine_lacks_is_a_sentence(tsu, tmp_path, monkeypatch, error, says):
+    monkeypatch.setattr("tsugiki.core.devices.pick_device", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("tsugiki.classifier.classifier.Classifier.load", lambda *_: (_ for _ in ()).throw(error))
+    (tmp_path / "a.jpg").touch()
+    status, out, err = tsu("predict", tmp_path, tmp_path / "a.jpg")
+    assert (status, out) == (1, "")
+    assert says in err
+
+
+def _limited(limit, size, *words):
+    code = (
+        f"import resource; resource.setrlimit(resource.{limit}, ({size}, {size}));"
+        "import sys; from tsugiki.cli.main import main; sys.argv = ['tsugiki', *sys.argv[1:]]; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of this kind are set on Linux")
+@pytest.mark.robust(
+    "hostile", case="too little address space, or a limit on the size of files", right="a sentence that names the limit"
+)
+def test_limits_of_the_system_are_sentences(dishes, tmp_path):
+    words = ("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "run")
+    for limit, size, says in (("RLIMIT_AS", 1 << 30, "not enough memory"), ("RLIMIT_FSIZE", 1 << 20, "ulimit -f")):
+        done = _limited(limit, size, *words)
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert "Something went wrong" not in done.stderr
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.robust("hostile", case="deep JSON or TOML: zoo, --model-arg, classifier.json", right="refused in a sentence")
+def test_what_is_nested_too_deep_is_a_sentence(tsu, dishes, run_folder, tmp_path, monkeypatch):
+    deep = "[" * 100_000
+    (run_folder / "classifier.json").write_text(deep, encoding="utf-8")
+    (tmp_path / "zoo.toml").write_text("a = " + deep, encoding="utf-8")
+    for words in (("evaluate", run_folder, dishes), ("summary", "timm:test_resnet", "--model-arg", f"a={deep}")):
+        status, _, err = tsu(*words)
+        assert status in {1, 2}
+        assert "Something went wrong" not in err
+    monkeypatch.setenv("TSUGIKI_ZOO", str(tmp_path / "zoo.toml"))
+    status, _, err = tsu("summary", "ours")
+    assert status == 2
+    assert "too deep" in err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a label of 5,000 digits, a path with a zero byte",
+    right="the one is a class like any other, the other no file",
+)
+def test_odd_cells_of_a_table_are_sentences(tsu, dishes, tmp_path):
+    photos = sorted(dishes.rglob("*.jpg"))
+    rows = [f"{path},{'7' * 5000 if path.parent.name == 'pizza' else path.parent.name}" for path in photos]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows, "a\0b.jpg,steak"]), encoding="utf-8")
+    status, _, err = tsu("audit", tmp_path / "list.csv", "--backbone", "bundled:nae")
+    assert status == 0, err[-2000:]
+    assert "no such file" in err
 
 
 @pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])

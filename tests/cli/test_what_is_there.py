@@ -18,7 +18,10 @@ def _content(folder):
 
 
 @pytest.mark.robust(
-    "surface", case="`fit --out` over a run on other classes", right="refused, naming its classes, date and score"
+    "surface",
+    case="`fit --out` over a run on other classes",
+    right="refused, naming its classes, date and score",
+    source="LibreYOLO/libreyolo#833",
 )
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_a_fit_names_the_run_that_it_would_replace(tsu, run_folder, tmp_path, language):

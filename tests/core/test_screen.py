@@ -125,7 +125,6 @@ def test_a_notebook_sees_long_work_move(tmp_path, monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = nbclient.NotebookClient(notebook, kernel_name="here", timeout=60)
     updates = []
-    client.on_cell_executed = None
     handle = client.process_message
 
     def noted(message, cell, cell_index):

@@ -56,3 +56,20 @@ def put_classes(put: Callable[..., Path]) -> Callable[..., Path]:
         return root
 
     return place
+
+
+@pytest.fixture
+def build(put: Callable[..., Path]) -> Callable[..., Path]:
+    """``build({"cat": 3, "dog": ["a.png"], "list.csv": "..."})``: photos by number or name, other files."""
+
+    def made(spec: dict[str, int | list[str] | str | bytes]) -> Path:
+        root = put()
+        for place, what in spec.items():
+            if isinstance(what, str | bytes):
+                put(place, content=what.encode() if isinstance(what, str) else what)
+            else:
+                names = [f"{number}.png" for number in range(what)] if isinstance(what, int) else what
+                put(*(f"{place}/{name}" for name in names))
+        return root
+
+    return made

@@ -15,6 +15,7 @@ from PIL import Image
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images import heif
 from tsugiki.data.images.decode import check_content, open_photo
+from tsugiki.data.images.jpeg import decode_jpeg
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.images.remarks import note, noting, sentences
 from tsugiki.data.loaders import create_dataloaders
@@ -129,6 +130,22 @@ def test_a_changed_byte_in_a_png_is_noticed():
         check_content(bytes(content))
 
 
+@pytest.mark.robust(
+    "hostile", case="a PNG, checksums right, whose data hold fewer rows", right="refused; the missing rows are not shown black"
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_png_of_too_few_rows_is_refused(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    whole = stored(PHOTO, exif=exif)
+    at = whole.index(b"IDAT") - 4
+    rows = [b"\0" + row.tobytes() for row in np.asarray(PHOTO)]
+    for count in (*range(10, 240, 23), 239):
+        content = whole[:at] + chunk(b"IDAT", zlib.compress(b"".join(rows[:count]))) + chunk(b"IEND", b"")
+        assert "cut off" in reason(content)
+    assert opened(whole[:at] + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b""))[1] == []
+
+
 def test_an_iphone_png_is_named_for_what_it_is():
     content = stored(PHOTO)
     assert "CgBI" in reason(content[:8] + chunk(b"CgBI", b"\x50\0\x20\2") + content[8:])
@@ -216,6 +233,19 @@ def test_a_tiff_with_too_few_parts_is_refused(byteorder, tile):
     assert "fewer strips or tiles" in reason(taller)
 
 
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}, {"rowsperstrip": 16}])
+def test_a_jpeg_inside_a_tiff_is_heard_too(options, capfd):
+    pytest.importorskip("imagecodecs")
+    content = bytearray(tiff(np.asarray(PHOTO), photometric="rgb", compression="jpeg", **options))
+    assert opened(bytes(content))[1] == []
+    with Image.open(io.BytesIO(content)) as photo:
+        tags = photo.tag_v2
+        places, lengths = (tags[273], tags[279]) if 273 in tags else (tags[324], tags[325])
+    content[places[-1] + lengths[-1] * 2 // 3 : places[-1] + lengths[-1]] = bytes(lengths[-1] - lengths[-1] * 2 // 3)
+    assert any(word in reason(bytes(content)) for word in ("cut off", "damaged"))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_channels_beside_the_colours_are_said():
     content = tiff(np.dstack([NOISE, NOISE[..., :2]]), photometric="rgb", planarconfig="contig")
     pixels, remarks = opened(content)
@@ -285,11 +315,22 @@ def test_what_the_decoder_notices_of_flipped_bits_is_heard(capfd):
 
 
 def test_filling_before_the_end_mark_is_no_fault_and_other_bytes_are_said():
-    assert opened(JPEG[:-2] + b"\0" * 7 + b"\xff\xd9")[1] == []
+    filled = JPEG[:-2] + b"\0" * 7 + b"\xff\xd9"
+    for behind in (b"", JPEG, b"\xff\xd9"):
+        assert opened(filled + behind)[1] == []
     pixels, remarks = opened(JPEG[:-2] + b"not of the picture" + b"\xff\xd9")
     assert np.array_equal(pixels, np.asarray(open_photo(JPEG)))
     (remark,) = remarks
     assert re.fullmatch("jpeg:Corrupt JPEG data: 1[78] extraneous bytes before marker 0xd9", remark)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "progressive", "with restarts", "large"])
+def test_both_decoders_give_the_same_pixels_at_every_scale(kind):
+    for scale in (1, 2, 4, 8):
+        by_pillow = Image.open(io.BytesIO(JPEGS[kind]))
+        by_pillow.draft("RGB", (by_pillow.width // scale, by_pillow.height // scale))
+        least = (0, 0) if scale == 1 else (by_pillow.height, by_pillow.width)
+        assert np.array_equal(decode_jpeg(JPEGS[kind], least), np.asarray(by_pillow))
 
 
 @pytest.mark.robust(

@@ -170,7 +170,15 @@ def test_one_hot_columns(written):
     assert listing.left_out == (LeftOut("x/2.png", "row 4 has no path or no label"),)
     text = refusal(written("image,MEL,NV\nx/0.png,1.0,0.0\nx/1.png,1.0,1.0\n"))
     assert "Row 3 of" in text
-    assert "['MEL', 'NV']" in text
+    assert "several labels" in text
+    assert "got: MEL, NV" in text
+
+
+def test_words_that_only_contain_a_split_are_said(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{'trainval' if number < 3 else 'test_final'}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header="path,label,split")))
+    assert listing.splits == ("train",) * 3 + ("test",) * 3
+    assert "Words for splits were read as test_final = test." in said(listing)
 
 
 @pytest.mark.robust("tables", case="metadata.jsonl", right="read; what is not is named", source="huggingface/datasets#4069")
@@ -209,12 +217,13 @@ def test_missing_labels(written):
 @pytest.mark.robust("tables", case="labels like a|b, lists of labels", right="refused, with the row: one class per photo")
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("a|b", "c"), ("a;b", "a"), ('"cat, dog"', "cat"), ("\"['a', 'b']\"", "a"), ('"{a,b}"', "c")],
+    [("a|b", "c"), ("a;b", "a"), ('"cat, dog"', "cat"), ("\"['a', 'b']\"", "a"), ("\"['a']\"", "b"), ('"{a,b}"', "c")],
 )
 def test_several_labels_per_photo(written, first, second):
     text = refusal(written(rows(f"x/0.png,{second}", f"x/1.png,{first}")))
     assert "Row 3 of" in text
-    assert "several labels" in text
+    assert ("has a list as its label" if first[1] in "[{" else "has several labels") in text
+    assert "one class per photo can be learned" in text
 
 
 def test_names_with_commas_and_spaces_are_names(written):
@@ -230,6 +239,8 @@ def test_numbers_that_are_no_classes(written):
     text = refusal(written(rows(*(f"x/{number}.png,{number * 1.37}" for number in range(6)))))
     assert "look like a measurement" in text
     assert "6 different numbers in 6 rows, 0 to 6.85" in text
+    commas = refusal(written(rows(*(f"x/{number}.png;{number},5" for number in range(6)), header="path;label")))
+    assert "0.5 to 5.5" in commas
     photos = [f"x/{number}.png" for number in range(90)]
     ages = list_photos(written(rows(*(f"{photo},{number % 30}" for number, photo in enumerate(photos))), photos=photos))
     assert "30 different whole numbers, 0 to 29" in said(ages)
@@ -238,7 +249,7 @@ def test_numbers_that_are_no_classes(written):
 
 
 @pytest.mark.robust("tables", case="bytes or lists as labels in Parquet", right="refused, with the row")
-@pytest.mark.parametrize(("value", "words"), [(b"cat", "bytes in the column label"), (["a", "b"], "several labels")])
+@pytest.mark.parametrize(("value", "words"), [(b"cat", "bytes in the column label"), (["a", "b"], "a list as its label")])
 def test_labels_of_other_types(written, put, value, words):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -13,7 +13,7 @@ from tsugiki.evaluation.metrics import softmax
 from tsugiki.features.store import FeatureRows
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import Labelled, fit_linear_head
-from tsugiki.inspection.finding_sentences import alarms, suspects_sentence
+from tsugiki.inspection.finding_sentences import suspects_sentence
 from tsugiki.inspection.findings import find
 
 N, D = 120, 24
@@ -200,10 +200,3 @@ def test_the_curve_hears_the_rare_class():
     right = learning_curve(table.every, labels, lambda *_: lambda asked: np.zeros(len(asked), np.int64))
     assert right is not None
     assert {round(point.accuracy, 6) for point in right.measured} == {0.5}, "who names the largest class only is half right"
-
-
-def test_alarms_are_told_once_and_only_where_there_is_one(found, dish_run):
-    told = alarms(dish_run.evaluation, found, backbone="x")
-    assert [sentence.split()[0] for sentence in told] == ["Copies", "Possible", "Of"]
-    quiet = replace(found, shortcuts=(), suspects=(), contradictions=())
-    assert alarms(dish_run.evaluation, quiet, backbone="x") == []

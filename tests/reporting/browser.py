@@ -51,7 +51,7 @@ class Reader:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, locale=language, java_script_enabled=script, reduced_motion="reduce"
         )
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)  # on a busy machine nothing is quick
         self.page = self.context.new_page()
         self.asked, self.faults = [], []
         self.page.on("request", lambda request: self.asked.append(request.url[:100]))

@@ -1,13 +1,16 @@
 """The report: one file that asks for nothing, in two languages, whatever classes and files are called."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 
 import pytest
+from markupsafe import escape
 
 from tests.reporting.runs import small_run
-from tsugiki.locale.messages import speaking
+from tsugiki.data.sources.listing import LeftOut
+from tsugiki.locale.messages import first_few, said_again, speaking, tr
 from tsugiki.reporting.report import write_report
 
 EVIL = ('<img src=x onerror="alert(1)">', "猫\"'&</style><script>alert(2)</script>", "{{ 7*7 }}")
@@ -105,6 +108,22 @@ def test_every_sentence_stands_in_both_languages(page):
     for (_, english), (_, japanese) in zip(spans[::2], spans[1::2], strict=True):
         assert not re.search("[ぁ-んァ-ヶ]", english)
         assert re.search("[ぁ-んァ-ヶ一-龠]", japanese), japanese
+
+
+@pytest.mark.robust("surface", case="a run made in English, read in Japanese", right="findings, charts and names of photos too")
+def test_what_was_decided_and_left_out_is_said_to_the_reader(run):
+    samples = replace(
+        run.samples,
+        decisions=(tr("The folder {folder} holds no photos: it is no class.", folder="<b>"),),
+        warnings=(tr("Only one training photo: {classes}.", classes=first_few(list("abcdefg"))),),
+        left_out=(LeftOut(tr("row {number}", number=3), tr("row {number} has no path or no label", number=3)),),
+    )
+    page = write_report(replace(run, table=replace(run.table, samples=samples)), name="x")
+    for english in (samples.decisions[0], samples.warnings[0], samples.left_out[0].name, samples.left_out[0].reason):
+        with speaking("ja"):
+            japanese = said_again(english)
+        assert english != japanese
+        assert f'<span lang="en">{escape(english)}</span><span lang="ja">{escape(japanese)}</span>' in page
 
 
 @pytest.mark.parametrize("template", ["base", "parts", "report", "audit"])

@@ -1,13 +1,17 @@
 """A run folder holds everything about a run, whole or not at all."""
 
 import csv
+import errno
 import io
 import json
+import os
 
 import pytest
 
 from tests.reporting.runs import small_run
+from tsugiki.core.errors import TsugikiError
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
+from tsugiki.reporting import run_folder
 from tsugiki.reporting.run_folder import save_run
 from tsugiki.training.corrections import apply_decisions, choose
 
@@ -45,6 +49,40 @@ def test_the_suspects_come_back_as_decisions(saved):
     changed = apply_decisions(run.samples, choose(relabel=edited))
     row = run.samples.names.index(rows[0]["path"])
     assert changed.classes[changed.labels[row]] == rows[0]["suggested"]
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="the disk of --out is full when a training has ended",
+    right="the run is saved elsewhere, and it is said where and how to move it",
+)
+def test_a_finished_run_is_not_lost_to_a_full_disk(saved, tmp_path, monkeypatch):
+    run, _ = saved
+    target = tmp_path / "full" / "run"
+    target.parent.mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write = run_folder.write_json
+
+    def full(path, document):
+        if path.is_relative_to(target.parent):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, document)
+
+    monkeypatch.setattr(run_folder, "write_json", full)
+    with pytest.raises(TsugikiError, match="No space left on device") as caught:
+        save_run(run, target)
+    (other,) = (tmp_path / "here").iterdir()
+    assert str(other) in caught.value.what
+    assert caught.value.cure.endswith(f"mv {other} {target}")
+    assert {entry.name for entry in other.iterdir()} == set(run_folder.RUN_FILES)
+    assert list(target.parent.iterdir()) == []
+
+    monkeypatch.setattr(
+        run_folder, "write_json", lambda *_: (_ for _ in ()).throw(OSError(errno.EFBIG, os.strerror(errno.EFBIG)))
+    )
+    with pytest.raises(TsugikiError, match="nor anywhere else"):
+        save_run(run, target)
 
 
 def test_an_interrupted_save_leaves_the_old_run(saved, monkeypatch):

@@ -79,7 +79,7 @@ def _written(
     }
     write_json(folder / PARITY, document)
     with quiet():
-        reference = _reference(backbone, preprocess, head, photos)
+        reference = reference_answers(backbone, preprocess, head, photos)
         answers = predict_files(EnginePredictor.load(run, engine=folder), photos)
     parity = compare(reference, answers, [path.name for path in photos])
     write_json(folder / PARITY, {**document, "parity": parity.to_dict()})
@@ -119,7 +119,7 @@ def _write_answer(path: Path, head: AnswerHead) -> None:
     write_atomically(path, save(arrays))
 
 
-def _reference(backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: list[Path]) -> list[Prediction]:
+def reference_answers(backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: list[Path]) -> list[Prediction]:
     """What plain float32 PyTorch answers."""
     vectors, problems = features_of_files(backbone, preprocess, photos, name="torch")
     good = [row for row in range(len(photos)) if row not in problems]

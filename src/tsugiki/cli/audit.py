@@ -32,16 +32,19 @@ def audit(
 
     if out is not None:
         check_output_folder(out, AUDIT, overwrite=force)
-    # Weights that are given without a name are those of the bundled network.
-    name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
-    found = examine(data, backbone=weights.load(name), seed=seed)
+    with working(tr("Loading the backbone")):
+        # Weights that are given without a name are those of the bundled network.
+        name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
+        root = weights.load(name)
+    found = examine(data, backbone=root, seed=seed)
     if out is not None:
         with working(tr("Writing the page")):
             save_audit(found, out, overwrite=force)
     if as_json:
         emit_json(found.to_dict())
         return
-    emit(aligned(audit_table(found)))
+    marks = {"ok": tr("ok"), "look": tr("look")}
+    emit(aligned([(marks.get(mark, mark), sentence) for mark, sentence in audit_table(found)]))
     if out is not None:
         emit_exactly(str(out / AUDIT_PAGE))
         suspects = typed(out / SUSPECTS)

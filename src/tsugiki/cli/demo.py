@@ -32,7 +32,9 @@ def demo(
     say(tr("The sample: drawings of pizza, steak and sushi, made by the program itself."))
     samples = load("sample:foodvision")
     target = check_output_folder(out, overwrite=force or _is_demo(out, samples))
-    run = fit(classifier_of(load_backbone("bundled:nae"), samples), samples)
+    with working(tr("Loading the backbone")):
+        model = classifier_of(load_backbone("bundled:nae"), samples)
+    run = fit(model, samples)
     with working(tr("Writing the run and its report")):
         save_run(run, target, overwrite=True)
         is_whole(target)

@@ -29,7 +29,8 @@ def evaluate(
         from tsugiki.core.files import write_json
         from tsugiki.inspection.evaluate import evaluate as judge
 
-    result = judge(load_predictor(run, device=device, count=MANY), data)
+        model = load_predictor(run, device=device, count=MANY)
+    result = judge(model, data)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "evaluation.json", result.document)

@@ -12,7 +12,8 @@ import typer
 
 from tsugiki.cli.options import WeightOptions, data_argument, device_option, json_option, option, seed_option
 from tsugiki.cli.values import model_arg_words
-from tsugiki.core.console import emit, say
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, say, working
 from tsugiki.core.errors import RequestError, TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
@@ -60,10 +61,11 @@ def lr(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Try learning rates for fine-tuning and suggest one; no weight is changed."""
-    from tsugiki.core.devices import pick_device
-    from tsugiki.fine_tuning.lr_range import find_rate, rates_between
-    from tsugiki.fine_tuning.settings import FineTuneSettings
-    from tsugiki.reporting.plots.figures import check_picture
+    with starting():
+        from tsugiki.core.devices import pick_device
+        from tsugiki.fine_tuning.lr_range import find_rate, rates_between
+        from tsugiki.fine_tuning.settings import FineTuneSettings
+        from tsugiki.reporting.plots.figures import check_picture
 
     settings = FineTuneSettings(**vars(tuned))
     rates_between(rates.lowest, rates.highest, rates.steps)
@@ -110,7 +112,8 @@ def _start(
     from tsugiki.heads.linear import HeadSettings, fit_head
 
     run = Classifier.load(network) if _is_run(network) else None
-    root = run.backbone if run else weights.load(network)
+    with working(tr("Loading the backbone")):
+        root = run.backbone if run else weights.load(network)
     chosen_groups(root, settings.unfreeze)
     samples = load(data, seed=settings.seed)
     split_for_validation(samples, settings)

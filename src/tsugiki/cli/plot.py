@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from tsugiki.cli.options import option, run_argument
 from tsugiki.cli.output import say_left_out
-from tsugiki.core.console import emit_exactly, typed
+from tsugiki.core.console import emit_exactly, typed, working
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
 from tsugiki.core.regular_files import read_text
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
@@ -35,23 +37,29 @@ def plot(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
-    from tsugiki.reporting.plots.curves_plot import draw_loss_curves
-
     if batch and data is None:
         raise RequestError(tr("--batch draws photos, and needs to know where they are."), cure="--data DATA")
+    rows = _history(run)
     folder = out or run.with_name(f"{run.name}-plots")
-    _save(draw_loss_curves(_history(run)), folder / "curves.png")
+    _save(lambda: _curves(rows), folder / "curves.png")
     if data is not None:
-        _save(_predictions(run, data, count, seed), folder / "predictions.png")
+        _save(lambda: _predictions(run, data, count, seed), folder / "predictions.png")
     if batch and data is not None:
-        _save(_batch(run, data, count, seed), folder / "batch.png")
+        _save(lambda: _batch(run, data, count, seed), folder / "batch.png")
 
 
-def _save(figure: Figure, path: Path) -> None:
-    from tsugiki.reporting.plots.figures import save_picture
+def _save(draw: Callable[[], Figure], path: Path) -> None:
+    with working(tr("Drawing")):
+        from tsugiki.reporting.plots.figures import save_picture
 
-    save_picture(figure, path)
+        save_picture(draw(), path)
     emit_exactly(str(path))
+
+
+def _curves(rows: list[dict[str, str]]) -> Figure:
+    from tsugiki.reporting.plots.curves_plot import draw_loss_curves
+
+    return draw_loss_curves(rows)
 
 
 def _history(run: Path) -> list[dict[str, str]]:

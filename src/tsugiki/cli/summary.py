@@ -10,6 +10,7 @@ import typer
 from tsugiki.cli.options import json_option, model_arg_option, option, zoo_option
 from tsugiki.cli.output import emit_json
 from tsugiki.cli.values import parse_model_args
+from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
@@ -30,11 +31,12 @@ def summary(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show a network's layers, shapes and parameters, and which of them learn. No weights are needed."""
-    if _is_run(target):
-        stages, size = _stages_of_run(Path(target))
-    else:
-        stages, size = _stages_of_backbone(target, classes, model_arg or [], zoo)
-    report = [_described(title, network, (batch_size, 3, *size), parameters) for title, network in stages]
+    with starting():
+        if _is_run(target):
+            stages, size = _stages_of_run(Path(target))
+        else:
+            stages, size = _stages_of_backbone(target, classes, model_arg or [], zoo)
+        report = [_described(title, network, (batch_size, 3, *size), parameters) for title, network in stages]
     if as_json:
         emit_json([_plain(title, table) for title, _, table in report])
         return

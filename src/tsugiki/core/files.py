@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.core.regular_files import open_regular, read_json
 from tsugiki.locale.messages import tr
@@ -44,6 +47,39 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "tsugiki"
     except RuntimeError:  # no HOME, and nobody of this number in the list of users
         return Path(tempfile.gettempdir()) / f"tsugiki-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+
+
+def cache_place(name: str) -> Path:
+    """A folder in the cache for what has to lie on a disk; a temporary one, which is said, where the cache cannot be written.
+
+    Args:
+        name: Of the folder.
+
+    Returns:
+        A folder that is there. A temporary one goes when the process ends.
+    """
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(4096))
+    except OSError as error:
+        return _temporary_place(name, str(folder), error.strerror or str(error))
+    return folder
+
+
+@functools.cache
+def _temporary_place(name: str, folder: str, reason: str) -> Path:
+    place = Path(tempfile.mkdtemp(prefix=f"tsugiki-{name}-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    say(
+        tr(
+            "{folder} cannot be written ({reason}): a temporary folder is used. To keep what is in it, set TSUGIKI_CACHE.",
+            folder=folder,
+            reason=reason,
+        )
+    )
+    return place
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from tsugiki.core.console import progress
 from tsugiki.core.errors import TsugikiError, UnsafeArchive
-from tsugiki.core.files import cache_folder, write_json
+from tsugiki.core.files import cache_place, write_json
 from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
@@ -88,7 +88,7 @@ def alone(target: Path) -> Iterator[None]:
     """Of several processes that want ``target`` one goes through this block at a time."""
     from filelock import FileLock
 
-    place = cache_folder() / "locks" / f"{sha256(str(target.absolute()).encode()).hexdigest()[:32]}.lock"
+    place = cache_place("locks") / f"{sha256(str(target.absolute()).encode()).hexdigest()[:32]}.lock"
     with _writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place)

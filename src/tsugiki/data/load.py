@@ -17,7 +17,7 @@ from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
-from tsugiki.data.sources.layouts import places_with_several
+from tsugiki.data.sources.layout_hints import places_with_several
 from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.python_objects import list_object

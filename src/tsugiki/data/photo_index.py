@@ -245,7 +245,7 @@ class PhotoIndex:
                     "The feature store in {folder} cannot be used ({reason}): this command keeps what it computes in memory. "
                     "To keep it longer: {cure}",
                     folder=self.folder,
-                    reason=error,
+                    reason=getattr(error, "strerror", None) or error,
                     cure=_cure(error),
                 )
             )

@@ -74,7 +74,7 @@ def chance_sentence(document: Document) -> str:
         return ""
     return tr(
         "That is close to guessing: with every class counting the same, {balanced} are right, and guessing gives {chance}. "
-        "Neither its answers nor its doubts can be relied on.",
+        "Its answers cannot be relied on.",
         balanced=f"{document['balanced_accuracy']:.1%}",
         chance=f"{1 / len(document['classes']):.1%}",
     )

@@ -20,7 +20,6 @@ from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.images.remarks import sentences
 from tsugiki.data.load import describe_samples
-from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples, settled
 from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName
@@ -106,7 +105,7 @@ def extract(
             break
     if samples.draw is not None and len(samples) < drawn:
         say(tr("Photos were held out anew, of those that can be read:") + "\n" + describe_samples(samples))
-    table = replace(table, samples=_with_remarks(samples, table.facts))
+    table = replace(table, samples=_with_remarks(table))
     if not settings.views:
         return table
     train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
@@ -140,13 +139,13 @@ def _settled(table: FeatureTable) -> Samples:
     return together
 
 
-def _with_remarks(samples: Samples, facts: Sequence[PhotoFacts | None]) -> Samples:
-    """With what was noted while the photos were decoded, now or earlier; it is said once."""
-    remarks = {name: fact.remarks for name, fact in zip(samples.names, facts, strict=True) if fact is not None}
-    new = [sentence for sentence in sentences(remarks) if sentence not in samples.warnings]
+def _with_remarks(table: FeatureTable) -> Samples:
+    """The samples with what was noted while the photos were decoded, now or earlier; it is said once."""
+    warnings = table.samples.warnings
+    new = [sentence for sentence in sentences(table.remarks) if sentence not in warnings]
     for sentence in new:
         say(f"- {sentence}")
-    return replace(samples, warnings=(*samples.warnings, *new))
+    return replace(table.samples, warnings=(*warnings, *new))
 
 
 @dataclass

@@ -62,6 +62,12 @@ class FeatureTable:
         return len(self.train) // max(1, len(self.samples.train_rows))
 
     @property
+    def remarks(self) -> dict[str, tuple[str, ...]]:
+        """What is odd about photos that count (:mod:`tsugiki.data.images.remarks`), by name; none where nothing is."""
+        facts = zip(self.samples.names, self.facts, strict=True)
+        return {name: fact.remarks for name, fact in facts if fact is not None and fact.remarks}
+
+    @property
     def train_photos(self) -> FeatureRows:
         """Of the training photos themselves, without augmented views."""
         return FeatureRows(self.train.vectors, self.train.rows[: len(self.samples.train_rows)])

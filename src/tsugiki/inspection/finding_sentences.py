@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from tsugiki.evaluation.headline import never_answered_sentence
-from tsugiki.evaluation.predictions import Document
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, tr
-
-
-def alarms(evaluation: Document, findings: Findings, *, backbone: str) -> list[str]:
-    """What a person should know before using the classifier, beside its score; nothing where nothing is wrong.
-
-    Args:
-        evaluation: The numbers of the held-out photos.
-        findings: About the photos.
-        backbone: What the photos were looked at with.
-    """
-    told = [never_answered_sentence(evaluation), contradictions_sentence(findings)]
-    if any(one.suspicious for one in findings.shortcuts):
-        told.append(shortcut_sentence(findings))
-    if any(one.confident for one in findings.suspects):
-        told.append(suspects_sentence(findings, backbone=backbone))
-    return [sentence for sentence in told if sentence]
 
 
 def suspects_sentence(findings: Findings, *, backbone: str) -> str:

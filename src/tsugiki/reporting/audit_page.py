@@ -72,6 +72,7 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
     found, samples = audit.findings, audit.samples
     return [
         ("left_out_short", "data", "look" if samples.left_out else "fine"),
+        *([("remarks", "data", "look")] if audit.table.remarks else []),
         ("balance", "data", "look" if is_uneven(sentences.class_counts(samples)) else "fine"),
         (
             "leaked",
@@ -95,6 +96,7 @@ def audit_sentences(audit: Audit) -> Sentences:
     samples, found = audit.samples, audit.findings
     return {
         **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
+        **sentences.remark_sentences(audit.table),
         **sentences.label_issue_sentences(found, backbone=audit.backbone),
         **sentences.learning_curve_sentences(found.curve),
         **_duplicate_sentences(audit),

@@ -81,6 +81,7 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **training_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
+            **sentences.remark_sentences(run.table),
         }
     )
 

@@ -204,9 +204,10 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
         fault: Why it cannot be there.
 
     Raises:
-        TsugikiError: Always: where the run is now and how to move it; ``fault`` itself where no place could be written to.
+        TsugikiError: Always: where the run is now and how to move it, or that no place could be written to.
     """
     name = target.resolve().name or "run"
+    reason = fault.what if isinstance(fault, RequestError) else fault.strerror or str(fault)
     for place in (target.absolute().parent, Path.cwd(), cache_folder(), Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108
         if not place.is_dir():
             continue
@@ -217,10 +218,16 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
             continue
         raise TsugikiError(
             tr("The run could not be saved in {folder}: it is in {other}.", folder=target, other=other),
-            got=str(fault),
+            got=reason,
             cure=tr("when there is room: mv {other} {folder}", other=typed(other), folder=typed(target)),
         ) from fault
-    raise fault
+    raise TsugikiError(
+        tr("The run could not be saved in {folder}, nor anywhere else on this machine.", folder=target),
+        got=reason,
+        cure=tr(
+            "make room on the disk, or lift the limit (ulimit -f), and run the same command again: nothing is looked at twice"
+        ),
+    ) from fault
 
 
 def _write_run(run: Run, target: Path, *, name: str, overwrite: bool = False) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tsugiki.data.splits import is_uneven
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import sentences
+from tsugiki.reporting.pages.training_sentences import is_weighted
 from tsugiki.training.run import Run
 
 _MOST_ALARMS = 3
@@ -25,11 +27,14 @@ def _alarms(run: Run) -> list[tuple[bool, str]]:
     leaks = evaluation["leaks"]
     copies = sentences.duplicate_sentences(evaluation, findings, samples.splits)
     labels = sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec))
-    trust = sentences.calibration_sentences(evaluation, run.classifier.notes)
+    notes = run.classifier.notes
+    trust = sentences.calibration_sentences(evaluation, notes)
     return [
         (leaks is not None and leaks["n"] > 0, copies["leaked"]),
+        (is_uneven(sentences.class_counts(samples)), sentences.balance_sentence(samples, weighted=is_weighted(notes))),
         (any(one.suspicious for one in findings.shortcuts), copies["shortcut"]),
         (any(one.confident for one in findings.suspects), labels["suspects_short"]),
         (bool(findings.contradictions), copies["contradictions"]),
-        (evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK, trust["trust_short"]),
+        # Where answers are close to guessing the headline has said so, and nothing about percentages is worth saying.
+        (not evaluation["near_chance"] and evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK, trust["trust_short"]),
     ]

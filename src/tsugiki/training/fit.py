@@ -23,7 +23,7 @@ from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiE
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.headline import headline
+from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
@@ -39,7 +39,6 @@ from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, ch
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
-from tsugiki.inspection.finding_sentences import alarms
 from tsugiki.inspection.findings import inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -118,18 +117,22 @@ def fit(
         samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
         samples = samples.with_classes(model.classes)
     if wish is not None:
-        wish.check(model, samples)
+        with working(tr("Checking the request")):
+            wish.check(model, samples)
     with one_first(model.device):
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = _take_head(model, head, table)
         calibrate(model, table, out_of_fold)
         model.notes = _notes(table, head, features)
-    tuned = None if wish is None else wish.fine_tuned(model, table)
+    tuned = None
+    if wish is not None:
+        with working(tr("Fine-tuning")):
+            tuned = wish.fine_tuned(model, table)
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
-    for sentence in (headline(run.evaluation), *alarms(run.evaluation, run.findings, backbone=str(model.backbone.spec))):
+    for sentence in filter(None, (headline(run.evaluation), never_answered_sentence(run.evaluation))):
         say(sentence)
     return run
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from tsugiki.core.console import say
@@ -125,7 +126,10 @@ def build(name: str, model_args: Mapping[str, Any]) -> nn.Module:
     order = args.pop(_CHANNEL_ORDER, "rgb")
     if order not in {"rgb", "bgr"}:
         raise ValueError(f"{_CHANNEL_ORDER}={order!r}: rgb, bgr")
-    config = transformers.AutoConfig.for_model(name, **args)
+    try:
+        config = transformers.AutoConfig.for_model(name, **args)
+    except StrictDataclassError as error:  # of no family that Python has for values that do not fit
+        raise ValueError(str(error)) from error
     if name in TOWERS:
         return ImageTower(transformers.AutoModel.from_config(config))
     return ImageClassifier(transformers.AutoModelForImageClassification.from_config(config), bgr=order == "bgr")

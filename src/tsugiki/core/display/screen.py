@@ -52,7 +52,7 @@ class Screen:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Message):
-            print(visible(event.text), file=sys.stderr, flush=True)
+            self._bars.say(visible(event.text))
         elif isinstance(event, ProgressStarted):
             self._works[event.number] = self._begun(visible(event.label, one_line=True), event.total)
         elif isinstance(event, ProgressAdvanced):
@@ -89,6 +89,14 @@ class _Bars:
                 self._display = _bars()
                 self._display.start()
             return _Bar(self, self._display, self._display.add_task(label, total=total, note=""))
+
+    def say(self, text: str) -> None:
+        """A line of talk above the bars, as long as it is: whoever copies a path wants no line break in it."""
+        with self._lock:
+            if self._display is None:
+                print(text, file=sys.stderr, flush=True)
+            else:
+                self._display.console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
     def remove(self, display: Progress, task: TaskID) -> None:
         with self._lock:

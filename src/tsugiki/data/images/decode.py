@@ -36,7 +36,7 @@ from tsugiki.data.images.depth import (
 from tsugiki.data.images.file_type import name_content
 from tsugiki.data.images.heif import open_other
 from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg, name_jpeg
-from tsugiki.data.images.png import PNG_START, barer_pngs, png_is_whole, sound_png
+from tsugiki.data.images.png import PNG_START, barer_pngs, is_interlaced, lacks_rows, png_is_whole, sound_png
 from tsugiki.data.images.remarks import note
 from tsugiki.data.images.tiff import TIFF_STARTS, black_is_zero, check_tiff, name_tiff
 from tsugiki.locale.messages import tr
@@ -194,14 +194,24 @@ def _decoded(content: bytes) -> Image.Image:
         return _picture(content)
     content = sound_png(content)
     try:
-        return _picture(content)
+        return _with_all_rows(_picture(content), content)
     except UnreadablePhoto as fault:
         for barer, left_out in barer_pngs(content):
             with contextlib.suppress(UnreadablePhoto):
-                photo = _picture(barer)
+                photo = _with_all_rows(_picture(barer), barer)
                 note("png", left_out)
                 return photo
         raise fault from None
+
+
+def _with_all_rows(photo: Image.Image, content: bytes) -> Image.Image:
+    """A PNG photo whose data reach to its end; they are unpacked once more only where an edge has a single colour."""
+    width, height = photo.size
+    edges = ((0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height))
+    plain = any(all(low == high for low, high in photo.crop(edge).getextrema()) for edge in edges)  # type: ignore[misc]
+    if (plain or is_interlaced(content)) and lacks_rows(content):
+        raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+    return photo
 
 
 def _picture(content: bytes) -> Image.Image:

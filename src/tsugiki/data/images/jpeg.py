@@ -7,6 +7,7 @@ whose data end early filled with grey. This decoder gives the same pixels and st
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _ODD = re.compile(
     r"extraneous bytes|Inconsistent progression|Invalid SOS parameters|JFIF revision|Adobe color transform|too many scanlines"
 )
 _END = b"\xff\xd9"
-_JPEG_LS = 0xF7
+_JPEG_LS, _SCAN = 0xF7, 0xDA
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 
@@ -85,16 +86,22 @@ def name_jpeg(content: bytes) -> str:
 
 def _frame(content: bytes) -> tuple[int, int]:
     """The mark that begins the frame, and bits per value; zeros where none is found."""
-    at = 2
-    while at + 5 <= len(content) and content[at] == 0xFF:
+    for mark, at in _segments(content):
+        if mark in _FRAMES:
+            return mark, content[at + 4]
+    return 0, 0
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """The marks of the head and where each stands, up to the one that begins the picture's data."""
+    at, mark = 2, 0
+    while at + 5 <= len(content) and content[at] == 0xFF and mark != _SCAN:
         mark = content[at + 1]
         if mark == 0xFF:  # filling
             at += 1
-        elif mark in _FRAMES:
-            return mark, content[at + 4]
-        else:
-            at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return 0, 0
+            continue
+        yield mark, at
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
 
 
 def _first_warning(content: bytes) -> str:
@@ -119,5 +126,7 @@ def _is_padding(content: bytes, warning: str) -> bool:
     left_over = _LEFT_OVER.search(warning)
     if not left_over:
         return False
-    end = content.rfind(_END)
+    # Behind the picture there may be others, and in the head a small one: only what follows the head's last mark is its own.
+    data = max((at for _, at in _segments(content)), default=0)
+    end = content.find(_END, data)
     return not content[max(0, end - int(left_over[1])) : end].strip(b"\x00\xff")

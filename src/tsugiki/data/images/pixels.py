@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tsugiki.data.images.decode import content_digest, open_photo, strict_pillow
+from tsugiki.data.images.decode import MAX_PIXELS, content_digest, open_photo, strict_pillow
 from tsugiki.data.images.jpeg import JPEG_START, decode_jpeg
 from tsugiki.data.images.remarks import note, noting
 from tsugiki.data.photo_index import PhotoFacts
@@ -137,7 +137,11 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
         header = Image.open(io.BytesIO(content), formats=("JPEG",))
         width, height = header.size
         wide, high = preprocess.scaled_size(width, height)
-        if header.mode != "RGB" or "mpoffset" in header.info or wide * high > MOST_RESIZED:
+        if (
+            header.mode != "RGB"
+            or "mpoffset" in header.info
+            or max(wide * high / MOST_RESIZED, width * height / MAX_PIXELS) > 1
+        ):
             return None
         if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
             return None

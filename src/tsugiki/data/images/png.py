@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from tsugiki.locale.messages import tr
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
+_CHANNELS = {2: 3, 4: 2, 6: 4}  # by colour type
+_ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _NEEDED = frozenset({b"tRNS", b"eXIf"})  # beside the critical ones: what decides which pixels are seen, and which way up
 
 
@@ -56,6 +59,36 @@ def sound_png(content: bytes) -> bytes:
             raise UnreadablePhoto(tr("damaged: the checksum of the PNG chunk {name} is wrong", name=_shown(chunk.name)))
         note("png", _shown(chunk.name))
     return _without(content, damaged)
+
+
+def is_interlaced(content: bytes) -> bool:
+    """Whether the picture comes in seven passes, so that missing data leave gaps all over it."""
+    return content[28:29] == b"\x01"
+
+
+def lacks_rows(content: bytes) -> bool:
+    """Whether the data of a sound PNG end before its last row: Pillow leaves the rows that are missing black."""
+    chunks = list(_chunks(content))
+    head = content[chunks[0].start + 8 :] if chunks else b""
+    if len(head) < 13:
+        return False
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head[:13])
+    bits = depth * _CHANNELS.get(colour, 1)
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = ((-(-(width - left) // right), -(-(height - top) // down)) for top, left, down, right in passes)
+    expected: int = sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if rows > 0 and columns > 0)
+    return _unpacked_length(content, chunks, expected) < expected
+
+
+def _unpacked_length(content: bytes, chunks: list[Chunk], enough: int) -> int:
+    """How many bytes the picture's data unpack to; counting ends at ``enough``."""
+    unpacker, length = zlib.decompressobj(), 0
+    for chunk in chunks:
+        rest = content[chunk.start + 8 : chunk.end - 4] if chunk.name == b"IDAT" else b""
+        while rest and length < enough:
+            length += len(unpacker.decompress(rest, 1 << 20))
+            rest = unpacker.unconsumed_tail
+    return length + (len(unpacker.flush()) if length < enough else 0)
 
 
 def barer_pngs(content: bytes) -> Iterator[tuple[bytes, str]]:

@@ -6,7 +6,8 @@ import contextlib
 import ctypes
 import functools
 import io
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from PIL import TiffImagePlugin
 
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images.file_type import unread_format
+from tsugiki.data.images.jpeg import check_jpeg
 from tsugiki.data.images.remarks import note
 from tsugiki.locale.messages import tr
 
@@ -23,7 +25,10 @@ TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
 _SUBFILE, _SUBFILES, _DNG = 254, 330, 50706
 _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 256, 257, 273, 278, 284, 322, 323, 324
+_STRIP_BYTES, _TILE_BYTES, _TABLES = 279, 325, 347
+_JPEG, _JPEG_BEGIN = 7, b"\xff\xd8"
 _LOOKED_AT = {
+    _STRIP_BYTES, _TILE_BYTES, _TABLES,
     _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT, _SUBFILE, _SUBFILES, _DNG,
     _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES,
 }  # fmt: skip
@@ -82,6 +87,9 @@ def check_tiff(content: bytes) -> None:
         )
     if _lacks_data(tags, channels):
         raise UnreadablePhoto(tr("cut off or damaged: the TIFF file holds fewer strips or tiles than the picture has"))
+    if compression == _JPEG:
+        for part in _jpegs(tags, content):
+            check_jpeg(part)
     if channels > _MOST_CHANNELS:
         raise UnreadablePhoto(name_tiff(content))
     if channels > _COLOURS.get(photometric, 1) + 1:
@@ -100,6 +108,16 @@ def _lacks_data(tags: Mapping[int, Any], channels: int) -> bool:
         )
     planes = channels if _number(tags, _PLANES, 1) == 2 else 1
     return len(parts if isinstance(parts, tuple) else (parts,)) < across * -(-height // max(1, down)) * planes
+
+
+def _jpegs(tags: Mapping[int, Any], content: bytes) -> Iterator[bytes]:
+    """The strips or tiles of a TIFF file as JPEG files: inside, what they share is stored once."""
+    shared = tags.get(_TABLES, b"")
+    start = shared[:-2] if isinstance(shared, bytes) and shared[:2] == _JPEG_BEGIN else _JPEG_BEGIN
+    places, lengths = (tags.get(_TILES, tags.get(_STRIPS, ())), tags.get(_TILE_BYTES, tags.get(_STRIP_BYTES, ())))
+    if isinstance(places, tuple) and isinstance(lengths, tuple):
+        for place, length in zip(places, lengths, strict=False):
+            yield start + content[place + 2 : place + length]
 
 
 def black_is_zero(content: bytes) -> bytes:
@@ -170,10 +188,11 @@ def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:
 
 @functools.cache
 def _silence_libtiff() -> None:
-    """Keep the libtiff inside Pillow from printing to the terminal: what it finds Pillow raises, and then the file has a name.
+    """Keep the libtiff inside Pillow, and Pillow's own log, off the terminal: what they find is raised, and then has a name.
 
     Pillow's wheels bring libtiff as a file of its own; elsewhere it stays as it is.
     """
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what nobody else listens to
     here = Path(PIL.__file__).parent
     for library in (*here.parent.glob("pillow.libs/libtiff*.so*"), *here.glob(".dylibs/libtiff*.dylib")):
         with contextlib.suppress(OSError, AttributeError):

@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, UnsafeArchive
-from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
+from tsugiki.core.files import atomic_folder, cache_folder, cache_place, sha256_of
 from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import is_never_meant, is_writable_text, shown
 from tsugiki.data.sources.zip_names import names_in
@@ -102,6 +102,8 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
     """
     _check_archive(path)
     folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-{_FORM}"
+    if not folder.is_dir():
+        folder = cache_place("archives") / folder.name
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             extract_archive(path, temporary, limits=limits)
@@ -200,7 +202,10 @@ def _safe_parts(name: str) -> list[str]:
             allowed=tr("{part} bytes between slashes, {name} letters in all", part=_LONGEST_PART, name=_LONGEST_NAME),
         )
     if not is_writable_text(name):
-        raise DataError(tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))))
+        raise DataError(
+            tr("The archive holds {name}, whose name is not valid UTF-8.", name=repr(shown(name))),
+            cure=tr("pack it again, or unpack it yourself and name the folder"),
+        )
     return [part for part in parts if part not in {"", "."}]
 
 

@@ -5,31 +5,34 @@ A folder and an archive of it go through :func:`list_folder` alike, so that they
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside, unread_tables
+from tsugiki.data.sources.archive import guessed_names
+from tsugiki.data.sources.class_rows import ClassRows
+from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
     fault_of_classes,
     layout_fault,
     splits_in,
     splits_in_classes,
-    wanted,
     wrapped_in,
 )
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.packed import unpacked_inside
 from tsugiki.data.sources.split_lists import listed_splits
-from tsugiki.data.sources.split_words import means_pictures, split_of
+from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, listed, tr
 
 _SPLIT_ORDER = ("train", "val", "test")
-_MASK = re.compile(r"(?P<photo>.+)[-_ ]masks?(?:[-_ ]?\d+)?", re.IGNORECASE)
+_WITHOUT_LABELS = frozenset(
+    {"unlabeled", "unlabelled", "unsorted", "uncategorized", "unclassified", "未分類", "未整理", "未分类"}
+)
 
 
 def list_folder(root: Path) -> Listing:
@@ -42,7 +45,7 @@ def list_folder(root: Path) -> Listing:
     Raises:
         RequestError: When the folder is laid out in another way; the error says which way it seems to be.
     """
-    rows = _Rows(root, Walk(str(root)))
+    rows = ClassRows(root, Walk(str(root)))
     splits = splits_in(rows.walk)
     if splits:
         _read_splits(rows, splits)
@@ -68,7 +71,7 @@ def list_folder(root: Path) -> Listing:
     return rows.listing()
 
 
-def _by_tables_of_one_folder(rows: _Rows) -> Listing | None:
+def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
     """What tables say where one folder of photos is hardly a class: beside it, or inside, where it only wraps everything."""
     filled = rows.walk.folders_with_photos()
     if len(filled) > 1:
@@ -76,84 +79,29 @@ def _by_tables_of_one_folder(rows: _Rows) -> Listing | None:
     if listing := labelled_by_tables(rows.root, rows.walk):
         return listing
     for name in filled:
-        inner = _Rows(rows.root / name, Walk(str(rows.root / name)))
+        inner = ClassRows(rows.root / name, Walk(str(rows.root / name)))
         if listing := _by_tables_of_one_folder(inner):
             return _with_what_is_around(listing, rows, name)
     return None
 
 
-def _by_tables(rows: _Rows, fault: RequestError) -> Listing:
+def _by_tables(rows: ClassRows, fault: RequestError) -> Listing:
     """What tables and packed photos give, where there are no class folders; without any, what is wrong with the folders."""
     if listing := labelled_by_tables(rows.root, rows.walk, fault):
         return listing
     if found := unpacked_inside(rows.root, rows.walk):
         folder, archives = found
-        sentence = tr("Archives inside were unpacked, each as a folder: {archives}.", archives=first_few(archives))
         listing = list_folder(folder)
-        return replace(listing, decisions=(sentence, *listing.decisions))
+        names = first_few(archives)
+        sentence = tr("Archives inside were unpacked to {folder}, each as a folder: {archives}.", folder=folder, archives=names)
+        guesses = filter(None, (guessed_names(rows.root / name) for name in archives))
+        return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
     if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
         return list_folder(rows.root / inner[0])
     raise fault
 
 
-@dataclass
-class _Rows:
-    """The columns of a listing, growing."""
-
-    root: Path
-    walk: Walk
-    names: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    decisions: list[str] = field(default_factory=list)
-    merged: dict[str, list[str]] = field(default_factory=dict)
-    read: set[str] = field(default_factory=set)
-
-    def add_class(self, folder: str, split: str = "") -> None:
-        photos = list(self._without_masks(self.walk.photos_below(folder)))
-        if not photos and not any(f"{result}/".startswith(f"{folder}/") for result in self.walk.results):
-            self.decisions.append(tr("The folder {folder} holds no photos: it is no class.", folder=folder))
-        label = one_spelling(folder.rpartition("/")[2])
-        inner = [name for name in self.walk.folders_with_photos(folder) if not means_pictures(name)]
-        if inner:
-            known = self.merged.setdefault(label, [])
-            known += [name for name in inner if name not in known]
-        self.names += photos
-        self.labels += [label] * len(photos)
-        self.splits += [split] * len(photos)
-
-    def _without_masks(self, photos: list[str]) -> Iterator[str]:
-        stems = {name.rpartition(".")[0] for name in photos}
-        for name in photos:
-            match = _MASK.fullmatch(name.rpartition(".")[0])
-            if match and match["photo"] in stems:
-                self.walk.left_out.append(LeftOut(name, tr("by its name a mask of {photo}", photo=match["photo"])))
-            else:
-                yield name
-
-    def passed_by(self, but: str = "") -> list[str]:
-        """Sentences about what is there and was not used."""
-        tables = unread_tables(self.root, self.walk, self.read)
-        return [*tables.sentences, *self.walk.passed_by({*self.read, *tables.names}, but=but)]
-
-    def listing(self) -> Listing:
-        if self.merged:
-            kept = [f"{label} ({first_few(inner, 3)})" for label, inner in self.merged.items()]
-            self.decisions.append(
-                tr("Photos in folders inside a class folder count as that class: {folders}.", folders=first_few(kept, 3))
-            )
-        self.decisions += self.passed_by()
-        return Listing(
-            root=self.root,
-            names=tuple(self.names),
-            labels=tuple(self.labels),
-            splits=tuple(self.splits),
-            left_out=tuple(self.walk.left_out),
-            decisions=tuple(self.decisions),
-        )
-
-
-def _read_splits(rows: _Rows, splits: dict[str, str]) -> None:
+def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
     unlabelled: list[tuple[str, str]] = []
     for name, split in splits.items():
         folder = core_of(rows.walk, name, split)
@@ -185,7 +133,7 @@ def _flat_splits(walk: Walk, known: Mapping[str, str]) -> Iterator[tuple[str, st
             yield name, split
 
 
-def _read_unlabelled(rows: _Rows, folder: str, split: str, used: set[str]) -> None:
+def _read_unlabelled(rows: ClassRows, folder: str, split: str, used: set[str]) -> None:
     """Photos of a split that are in no class folders: a table in there, or beside, may name their classes."""
     listing, table = labels_beside(rows.root, rows.walk, folder, split, classes=set(rows.labels))
     if listing is None:
@@ -201,7 +149,7 @@ def _read_unlabelled(rows: _Rows, folder: str, split: str, used: set[str]) -> No
     rows.decisions += [tr("Labels of {folder} are those in {table}.", folder=folder, table=table), *listing.decisions]
 
 
-def _say_what_is_beside(rows: _Rows, used: set[str]) -> None:
+def _say_what_is_beside(rows: ClassRows, used: set[str]) -> None:
     beside = [name for name in rows.walk.inside().folders if name not in used and name not in rows.walk.results]
     beside = [name for name in beside if rows.walk.has_photos(name) or not rows.walk.inside(name).others]
     if beside:
@@ -211,7 +159,7 @@ def _say_what_is_beside(rows: _Rows, used: set[str]) -> None:
         rows.decisions.append(sentence)
 
 
-def _read_splits_of_classes(rows: _Rows, by_class: Mapping[str, Mapping[str, str]]) -> None:
+def _read_splits_of_classes(rows: ClassRows, by_class: Mapping[str, Mapping[str, str]]) -> None:
     """``CLASS/SPLIT/photo``: the splits are inside the classes."""
     for name, splits in by_class.items():
         for part, split in splits.items():
@@ -223,15 +171,19 @@ def _read_splits_of_classes(rows: _Rows, by_class: Mapping[str, Mapping[str, str
     rows.decisions.append(tr("Every class folder is divided into splits: {splits}.", splits=listed(named)))
 
 
-def _read_classes(rows: _Rows) -> None:
+def _read_classes(rows: ClassRows) -> None:
     for name in rows.walk.inside().folders:
         if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
+        if name.casefold() in _WITHOUT_LABELS and rows.walk.has_photos(name):
+            rows.decisions.append(
+                tr("The folder {folder} counts as a class, although its name says that it is none.", folder=name)
+            )
         if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
             rows.add_class(name)
 
 
-def _with_what_is_around(listing: Listing, rows: _Rows, inner: str) -> Listing:
+def _with_what_is_around(listing: Listing, rows: ClassRows, inner: str) -> Listing:
     """The listing of the one folder with photos, with what the folder around it says."""
     around = [tr("Read: the folder {folder}, the only one with photos.", folder=inner)]
     found = None if any(listing.splits) else listed_splits(listing.names, rows.walk, inner)

@@ -71,6 +71,8 @@ def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None
             found[name] = list_manifest(root / name)
         except RequestError as reason:
             faults.append(reason)
+    if not found:
+        tables, found = _lists_of_labels(root, walk)
     listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
     if listing is None:
         if fault is not None and walk.has_photos(""):
@@ -81,6 +83,20 @@ def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None
 
 def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
     return [name for name in names if Path(name).suffix.lower() in suffixes and "submission" not in name.casefold()]
+
+
+def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listing]]:
+    """Text files of paths and labels that most photos are in."""
+    photos = set(walk.photos_below(""))
+    found = {}
+    for name in _tables(walk.inside().others, LIST_SUFFIXES):
+        try:
+            listing = list_manifest(root / name)
+        except RequestError:
+            continue
+        if 2 * len(photos & set(listing.names)) > len(photos):
+            found[name] = listing
+    return [*found], found
 
 
 def _moved(listing: Listing, root: Path) -> Listing:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.files import cache_folder
-from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, suffix_of
+from tsugiki.data.sources.layout_hints import wanted, where_classes_are
 from tsugiki.data.sources.split_words import are_parts, means_markings, means_pictures, split_in, split_of
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, tr
@@ -20,13 +17,9 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?[01]\d(?:[-_.]?[0-3]\d)?)?")
 _MARKING_STEM = re.compile(
     r"[-_ ](?:masks?|seg|segmentation|gt|groundtruth|labels?|annotation|depth)(?:[-_ ]?\d+)?$", re.IGNORECASE
 )
-_FIRST_WORD = re.compile(r"([^\W\d_]{2,}(?:[_-][^\W\d_]+)*)[ ._-]*\(?\d")
-_TABLES = frozenset({".csv", ".tsv", ".jsonl"})
-_MOST_WORDS = 300
 _ALIKE = 0.8
 """The share of file names two folders have in common when they hold two views of the same photos."""
 
-_ENTRIES_TRIED = 500  # of a folder that nobody named
 _PAIRS_TRIED = 8  # classes by the hundred are no masks, and their pairs are many
 
 
@@ -85,7 +78,7 @@ def layout_fault(root: Path, walk: Walk) -> RequestError | None:
         return RequestError(tr("There are no photos in {folder}.", folder=root), got=" ".join(walk.passed_by()), cure=wanted())
     if _are_split_words(filled) or _only_pictures(filled):
         return RequestError(
-            tr("The photos in {folder} are not in class folders.", folder=root), cure=_where_classes_are(root, walk)
+            tr("The photos in {folder} are not in class folders.", folder=root), cure=where_classes_are(root, walk)
         )
     for name in filled:
         if _has_splits(walk, name):
@@ -208,73 +201,3 @@ def _only_counted(stems: set[str]) -> bool:
     if len(patterns) > 2 or not numbers:
         return False
     return numbers[-1] - numbers[0] < 1.5 * len(numbers) + 2
-
-
-def _where_classes_are(root: Path, walk: Walk) -> str:
-    """What to do about photos that are in no class folders: name the folder above, where its folders are the classes."""
-    above = root.absolute().parent
-    if words := _first_words(walk.photos_below("")):
-        return tr(
-            "the file names begin with what may be the classes ({words}): put the photos into folders of these names",
-            words=first_few(words),
-        )
-    if walk.inside().photos and (table := _table_beside(root)):
-        return tr("name the table beside it, if it has their labels: {path}", path=table)
-    if walk.inside().photos and not split_in(root.name) and not means_pictures(root.name) and _holds_class_folders(above):
-        return tr("name the folder above, if its folders are the classes: {folder}", folder=above)
-    return wanted()
-
-
-def _table_beside(root: Path) -> Path | None:
-    above = root.absolute().parent
-    try:
-        names = sorted(entry.name for entry in islice(above.iterdir(), _ENTRIES_TRIED) if suffix_of(entry.name) in _TABLES)
-    except OSError:
-        return None
-    if above == cache_folder() / "archives" or not names:
-        return None
-    of_split = (name for name in names if split_in(root.name) and split_in(name.rpartition(".")[0]) == split_in(root.name))
-    return above / next(of_split, names[0])
-
-
-def _first_words(photos: list[str]) -> list[str]:
-    """The words before the numbers in names such as ``cat.0.jpg``, where every one is the beginning of several."""
-    found = (_FIRST_WORD.match(name.rpartition("/")[2]) for name in photos)
-    counts = Counter(match[1] for match in found if match)
-    common = sorted(word for word, count in counts.items() if count > 1)
-    return common if 1 < len(common) <= _MOST_WORDS and sum(counts[word] for word in common) > 0.5 * len(photos) else []
-
-
-def places_with_several(root: Path, label: str) -> Iterator[Path]:
-    """Folders that hold several folders of photos, where ``root`` has photos of the one class ``label`` only."""
-    for folder in (root / label, root, root.absolute().parent):
-        if _holds_class_folders(folder):
-            yield folder
-
-
-def _holds_class_folders(folder: Path) -> bool:
-    """Whether several folders in ``folder`` hold photos themselves; nothing deeper is looked into, for it may be anything."""
-    found = 0
-    if folder == cache_folder() / "archives":  # what is beside an unpacked archive are other archives
-        return False
-    try:
-        with os.scandir(folder) as entries:
-            for entry in islice(entries, _ENTRIES_TRIED):
-                if entry.is_dir() and not is_never_meant(entry.name) and not split_in(entry.name):
-                    found += _holds_photos(entry.path)
-    except OSError:
-        return False
-    return found > 1
-
-
-def _holds_photos(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(suffix_of(entry.name) in PHOTO_SUFFIXES for entry in islice(entries, _ENTRIES_TRIED))
-    except OSError:
-        return False
-
-
-def wanted() -> str:
-    """What a folder of photos should look like."""
-    return tr("put the photos of each class into a folder with the name of the class, as in PHOTOS/cat/1.jpg, PHOTOS/dog/2.jpg")

@@ -38,6 +38,7 @@ PHOTO_SUFFIXES = frozenset(_KIND_OF)
 
 _NEVER_MEANT = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir", "lost+found", "__pycache__"}
+    | {"node_modules"}
 )
 
 _DIGITS = re.compile(r"(\d+)")

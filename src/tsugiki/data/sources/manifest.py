@@ -13,9 +13,9 @@ from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
-from tsugiki.data.sources.tables.table_labels import check_labels, text_of
+from tsugiki.data.sources.tables.table_labels import check_labels, several_labels, text_of
 from tsugiki.data.sources.tables.table_paths import PhotoFinder, is_address, relative_to
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.locale.messages import first_few, listed, tr
 
 MANIFEST_SUFFIXES = TABLE_SUFFIXES | LIST_SUFFIXES
 """Endings of files that can be named as a data set."""
@@ -51,6 +51,9 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
         )
     rows.locate(finder)
     rows.refuse_two_labels()
+    if rows.words:
+        words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
+        rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
     rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
     return rows.listing(split)
 
@@ -67,6 +70,7 @@ class _Rows:
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
 
@@ -97,7 +101,9 @@ class _Rows:
         places = self.columns.labels
         if len(places) > 1:
             found = [self.table.header[place] for place in places if is_true(cells[place])]
-            return text_of(self.table.path, number, found if len(found) > 1 else "".join(found), "label")
+            if len(found) > 1:
+                raise several_labels(self.table.path, number, ", ".join(found))
+            return "".join(found)
         text = text_of(self.table.path, number, cells[places[0]], "label")
         if self.table.header[places[0]] == "PredictionString":  # of ImageNet: the class, and where it is in the photo
             text = text.partition(" ")[0]
@@ -107,7 +113,9 @@ class _Rows:
     def _split(self, word: str, number: int) -> str:
         if self.columns.yes is not None:
             return self.columns.yes[0] if is_true(word) else self.columns.yes[1]
-        split = (split_of(word) or split_in(word)) if word else ""
+        split = split_of(word) if word else ""
+        if split is None and (split := split_in(word)):
+            self.words[word] = split
         if split is None:
             raise RequestError(
                 tr("Row {number} of the manifest names a split that does not exist.", number=number),
@@ -152,7 +160,8 @@ class _Rows:
         )
 
     def examples(self) -> str:
-        return first_few([f"{entry.name}: {entry.reason}" for entry in self.left_out], 3)
+        rows = (entry.reason if entry.name in entry.reason else f"{entry.name}: {entry.reason}" for entry in self.left_out)
+        return first_few(list(rows), 3)
 
     def listing(self, split: str) -> Listing:
         return Listing(

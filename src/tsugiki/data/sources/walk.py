@@ -26,6 +26,8 @@ _WRITTEN_BY_PROGRAMS = (
     frozenset({"audit.json", "audit.html"}),
     frozenset({"args.yaml", "weights"}),  # of ultralytics
     frozenset({"events.out.tfevents"}),
+    frozenset({"pyvenv.cfg"}),
+    frozenset({".package-lock.json"}),
 )
 """Files that stand together in a folder of results: what is in there was drawn, not photographed."""
 

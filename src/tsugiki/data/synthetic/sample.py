@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tsugiki.core.errors import UnknownName
-from tsugiki.core.files import atomic_folder, cache_folder
+from tsugiki.core.files import atomic_folder, cache_folder, cache_place
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.synthetic.camera import CANVAS_SIZE, aim, develop, expose
 from tsugiki.data.synthetic.canvas import Canvas, View
@@ -59,6 +59,8 @@ def sample_folder(name: str = "foodvision") -> Path:
     if name not in SAMPLES:
         raise UnknownName(tr("There is no sample {name}.", name=name), name=name, known=SAMPLES)
     folder = cache_folder() / "samples" / f"{name}-{SAMPLE_VERSION}"
+    if not folder.is_dir():
+        folder = cache_place("samples") / folder.name
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             _draw_all(temporary)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
@@ -106,14 +107,27 @@ def _packed(model: Any) -> bytes:
 
 
 def _convert(backbone: Backbone, preprocess: Preprocess, shape: tuple[int, ...]) -> Any:
+    return traced_network(Normalised(backbone, preprocess).eval(), backbone, shape)
+
+
+def traced_network(network: nn.Module, backbone: Backbone, shape: tuple[int, ...]) -> Any:
+    """A network of OpenVINO, as its own library has them, from one of PyTorch that takes uint8 ``[B, 3, H, W]``.
+
+    Args:
+        network: On the CPU, in evaluation mode.
+        backbone: The part of it whose parameters may be learning.
+        shape: ``(B, 3, H, W)``.
+
+    Raises:
+        Exception: Whatever the conversion of a network that OpenVINO cannot take raises.
+    """
     # The front end is used directly: `openvino.convert_model` takes the same way, and reports it to its maker.
     type_u8 = openvino_module("openvino").Type.u8
     front_ends = openvino_module("openvino.frontend").FrontEndManager()
     decoders = openvino_module("openvino.frontend.pytorch.ts_decoder")
-    with warnings.catch_warnings(), evaluating(backbone), _constants(backbone), one_thread():
+    with warnings.catch_warnings(), evaluating(backbone), as_constants(backbone), one_thread():
         warnings.simplefilter("ignore")  # tracing is deprecated in favour of an exporter that takes five times as long
-        example = torch.zeros(shape, dtype=torch.uint8)
-        decoder = decoders.TorchScriptPythonDecoder(_traced(Normalised(backbone, preprocess).eval(), example))
+        decoder = decoders.TorchScriptPythonDecoder(_traced(network, torch.zeros(shape, dtype=torch.uint8)))
         front_end = front_ends.load_by_framework("pytorch")
         model = front_end.convert(front_end.load(decoder))
     model.inputs[0].get_node().set_element_type(type_u8)
@@ -121,10 +135,10 @@ def _convert(backbone: Backbone, preprocess: Preprocess, shape: tuple[int, ...])
     return model
 
 
-def _traced(network: Normalised, example: torch.Tensor) -> Any:
+def _traced(network: nn.Module, example: torch.Tensor) -> Any:
     """The network as a graph. Tracing a function takes half the time of tracing a module, which would copy each submodule."""
 
-    def compute(pixels: torch.Tensor) -> torch.Tensor:
+    def compute(pixels: torch.Tensor) -> Any:
         return network.forward(pixels)
 
     trace: Any = torch.jit.trace
@@ -132,7 +146,7 @@ def _traced(network: Normalised, example: torch.Tensor) -> Any:
 
 
 @contextmanager
-def _constants(backbone: Backbone) -> Iterator[None]:
+def as_constants(backbone: Backbone) -> Iterator[None]:
     """Within this block no parameter asks for gradients, so that the graph may hold them as plain numbers."""
     learning = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
     for parameter in learning:

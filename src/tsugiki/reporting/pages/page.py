@@ -119,12 +119,12 @@ def _controls() -> dict[str, str]:
         "label": tr("Label"),
         "every_label": tr("every label"),
         "shown": tr("{shown} of {count} shown", shown="{shown}", count="{count}"),
-        "show_all": tr("Show all {count}", count="{count}"),
+        "show_more": tr("Show {count} more", count="{count}"),
         "enlarged": tr("The photo, enlarged"),
         "previous": tr("Previous photo"),
         "next": tr("Next photo"),
         "close": tr("Close"),
-        "printed": tr("Printed are the first photos; the page itself has all of them."),
+        "printed": tr("Not all of this is printed; the page itself has everything."),
         "no_picture": tr("Photos far down the list have no picture here, so that the page stays small."),
     }
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.images import remarks
 from tsugiki.data.samples import Samples
 from tsugiki.data.splits import is_uneven, uneven_sentence
 from tsugiki.evaluation.duplicates import across
 from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
+from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.model_selection import verdict_sentence
 from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence, suspects_sentence
 from tsugiki.inspection.findings import Findings
@@ -105,6 +107,8 @@ def score_sentences(evaluation: Document) -> Sentences:
         against = tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
     elif guess["verdict"] == "hurt":
         against = tr("Worse than always answering {name}, which gives {accuracy}. Something is wrong.", **values)
+    elif evaluation["near_chance"]:
+        against = tr("Not proven better than always answering {name}, which gives {accuracy}.", **values)
     elif _nothing_held_out(evaluation):
         against = tr("Not proven better than always answering {name}, which gives {accuracy}: more photos needed.", **values)
     else:
@@ -364,6 +368,11 @@ def class_counts(samples: Samples) -> Mapping[str, int]:
     """Training photos per class, or all photos where none is for training."""
     counts = samples.counts()
     return counts["train"] if "train" in counts else Counter(samples.label_names())
+
+
+def remark_sentences(table: FeatureTable) -> Sentences:
+    """What is odd about photos that count; empty where nothing is."""
+    return {"remarks": in_a_row(*remarks.sentences(table.remarks))}
 
 
 def photo_sentences(photos: int, classes: int, left_out: int) -> Sentences:

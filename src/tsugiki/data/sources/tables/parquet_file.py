@@ -73,7 +73,7 @@ def _is_heavy(field: Any, photos: str | None) -> bool:
 
 def _unpacked(path: Path, file: Any, column: str) -> Path | None:
     """The folder in the cache with the photos of a column, by row; ``None`` where there are only paths."""
-    folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-{column}"
+    folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-photos"
     if not folder.is_dir():
         with atomic_folder(folder) as temporary, progress(tr("Unpacking"), total=None) as tick:
             for row, (content, _) in enumerate(_contents(file, column)):

@@ -107,6 +107,8 @@ def _records(path: Path, text: str, delimiter: str, first: int) -> list[tuple[in
             records.append((start, cells))
             start = first + reader.line_num
     except csv.Error as fault:
+        if "field limit" in str(fault):
+            raise cannot_be_read(path, f"{tr('row {number}', number=start)}: {fault}") from None
         raise RequestError(
             tr("Row {number} of {path} cannot be read: a quote in it is not closed, or stands alone.", number=start, path=path),
             got=str(fault),

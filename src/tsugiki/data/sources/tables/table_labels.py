@@ -20,6 +20,7 @@ _ABSENT = frozenset({"nan", "<na>", "nat"})
 
 _MAYBE_ABSENT = frozenset({"none", "null", "n/a", "na", "-", "?", "#n/a"})
 _LIST = re.compile(r"[\[({].*[\])}]", re.DOTALL)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?")
 _MANY = 20  # different numbers: more are hardly classes
 
 Labels = Sequence[tuple[int, str]]
@@ -41,7 +42,7 @@ def text_of(path: Path, number: int, cell: Any, column: str) -> str:
             cure=tr("write the column as text"),
         )
     if isinstance(cell, list | tuple | dict | set):
-        raise _several(path, number, repr(cell)) if column == "label" else _no_text(path, number, cell, column)
+        raise _list(path, number, repr(cell)) if column == "label" else _no_text(path, number, cell, column)
     text = str(cell).strip()
     return "" if text.casefold() in _ABSENT else text
 
@@ -54,9 +55,18 @@ def _no_text(path: Path, number: int, cell: Any, column: str) -> RequestError:
     )
 
 
-def _several(path: Path, number: int, got: str) -> RequestError:
+def several_labels(path: Path, number: int, got: str) -> RequestError:
+    """What to raise where one photo has several classes."""
     return RequestError(
         tr("Row {number} of {path} has several labels: one class per photo can be learned.", number=number, path=path),
+        got=got[:80],
+        cure=tr("keep one class per photo, or write the combination as a class of its own, as in cat and dog"),
+    )
+
+
+def _list(path: Path, number: int, got: str) -> RequestError:
+    return RequestError(
+        tr("Row {number} of {path} has a list as its label: one class per photo can be learned.", number=number, path=path),
         got=got[:80],
         cure=tr("keep one class per photo, or write the combination as a class of its own, as in cat and dog"),
     )
@@ -79,17 +89,18 @@ def check_labels(path: Path, labels: Labels) -> Iterator[str]:
 
 def _refuse_several(path: Path, labels: Labels) -> None:
     known = {label for _, label in labels}
-    for separator in ("|", ";", ","):
+    decimal = all(_DECIMAL_COMMA.fullmatch(label) for label in known)
+    for separator in ("|", ";") if decimal else ("|", ";", ","):
         joined = sorted({label for label in known if separator in label})
         parts = Counter(part for label in joined for part in _parts(label, separator))
         for number, label in labels:
             pieces = _parts(label, separator) if separator in label else []
             again = any(part in known or parts[part] > 1 for part in pieces)
             if len(pieces) > 1 and (again or separator == "|"):
-                raise _several(path, number, label)
+                raise several_labels(path, number, label)
     for number, label in labels:
-        if _LIST.fullmatch(label) and len(_parts(label[1:-1], ",")) > 1:
-            raise _several(path, number, label)
+        if _LIST.fullmatch(label) and (len(_parts(label[1:-1], ",")) > 1 or re.search("['\":]", label)):
+            raise _list(path, number, label)
 
 
 def _parts(label: str, separator: str) -> list[str]:
@@ -99,7 +110,7 @@ def _parts(label: str, separator: str) -> list[str]:
 def _said_of_combinations(labels: Labels) -> Iterator[str]:
     """Classes that are made of others, joined by a space or a plus: they count as classes of their own."""
     known = {label for _, label in labels}
-    for separator in (" ", "+", "&"):
+    for separator in (" ", "+", "&", "/"):
         made = [label for label in sorted(known) if separator in label and set(_parts(label, separator)) <= known]
         if len(made) > 1:
             yield tr(
@@ -112,7 +123,7 @@ def _said_of_combinations(labels: Labels) -> Iterator[str]:
 def _said_of_numbers(path: Path, labels: Labels) -> Iterator[str]:
     """Numbers that may be a measurement."""
     try:
-        values = [float(label) for _, label in labels]
+        values = [float(label.replace(",", ".")) for _, label in labels]
     except ValueError:
         return
     if not all(map(math.isfinite, values)):

@@ -46,9 +46,11 @@ const open = () => {
 
 // Photos: sorted, filtered, and not all at once.
 const FIRST = 24;
+const MORE = 240;
 const FEW = 6;
 const filled = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const compare = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+const { compare } = new Intl.Collator(undefined, { numeric: true });
+const found = new WeakMap(); // what a list holds, in its order: shown or not
 const serve = (gallery) => {
   const list = gallery.querySelector(".photos");
   const photos = [...list.children];
@@ -60,24 +62,26 @@ const serve = (gallery) => {
   let most = Number(gallery.dataset.first) || FIRST;
   const update = () => {
     const wanted = search.value.trim().toLowerCase();
-    const found = photos.filter(({ dataset }) =>
+    const row = photos.filter(({ dataset }) =>
       (!label.value || "=" + dataset.label === label.value)
       && [dataset.name, dataset.label, dataset.said || ""].some((text) => text.toLowerCase().includes(wanted)));
     const key = order.value;
-    if (key) { found.sort((a, b) => compare(a.dataset[key] || "", b.dataset[key] || "")); }
-    const shown = new Set(found.slice(0, most));
-    for (const photo of photos) { photo.hidden = !shown.has(photo); }
-    list.append(...found);
-    status.textContent = filled(status.getAttribute("data-text"), { shown: shown.size, count: photos.length });
-    more.textContent = filled(more.getAttribute("data-text"), { count: found.length });
-    more.hidden = shown.size === found.length;
+    if (key) { row.sort((a, b) => compare(a.dataset[key] || "", b.dataset[key] || "")); }
+    found.set(list, row);
+    const shown = row.slice(0, most);
+    const visible = new Set(shown);
+    for (const photo of photos) { if (photo.hidden === visible.has(photo)) { photo.hidden = !photo.hidden; } }
+    list.prepend(...shown.slice(0, MORE)); // as many as a call takes; the rest one by one
+    for (let place = MORE; place < shown.length; place += 1) { shown[place - 1].after(shown[place]); }
+    status.textContent = filled(status.getAttribute("data-text"), { shown: shown.length, count: photos.length });
+    more.textContent = filled(more.getAttribute("data-text"), { count: Math.min(row.length - shown.length, MORE) });
+    more.hidden = shown.length === row.length;
   };
   for (const one of [search, label, order]) { one.addEventListener("input", update); }
   more.addEventListener("click", () => {
-    const next = photos.filter((photo) => !photo.hidden).length;
-    most = Infinity;
+    const [first] = found.get(list).slice(most).flatMap((photo) => all(".enlarge", photo));
+    most += MORE;
     update();
-    const first = all(":scope > li:not([hidden]) .enlarge", list)[next];
     if (first) { first.focus(); }
   });
   tools.hidden = photos.length <= FEW;
@@ -114,13 +118,17 @@ const enlarge = (dialog) => {
   dialog.querySelector(".previous").addEventListener("click", step(-1));
   dialog.querySelector(".close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
-  dialog.addEventListener("close", () => { if (row[at]) { row[at].focus(); } });
+  dialog.addEventListener("close", () => {
+    const more = row[at].closest(".gallery").querySelector(".more");
+    while (row[at].closest("li").hidden && !more.hidden) { more.click(); }
+    row[at].focus();
+  });
   for (const photo of all(".photos img")) {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "enlarge" });
     photo.replaceWith(button);
     button.append(photo);
     button.addEventListener("click", () => {
-      row = all("li:not([hidden]) .enlarge", button.closest(".photos"));
+      row = found.get(button.closest(".photos")).flatMap((one) => all(".enlarge", one));
       show(row.indexOf(button));
       for (const one of all(".previous, .next", dialog)) { one.hidden = row.length < 2; }
       dialog.showModal();

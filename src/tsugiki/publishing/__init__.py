@@ -1,0 +1,1 @@
+"""A trained classifier as files for other programs, proven to answer the same."""

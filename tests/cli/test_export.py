@@ -1,0 +1,31 @@
+"""``tsugiki export``: one line on standard output, the next step on the other."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def run(dish_run, tmp_path_factory):
+    return dish_run.classifier.save(tmp_path_factory.mktemp("export") / "run")
+
+
+def test_it_writes_a_folder_and_says_how_to_go_on(tsu, run, dishes, tmp_path):
+    status, out, err = tsu("export", run, "--format", "openvino", "--out", tmp_path / "my model", "--photos", dishes / "test")
+    assert (status, out) == (0, f"{tmp_path / 'my model'}\n")
+    assert "Proven on 27 photos" in err
+    assert f"next: python '{tmp_path / 'my model' / 'predict.py'}' PHOTO" in err
+    status, out, _ = tsu("export", run, "--format", "openvino", "--out", tmp_path / "my model", "--json")
+    assert (status, json.loads(out)["photos"]) == (0, 19)
+
+
+def test_what_makes_no_sense_is_refused(tsu, run, tmp_path):
+    status, out, err = tsu("export", run, "--format", "coreml")
+    assert (status, out) == (2, "")
+    assert "onnx, openvino" in err
+    status, _, err = tsu("export", run, "--format", "openvino", "--photos", tmp_path / "nowhere")
+    assert status == 2
+    assert "There is no folder" in err
+    status, out, _ = tsu("--lang", "ja", "export", "--help")
+    assert status == 0
+    assert "ONNX" in out
