@@ -203,6 +203,31 @@ def test_a_broken_engine_is_refused(dish_run, tmp_path, capsys, monkeypatch, bro
     assert "PyTorch answers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("where", ["writing", "asking"])
+def test_without_openvino_pytorch_answers(dish_run, copied, dishes, capsys, monkeypatch, where):
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    if where == "writing":
+        dish_run.classifier.save(copied)
+        assert "OpenVINO is not installed" in capsys.readouterr().err
+        assert not (copied / "engine").exists()
+    else:
+        monkeypatch.setattr(engine_predictor, "OpenVINOEngine", _not_here)
+        alike(tg.load_predictor(copied).predict(photos_of(dishes)[0]), dish_run.classifier.predict(photos_of(dishes)[0]))
+        assert "does not start here. (No module named 'openvino') PyTorch answers" in capsys.readouterr().err
+
+
+def _not_here(*_, **__):
+    raise ImportError("No module named 'openvino'")
+
+
+def test_it_may_lie_anywhere(run, dishes, tmp_path, monkeypatch):
+    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "空の キャッシュ"))
+    moved = shutil.copytree(run, tmp_path / "写真 é" / "a'b")
+    predictor = tg.load_predictor(moved)
+    assert isinstance(predictor, EnginePredictor)
+    assert predictor.predict(photos_of(dishes)[0]).label
+
+
 class _Loop(nn.Module):
     """Control flow that depends on the photo: what tracing one photo writes down is wrong for others."""
 

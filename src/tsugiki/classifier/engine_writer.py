@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,9 +46,13 @@ def write_engine(
     Returns:
         How both compare; ``None`` where there is nothing to compare.
     """
+    place = run / ENGINE
+    if importlib.util.find_spec("openvino") is None:
+        shutil.rmtree(place, ignore_errors=True)
+        say(tr("No engine: OpenVINO is not installed. PyTorch will answer."))
+        return None
     if next(backbone.parameters()).device.type != "cpu":
         backbone = copy.deepcopy(backbone).cpu()
-    place = run / ENGINE
     parity = None
     try:
         with atomic_folder(place) as folder, TemporaryDirectory() as drawn:

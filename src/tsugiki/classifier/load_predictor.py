@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tsugiki.core.console import say
 from tsugiki.core.errors import ArtefactError
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import in_a_row, tr
 
 if TYPE_CHECKING:
     from tsugiki.classifier.classifier import Classifier
@@ -43,7 +43,7 @@ def load_predictor(run: str | Path, *, device: str | None = None, count: int = 1
         except ArtefactError as error:
             classifier = _by_torch(folder, device)
             reason = f"{error.what} ({error.got})" if error.got else error.what
-            say(tr("{reason} PyTorch answers, which takes seconds longer to begin.", reason=reason))
+            say(in_a_row(reason, tr("PyTorch answers, which takes seconds longer to begin.")))
             return classifier
     return _by_torch(folder, device)
 
