@@ -86,7 +86,7 @@ def test_every_missing_unexpected_and_misshaped_name_is_counted(network, tmp_pat
     with pytest.raises(WeightsError) as caught:
         load_backbone("resnet18", weights=tmp_path / "w.pth")
     assert caught.value.got == "missing 1 (bn1.weight); unexpected 1 (layer9.weight); of another shape 1 (conv1.weight)"
-    assert "--model-arg" in caught.value.cure
+    assert "model_args" in caught.value.cure
 
 
 def test_a_file_for_another_architecture_is_refused(network, tmp_path):

@@ -85,10 +85,10 @@ def test_it_says_what_it_is(saved, dish_run):
 @pytest.mark.robust("surface", case="`model.save` where another classifier lies", right="refused without `overwrite=True`")
 def test_another_classifier_is_replaced_where_that_is_asked_for(saved, nae, dish_run):
     other = tg.Classifier(nae, classes=["猫", "犬"])
-    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
     with pytest.raises(RequestError, match=r"(?s)another classifier.*overwrite=True"):
         other.save(saved)
-    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+    assert {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()} == before
     assert dish_run.classifier.save(saved) == saved  # the same once more: nothing is lost
     other.save(saved, overwrite=True)
     assert tg.Classifier.load(saved).classes == ("猫", "犬")

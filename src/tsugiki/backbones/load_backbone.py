@@ -198,7 +198,7 @@ def _try_out(backbone: Backbone) -> None:
             tr("{name}, built like this, does not turn photos into features.", name=spec.architecture),
             allowed=tr("photos [B, 3, {height}, {width}] to features [B, D]", height=height, width=width),
             got=f"{problem}; {_arguments(spec)}",
-            cure=tr("leave out the --model-arg that changes what goes in or comes out, or give a preprocessing of its size"),
+            cure=tr("leave out of {argument} what changes what goes in or comes out", argument=argument("model_args")),
         )
 
 

@@ -183,7 +183,7 @@ class ChunkWorker:
         raise TsugikiError(
             tr("The features of {path} are no finite numbers.", path=self._reader.paths[bad[0]]),
             got=tr("engine {name}, {precision}", name=self._engine.name, precision=self._engine.precision),
-            cure=tr("--engine torch --device cpu, which holds larger numbers")
+            cure=tr("another engine, or the processor, which holds larger numbers")
             if half
             else tr("other weights, or another backbone"),
         )

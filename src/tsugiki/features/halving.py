@@ -51,7 +51,7 @@ class Halving:
         if at_once == 1:
             raise TsugikiError(
                 tr("There is not enough memory to compute the features of one photo."),
-                cure=tr("a smaller backbone, --device cpu, or end what else needs memory"),
+                cure=tr("a smaller backbone, the processor as device, or end what else needs memory"),
             )
         if self._most is None:
             say(tr("Memory ran out at {count} photos at once: half as many are computed from now on.", count=at_once))

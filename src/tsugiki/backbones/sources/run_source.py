@@ -10,6 +10,7 @@ from typing import Any
 
 from tsugiki.backbones.backbone import BackboneSpec
 from tsugiki.backbones.sources.base import Recipe
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.core.files import sha256_of
 from tsugiki.data.preprocess import Preprocess
@@ -29,7 +30,7 @@ def recipe(folder: Path, model_args: Mapping[str, Any]) -> Recipe:
         raise RequestError(
             tr("{folder} is a run: its network is what it is.", folder=folder),
             got=", ".join(f"{key}={value}" for key, value in model_args.items()),
-            cure=tr("leave --model-arg out"),
+            cure=tr("leave {argument} out", argument=argument("model_args")),
         )
     try:
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
@@ -41,6 +40,8 @@ def relative_to(root: Path, path: str) -> str:
         RequestError: When it is on another drive.
     """
     if path.startswith("file://"):
+        from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
+
         path = url2pathname(urlsplit(path).path)
     if path.startswith(("~/", "~\\")):
         path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
