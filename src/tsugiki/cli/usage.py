@@ -123,6 +123,10 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki predict runs/photos new --format csv > answers.csv", tr("a folder, as a table for a spreadsheet")),
             ("tsugiki predict runs/photos new --plot answers.jpg", tr("also as a picture")),
         ],
+        "export": [
+            ("tsugiki export runs/photos --format onnx", tr("for ONNX Runtime, with a program that needs nothing of tsugiki")),
+            ("tsugiki export runs/photos --format openvino --out model", tr("for OpenVINO, into a folder of that name")),
+        ],
         "explain": [
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
             ("tsugiki explain runs/photos new.jpg --data photos", tr("also the training photos most like it")),
