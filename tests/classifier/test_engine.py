@@ -115,6 +115,7 @@ def test_one_photo_needs_nothing_that_draws_or_serves(run, dishes):
 def test_whatever_can_be_asked_can_be_asked(dish_run, run, dishes, tmp_path):
     predictor, classifier = tg.load_predictor(run), dish_run.classifier
     assert isinstance(predictor, EnginePredictor)
+    assert repr(predictor) == "<EnginePredictor: 3 classes (pizza, steak, sushi)>"
     path = photos_of(dishes)[3]
     expected = classifier.predict(path)
     photo = Image.open(path).convert("RGB")

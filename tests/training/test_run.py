@@ -56,9 +56,9 @@ def test_a_loaded_run_is_the_one_that_was_saved(dish_run, saved, tmp_path):
     assert run.classifier.predict(photo) == dish_run.classifier.predict(photo)
     assert repr(run) == repr(dish_run)
     copied = run.save(tmp_path / "copy")
-    assert {path.name: path.read_bytes() for path in copied.iterdir()} == {
-        path.name: path.read_bytes() for path in saved.iterdir()
-    }
+    files = {path.relative_to(saved): path.read_bytes() for path in saved.rglob("*.*")}
+    assert Path("engine/parity.json") in files
+    assert {path.relative_to(copied): path.read_bytes() for path in copied.rglob("*.*")} == files
     assert run.save(saved) == saved
 
 

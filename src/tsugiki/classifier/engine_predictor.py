@@ -37,7 +37,7 @@ from tsugiki.features.engines import compiled_cache
 from tsugiki.features.engines.engine import PixelBatch
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
 from tsugiki.features.file_features import features_of_files
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 ENGINE = "engine"
 GRAPH, NUMBERS, ANSWER, PARITY = "network.xml", "network.bin", "answer.safetensors", "parity.json"
@@ -89,6 +89,9 @@ class EnginePredictor:
     network: EngineNetwork
     answer_head: AnswerHead
     notes: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<EnginePredictor: {len(self.classes)} classes ({first_few(self.classes)})>"
 
     @property
     def classes(self) -> tuple[str, ...]:

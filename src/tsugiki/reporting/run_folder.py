@@ -251,7 +251,9 @@ def _copied(run: LoadedRun, target: Path, *, overwrite: bool) -> Path:
         raise _would_be_lost(target, RUN)
     with atomic_folder(target) as temporary:
         for name in RUN_FILES:
-            if (run.folder / name).exists():
+            if (run.folder / name).is_dir():
+                shutil.copytree(run.folder / name, temporary / name)
+            elif (run.folder / name).exists():
                 shutil.copyfile(run.folder / name, temporary / name)
     return target
 
