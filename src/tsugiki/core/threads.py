@@ -40,7 +40,8 @@ class SharedSetting:
 
     def __init__(self, change: Callable[[], contextlib.AbstractContextManager[object]]) -> None:
         self._change = change
-        self._lock = threading.Lock()
+        # Reentrant: collecting garbage inside the lock may end an abandoned block of the same thread.
+        self._lock = threading.RLock()
         self._inside = 0
         self._undo = contextlib.ExitStack()
 
@@ -48,9 +49,13 @@ class SharedSetting:
     def __call__(self) -> Iterator[None]:
         """Within this block the setting is made, whatever other threads do."""
         with self._lock:
-            if self._inside == 0:
-                self._undo.enter_context(self._change())
             self._inside += 1
+            if self._inside == 1:
+                try:
+                    self._undo.enter_context(self._change())
+                except BaseException:
+                    self._inside -= 1
+                    raise
         try:
             yield
         finally:

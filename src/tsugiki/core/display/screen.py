@@ -162,12 +162,17 @@ class _Lines:
     def __init__(self, label: str, total: int | None, patience: float) -> None:
         self._label, self._total, self._done = label, total, 0
         self._tell = in_context(self._told)
+        self._is_over = False
+        self._lock = threading.Lock()
         self._wait(patience)
 
     def _wait(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._tell, (seconds,))
-        self._timer.daemon = True
-        self._timer.start()
+        with self._lock:  # work may end while its line is written
+            if self._is_over:
+                return
+            self._timer = threading.Timer(seconds, self._tell, (seconds,))
+            self._timer.daemon = True
+            self._timer.start()
 
     def _told(self, waited: float) -> None:
         with contextlib.suppress(OSError, ValueError):  # whoever read this has left
@@ -184,7 +189,9 @@ class _Lines:
         self._done += steps
 
     def end(self) -> None:
-        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            self._timer.cancel()
 
 
 class _InCell:
