@@ -127,8 +127,8 @@ def test_torchvision_behind_a_dead_proxy(tmp_path, monkeypatch):
     told = str(caught.value)
     assert "https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth" in told
     assert str(tmp_path / "hub" / "checkpoints" / "efficientnet_b0_rwightman-7f5810bc.pth") in told
-    assert "--weights FILE" in told
-    assert "--backbone bundled:nae" in told
+    assert "weights='FILE'" in told
+    assert "backbone='bundled:nae'" in told
     assert len(asked) == 1
 
 

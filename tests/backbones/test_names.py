@@ -74,7 +74,7 @@ def test_what_is_at_a_path_is_told(tmp_path):
     assert resolve(f"{tmp_path}/run") == Address("run", f"{tmp_path}/run")
     with pytest.raises(RequestError) as caught:
         resolve(f"{tmp_path}/some net.pth")
-    assert caught.value.cure.endswith(f"--weights '{tmp_path}/some net.pth'")
+    assert caught.value.cure.endswith(f"weights='{tmp_path}/some net.pth'")
 
 
 def test_only_the_arguments_that_were_given_have_to_be_typed_again():
@@ -107,4 +107,4 @@ def test_arguments_that_an_architecture_does_not_take():
 def test_an_architecture_without_pretrained_weights():
     with pytest.raises(RequestError, match="no pretrained weights") as caught:
         load_backbone("timm:seresnet18")
-    assert "--weights" in caught.value.cure
+    assert "weights='none'" in caught.value.cure

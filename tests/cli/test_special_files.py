@@ -58,8 +58,9 @@ def test_as_a_photo(tsu, run_folder, dishes, tmp_path, kind):
     reason = "too large" if kind == "holes" else "no regular file"
     assert reason in _refused(tsu("predict", run_folder, path), path)
     photo = next(dishes.rglob("*.jpg"))
-    status, _, err = tsu("predict", run_folder, photo, path)
-    assert status == 0
+    status, out, err = tsu("predict", run_folder, photo, path)
+    assert status == 1  # an answer is missing
+    assert photo.name in out
     assert f"{path}: " in err
     assert reason in _refused(tsu("explain", run_folder, path, "--out", tmp_path / "why.png"), path)
 
@@ -76,7 +77,7 @@ def test_among_photos(tsu, dishes, tmp_path, kind):
     rows = [f"{path.relative_to(photos)},{path.parent.name}" for path in sorted(photos.rglob("*.jpg"))]
     (photos / "list.csv").write_text("path,label\n" + "\n".join(rows), encoding="utf-8")
     for data in (photos, photos / "list.csv"):
-        status, _, err = tsu("audit", data, "--backbone", "bundled:nae", "--out", tmp_path / "found")
+        status, _, err = tsu("audit", data, "--backbone", "bundled:nae", "--out", tmp_path / f"found-{data.suffix}")
         assert status == 0, err
         assert bad.name in err
         assert ("too large" if kind == "holes" else "no regular file") in err
@@ -109,6 +110,7 @@ def test_as_anything_else(tsu, dishes, run_folder, tmp_path, monkeypatch, kind):
     photo = next(dishes.rglob("*.jpg"))
     for name in ("classifier.json", "weights.safetensors"):
         run = shutil.copytree(run_folder, tmp_path / f"run-{name}")
+        shutil.rmtree(run / "engine")  # which answers without the weights
         _make(kind, run / name)
         _refused(tsu("predict", run, photo), run)
     for name in ("history.csv", "predictions.csv"):

@@ -337,7 +337,7 @@ def test_another_folder_in_the_way_is_not_touched(tmp_path):
     diary = tmp_path / "data" / "food" / "diary.txt"
     diary.parent.mkdir(parents=True)
     diary.write_text("mine")
-    with pytest.raises(RequestError, match="--to"):
+    with pytest.raises(RequestError, match="name another place"):
         get_data(own, to=tmp_path / "data")
     assert diary.read_text() == "mine"
 

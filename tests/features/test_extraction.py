@@ -328,7 +328,7 @@ def test_features_that_are_no_numbers_are_refused(nae, store, folder):
     broken = copy.deepcopy(nae)
     with torch.no_grad():
         next(broken.parameters()).fill_(torch.nan)
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(extraction.TsugikiError, match="no finite numbers"):
         look(broken, store, photos_in(folder), EXACT, engine="torch")
     assert store.size()[2] == 0
 

@@ -1,5 +1,6 @@
 """Transfer learning as scikit-learn knows it: its own checks, cross-validation that looks at each photo once, bad input."""
 
+import functools
 import pickle
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import validate_data
 
 import tsugiki as tg
+from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.images import decode
 from tsugiki.features.executor import PixelReader
@@ -46,7 +48,12 @@ def decoded(monkeypatch):
 
 
 class OnNumbers(tg.TransferClassifier):
-    """Rows of numbers as pictures of stripes, which is what scikit-learn's checks have to offer."""
+    """Rows of numbers as pictures of stripes, which is what scikit-learn's checks have to offer; its network is read once."""
+
+    @staticmethod
+    @functools.cache
+    def _load():
+        return load_backbone("bundled:nae")
 
     def _pictures(self, photos):
         numbers = validate_data(self, photos, reset=not hasattr(self, "n_features_in_"), dtype=np.float64)

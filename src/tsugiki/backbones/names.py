@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import typed
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
 
@@ -97,7 +96,7 @@ def _path(name: str) -> RequestError:
         what = tr("{name} is neither a run folder nor a backbone.", name=name)
         cure = tr(
             "if these are weights, name their network, too: {words}",
-            words=f"{argument('backbone', 'NAME')} {argument('weights', typed(name))}",
+            words=f"{argument('backbone', 'NAME')} {argument('weights', name)}",
         )
         return RequestError(what, allowed=allowed, got=tr("a file"), cure=cure)
     cure = tr("check the path")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -83,7 +84,9 @@ def as_typed(name: str, value: Any) -> str:
 
 
 def _typed_value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else shlex.quote(str(value))
 
 
 def parse_settings(texts: Iterable[str], typed: Mapping[str, str]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **training_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
-            **sentences.remark_sentences(run.table),
+            **(sentences.remark_sentences(run.table) if run.table.remarks else {}),
         }
     )
 
@@ -102,6 +102,7 @@ def _glance(run: Run) -> list[dict[str, str]]:
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
         ("balance", "data", "look" if is_uneven(sentences.class_counts(run.samples)) else "fine"),
+        *([("remarks", "data", "look")] if run.table.remarks else []),
         ("suspects_short", "suspects", suspects_state(findings)),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),

@@ -197,7 +197,7 @@ def _stem(name: str) -> str:
 def _only_counted(stems: set[str]) -> bool:
     """Whether names only count on from a first number, as cameras and downloaders name files in any folder."""
     patterns = {re.sub(r"\d+", "#", stem) for stem in stems}
-    numbers = sorted(int(found[-1]) for stem in stems if (found := re.findall(r"\d+", stem)))
+    numbers = sorted(int(found[-1][-18:]) for stem in stems if (found := re.findall(r"\d+", stem)))
     if len(patterns) > 2 or not numbers:
         return False
     return numbers[-1] - numbers[0] < 1.5 * len(numbers) + 2
