@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +12,7 @@ from tsugiki.cli.options import device_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json, say_left_out
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, emit_exactly, say, working
+from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.locale.messages import tr
 
@@ -121,13 +120,11 @@ def _table(answers: Sequence[Prediction]) -> str:
 
 def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
     """A row per photo; one that could not be read has no answer, and its reason in the last column."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"])
+    rows: list[list[object]] = [["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"]]
     for answer in answers:
-        chances = [""] * len(model.classes) if answer.problem else map(repr, answer.probabilities)
-        writer.writerow([answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem])
-    return stream.getvalue().rstrip("\n")
+        chances = [""] * len(model.classes) if answer.problem else answer.probabilities
+        rows.append([answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem])
+    return table_text(rows).rstrip("\n")
 
 
 def _draw(answers: Sequence[Prediction], path: Path) -> None:

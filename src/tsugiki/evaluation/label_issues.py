@@ -10,7 +10,6 @@ Letters: ``N`` photos, ``K`` classes.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.display.table_cells import table_rows, table_text
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
 from tsugiki.core.regular_files import read_text
@@ -130,15 +130,9 @@ def write_suspects(path: Path, suspects: Sequence[Suspect], *, names: Sequence[s
         names: Paths of all photos, by row.
         classes: Class names, by label.
     """
-    stream = io.StringIO()
-    # Python's writer leaves a bare carriage return in a name unquoted, and its reader would end the line there.
-    bare = any("\r" in name for name in (*names, *classes))
-    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL)
-    writer.writerow(COLUMNS)
-    for one in suspects:
-        writer.writerow([names[one.row], classes[one.label], classes[one.suggested], f"{one.score:.4f}", ACTIONS[0]])
+    rows = [[names[one.row], classes[one.label], classes[one.suggested], f"{one.score:.4f}", ACTIONS[0]] for one in suspects]
     # The mark at the start tells spreadsheets that the letters are UTF-8.
-    write_atomically(path, stream.getvalue().encode("utf-8-sig"))
+    write_atomically(path, table_text([COLUMNS, *rows]).encode("utf-8-sig"))
 
 
 def read_decisions(path: Path) -> Decisions:
@@ -152,9 +146,10 @@ def read_decisions(path: Path) -> Decisions:
     """
     text = _text(path)
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+        header, *cells = table_rows(text, _separator(text))
     except csv.Error as error:
         raise DataError(tr("{path} cannot be read.", path=path), got=str(error)) from error
+    rows = [dict(zip(header, row, strict=False)) for row in cells if row]
     exclude: set[str] = set()
     relabel: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):

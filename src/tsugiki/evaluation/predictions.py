@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.display.cell_html import cell_html
+from tsugiki.core.display.table_cells import table_rows, table_text
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
@@ -153,12 +153,8 @@ class Predictions:
 
         Without the column ``known`` where nobody has looked.
         """
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*self._columns, *(_PROBABILITY + name for name in self.classes)])
-        for row in self._rows(range(len(self))):
-            writer.writerow([*row[: len(self._columns)], *map(repr, row[len(self._columns) :])])
-        write_atomically(path, stream.getvalue())
+        header = [*self._columns, *(_PROBABILITY + name for name in self.classes)]
+        write_atomically(path, table_text([header, *self._rows(range(len(self)))]))
 
     @classmethod
     def from_csv(cls, path: Path) -> Predictions:
@@ -168,8 +164,7 @@ class Predictions:
             DataError: When the file is no such table.
         """
         try:
-            text = read_text(path, encoding="utf-8-sig")
-            header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+            header, *rows = table_rows(read_text(path, encoding="utf-8-sig")) or [[]]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise _no_table(path, str(error)) from error
         first = len(_COLUMNS) + (_KNOWN in header[len(_COLUMNS) :][:1])  # runs of version 0.1.0 do not have it
