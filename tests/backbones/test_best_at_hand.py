@@ -1,6 +1,9 @@
 """An audit looks with the best network whose weights are on this machine; nothing is fetched for it."""
 
+import os
+
 import pytest
+from huggingface_hub import constants
 
 from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.sources.torchvision_source import default_weights, place_of
@@ -25,3 +28,17 @@ def test_the_best_network_on_this_machine_is_taken(tmp_path):
     assert best_at_hand() == "torchvision:efficientnet_b0"
     put("vit_h_14")  # right more often, and too large for a look
     assert best_at_hand() == "torchvision:efficientnet_b0"
+
+
+def test_weights_of_timm_in_the_hubs_cache_come_before_the_bundled_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, size in (
+        ("resnet18.a1_in1k", 10),
+        ("mobilenetv2_100.ra_in1k", 20),
+        ("vit_giant_patch14_dinov2.lvd142m", 1 << 30),
+    ):
+        snapshot = tmp_path / f"models--timm--{name}" / "snapshots" / "main"
+        snapshot.mkdir(parents=True)
+        (snapshot / "model.safetensors").touch()
+        os.truncate(snapshot / "model.safetensors", size)
+    assert best_at_hand() == "timm:mobilenetv2_100.ra_in1k"

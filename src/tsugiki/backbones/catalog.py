@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsugiki.backbones.sources import bundled_source, timm_source, torchvision_source
-from tsugiki.backbones.sources.hub_files import cached_file
+from tsugiki.backbones.sources.hub_files import cached_file, cached_repositories
 from tsugiki.backbones.sources.hub_source import WEIGHTS_FILES
 from tsugiki.backbones.zoo import find_zoo
 from tsugiki.locale.messages import tr
 
 _MOST_PARAMETERS = 100_000_000
+_BYTES_PER_PARAMETER = 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def best_at_hand(zoo: str | Path | None = None) -> str:
     """The name of the best network whose weights are on this machine: nothing is fetched, and a bundled one is always there.
 
     Best is what is right most often on ImageNet, as its publisher measured it, of those that an ordinary machine can run. A
-    zoo's own weights have no such number: they come before the bundled ones, which are small.
+    zoo's own weights and timm's come without such a number: they come, the zoo's first and of timm's the largest, before the
+    bundled ones, which are small.
 
     Args:
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
@@ -61,7 +63,7 @@ def best_at_hand(zoo: str | Path | None = None) -> str:
     known = [info for info in _torchvision() if info.on_this_machine and (info.parameters or 0) <= _MOST_PARAMETERS]
     if known:
         return max(known, key=lambda info: info.imagenet_top1 or 0.0).name
-    others = (info.name for part in (_zoo(zoo), _bundled()) for info in part if info.on_this_machine)
+    others = (info.name for part in (_zoo(zoo), _timm_at_hand(), _bundled()) for info in part if info.on_this_machine)
     return next(others)
 
 
@@ -125,6 +127,16 @@ def _timm() -> Iterator[BackboneInfo]:
     pretrained = {name.partition(".")[0] for name in tagged}
     for name in sorted((*tagged, *(each for each in timm_source.names() if each not in pretrained))):
         yield _timm_info(name)
+
+
+def _timm_at_hand() -> list[BackboneInfo]:
+    """Those of timm whose weights are here and that an ordinary machine can run, the largest first."""
+    here, sizes = cached_repositories("timm"), {}
+    for name in set(here) & set(timm_source.tagged_names() if here else ()):
+        weights = cached_file(f"timm/{name}", WEIGHTS_FILES)
+        if weights is not None and weights.stat().st_size <= _BYTES_PER_PARAMETER * _MOST_PARAMETERS:
+            sizes[name] = weights.stat().st_size
+    return [_timm_info(name) for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
 
 
 def _timm_info(name: str) -> BackboneInfo:

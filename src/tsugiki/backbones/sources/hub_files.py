@@ -70,6 +70,12 @@ def cached_file(repository: str, candidates: Sequence[str]) -> Path | None:
     return None
 
 
+def cached_repositories(owner: str) -> list[str]:
+    """Names, without the owner's, of what this machine's cache has files of."""
+    mark = f"models--{owner}--"
+    return sorted(folder.name.removeprefix(mark) for folder in Path(constants.HF_HUB_CACHE).glob(f"{mark}*"))
+
+
 def _split(repository: str) -> tuple[str, str | None]:
     repository_id, _, revision = repository.partition("@")
     return repository_id, revision or None
