@@ -8,6 +8,14 @@ from huggingface_hub import constants
 from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.sources.torchvision_source import default_weights, place_of
 
+SIZES = {"resnet18.a1_in1k": 10, "mobilenetv2_100.ra_in1k": 20, "vit_giant_patch14_dinov2.lvd142m": 1 << 30}
+
+
+@pytest.fixture(autouse=True)
+def hub_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
 
 def put(name):
     path = place_of(default_weights(name))
@@ -30,14 +38,9 @@ def test_the_best_network_on_this_machine_is_taken(tmp_path):
     assert best_at_hand() == "torchvision:efficientnet_b0"
 
 
-def test_weights_of_timm_in_the_hubs_cache_come_before_the_bundled_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    for name, size in (
-        ("resnet18.a1_in1k", 10),
-        ("mobilenetv2_100.ra_in1k", 20),
-        ("vit_giant_patch14_dinov2.lvd142m", 1 << 30),
-    ):
-        snapshot = tmp_path / f"models--timm--{name}" / "snapshots" / "main"
+def test_weights_of_timm_in_the_hubs_cache_come_before_the_bundled_ones(hub_cache):
+    for name, size in SIZES.items():
+        snapshot = hub_cache / f"models--timm--{name}" / "snapshots" / "main"
         snapshot.mkdir(parents=True)
         (snapshot / "model.safetensors").touch()
         os.truncate(snapshot / "model.safetensors", size)
