@@ -40,6 +40,37 @@ def refusal(source):
     return str(caught.value)
 
 
+# -- encodings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust(
+    "tables",
+    case="a table that a spreadsheet saved as Shift_JIS, GBK, Windows-1252 or UTF-16",
+    right="read as what it is, and that is said where it was guessed",
+)
+@pytest.mark.parametrize(
+    ("encoding", "words", "language"),
+    [
+        ("cp932", ("良品", "不良品", "ソースの表示", "キズ"), "Japanese (cp932)"),
+        ("gbk", ("良品", "不良品", "划痕", "裂纹"), "Chinese (simplified) (gbk)"),
+        ("cp1252", ("café", "thé", "Käse", "für"), "Western European (cp1252)"),
+        ("cp1251", ("кошка", "собака", "птица", "рыба"), "Russian (cp1251)"),
+        ("utf-16", ("良品", "不良品", "café", "кошка"), ""),
+    ],
+)
+def test_tables_in_the_encoding_of_a_system(put, encoding, words, language):
+    put(*(f"x/{number}.png" for number in range(8)))
+    text = rows(*(f"x/{number}.png,{words[number % 4]}" for number in range(8)))
+    listing = list_photos(put("list.csv", content=text.encode(encoding)) / "list.csv")
+    assert listing.labels == words * 2
+    assert (language in said(listing)) if language else not listing.decisions
+
+
+def test_a_spreadsheet_under_the_name_of_a_table(put):
+    put("x/0.png")
+    assert "a file of a spreadsheet program" in refusal(put("list.csv", content=b"PK\x03\x04\0\0\xff\xfe") / "list.csv")
+
+
 # -- cells and quotes -----------------------------------------------------------------------------------------------------
 
 

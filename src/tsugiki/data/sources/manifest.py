@@ -25,7 +25,7 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     """The candidate photos that a manifest names; no photo is opened.
 
     Args:
-        path: A ``.csv`` (UTF-8; comma, semicolon or tab), ``.jsonl`` or ``.parquet`` file, or a ``.txt`` list of paths and
+        path: A ``.csv`` (comma, semicolon or tab), ``.jsonl`` or ``.parquet`` file, or a ``.txt`` list of paths and
             labels. Its paths are relative to its own folder.
         split: The split that its photos are in, where that is known from elsewhere.
 
@@ -36,7 +36,7 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
     finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
     columns = choose_columns(table, finder.leads_to_photos)
-    rows = _Rows(table, columns, decisions=list(columns.sentences))
+    rows = _Rows(table, columns, decisions=[*table.sentences, *columns.sentences])
     if table.photos:
         rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
     for number, cells in table.rows:

@@ -7,13 +7,14 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.regular_files import read_text
+from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
+from tsugiki.data.sources.tables.encodings import ReadText, read_encoded
 from tsugiki.locale.messages import tr
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
@@ -33,6 +34,7 @@ class Table:
         names: By column, the texts that numbers stand for, where the file brings them along.
         unread: Columns that are in no row, because they hold neither text nor numbers.
         photos: The folder of photos that were inside the table; ``None`` where it has paths.
+        sentences: For the person: what was guessed about the file.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Table:
     names: dict[int, list[str]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     photos: Path | None = None
+    sentences: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -58,8 +61,13 @@ def read_table(path: Path) -> Table:
     Raises:
         RequestError: When it cannot be read, or its rows do not fit its header.
     """
+    read = _text(path)
+    table = _of_text(path, read.text)
+    return replace(table, sentences=(*filter(None, [read.sentence(path.name)]), *table.sentences))
+
+
+def _of_text(path: Path, text: str) -> Table:
     suffix = path.suffix.lower()
-    text = _text(path)
     if suffix in {".jsonl", ".ndjson"}:
         return _of_json_lines(path, text)
     if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)", text, re.IGNORECASE):
@@ -72,15 +80,21 @@ def cannot_be_read(path: Path, reason: str) -> RequestError:
     return RequestError(tr("The manifest {path} cannot be read.", path=path), got=reason)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> ReadText:
     try:
-        return read_text(path, encoding="utf-8-sig")
+        return read_encoded(path)
     except UnicodeDecodeError:
         raise RequestError(
-            tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
+            tr("The manifest {path} is not UTF-8 text.", path=path), got=_kind(path), cure=tr("save it again as CSV UTF-8")
         ) from None
     except OSError as fault:
         raise cannot_be_read(path, fault.strerror or str(fault)) from fault
+
+
+def _kind(path: Path) -> str:
+    """What a file without text is by its first bytes, whatever its ending says."""
+    with open_regular(path) as stream:
+        return tr("a file of a spreadsheet program") if stream.read(4) in {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"} else ""
 
 
 def _of_csv(path: Path, text: str) -> Table:
