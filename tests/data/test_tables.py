@@ -140,6 +140,98 @@ def test_columns_that_mean_splits(written, name, cells, splits):
     assert f"were read as split: {name}." in said(listing)
 
 
+@pytest.mark.robust(
+    "tables",
+    case="columns 分割, 用途 or any other with the words for train and test in it",
+    right="read as the split, and said",
+)
+@pytest.mark.parametrize(
+    ("name", "cells"), [("用途", ("学習用", "学習用", "評価用", "評価用")), ("mode", ("TRAIN", "TRAIN", "holdout", "holdout"))]
+)
+def test_columns_of_split_words_under_other_names(written, name, cells):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{cell}" for number, cell in enumerate(cells)]
+    listing = list_photos(written(rows(*lines, header=f"path,label,{name}")))
+    assert listing.splits == ("train", "train", "test", "test")
+    assert f"were read as split: {name}." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables", case="rows without a split (UNASSIGNED, -)", right="split by the others, and counted for training, as is said"
+)
+def test_rows_that_nobody_has_put_into_a_split(written):
+    cells = ("TRAIN", "TRAIN", "TEST", "TEST", "UNASSIGNED", "-")
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{cell}" for number, cell in enumerate(cells)]
+    samples = load(written(rows(*lines, header="path,label,set")))
+    assert samples.splits == ("train", "train", "test", "test", "train", "train")
+    assert "Photos without a split, counted as training photos: 2." in samples.decisions
+
+
+@pytest.mark.robust("tables", case="is_train beside is_test", right="both read, where each row has exactly one of them")
+def test_several_columns_of_yes_and_no(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{int(number < 2)},{int(number > 1)}" for number in range(4)]
+    listing = list_photos(written(rows(*lines, header="path,label,is_train,is_test")))
+    assert listing.splits == ("train", "train", "test", "test")
+    assert "were read as split: is_train, is_test." in said(listing)
+    contradicting = [line[:-1] + "1" for line in lines]
+    listing = list_photos(written(rows(*contradicting, header="path,label,is_train,is_test")))
+    assert listing.splits == ("",) * 4
+    assert "that are not read: is_train, is_test." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables",
+    case="a table with columns under names of its own (id_code, emotion, 正解ラベル)",
+    right="read by what is in them, and said",
+)
+@pytest.mark.parametrize(
+    ("path", "label"), [("image", "emotion"), ("key", "Id"), ("画像名", "正解ラベル"), ("ｐａｔｈ", "クラス")]
+)
+def test_columns_under_other_names(written, path, label):
+    lines = [f"{number},{'ab'[number % 2]},{number / 7}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header=f"{path},{label},score")))
+    assert labels(listing) == {f"x/{number}.png": "ab"[number % 2] for number in range(6)}
+    assert f"label: {label}" in said(listing)
+    assert "that are not read: score." in said(listing)
+
+
+def test_of_several_columns_that_could_be_classes_none_is_taken(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{'cd'[number // 3]}" for number in range(6)]
+    text = refusal(written(rows(*lines, header="file,mood,place")))
+    assert "has no column label" in text
+    assert "it may be one of these: mood, place" in text
+    lines = [f"x/{number}.png,{number % 2}" for number in range(6)]
+    assert "has no column label" in refusal(written(rows(*lines, header="file,width")))
+
+
+@pytest.mark.robust(
+    "tables", case="class_name beside a number or copy of it", right="the names are read, and the other column is named"
+)
+def test_two_columns_that_say_the_same(written):
+    lines = [f"x/{number}.png,{number % 2},{'ab'[number % 2]}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header="path,target,category")))
+    assert set(listing.labels) == {"a", "b"}
+    assert "that are not read: target." in said(listing)
+
+
+@pytest.mark.robust("tables", case="a title, a comment or empty lines above the header", right="passed over, and said")
+@pytest.mark.parametrize("above", ["# exported 2026", "欠陥の一覧,,", "\n\nMy photos\n"])
+def test_lines_above_the_header(written, above):
+    lines = [f"x/{number}.png,{'ab'[number % 2]}," for number in range(6)]
+    listing = list_photos(written(f"{above}\n" + rows(*lines, header="path,label,")))
+    assert len(listing) == 6
+    assert f"Lines above the header of list.csv are not read: {above.strip().strip(',')}." in said(listing)
+
+
+def test_empty_lines_above_the_header_and_single_quotes(written):
+    listing = list_photos(written("\n\n" + rows("'x/0.png','a, b'", "'x/1.png','c'", header="'path','label'")))
+    assert labels(listing) == {"x/0.png": "a, b", "x/1.png": "c"}
+    assert listing.decisions == ()
+
+
+def test_full_width_commas(written):
+    assert "put an ordinary comma between the cells" in refusal(written(rows("x/0.png，a", header="path，label")))
+
+
 @pytest.mark.robust("tables", case="columns that are not read (fold, age)", right="named, with what to rename")
 def test_columns_that_are_not_read_are_named(written):
     lines = [f"x/{number}.png,{'ab'[number % 2]},{number},{number}" for number in range(4)]

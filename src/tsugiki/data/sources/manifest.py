@@ -11,7 +11,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.parquet_file import read_parquet
-from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
+from tsugiki.data.sources.tables.table_columns import NO_SPLIT, Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
 from tsugiki.data.sources.tables.table_labels import check_labels, several_labels, text_of
 from tsugiki.data.sources.tables.table_paths import PhotoFinder, is_address, relative_to
@@ -94,7 +94,8 @@ class _Rows:
         self.names.append(name)
         self.written.setdefault(name, path)
         self.labels.append(one_spelling(label))
-        self.splits.append(self._split(split, number))
+        flagged = [split for place, split in self.columns.flags if is_true(cells[place])]
+        self.splits.append(flagged[0] if flagged else self._split(split, number))
         self.groups.append(one_spelling(group))
 
     def _label(self, number: int, cells: Sequence[Any]) -> str:
@@ -113,7 +114,7 @@ class _Rows:
     def _split(self, word: str, number: int) -> str:
         if self.columns.yes is not None:
             return self.columns.yes[0] if is_true(word) else self.columns.yes[1]
-        split = split_of(word) if word else ""
+        split = split_of(word) if word and word.casefold() not in NO_SPLIT else ""
         if split is None and (split := split_in(word)):
             self.words[word] = split
         if split is None:

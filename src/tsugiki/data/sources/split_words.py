@@ -13,7 +13,23 @@ def words_in(text: str) -> tuple[str, ...]:
 _WORDS = {
     "train": ("train", "training", "trn", "trainval", "学習", "学習用", "訓練", "訓練用", "教師", "训练", "训练集"),
     "val": ("val", "valid", "validation", "dev", "検証", "検証用", "验证", "验证集"),
-    "test": ("test", "testing", "tst", "eval", "evaluation", "テスト", "テスト用", "評価", "評価用", "测试", "测试集"),
+    "test": (
+        "test",
+        "testing",
+        "tst",
+        "eval",
+        "evaluation",
+        "holdout",
+        "heldout",
+        "hold_out",
+        "hold-out",
+        "テスト",
+        "テスト用",
+        "評価",
+        "評価用",
+        "测试",
+        "测试集",
+    ),
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 

@@ -15,12 +15,13 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.regular_files import open_regular
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.data.sources.tables.encodings import ReadText, read_encoded
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 
 _DELIMITERS = ",;\t|"
+_MOST_ABOVE = 10  # lines of a title above the header
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,38 @@ def _kind(path: Path) -> str:
 
 
 def _of_csv(path: Path, text: str) -> Table:
-    lines, first = text, 1
-    head, _, rest = text.partition("\n")
-    if re.fullmatch(r"sep=.\s*", head, re.IGNORECASE):  # a note to spreadsheets, and no header
-        lines, first, head = rest, 2, rest.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
-    header, *rows = _records(path, lines, delimiter, first) or [(first, [])]
+    lines, first, above = _from_header(text)
+    delimiter = max(_DELIMITERS, key=lines.partition("\n")[0].count)
+    quote = "'" if re.match(rf"'[^'\n]*'\s*{re.escape(delimiter)}\s*'", lines) else '"'
+    header, *rows = _records(path, lines, delimiter, first, quote) or [(first, [])]
     names = [name.strip() for name in header[1]]
     for number, cells in rows:
         _check_row(path, names, number, cells, delimiter)
     filled = [(number, _padded(cells, len(names))) for number, cells in rows if any(map(str.strip, cells))]
-    return Table(path, names, filled)
+    said = [tr("Lines above the header of {table} are not read: {lines}.", table=path.name, lines=first_few(above, 3))]
+    return Table(path, names, filled, sentences=tuple(said if above else ()))
 
 
-def _records(path: Path, text: str, delimiter: str, first: int) -> list[tuple[int, list[str]]]:
+def _from_header(text: str) -> tuple[str, int, list[str]]:
+    """The text from its header on, the number of that line, and what stands above: titles, comments."""
+    lines = text.split("\n", _MOST_ABOVE)
+    found = [[cell for cell in re.split(f"[{_DELIMITERS}]", line) if cell.strip()] for line in lines[:_MOST_ABOVE]]
+    alone = next((at for at, cells in enumerate(found) if cells), 0)
+    at = next((at for at, cells in enumerate(found) if len(cells) > 1), alone)
+    if any(_is_header(cells[0]) for cells in found[:at] if cells):
+        at = alone
+    notes = [line.strip(f'{_DELIMITERS}\r" ') for line in lines[:at] if not re.fullmatch(r"sep=.\s*", line, re.IGNORECASE)]
+    return "\n".join(lines[at:]), at + 1, list(filter(None, notes))
+
+
+def _is_header(cell: str) -> bool:
+    """Whether a cell that stands alone names a column, so that its line is no title."""
+    return cell.strip().strip('"').casefold() in {"path", "label", "filename", "file_name", "image", "id"}
+
+
+def _records(path: Path, text: str, delimiter: str, first: int, quote: str) -> list[tuple[int, list[str]]]:
     """Every record with the line that it begins in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     start = first
     try:
