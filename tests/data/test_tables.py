@@ -456,6 +456,59 @@ def test_a_missing_photo_is_never_taken_for_one_of_another_folder(written):
     assert listing.names == ("u/0.png", "u/1.png", "u/2.png", "data/v/9.png")
 
 
+@pytest.mark.robust(
+    "paths",
+    case="numbers without their zeros (7 for 007.png), uploads of Label Studio, converted photos, ¥ for a backslash",
+    right="the one photo that is meant, and said",
+)
+@pytest.mark.parametrize(
+    ("path", "photo"),
+    [
+        ("7", "x/007.png"),
+        ("7.0", "x/007.png"),
+        ("/data/upload/3/0a1b2c3d-dog.png", "x/dog.png"),
+        ("x/dog.jpg", "x/dog.png"),
+        ("dog.bmp", "x/dog.png"),
+        ("x¥dog.png", "x/dog.png"),
+    ],
+)
+def test_paths_as_programs_change_them(written, path, photo):
+    listing = list_photos(written(rows(f"{path},a"), photos=("x/007.png", "x/dog.png", "x/8.png")))
+    assert listing.names == (photo,)
+    assert path in said(listing) or "¥" in path
+
+
+def test_masks_are_not_taken_for_converted_photos(written):
+    photos = ("masks/1.png", "masks/2.png", "other/3.png")
+    assert "Not one of the 2 paths" in refusal(written(rows("1.jpg,a", "2.jpg,b"), photos=photos))
+    assert "Not one of the 2 paths" in refusal(written(rows("images/1.jpg,a", "images/2.jpg,b"), photos=photos))
+
+
+@pytest.mark.robust(
+    "paths",
+    case="addresses (gs://bucket/x/0.png, https://...) of photos that lie beside the table",
+    right="these photos are read, and it is said that nothing was fetched",
+)
+def test_addresses_of_photos_that_are_here(written):
+    lines = [f"https://store.example/a/x/{number}.png?key=1,{'ab'[number % 2]}" for number in range(5)]
+    listing = list_photos(written(rows(*lines, "https://store.example/a/x/9.png,a", header="ImageUrl,TagName")))
+    assert listing.names == tuple(f"x/{number}.png" for number in range(5))
+    assert listing.left_out == (LeftOut("https://store.example/a/x/9.png", "an address on the network: not fetched"),)
+    assert "nothing was fetched: 5 (https://store.example/a/x/0.png?key=1 is x/0.png)." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables", case="rows without a label beside photos found by name", right="left out as photos that a row names"
+)
+def test_photos_of_rows_without_a_label_are_named_once(put):
+    put(*(f"train/{number}.png" for number in range(6)))
+    lines = [f"{number}.png,{'ab'[number % 2] if number else ''}" for number in range(6)]
+    folder = put("train/labels.csv", content=rows(*lines, header="filename,label").encode())
+    listing = list_photos(folder)
+    assert listing.left_out == (LeftOut("train/0.png", "row 2 has no path or no label"),)
+    assert "no row names" not in said(listing)
+
+
 def test_the_repair_is_said_with_the_path_as_it_was_written(written):
     listing = list_photos(written(rows("/kaggle/input/x/0.png,a", "/kaggle/input/x/1.png,b")))
     assert "2 (/kaggle/input/x/0.png is x/0.png)" in said(listing)

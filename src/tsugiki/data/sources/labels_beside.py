@@ -104,7 +104,11 @@ def _moved(listing: Listing, root: Path) -> Listing:
     inner = listing.root.relative_to(root).as_posix()
     if inner == ".":
         return listing
-    return replace(listing, root=root, names=tuple(_below(inner, name) for name in listing.names))
+    left_out = (
+        replace(entry, name=_below(inner, entry.name)) if (listing.root / entry.name).exists() else entry
+        for entry in listing.left_out
+    )
+    return replace(listing, root=root, names=tuple(_below(inner, name) for name in listing.names), left_out=tuple(left_out))
 
 
 def _below(folder: str, name: str) -> str:
@@ -208,7 +212,7 @@ def _what_else_is_there(walk: Walk, listing: Listing, tables: list[str], found: 
     others = [name for name in tables if name not in found and found]
     if others:
         sentences.append(tr("Tables that are not read: {tables}.", tables=first_few(others)))
-    named = set(listing.names)
+    named = {*listing.names, *(entry.name for entry in listing.left_out)}
     unnamed = [name for name in walk.photos_below("") if name not in named]
     if unnamed:
         sentences.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     rows = _Rows(table, columns, decisions=[*table.sentences, *columns.sentences])
     if table.photos:
         rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
+    rows.find_addresses(finder)
     for number, cells in table.rows:
         if any(cell is not None and str(cell) for cell in cells):
             rows.add(number, cells)
@@ -73,6 +74,24 @@ class _Rows:
     words: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
+
+    def find_addresses(self, finder: PhotoFinder) -> None:
+        """Know which addresses are those of photos that are here already."""
+        cells = [str(cell).strip() for cell in self.table.column(self.columns.path)]
+        self.beside = finder.beside(dict.fromkeys(filter(is_address, cells)))
+        if self.beside:
+            address, photo = next(iter(self.beside.items()))
+            self.decisions.append(
+                tr(
+                    "Addresses in {table} were read as the photos here whose paths end like them, and nothing was fetched: "
+                    "{count} ({address} is {photo}).",
+                    table=self.table.path.name,
+                    count=len(self.beside),
+                    address=address,
+                    photo=photo,
+                )
+            )
 
     def add(self, number: int, cells: Sequence[Any]) -> None:
         path, split, group = (
@@ -83,14 +102,20 @@ class _Rows:
         )
         label = self._label(number, cells)
         if not path or not label:
-            name = path or tr("row {number}", number=number)
+            name = (
+                relative_to(self.table.root, path)
+                if path and not is_address(path)
+                else path or tr("row {number}", number=number)
+            )
+            if path and not is_address(path):
+                self.written.setdefault(name, path)
             self.left_out.append(LeftOut(name, tr("row {number} has no path or no label", number=number)))
             return
-        if is_address(path):
+        if is_address(path) and path not in self.beside:
             self.left_out.append(LeftOut(path, tr("an address on the network: not fetched")))
             return
         self.numbers.append(number)
-        name = relative_to(self.table.root, path)
+        name = self.beside.get(path) or relative_to(self.table.root, path)
         self.names.append(name)
         self.written.setdefault(name, path)
         self.labels.append(one_spelling(label))
@@ -129,6 +154,7 @@ class _Rows:
         """Give every path the name of the photo that it means."""
         places, sentences = finder.located(self.table.path, self.written)
         self.names = [places.get(name, name) for name in self.names]
+        self.left_out = [replace(entry, name=places.get(entry.name, entry.name)) for entry in self.left_out]
         self.decisions += sentences
 
     def refuse_two_labels(self) -> None:
