@@ -187,7 +187,31 @@ def test_what_programs_wrote_is_no_class(build):
 @pytest.mark.robust("layouts", case="unlabeled/ among the classes", right="counts, and it is said")
 def test_a_folder_called_unlabeled_is_said(build):
     listing = list_photos(build({"a": 2, "b": 2, "unlabeled": 2}))
-    assert "unlabeled counts as a class, although its name says that it is none" in said(listing)
+    assert "although their names say that they are none: unlabeled." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="no_label/ of CVAT, 未分類/, 'dog - コピー', 新しいフォルダー among the classes, at any place",
+    right="count, and it is said",
+)
+@pytest.mark.parametrize("name", ["no_label", "未分類", "b - コピー", "新しいフォルダー", "Not labeled", "b - Copy (2)"])
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_classes_whose_names_say_that_they_are_none(build, name, place):
+    listing = list_photos(build({f"{place}a": 2, f"{place}b": 2, f"{place}{name}": 2}))
+    assert f"although their names say that they are none: {name}." in said(listing)
+
+
+@pytest.mark.parametrize("name", ["trash", "unknown", "background", "other", "none"])
+def test_classes_that_may_be_meant_are_not_doubted(build, name):
+    assert "say that they are none" not in said(list_photos(build({"a": 2, "b": 2, name: 2})))
+
+
+@pytest.mark.robust("layouts", case="train/Cat beside test/cat", right="refused, with the names that differ")
+def test_held_out_classes_that_only_look_like_the_training_classes(build):
+    with pytest.raises(DataError) as caught:
+        load(build({"train/Cat": 2, "train/Dog": 2, "test/cat": 2, "test/dog": 2}))
+    assert "'cat' -> 'Cat', 'dog' -> 'Dog'" in str(caught.value)
 
 
 # -- one class ------------------------------------------------------------------------------------------------------------

@@ -332,6 +332,10 @@ def test_missing_labels(written):
     listing = list_photos(written(rows("x/0.png,cat", "x/1.png,nan", "x/2.png,dog", "x/3.png,NaN")))
     assert labels(listing) == {"x/0.png": "cat", "x/2.png": "dog"}
     assert [entry.name for entry in listing.left_out] == ["x/1.png", "x/3.png"]
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,#N/A", "x/2.png,dog", "x/3.png,#REF!")))
+    assert set(listing.labels) == {"cat", "dog"}
+    listing = list_photos(written(rows("x/0.png,0", "x/1.png,1", "x/2.png,-1", "x/3.png,なし")))
+    assert "count as classes: '-1' (1), 'なし' (1)" in said(listing)
     listing = list_photos(written(rows("x/0.png,cat", "x/1.png,None", "x/2.png,dog", "x/3.png,NA")))
     assert set(listing.labels) == {"cat", "dog", "None", "NA"}
     assert "may mean that there is none, and count as classes: 'None' (1), 'NA' (1)" in said(listing)
@@ -347,6 +351,12 @@ def test_several_labels_per_photo(written, first, second):
     assert "Row 3 of" in text
     assert ("has a list as its label" if first[1] in "[{" else "has several labels") in text
     assert "one class per photo can be learned" in text
+
+
+def test_names_that_begin_alike_before_a_comma_are_names(written):
+    found = ("Pepper, bell", "Pepper, bell healthy", "crane, bird", "crane, machine")
+    listing = list_photos(written(rows(*(f'x/{number}.png,"{name}"' for number, name in enumerate(found)))))
+    assert listing.labels == found
 
 
 def test_names_with_commas_and_spaces_are_names(written):
@@ -584,5 +594,10 @@ def test_class_names_that_look_alike(written, put_classes):
     )
     assert r"'cat' = 'Cat' = 'ｃａｔ\u200b', 'a  b' = 'a b'" in said(listing)
     assert "look the same" not in said(list_photos(written(rows("x/0.png,cat", "x/1.png,dog"))))
+    listing = list_photos(written(rows("x/0.png,1", "x/1.png,01", "x/2.png,1.0", "x/3.png,hot_dog", "x/4.png,hot dog")))
+    assert "'1' = '01' = '1.0', 'hot_dog' = 'hot dog'" in said(listing)
+    assert "look the same" not in said(list_photos(written(rows("x/0.png,1", "x/1.png,-1", "x/2.png,C", "x/3.png,C-"))))
+    listing = list_photos(written(rows("x/0.png,コーヒー", "x/1.png,コ―ヒ―", "x/2.png,ｺｰﾋｰ")))
+    assert "'コーヒー' = 'コ―ヒ―' = 'ｺｰﾋｰ'" in said(listing)
     folders = list_photos(put_classes({"f/ネコ": 1, "f/ﾈｺ": 1}) / "f")
     assert "'ﾈｺ' = 'ネコ'" in said(folders) or "'ネコ' = 'ﾈｺ'" in said(folders)

@@ -18,7 +18,7 @@ from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.layout_hints import places_with_several
-from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
+from tsugiki.data.sources.listing import Listing, doubtful_names, is_never_meant
 from tsugiki.data.sources.lists import list_object
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.split_words import split_of
@@ -78,7 +78,7 @@ def list_photos(source: Any) -> Listing:
         DataError: When an archive is damaged or unsafe.
     """
     listing = _list_source(source)
-    return replace(listing, decisions=(*listing.decisions, *look_alikes(listing.labels)))
+    return replace(listing, decisions=(*listing.decisions, *doubtful_names(listing.labels)))
 
 
 def _list_source(source: Any) -> Listing:

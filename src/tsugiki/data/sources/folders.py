@@ -30,9 +30,6 @@ from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, listed, tr
 
 _SPLIT_ORDER = ("train", "val", "test")
-_WITHOUT_LABELS = frozenset(
-    {"unlabeled", "unlabelled", "unsorted", "uncategorized", "unclassified", "未分類", "未整理", "未分类"}
-)
 
 
 def list_folder(root: Path) -> Listing:
@@ -175,10 +172,6 @@ def _read_classes(rows: ClassRows) -> None:
     for name in rows.walk.inside().folders:
         if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
-        if name.casefold() in _WITHOUT_LABELS and rows.walk.has_photos(name):
-            rows.decisions.append(
-                tr("The folder {folder} counts as a class, although its name says that it is none.", folder=name)
-            )
         if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
             rows.add_class(name)
 
