@@ -321,6 +321,30 @@ def test_a_list_of_paths_and_labels(written):
 # -- labels ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.robust(
+    "tables",
+    case="lists of paths and labels with spaces, with the label first, with numbers after the label",
+    right="read, and what is not read is said",
+)
+@pytest.mark.parametrize(
+    ("line", "found", "unread"),
+    [
+        ("my cat {}.png hot dog", "hot dog", ""),
+        ("my cat {}.png\thot dog", "hot dog", ""),
+        ("my cat {}.png dog 12 7.5", "dog", "12 7.5"),
+        ("my cat {}.png,dog,12,7", "dog", "12,7"),
+        ('"my cat {}.png" dog', "dog", ""),
+        ("dog my cat {}.png", "dog", ""),
+    ],
+)
+def test_lines_of_lists(put, line, found, unread):
+    put("my cat 1.png", "my cat 2.png")
+    text = "# made by hand\n" + "".join(f"{line.format(number)}\n" for number in (1, 2))
+    listing = list_photos(put("list.txt", content=text.encode()) / "list.txt")
+    assert labels(listing) == {"my cat 1.png": found, "my cat 2.png": found}
+    assert (f"after the label ({unread})" in said(listing)) if unread else not listing.decisions
+
+
 @pytest.mark.robust("tables", case="one path with two labels", right="refused, with both rows")
 def test_one_photo_with_two_labels(written):
     text = refusal(written(rows("x/0.png,cat", "x/1.png,dog", "./x/0.png,dog")))
@@ -422,6 +446,87 @@ def test_photos_inside_parquet(put, photo_bytes):
     assert one.labels == ("cat", "dog", "cat")
     assert [path.read_bytes() for path in one.paths] == [photo_bytes(f"train-00000-of-00002.parquet{row}") for row in range(3)]
     assert load(put()).counts() == {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}
+
+
+# -- labels in other files -------------------------------------------------------------------------------------------------
+
+
+def coco(several=False):
+    images = [{"id": number, "file_name": f"{number}.png"} for number in range(6)]
+    notes = [{"image_id": number, "category_id": number % 2, "bbox": [0, 0, 1, 1]} for number in range(6)]
+    notes += [{"image_id": 0, "category_id": 1}] * several
+    return {"images": images, "annotations": notes, "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]}
+
+
+def label_studio():
+    return [
+        {"data": {"image": f"/data/upload/1/{number}.png"}, "annotations": [{"result": [{"value": {"choices": [name]}}]}]}
+        for number, name in enumerate(["cat", "dog"] * 3)
+    ]
+
+
+@pytest.mark.robust(
+    "tables",
+    case="labels in JSON: a list of objects, names with labels, classes with names, COCO, Label Studio",
+    right="read, where each photo has one class; what is not read is said",
+)
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"image": f"x/{number}.png", "label": ["cat", "dog"][number % 2]} for number in range(6)],
+        {"images": [{"file_name": f"{number}.png", "class": ["cat", "dog"][number % 2]} for number in range(6)]},
+        {f"{number}.png": ["cat", "dog"][number % 2] for number in range(6)},
+        {"cat": ["0.png", "2.png", "4.png"], "dog": ["1.png", "3.png", "5.png"]},
+        coco(),
+        label_studio(),
+    ],
+    ids=["objects", "objects inside", "names", "classes", "coco", "label studio"],
+)
+def test_labels_in_json(put, document):
+    folder = put(*(f"x/{number}.png" for number in range(6)))
+    put("labels.json", content=json.dumps(document).encode())
+    listing = list_photos(folder)
+    assert labels(listing) == {f"x/{number}.png": ["cat", "dog"][number % 2] for number in range(6)}
+    assert "Labels are those in labels.json." in said(listing)
+    assert ("that are not read: bbox." in said(listing)) == ("categories" in document)
+
+
+@pytest.mark.robust(
+    "tables",
+    case="photos without class folders beside .xlsx, COCO with several classes per photo, .xml or .txt of boxes",
+    right="refused, with what to do about these very files",
+)
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("labels.xlsx", "PK", "save labels.xlsx as CSV UTF-8"),
+        ("labels.json", json.dumps(coco(several=True)), "0.png shows things of several classes (cat, dog)"),
+        ("labels.json", "{'a': 1}", "labels.json is not read as labels"),
+        ("labels/{}.txt", "0 .5 .5 .1 .1", "labels here are of things in the photos (boxes)"),
+        ("Annotations/{}.xml", "<a/>", "labels here are of things in the photos (boxes)"),
+    ],
+)
+def test_labels_that_are_not_read_are_pointed_out(put, name, content, words):
+    folder = put(*(f"images/{number}.png" for number in range(6)))
+    for number in range(6):
+        put(name.format(number), content=content.encode())
+    text = refusal(folder)
+    assert "not in class folders" in text
+    assert words in text
+
+
+@pytest.mark.robust("layouts", case="jpeg/train/ beside train.csv", right="the table is read")
+def test_a_table_above_the_folder_that_holds_all_photos(put):
+    photos = [f"jpeg/train/{number}.png" for number in range(6)]
+    put(*photos, "jpeg/test/9.png")
+    lines = [f"{number},{'ab'[number % 2]}" for number in range(6)]
+    listing = list_photos(put("train.csv", content=rows(*lines, header="image_name,target").encode()))
+    assert listing.names == tuple(photos)
+    assert "no row names, so they are not used: 1 (jpeg/test/9.png)" in said(listing)
+
+
+def test_numbers_without_a_heading_are_no_classes(written):
+    assert "first line: path,label" in refusal(written("x/0.png,1,0,1\nx/1.png,1,0,0\nx/2.png,1,0,1\n"))
 
 
 # -- paths that lead nowhere ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
+from tsugiki.data.sources.labels_unread import SPREADSHEETS
 from tsugiki.data.sources.layout_hints import places_with_several
 from tsugiki.data.sources.listing import Listing, doubtful_names, is_never_meant
 from tsugiki.data.sources.lists import list_object
@@ -27,7 +28,6 @@ from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
 _LEFT_OUT_SHOWN = 10
-_SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
 def load(
@@ -109,7 +109,7 @@ def _list_source(source: Any) -> Listing:
             manifests=", ".join(sorted(MANIFEST_SUFFIXES)),
             archives=", ".join(ARCHIVE_SUFFIXES),
         ),
-        cure=tr("save the table as CSV UTF-8 and name that file") if path.suffix.lower() in _SPREADSHEETS else "",
+        cure=tr("save the table as CSV UTF-8 and name that file") if path.suffix.lower() in SPREADSHEETS else "",
     )
 
 

@@ -14,6 +14,7 @@ from tsugiki.data.sources.archives.archive import guessed_names
 from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.labels_unread import with_unread_labels
 from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
@@ -49,7 +50,7 @@ def list_folder(root: Path) -> Listing:
     elif by_class := splits_in_classes(rows.walk):
         _read_splits_of_classes(rows, by_class)
     elif inner := wrapped_in(rows.walk):
-        return _with_what_is_around(list_folder(root / inner), rows, inner)
+        return _wrapped(rows, inner)
     elif fault := layout_fault(root, rows.walk):
         return _by_tables(rows, fault)
     elif listing := _by_tables_of_one_folder(rows):
@@ -66,6 +67,14 @@ def list_folder(root: Path) -> Listing:
         rows.decisions.append(found.sentence)
         rows.read |= set(found.read)
     return rows.listing()
+
+
+def _wrapped(rows: ClassRows, inner: str) -> Listing:
+    """The data set in the one folder that holds everything, or what a table around it says of its photos."""
+    try:
+        return _with_what_is_around(list_folder(rows.root / inner), rows, inner)
+    except RequestError as fault:
+        return _by_tables(rows, fault)
 
 
 def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
@@ -95,7 +104,7 @@ def _by_tables(rows: ClassRows, fault: RequestError) -> Listing:
         return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
     if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
         return list_folder(rows.root / inner[0])
-    raise fault
+    raise with_unread_labels(rows.root, rows.walk, fault)
 
 
 def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:

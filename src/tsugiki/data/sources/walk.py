@@ -92,6 +92,10 @@ class Walk:
             self.has_photos(joined(folder, name), (*above, identity)) for name in inside.folders
         )
 
+    def others(self) -> list[str]:
+        """Every file that was seen and is no photo."""
+        return [name for inside in self._known.values() for name in inside.others]
+
     def passed_by(self, used: Collection[str] = (), but: str = "") -> list[str]:
         """Sentences about what was seen and is not used.
 
@@ -114,7 +118,7 @@ class Walk:
             )
         if results := here(self.results):
             sentences.append(tr("Not used, because a program wrote its results there: {folders}.", folders=first_few(results)))
-        names = here(name for inside in self._known.values() for name in inside.others)
+        names = here(self.others())
         if others := Counter(suffix_of(name) for name in names if name not in used):
             kinds = ", ".join(f"{count} {suffix or tr('without an ending')}" for suffix, count in others.most_common())
             sentences.append(tr("Not used, because they are no photos by their names or first bytes: {kinds}.", kinds=kinds))

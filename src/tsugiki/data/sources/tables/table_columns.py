@@ -102,6 +102,8 @@ def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool
     """
     names = [_plain(name) for name in table.header]
     _refuse_twins(table, names)
+    if looks_headless(table):
+        raise _missing(table, [name for name in ("path", "label") if name not in names])
     path = names.index("path") if "path" in names else _path_column(table, names, leads_to_photos)
     labels = (names.index("label"),) if "label" in names else _label_columns(table, names, path)
     missing = [name for name, found in (("path", path is not None), ("label", bool(labels))) if not found]

@@ -6,21 +6,24 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.regular_files import open_regular
+from tsugiki.core.regular_files import open_regular, parse_json
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.data.sources.tables.encodings import ReadText, read_encoded
+from tsugiki.data.sources.tables.json_rows import objects_in
 from tsugiki.locale.messages import first_few, tr
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
-LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list", ".json"})
 
 _DELIMITERS = ",;\t|"
+_ENDINGS = "|".join(sorted(re.escape(suffix) for suffix in PHOTO_SUFFIXES))
+_PATH_FIRST = re.compile(rf"(?P<path>.+?(?:{_ENDINGS})[\"']?)(?:\s*[\t,;|]|\s)\s*(?P<rest>.+)", re.IGNORECASE)
+_PATH_LAST = re.compile(rf"(?P<rest>[^\s,;|]+)[\s,;|]+(?P<path>.+(?:{_ENDINGS}))", re.IGNORECASE)
 _MOST_ABOVE = 10  # lines of a title above the header
 
 
@@ -71,6 +74,8 @@ def _of_text(path: Path, text: str) -> Table:
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson"}:
         return _of_json_lines(path, text)
+    if suffix == ".json":
+        return _of_json(path, text)
     if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)", text, re.IGNORECASE):
         return _of_list(path, text)
     return _of_csv(path, text)
@@ -185,25 +190,47 @@ def _of_json_lines(path: Path, text: str) -> Table:
         if not isinstance(value, dict):
             raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {line[:60]}")
         found.append((number, value))
+    return _of_objects(path, found)
+
+
+def _of_objects(path: Path, found: list[tuple[int, dict[str, Any]]], unread: tuple[str, ...] = ()) -> Table:
     header = list(dict.fromkeys(name for _, value in found for name in value))
-    return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found])
+    return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found], unread=unread)
+
+
+def _of_json(path: Path, text: str) -> Table:
+    try:
+        objects, unread = objects_in(parse_json(text))
+    except ValueError as fault:
+        raise cannot_be_read(path, str(fault)) from None
+    return _of_objects(path, list(enumerate(objects, start=1)), unread)
 
 
 def _of_list(path: Path, text: str) -> Table:
-    """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is not read."""
-    rows = list(_pairs(text))
-    return Table(path, ["path", "label"], rows)
+    """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is said and not read."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    rows = [(number, _path_and_rest(line)) for number, line in lines if line and not line.startswith("# ")]
+    more = [rest.split() for _, (_, rest) in rows if rest]
+    numbered = any(len(words) > 1 for words in more) and all(map(_are_numbers, (words[1:] for words in more)))
+    cut = r"[\t,;|]|\s+" if numbered else r"[\t,;|]"
+    cells = [(number, [name, *map(str.strip, re.split(cut, rest.strip(), maxsplit=1))]) for number, (name, rest) in rows]
+    longest = [" ".join(found[2].split()) for _, found in cells if len(found) > 2 and found[2]]
+    unread = (tr("what comes after the label ({example})", example=longest[0]),) if longest else ()
+    return Table(path, ["path", "label"], [(number, found[:2]) for number, found in cells], unread=unread)
 
 
-def _pairs(text: str) -> Iterator[tuple[int, list[Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        if "\t" in line or "," in line:
-            cells = [cell.strip() for cell in re.split(r"[\t,]", line)]
-        else:
-            cells = line.strip().rsplit(None, 1)
-        yield number, _padded(cells, 2)
+def _path_and_rest(line: str) -> tuple[str, str]:
+    """The path in a line of a list, and what else is there: most often the label behind it, seldom before it."""
+    if match := _PATH_FIRST.match(line):
+        return match["path"].strip("\"' "), match["rest"]
+    if match := _PATH_LAST.fullmatch(line):
+        return match["path"], match["rest"]
+    name, *rest = re.split(r"[\t,]", line, maxsplit=1) if re.search(r"[\t,]", line) else line.rsplit(None, 1)
+    return name.strip(), "".join(rest)
+
+
+def _are_numbers(words: list[str]) -> bool:
+    return all(re.fullmatch(r"[-+]?\d*\.?\d+", word) for word in words)
 
 
 def looks_headless(table: Table) -> bool:
