@@ -1,5 +1,7 @@
 """Folders as people bring them, from downloads and other tools: read and said, or refused with the way out."""
 
+import io
+import zipfile
 from collections import Counter
 
 import pytest
@@ -235,3 +237,69 @@ def test_one_class_points_to_where_several_are(build):
 def test_classes_in_file_names_are_pointed_out(build):
     text = refusal(build({"train": ["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg"], "test1": ["1.jpg"]}))
     assert "begin with what may be the classes (cat, dog)" in text
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="yes/ and no/ beside brain_tumor_dataset/ with yes/ and no/ once more",
+    right="the copy is not used, and named",
+)
+def test_a_data_set_inside_itself_is_no_class(build):
+    names = ["y7.png", "x3.png", "q.png"]
+    listing = list_photos(build({"yes": names, "no": 3, "brain_tumor_dataset/yes": names, "brain_tumor_dataset/no": 3}))
+    assert table(listing) == {"yes": 3, "no": 3}
+    assert "the classes beside it once more (no, yes): brain_tumor_dataset." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="test/unknown/ beside train/ with classes (as Keras wants it)",
+    right="not used, and others held out, as is said",
+)
+@pytest.mark.parametrize("inner", ["unknown", "test", "images", "no_label", "all"])
+def test_a_test_split_in_one_folder_that_is_no_class(build, inner):
+    samples = load(build({"train/a": 4, "train/b": 4, f"test/{inner}": 3}))
+    assert samples.classes == ("a", "b")
+    assert len(samples) == 8
+    assert len(samples.held_out_rows) > 0
+    assert any("Not used" in sentence and sentence.endswith(": test.") for sentence in samples.decisions)
+
+
+@pytest.mark.robust(
+    "layouts", case="cat/train, cat/test, dog/train, dog/test and an undivided bird/", right="refused, with the names"
+)
+def test_splits_in_some_classes_only(build):
+    text = refusal(build({"cat/train": 2, "cat/test": 2, "dog/train": 2, "dog/test": 2, "bird": 2}))
+    assert "are divided into splits (cat, dog), others are not (bird)" in text
+
+
+@pytest.mark.robust(
+    "layouts", case="the pieces of a folder that Google Drive packed (-001.zip, -002.zip)", right="one data set"
+)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_pieces_of_a_download(build, photo_bytes, mixed):
+    def packed(names):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name in names:
+                archive.writestr(name, photo_bytes(name))
+        return stream.getvalue()
+
+    pieces = [[f"photos/{name}/{number}.png" for number in range(3)] for name in ("cat", "dog")]
+    if mixed:
+        pieces = [pieces[0][:2] + pieces[1][:1], pieces[0][2:] + pieces[1][1:]]
+    root = build({f"photos-20260101T000000Z-1-00{n}.zip": packed(piece) for n, piece in enumerate(pieces, start=1)})
+    listing = list_photos(root)
+    assert table(listing) == {"cat": 3, "dog": 3}
+    unpacked = build({f"u/photos-20260101T000000Z-00{n}/photos": 2 for n in (1, 2)}) / "u"
+    assert "parts of one set of photos" in refusal(unpacked)
+
+
+@pytest.mark.robust(
+    "layouts", case="a .rar, .7z or .lzh, alone or in a folder", right="refused: unpack it, and name the folder"
+)
+@pytest.mark.parametrize("name", ["photos.rar", "photos.7z", "写真.lzh"])
+def test_archives_that_are_not_unpacked(build, name):
+    root = build({name: b"Rar!"})
+    assert "unpack it, and name the folder" in refusal(root / name)
+    assert f"unpack {name}" in refusal(root)

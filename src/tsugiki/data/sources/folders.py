@@ -19,12 +19,13 @@ from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
     fault_of_classes,
+    holds_the_others,
     layout_fault,
     splits_in,
     splits_in_classes,
     wrapped_in,
 )
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, says_no_label
 from tsugiki.data.sources.split_lists import listed_splits
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.walk import Walk, joined
@@ -114,7 +115,8 @@ def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
         classes = rows.walk.inside(folder).folders
         if fault := fault_of_classes(rows.root, rows.walk, folder, rows.walk.folders_with_photos(folder)):
             raise fault
-        if not classes or not rows.walk.folders_with_photos(folder):
+        filled = rows.walk.folders_with_photos(folder)
+        if not filled or (split != "train" and len(filled) == 1 and _is_for_nobody(filled[0])):
             unlabelled.append((folder, split))
             continue
         if split_of(name) is None or folder != name or [*splits.values()].count(split) > 1:
@@ -129,6 +131,11 @@ def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
     if rows.names and not {"val", "test"} & set(rows.splits):
         rows.splits = [""] * len(rows.names)
         rows.decisions.append(tr("There is train but neither val nor test: some photos of train are held out."))
+
+
+def _is_for_nobody(folder: str) -> bool:
+    """Whether a folder, alone in a split, is there only because a program wants one: ``test/unknown``."""
+    return says_no_label(folder) or folder.casefold() in {"unknown", "all", "none", "dummy"}
 
 
 def _flat_splits(walk: Walk, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -178,7 +185,13 @@ def _read_splits_of_classes(rows: ClassRows, by_class: Mapping[str, Mapping[str,
 
 
 def _read_classes(rows: ClassRows) -> None:
-    for name in rows.walk.inside().folders:
+    folders = rows.walk.inside().folders
+    for name in folders:
+        if again := holds_the_others(rows.walk, name):
+            rows.decisions.append(
+                tr("Not used, because it holds the classes beside it once more ({inner}): {folder}.", inner=again, folder=name)
+            )
+            continue
         if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
         if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class

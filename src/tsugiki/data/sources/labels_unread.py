@@ -12,6 +12,8 @@ from tsugiki.data.sources.walk import Walk
 from tsugiki.locale.messages import tr
 
 SPREADSHEETS = frozenset({".xlsx", ".xlsm", ".xls", ".ods", ".numbers"})
+OTHER_ARCHIVES = frozenset({".rar", ".7z", ".lzh", ".alz", ".egg", ".cab", ".iso", ".gz", ".zst", ".001", ".z01"})
+"""Endings of archives that are not unpacked here."""
 
 _OF_THINGS = 0.5
 """The share of photos with a file of their own beside them when these files say where things are in the photos."""
@@ -30,6 +32,8 @@ def with_unread_labels(root: Path, walk: Walk, fault: RequestError) -> RequestEr
 def _cures(root: Path, walk: Walk) -> Iterator[str]:
     names = walk.others()
     for name in names:
+        if suffix_of(name) in OTHER_ARCHIVES and not walk.has_photos(""):
+            yield tr("unpack {archive}, which is not read here", archive=name)
         if suffix_of(name) in SPREADSHEETS:
             yield tr("save {table} as CSV UTF-8, with the columns path and label", table=name)
     if _beside_every_photo(walk, names):

@@ -43,6 +43,9 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 
+_VOLUME = re.compile(r"(?P<whole>.*\d{8}T\d{6}Z)(?:-\d+)?-\d{3}", re.IGNORECASE)
+"""The pieces that Google Drive packs a large folder into."""
+
 _PICTURES = words_in(
     "images image imgs img photos photo pictures picture pics jpg jpeg jpgs png pngs jpegimages "
     "originals original raw data 画像 写真 图片 图像 "
@@ -78,9 +81,17 @@ def _split_of_piece(piece: str) -> str | None:
 
 def are_parts(names: list[str]) -> bool:
     """Whether several names say that one thing was cut into pieces, as ``fold_1`` and ``fold_2`` do."""
+    if len(names) > 1 and len({whole_of(name) for name in names}) == 1:
+        return True
     matches = [_PART.fullmatch(name) for name in names]
     whole = {match["what"].casefold() if match else "" for match in matches}
     return len(names) > 1 and len(whole) == 1 and "" not in whole
+
+
+def whole_of(name: str) -> str:
+    """The name of the whole that a piece of a divided download is of; the name itself where it is no such piece."""
+    match = _VOLUME.fullmatch(name)
+    return match["whole"] if match else name
 
 
 def means_pictures(name: str) -> bool:

@@ -65,13 +65,13 @@ def _one_class(photo: str, labels: list[str]) -> str:
 def _of_coco(document: dict[str, Any]) -> tuple[Objects, tuple[str, ...]]:
     """Photos of COCO, each with the one category of its annotations."""
     categories = document.get("categories")
-    names = {one.get("id"): one.get("name") for one in categories} if _is_objects(categories) else {}
+    names = {one.get("id"): one.get("name") for one in categories or ()} if _is_objects(categories) else {}
     found: dict[Any, dict[Any, None]] = defaultdict(dict)
     for one in document["annotations"]:
         found[one.get("image_id")][one.get("category_id")] = None
     rows = []
     for photo in document["images"]:
-        labels = [str(names.get(number, number)) for number in found.get(photo.get("id"), {})]
+        labels = [str(names.get(number, number)) for number in found[photo.get("id")]]
         name = str(photo.get("file_name") or "")
         rows.append({"path": name, "label": _one_class(name, labels)})
     boxes = any("bbox" in one for one in document["annotations"])
