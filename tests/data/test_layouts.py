@@ -270,7 +270,9 @@ def test_a_test_split_in_one_folder_that_is_no_class(build, inner):
 )
 def test_splits_in_some_classes_only(build):
     text = refusal(build({"cat/train": 2, "cat/test": 2, "dog/train": 2, "dog/test": 2, "bird": 2}))
-    assert "are divided into splits (cat, dog), others are not (bird)" in text
+    assert "are divided into splits (cat, dog), and some hold photos outside of these (bird)" in text
+    text = refusal(build({"m/cat/train": 2, "m/cat/test": 2, "m/dog/train": 2, "m/dog/test": 2, "m/dog": 2}) / "m")
+    assert "are divided into splits (cat, dog), and some hold photos outside of these (dog)" in text
 
 
 @pytest.mark.robust(
@@ -303,3 +305,16 @@ def test_archives_that_are_not_unpacked(build, name):
     root = build({name: b"Rar!"})
     assert "unpack it, and name the folder" in refusal(root / name)
     assert f"unpack {name}" in refusal(root)
+
+
+@pytest.mark.robust(
+    "layouts", case="a link inside of a class to the folder above", right="not followed, and named: no photo counts twice"
+)
+def test_links_back_to_the_folders_above(build):
+    root = build({"cat": 3, "dog": 2})
+    (root / "cat" / "up").symlink_to("..")
+    (root / "self").symlink_to(root)
+    listing = list_photos(root)
+    assert table(listing) == {"cat": 3, "dog": 2}
+    assert {entry.name for entry in listing.left_out} == {"cat/up", "self"}
+    assert {entry.reason for entry in listing.left_out} == {"a link that leads back to its own folder"}

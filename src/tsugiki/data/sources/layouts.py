@@ -95,10 +95,11 @@ def layout_fault(root: Path, walk: Walk) -> RequestError | None:
             tr("The photos in {folder} are not in class folders.", folder=root), cure=where_classes_are(root, walk)
         )
     divided = [name for name in filled if _only_splits(walk, name)]
-    if len(divided) > 1 and (whole := [name for name in filled if name not in divided]):
+    if len(divided) > 1 and (whole := [name for name in filled if name not in divided or walk.inside(name).photos]):
         return RequestError(
             tr(
-                "Some class folders in {folder} are divided into splits ({divided}), others are not ({whole}).",
+                "Some class folders in {folder} are divided into splits ({divided}), "
+                "and some hold photos outside of these ({whole}).",
                 folder=root,
                 divided=first_few(divided, 3),
                 whole=first_few(whole, 3),
