@@ -492,6 +492,32 @@ def test_labels_in_json(put, document):
 
 
 @pytest.mark.robust(
+    "tables", case="train.txt and test.txt, or train.json and test.json, beside images/", right="read as splits"
+)
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_lists_of_labels_by_split(put, kind):
+    folder = put(*(f"images/{number}.png" for number in range(8)))
+    for split, numbers in {"train": range(6), "test": range(6, 8)}.items():
+        found = {f"images/{number}.png": "ab"[number % 2] for number in numbers}
+        lines = "".join(f"{name} {label}\n" for name, label in found.items())
+        put(f"{split}.{kind}", content=(json.dumps(found) if kind == "json" else lines).encode())
+    listing = list_photos(folder)
+    assert Counter(listing.splits) == {"train": 6, "test": 2}
+    assert set(listing.labels) == {"a", "b"}
+
+
+@pytest.mark.robust("tables", case="a web page or a Git LFS pointer under the name of a table", right="refused as what it is")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("<!DOCTYPE html><html>", "a web page"), ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")],
+)
+def test_files_that_are_no_tables(written, text, words):
+    path = written(text)
+    assert words in refusal(path)
+    assert words in said(list_photos(path.parent))
+
+
+@pytest.mark.robust(
     "tables",
     case="photos without class folders beside .xlsx, COCO with several classes per photo, .xml or .txt of boxes",
     right="refused, with what to do about these very files",

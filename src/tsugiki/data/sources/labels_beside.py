@@ -86,7 +86,7 @@ def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
 
 
 def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listing]]:
-    """Text files of paths and labels that most photos are in."""
+    """Text and JSON files of paths and labels that most photos are in, one of them or one per split."""
     photos = set(walk.photos_below(""))
     found = {}
     for name in _tables(walk.inside().others, LIST_SUFFIXES):
@@ -94,9 +94,14 @@ def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listi
             listing = list_manifest(root / name)
         except RequestError:
             continue
-        if 2 * len(photos & set(listing.names)) > len(photos):
+        if 2 * len(photos & set(listing.names)) > len(listing):
             found[name] = listing
-    return [*found], found
+    whole = {name: listing for name, listing in found.items() if 2 * len(photos & set(listing.names)) > len(photos)}
+    of_splits = {name: listing for name, listing in found.items() if split_in(Path(name).stem)}
+    named = {photo for listing in of_splits.values() for photo in listing.names}
+    if len(of_splits) > 1 and 2 * len(photos & named) > len(photos):
+        return [*of_splits], of_splits
+    return [*whole], whole
 
 
 def _moved(listing: Listing, root: Path) -> Listing:
@@ -242,6 +247,6 @@ def unread_tables(root: Path, walk: Walk, read: Collection[str]) -> UnreadTables
         list_manifest(root / names[0])
         hint = tr("To go by it instead, name it: {path}", path=root / names[0])
     except RequestError as fault:
-        hint = fault.what
+        hint = f"{fault.what} ({fault.got})" if fault.got else fault.what
     sentence = tr("Tables that are not read, because class folders say the labels: {tables}.", tables=first_few(names))
     return UnreadTables(tuple(names), (in_a_row(sentence, hint),))

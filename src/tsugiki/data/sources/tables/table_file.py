@@ -24,6 +24,7 @@ _DELIMITERS = ",;\t|"
 _ENDINGS = "|".join(sorted(re.escape(suffix) for suffix in PHOTO_SUFFIXES))
 _PATH_FIRST = re.compile(rf"(?P<path>.+?(?:{_ENDINGS})[\"']?)(?:\s*[\t,;|]|\s)\s*(?P<rest>.+)", re.IGNORECASE)
 _PATH_LAST = re.compile(rf"(?P<rest>[^\s,;|]+)[\s,;|]+(?P<path>.+(?:{_ENDINGS}))", re.IGNORECASE)
+_NO_TABLE = re.compile(r"version https://git-lfs|\s*(?i:<!doctype html|<html)")
 _MOST_ABOVE = 10  # lines of a title above the header
 
 
@@ -66,6 +67,9 @@ def read_table(path: Path) -> Table:
         RequestError: When it cannot be read, or its rows do not fit its header.
     """
     read = _text(path)
+    if found := _NO_TABLE.match(read.text):
+        lfs = found[0].startswith("version")
+        raise cannot_be_read(path, tr("a Git LFS pointer: the file itself was not downloaded") if lfs else tr("a web page"))
     table = _of_text(path, read.text)
     return replace(table, sentences=(*filter(None, [read.sentence(path.name)]), *table.sentences))
 
@@ -76,7 +80,7 @@ def _of_text(path: Path, text: str) -> Table:
         return _of_json_lines(path, text)
     if suffix == ".json":
         return _of_json(path, text)
-    if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)", text, re.IGNORECASE):
+    if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)\w*\W*[,;\t|]", text, re.IGNORECASE):
         return _of_list(path, text)
     return _of_csv(path, text)
 
