@@ -318,3 +318,38 @@ def test_links_back_to_the_folders_above(build):
     assert table(listing) == {"cat": 3, "dog": 2}
     assert {entry.name for entry in listing.left_out} == {"cat/up", "self"}
     assert {entry.reason for entry in listing.left_out} == {"a link that leads back to its own folder"}
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="class folders beside a table of splits (is_valid, train.csv and test.csv) or of patients",
+    right="the table's splits and groups are read, and said: nothing is drawn anew, no patient is in two splits",
+)
+@pytest.mark.parametrize("inner", ["", "images/"])
+def test_splits_and_groups_in_a_table_beside_class_folders(build, inner):
+    photos = [f"{label}/{label}{number}.png" for label in ("cat", "dog") for number in range(4)]
+    spec = {f"{inner}{label}": [f"{label}{number}.png" for number in range(4)] for label in ("cat", "dog")}
+    lines = [f"{name},{name[-5] in '23'},{name[-5] in '13'}" for name in photos]
+    root = build({**spec, "meta.csv": "\n".join(["file,is_valid,patient_id", *lines])})
+    listing = list_photos(root)
+    assert Counter(listing.splits) == {"train": 4, "val": 4}
+    assert set(listing.groups) == {"True", "False"}
+    assert set(listing.labels) == {"cat", "dog"}
+    assert "Splits are those of meta.csv." in said(listing)
+    assert "Groups are those of meta.csv." in said(listing)
+    assert "not read" not in said(listing)
+
+
+def test_tables_of_splits_beside_class_folders(build):
+    spec = {label: [f"{label}{number}.png" for number in range(4)] for label in ("cat", "dog")}
+    lists = {"train.csv": range(3), "test.csv": range(3, 4)}
+    tables = {
+        table: "\n".join(["path", *(f"{label}/{label}{number}.png" for label in spec for number in numbers)])
+        for table, numbers in lists.items()
+    }
+    listing = list_photos(build({**spec, **tables}))
+    assert table(listing) == {"train:cat": 3, "train:dog": 3, "test:cat": 1, "test:dog": 1}
+    contradicting = tables | {"train.csv": tables["train.csv"] + "\ncat/cat3.png"}
+    listing = list_photos(build({**spec, **contradicting}))
+    assert table(listing) == {"cat": 4, "dog": 4}
+    assert "Tables that are not read" in said(listing)

@@ -13,6 +13,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.archives.archive import guessed_names
 from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
+from tsugiki.data.sources.columns_beside import columns_beside
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
 from tsugiki.data.sources.labels_unread import with_unread_labels
 from tsugiki.data.sources.layout_hints import wanted
@@ -67,6 +68,7 @@ def list_folder(root: Path) -> Listing:
         rows.splits = list(found.splits)
         rows.decisions.append(found.sentence)
         rows.read |= set(found.read)
+    rows.add_columns_beside()
     return rows.listing()
 
 
@@ -205,11 +207,16 @@ def _with_what_is_around(listing: Listing, rows: ClassRows, inner: str) -> Listi
     if found:
         around.append(found.sentence)
         rows.read |= set(found.read)
+    unsplit = not found and not any(listing.splits)
+    beside = columns_beside([joined(inner, name) for name in listing.names], rows.walk, split=unsplit)
+    around += beside.sentences
+    rows.read |= set(beside.read)
     strays = [LeftOut(name, tr("in no class folder")) for name in rows.walk.inside().photos]
     strays += [entry for entry in rows.walk.left_out if not entry.name.startswith(f"{inner}/")]
     return replace(
         listing,
-        splits=found.splits if found else listing.splits,
+        splits=found.splits if found else beside.splits or listing.splits,
+        groups=listing.groups or beside.groups or None,
         left_out=(*listing.left_out, *(LeftOut(f"../{entry.name}", entry.reason) for entry in strays)),
         decisions=(
             *around,

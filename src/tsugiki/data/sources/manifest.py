@@ -21,13 +21,14 @@ MANIFEST_SUFFIXES = TABLE_SUFFIXES | LIST_SUFFIXES
 """Endings of files that can be named as a data set."""
 
 
-def list_manifest(path: Path, *, split: str = "") -> Listing:
+def list_manifest(path: Path, *, split: str = "", labelled: bool = True) -> Listing:
     """The candidate photos that a manifest names; no photo is opened.
 
     Args:
         path: A ``.csv`` (comma, semicolon or tab), ``.jsonl`` or ``.parquet`` file, or a ``.txt`` list of paths and
             labels. Its paths are relative to its own folder.
         split: The split that its photos are in, where that is known from elsewhere.
+        labelled: Whether it has to say the classes; where not, they are not read, and no photo has a label.
 
     Raises:
         RequestError: When the table cannot be read, lacks a column, says several things of one photo, leads to no photo, or
@@ -35,7 +36,7 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     """
     table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
     finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
-    columns = choose_columns(table, finder.leads_to_photos)
+    columns = choose_columns(table, finder.leads_to_photos, labelled=labelled)
     rows = _Rows(table, columns, decisions=[*table.sentences, *columns.sentences])
     if table.photos:
         rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
@@ -55,7 +56,8 @@ def list_manifest(path: Path, *, split: str = "") -> Listing:
     if rows.words:
         words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
         rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
-    rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
+    if labelled:
+        rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
     return rows.listing(split)
 
 
@@ -101,7 +103,7 @@ class _Rows:
             )
         )
         label = self._label(number, cells)
-        if not path or not label:
+        if not path or (self.columns.labels and not label):
             name = (
                 relative_to(self.table.root, path)
                 if path and not is_address(path)
@@ -125,6 +127,8 @@ class _Rows:
 
     def _label(self, number: int, cells: Sequence[Any]) -> str:
         places = self.columns.labels
+        if not places:
+            return ""
         if len(places) > 1:
             found = [self.table.header[place] for place in places if is_true(cells[place])]
             if len(found) > 1:

@@ -73,7 +73,7 @@ class Columns:
 
     Attributes:
         path: A column.
-        labels: One column of class names, or several with 1 for the class of the row (one-hot).
+        labels: One column of class names, several with 1 for the class of the row (one-hot), or none.
         split: A column, or ``None``.
         group: Likewise.
         yes: What a true value in the column ``split`` means, and a false one; ``None`` where it holds words.
@@ -90,12 +90,13 @@ class Columns:
     sentences: tuple[str, ...] = ()
 
 
-def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool]) -> Columns:
+def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool], *, labelled: bool = True) -> Columns:
     """The columns to read.
 
     Args:
         table: Of ``N`` rows.
         leads_to_photos: Whether texts of a column are, mostly, names of photos that are there.
+        labelled: Whether there have to be labels; where not, they are not read.
 
     Raises:
         RequestError: When there is none for paths or labels, or several that could be.
@@ -105,9 +106,9 @@ def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool
     if looks_headless(table):
         raise _missing(table, [name for name in ("path", "label") if name not in names])
     path = names.index("path") if "path" in names else _path_column(table, names, leads_to_photos)
-    labels = (names.index("label"),) if "label" in names else _label_columns(table, names, path)
-    missing = [name for name, found in (("path", path is not None), ("label", bool(labels))) if not found]
-    if path is None or not labels:
+    labels = _labels(table, names, path) if labelled else ()
+    missing = [name for name, found in (("path", path is not None), ("label", bool(labels) or not labelled)) if not found]
+    if path is None or missing:
         raise _missing(table, missing, [] if path is None else _may_be_labels(table, names, path))
     split, yes = _split_column(table, names, {path, *labels})
     flags = () if split is not None else _flag_columns(table, names)
@@ -180,6 +181,10 @@ def _are_file_names(texts: list[str]) -> bool:
 
 def _all_differ(cells: list[Any]) -> bool:
     return len({str(cell) for cell in cells}) == len(cells) > 1
+
+
+def _labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
+    return (names.index("label"),) if "label" in names else _label_columns(table, names, path)
 
 
 def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
