@@ -353,3 +353,13 @@ def test_tables_of_splits_beside_class_folders(build):
     listing = list_photos(build({**spec, **contradicting}))
     assert table(listing) == {"cat": 4, "dog": 4}
     assert "Tables that are not read" in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts", case="class folders beside a table with other labels", right="the folders count, and the photos are named"
+)
+def test_a_table_that_contradicts_the_class_folders(build):
+    lines = ["path,label", "a/0.png,a", "a/1.png,b", "b/0.png,b", "b/1.png,b"]
+    listing = list_photos(build({"a": 2, "b": 2, "labels.csv": "\n".join(lines)}))
+    assert table(listing) == {"a": 2, "b": 2}
+    assert "Photos with another label in it: 1 (a/1.png)." in said(listing)

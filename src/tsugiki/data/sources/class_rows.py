@@ -76,7 +76,7 @@ class ClassRows:
 
     def passed_by(self, but: str = "") -> list[str]:
         """Sentences about what is there and was not used."""
-        tables = unread_tables(self.root, self.walk, self.read)
+        tables = unread_tables(self.root, self.walk, self.read, dict(zip(self.names, self.labels, strict=True)))
         return [*tables.sentences, *self.walk.passed_by({*self.read, *tables.names}, but=but)]
 
     def listing(self) -> Listing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -238,14 +238,26 @@ class UnreadTables:
     sentences: tuple[str, ...] = ()
 
 
-def unread_tables(root: Path, walk: Walk, read: Collection[str]) -> UnreadTables:
-    """The tables of a data set that nobody has read."""
+def unread_tables(root: Path, walk: Walk, read: Collection[str], labels: Mapping[str, str]) -> UnreadTables:
+    """The tables of a data set that nobody has read, and where the first of them contradicts the class folders.
+
+    Args:
+        root: The data set's folder.
+        walk: Of it.
+        read: Tables that were read.
+        labels: By photo, its class by its folder.
+    """
     names = [name for name in _tables(walk.inside().others, TABLE_SUFFIXES) if name not in read]
     if not names:
         return UnreadTables()
     try:
-        list_manifest(root / names[0])
+        listing = list_manifest(root / names[0])
         hint = tr("To go by it instead, name it: {path}", path=root / names[0])
+        other = [name for name, label in zip(listing.names, listing.labels, strict=True) if labels.get(name, label) != label]
+        if other:
+            hint = in_a_row(
+                tr("Photos with another label in it: {count} ({names}).", count=len(other), names=first_few(other, 3)), hint
+            )
     except RequestError as fault:
         hint = f"{fault.what} ({fault.got})" if fault.got else fault.what
     sentence = tr("Tables that are not read, because class folders say the labels: {tables}.", tables=first_few(names))
