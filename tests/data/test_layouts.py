@@ -1,5 +1,7 @@
 """Folders as people bring them, from downloads and other tools: read and said, or refused with the way out."""
 
+import io
+import zipfile
 from collections import Counter
 
 import pytest
@@ -187,7 +189,31 @@ def test_what_programs_wrote_is_no_class(build):
 @pytest.mark.robust("layouts", case="unlabeled/ among the classes", right="counts, and it is said")
 def test_a_folder_called_unlabeled_is_said(build):
     listing = list_photos(build({"a": 2, "b": 2, "unlabeled": 2}))
-    assert "unlabeled counts as a class, although its name says that it is none" in said(listing)
+    assert "although their names say that they are none: unlabeled." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="no_label/ of CVAT, 未分類/, 'dog - コピー', 新しいフォルダー among the classes, at any place",
+    right="count, and it is said",
+)
+@pytest.mark.parametrize("name", ["no_label", "未分類", "b - コピー", "新しいフォルダー", "Not labeled", "b - Copy (2)"])
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_classes_whose_names_say_that_they_are_none(build, name, place):
+    listing = list_photos(build({f"{place}a": 2, f"{place}b": 2, f"{place}{name}": 2}))
+    assert f"although their names say that they are none: {name}." in said(listing)
+
+
+@pytest.mark.parametrize("name", ["trash", "unknown", "background", "other", "none"])
+def test_classes_that_may_be_meant_are_not_doubted(build, name):
+    assert "say that they are none" not in said(list_photos(build({"a": 2, "b": 2, name: 2})))
+
+
+@pytest.mark.robust("layouts", case="train/Cat beside test/cat", right="refused, with the names that differ")
+def test_held_out_classes_that_only_look_like_the_training_classes(build):
+    with pytest.raises(DataError) as caught:
+        load(build({"train/Cat": 2, "train/Dog": 2, "test/cat": 2, "test/dog": 2}))
+    assert "'cat' -> 'Cat', 'dog' -> 'Dog'" in str(caught.value)
 
 
 # -- one class ------------------------------------------------------------------------------------------------------------
@@ -211,3 +237,129 @@ def test_one_class_points_to_where_several_are(build):
 def test_classes_in_file_names_are_pointed_out(build):
     text = refusal(build({"train": ["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.1.jpg"], "test1": ["1.jpg"]}))
     assert "begin with what may be the classes (cat, dog)" in text
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="yes/ and no/ beside brain_tumor_dataset/ with yes/ and no/ once more",
+    right="the copy is not used, and named",
+)
+def test_a_data_set_inside_itself_is_no_class(build):
+    names = ["y7.png", "x3.png", "q.png"]
+    listing = list_photos(build({"yes": names, "no": 3, "brain_tumor_dataset/yes": names, "brain_tumor_dataset/no": 3}))
+    assert table(listing) == {"yes": 3, "no": 3}
+    assert "the classes beside it once more (no, yes): brain_tumor_dataset." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="test/unknown/ beside train/ with classes (as Keras wants it)",
+    right="not used, and others held out, as is said",
+)
+@pytest.mark.parametrize("inner", ["unknown", "test", "images", "no_label", "all"])
+def test_a_test_split_in_one_folder_that_is_no_class(build, inner):
+    samples = load(build({"train/a": 4, "train/b": 4, f"test/{inner}": 3}))
+    assert samples.classes == ("a", "b")
+    assert len(samples) == 8
+    assert len(samples.held_out_rows) > 0
+    assert any("Not used" in sentence and sentence.endswith(": test.") for sentence in samples.decisions)
+
+
+@pytest.mark.robust(
+    "layouts", case="cat/train, cat/test, dog/train, dog/test and an undivided bird/", right="refused, with the names"
+)
+def test_splits_in_some_classes_only(build):
+    text = refusal(build({"cat/train": 2, "cat/test": 2, "dog/train": 2, "dog/test": 2, "bird": 2}))
+    assert "are divided into splits (cat, dog), and some hold photos outside of these (bird)" in text
+    text = refusal(build({"m/cat/train": 2, "m/cat/test": 2, "m/dog/train": 2, "m/dog/test": 2, "m/dog": 2}) / "m")
+    assert "are divided into splits (cat, dog), and some hold photos outside of these (dog)" in text
+
+
+@pytest.mark.robust(
+    "layouts", case="the pieces of a folder that Google Drive packed (-001.zip, -002.zip)", right="one data set"
+)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_pieces_of_a_download(build, photo_bytes, mixed):
+    def packed(names):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name in names:
+                archive.writestr(name, photo_bytes(name))
+        return stream.getvalue()
+
+    pieces = [[f"photos/{name}/{number}.png" for number in range(3)] for name in ("cat", "dog")]
+    if mixed:
+        pieces = [pieces[0][:2] + pieces[1][:1], pieces[0][2:] + pieces[1][1:]]
+    root = build({f"photos-20260101T000000Z-1-00{n}.zip": packed(piece) for n, piece in enumerate(pieces, start=1)})
+    listing = list_photos(root)
+    assert table(listing) == {"cat": 3, "dog": 3}
+    unpacked = build({f"u/photos-20260101T000000Z-00{n}/photos": 2 for n in (1, 2)}) / "u"
+    assert "parts of one set of photos" in refusal(unpacked)
+
+
+@pytest.mark.robust(
+    "layouts", case="a .rar, .7z or .lzh, alone or in a folder", right="refused: unpack it, and name the folder"
+)
+@pytest.mark.parametrize("name", ["photos.rar", "photos.7z", "写真.lzh"])
+def test_archives_that_are_not_unpacked(build, name):
+    root = build({name: b"Rar!"})
+    assert "unpack it, and name the folder" in refusal(root / name)
+    assert f"unpack {name}" in refusal(root)
+
+
+@pytest.mark.robust(
+    "layouts", case="a link inside of a class to the folder above", right="not followed, and named: no photo counts twice"
+)
+def test_links_back_to_the_folders_above(build):
+    root = build({"cat": 3, "dog": 2})
+    (root / "cat" / "up").symlink_to("..")
+    (root / "self").symlink_to(root)
+    listing = list_photos(root)
+    assert table(listing) == {"cat": 3, "dog": 2}
+    assert {entry.name for entry in listing.left_out} == {"cat/up", "self"}
+    assert {entry.reason for entry in listing.left_out} == {"a link that leads back to its own folder"}
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="class folders beside a table of splits (is_valid, train.csv and test.csv) or of patients",
+    right="the table's splits and groups are read, and said: nothing is drawn anew, no patient is in two splits",
+)
+@pytest.mark.parametrize("inner", ["", "images/"])
+def test_splits_and_groups_in_a_table_beside_class_folders(build, inner):
+    photos = [f"{label}/{label}{number}.png" for label in ("cat", "dog") for number in range(4)]
+    spec = {f"{inner}{label}": [f"{label}{number}.png" for number in range(4)] for label in ("cat", "dog")}
+    lines = [f"{name},{name[-5] in '23'},{name[-5] in '13'}" for name in photos]
+    root = build({**spec, "meta.csv": "\n".join(["file,is_valid,patient_id", *lines])})
+    listing = list_photos(root)
+    assert Counter(listing.splits) == {"train": 4, "val": 4}
+    assert set(listing.groups) == {"True", "False"}
+    assert set(listing.labels) == {"cat", "dog"}
+    assert "Splits are those of meta.csv." in said(listing)
+    assert "Groups are those of meta.csv." in said(listing)
+    assert "not read" not in said(listing)
+
+
+def test_tables_of_splits_beside_class_folders(build):
+    spec = {label: [f"{label}{number}.png" for number in range(4)] for label in ("cat", "dog")}
+    lists = {"train.csv": range(3), "test.csv": range(3, 4)}
+    tables = {
+        table: "\n".join(["path", *(f"{label}/{label}{number}.png" for label in spec for number in numbers)])
+        for table, numbers in lists.items()
+    }
+    listing = list_photos(build({**spec, **tables}))
+    assert table(listing) == {"train:cat": 3, "train:dog": 3, "test:cat": 1, "test:dog": 1}
+    contradicting = tables | {"train.csv": tables["train.csv"] + "\ncat/cat3.png"}
+    listing = list_photos(build({**spec, **contradicting}))
+    assert table(listing) == {"cat": 4, "dog": 4}
+    assert "Tables that are not read" in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts", case="class folders beside a table with other labels", right="the folders count, and the photos are named"
+)
+def test_a_table_that_contradicts_the_class_folders(build):
+    lines = ["path,label", "a/0.png,a", "a/1.png,b", "b/0.png,b", "b/1.png,b"]
+    listing = list_photos(build({"a": 2, "b": 2, "labels.csv": "\n".join(lines)}))
+    assert table(listing) == {"a": 2, "b": 2}
+    assert "Photos with another label in it: 1 (a/1.png)." in said(listing)

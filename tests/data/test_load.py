@@ -135,7 +135,7 @@ def test_groups_that_keep_everything_together_are_named(put, put_classes, group,
     put_classes({"a": 4, "b": 4})
     rows = [f"{name}/{number}.png,{name},{group(name, number)}" for name in "ab" for number in range(4)]
     root = put("list.csv", content="\n".join(["path,label,group", *rows]).encode())
-    with pytest.raises(DataError, match="the column group") as caught:
+    with pytest.raises(DataError, match="the groups keep") as caught:
         settled(root / "list.csv")
     assert caught.value.got.endswith(counts)
     assert "column split" in caught.value.cure

@@ -70,7 +70,7 @@ def test_rows_that_say_too_little_or_twice_are_named(manifest):
 
 def test_unknown_splits_other_encodings_and_empty_tables_are_refused(manifest):
     assert "Row 2" in refusal(manifest("path,label,split\na.png,x,tets\n"))
-    assert "CSV UTF-8" in refusal(manifest("path,label\na.png,猫\n", encoding="cp932"))
+    assert "CSV UTF-8" in refusal(manifest("path,label\na.png,\0猫\n", encoding="cp932"))
     assert "names no photos" in refusal(manifest("path,label\n"))
 
 

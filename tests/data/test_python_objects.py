@@ -43,7 +43,7 @@ def test_what_a_frame_holds_besides_is_said(frame, capsys):
     assert len(samples) == len(frame)
     assert len(samples.left_out) == 3
     said = capsys.readouterr().err
-    for words in ("Columns that were not read: patient", "gone.jpg", "no label", "the first counts"):
+    for words in ("Columns of DataFrame that are not read: patient", "gone.jpg", "no label", "the first counts"):
         assert words in said
 
 
@@ -59,6 +59,36 @@ def test_what_a_frame_holds_besides_is_said(frame, capsys):
 )
 def test_a_frame_that_cannot_be_meant_is_refused(frame, change, words):
     with pytest.raises(RequestError, match=words):
+        tg.load(change(frame))
+
+
+@pytest.mark.robust(
+    "surface",
+    case="a DataFrame with is_valid, patient_id, one-hot or differently called columns, labels like a|b, numbers that measure",
+    right="as the same table in a file: read and said, or refused",
+)
+def test_a_frame_is_read_as_a_table_is(frame, capsys):
+    renamed = frame.drop(columns="split").rename(columns={"path": "filename", "label": "クラス"})
+    samples = tg.load(renamed.assign(is_valid=frame.split == "test", patient_id=range(len(frame))))
+    assert set(samples.splits) == {"train", "val"}
+    assert samples.groups is not None
+    one_hot = pd.concat([frame[["path"]], pd.get_dummies(frame.label)], axis=1)
+    assert tg.load(one_hot).classes == ("pizza", "steak", "sushi")
+    assert "path: filename; label: クラス; split: is_valid; group: patient_id" in capsys.readouterr().err
+    unassigned = frame.assign(split=["UNASSIGNED" if number % 9 == 0 else word for number, word in enumerate(frame.split)])
+    assert "counted as training photos" in "\n".join(tg.load(unassigned).decisions)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frame: frame.assign(Label="x"), "several columns that are called label"),
+        (lambda frame: frame.assign(label=[f"{name}|x" for name in frame.label]), "Row 0 of DataFrame has several labels"),
+        (lambda frame: frame.assign(label=[number * 0.37 for number in range(len(frame))]), "look like a measurement"),
+    ],
+)
+def test_what_a_table_is_refused_for_a_frame_is_refused_for_too(frame, change, words):
+    with pytest.raises(RequestError, match=words.replace("|", ".")):
         tg.load(change(frame))
 
 
@@ -79,6 +109,9 @@ def test_folders_of_torchvision_subsets_and_pairs(dishes):
     assert {path for path, _, _ in _seen(tg.load(part))} == {path for path, _ in folder.samples[::2]}
     pairs = [(path, folder.classes[label]) for path, label in folder.samples]
     assert _seen(tg.load(pairs)) == _seen(tg.load(dict(pairs))) == _seen(tg.load(folder))
+    by_class = {name: [path for path, label in pairs if label == name] for name in folder.classes}
+    assert _seen(tg.load(by_class)) == _seen(tg.load(folder))
+    assert tg.load(folder.samples).classes == ("0", "1", "2")
 
 
 @pytest.mark.robust("surface", case="`tg.load` of a tensor, a list of paths, None", right="a sentence that says what is taken")

@@ -40,6 +40,37 @@ def refusal(source):
     return str(caught.value)
 
 
+# -- encodings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.robust(
+    "tables",
+    case="a table that a spreadsheet saved as Shift_JIS, GBK, Windows-1252 or UTF-16",
+    right="read as what it is, and that is said where it was guessed",
+)
+@pytest.mark.parametrize(
+    ("encoding", "words", "language"),
+    [
+        ("cp932", ("良品", "不良品", "ソースの表示", "キズ"), "Japanese (cp932)"),
+        ("gbk", ("良品", "不良品", "划痕", "裂纹"), "Chinese (simplified) (gbk)"),
+        ("cp1252", ("café", "thé", "Käse", "für"), "Western European (cp1252)"),
+        ("cp1251", ("кошка", "собака", "птица", "рыба"), "Russian (cp1251)"),
+        ("utf-16", ("良品", "不良品", "café", "кошка"), ""),
+    ],
+)
+def test_tables_in_the_encoding_of_a_system(put, encoding, words, language):
+    put(*(f"x/{number}.png" for number in range(8)))
+    text = rows(*(f"x/{number}.png,{words[number % 4]}" for number in range(8)))
+    listing = list_photos(put("list.csv", content=text.encode(encoding)) / "list.csv")
+    assert listing.labels == words * 2
+    assert (language in said(listing)) if language else not listing.decisions
+
+
+def test_a_spreadsheet_under_the_name_of_a_table(put):
+    put("x/0.png")
+    assert "a file of a spreadsheet program" in refusal(put("list.csv", content=b"PK\x03\x04\0\0\xff\xfe") / "list.csv")
+
+
 # -- cells and quotes -----------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +138,98 @@ def test_columns_that_mean_splits(written, name, cells, splits):
     listing = list_photos(written(rows(*lines, header=f"path,label,{name}")))
     assert listing.splits == splits
     assert f"were read as split: {name}." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables",
+    case="columns 分割, 用途 or any other with the words for train and test in it",
+    right="read as the split, and said",
+)
+@pytest.mark.parametrize(
+    ("name", "cells"), [("用途", ("学習用", "学習用", "評価用", "評価用")), ("mode", ("TRAIN", "TRAIN", "holdout", "holdout"))]
+)
+def test_columns_of_split_words_under_other_names(written, name, cells):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{cell}" for number, cell in enumerate(cells)]
+    listing = list_photos(written(rows(*lines, header=f"path,label,{name}")))
+    assert listing.splits == ("train", "train", "test", "test")
+    assert f"were read as split: {name}." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables", case="rows without a split (UNASSIGNED, -)", right="split by the others, and counted for training, as is said"
+)
+def test_rows_that_nobody_has_put_into_a_split(written):
+    cells = ("TRAIN", "TRAIN", "TEST", "TEST", "UNASSIGNED", "-")
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{cell}" for number, cell in enumerate(cells)]
+    samples = load(written(rows(*lines, header="path,label,set")))
+    assert samples.splits == ("train", "train", "test", "test", "train", "train")
+    assert "Photos without a split, counted as training photos: 2." in samples.decisions
+
+
+@pytest.mark.robust("tables", case="is_train beside is_test", right="both read, where each row has exactly one of them")
+def test_several_columns_of_yes_and_no(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{int(number < 2)},{int(number > 1)}" for number in range(4)]
+    listing = list_photos(written(rows(*lines, header="path,label,is_train,is_test")))
+    assert listing.splits == ("train", "train", "test", "test")
+    assert "were read as split: is_train, is_test." in said(listing)
+    contradicting = [line[:-1] + "1" for line in lines]
+    listing = list_photos(written(rows(*contradicting, header="path,label,is_train,is_test")))
+    assert listing.splits == ("",) * 4
+    assert "that are not read: is_train, is_test." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables",
+    case="a table with columns under names of its own (id_code, emotion, 正解ラベル)",
+    right="read by what is in them, and said",
+)
+@pytest.mark.parametrize(
+    ("path", "label"), [("image", "emotion"), ("key", "Id"), ("画像名", "正解ラベル"), ("ｐａｔｈ", "クラス")]
+)
+def test_columns_under_other_names(written, path, label):
+    lines = [f"{number},{'ab'[number % 2]},{number / 7}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header=f"{path},{label},score")))
+    assert labels(listing) == {f"x/{number}.png": "ab"[number % 2] for number in range(6)}
+    assert f"label: {label}" in said(listing)
+    assert "that are not read: score." in said(listing)
+
+
+def test_of_several_columns_that_could_be_classes_none_is_taken(written):
+    lines = [f"x/{number}.png,{'ab'[number % 2]},{'cd'[number // 3]}" for number in range(6)]
+    text = refusal(written(rows(*lines, header="file,mood,place")))
+    assert "has no column label" in text
+    assert "it may be one of these: mood, place" in text
+    lines = [f"x/{number}.png,{number % 2}" for number in range(6)]
+    assert "has no column label" in refusal(written(rows(*lines, header="file,width")))
+
+
+@pytest.mark.robust(
+    "tables", case="class_name beside a number or copy of it", right="the names are read, and the other column is named"
+)
+def test_two_columns_that_say_the_same(written):
+    lines = [f"x/{number}.png,{number % 2},{'ab'[number % 2]}" for number in range(6)]
+    listing = list_photos(written(rows(*lines, header="path,target,category")))
+    assert set(listing.labels) == {"a", "b"}
+    assert "that are not read: target." in said(listing)
+
+
+@pytest.mark.robust("tables", case="a title, a comment or empty lines above the header", right="passed over, and said")
+@pytest.mark.parametrize("above", ["# exported 2026", "欠陥の一覧,,", "\n\nMy photos\n"])
+def test_lines_above_the_header(written, above):
+    lines = [f"x/{number}.png,{'ab'[number % 2]}," for number in range(6)]
+    listing = list_photos(written(f"{above}\n" + rows(*lines, header="path,label,")))
+    assert len(listing) == 6
+    assert f"Lines above the header of list.csv are not read: {above.strip().strip(',')}." in said(listing)
+
+
+def test_empty_lines_above_the_header_and_single_quotes(written):
+    listing = list_photos(written("\n\n" + rows("'x/0.png','a, b'", "'x/1.png','c'", header="'path','label'")))
+    assert labels(listing) == {"x/0.png": "a, b", "x/1.png": "c"}
+    assert listing.decisions == ()
+
+
+def test_full_width_commas(written):
+    assert "put an ordinary comma between the cells" in refusal(written(rows("x/0.png，a", header="path，label")))
 
 
 @pytest.mark.robust("tables", case="columns that are not read (fold, age)", right="named, with what to rename")
@@ -198,6 +321,30 @@ def test_a_list_of_paths_and_labels(written):
 # -- labels ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.robust(
+    "tables",
+    case="lists of paths and labels with spaces, with the label first, with numbers after the label",
+    right="read, and what is not read is said",
+)
+@pytest.mark.parametrize(
+    ("line", "found", "unread"),
+    [
+        ("my cat {}.png hot dog", "hot dog", ""),
+        ("my cat {}.png\thot dog", "hot dog", ""),
+        ("my cat {}.png dog 12 7.5", "dog", "12 7.5"),
+        ("my cat {}.png,dog,12,7", "dog", "12,7"),
+        ('"my cat {}.png" dog', "dog", ""),
+        ("dog my cat {}.png", "dog", ""),
+    ],
+)
+def test_lines_of_lists(put, line, found, unread):
+    put("my cat 1.png", "my cat 2.png")
+    text = "# made by hand\n" + "".join(f"{line.format(number)}\n" for number in (1, 2))
+    listing = list_photos(put("list.txt", content=text.encode()) / "list.txt")
+    assert labels(listing) == {"my cat 1.png": found, "my cat 2.png": found}
+    assert (f"after the label ({unread})" in said(listing)) if unread else not listing.decisions
+
+
 @pytest.mark.robust("tables", case="one path with two labels", right="refused, with both rows")
 def test_one_photo_with_two_labels(written):
     text = refusal(written(rows("x/0.png,cat", "x/1.png,dog", "./x/0.png,dog")))
@@ -209,6 +356,10 @@ def test_missing_labels(written):
     listing = list_photos(written(rows("x/0.png,cat", "x/1.png,nan", "x/2.png,dog", "x/3.png,NaN")))
     assert labels(listing) == {"x/0.png": "cat", "x/2.png": "dog"}
     assert [entry.name for entry in listing.left_out] == ["x/1.png", "x/3.png"]
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,#N/A", "x/2.png,dog", "x/3.png,#REF!")))
+    assert set(listing.labels) == {"cat", "dog"}
+    listing = list_photos(written(rows("x/0.png,0", "x/1.png,1", "x/2.png,-1", "x/3.png,なし")))
+    assert "count as classes: '-1' (1), 'なし' (1)" in said(listing)
     listing = list_photos(written(rows("x/0.png,cat", "x/1.png,None", "x/2.png,dog", "x/3.png,NA")))
     assert set(listing.labels) == {"cat", "dog", "None", "NA"}
     assert "may mean that there is none, and count as classes: 'None' (1), 'NA' (1)" in said(listing)
@@ -224,6 +375,12 @@ def test_several_labels_per_photo(written, first, second):
     assert "Row 3 of" in text
     assert ("has a list as its label" if first[1] in "[{" else "has several labels") in text
     assert "one class per photo can be learned" in text
+
+
+def test_names_that_begin_alike_before_a_comma_are_names(written):
+    found = ("Pepper, bell", "Pepper, bell healthy", "crane, bird", "crane, machine")
+    listing = list_photos(written(rows(*(f'x/{number}.png,"{name}"' for number, name in enumerate(found)))))
+    assert listing.labels == found
 
 
 def test_names_with_commas_and_spaces_are_names(written):
@@ -291,6 +448,113 @@ def test_photos_inside_parquet(put, photo_bytes):
     assert load(put()).counts() == {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}
 
 
+# -- labels in other files -------------------------------------------------------------------------------------------------
+
+
+def coco(several=False):
+    images = [{"id": number, "file_name": f"{number}.png"} for number in range(6)]
+    notes = [{"image_id": number, "category_id": number % 2, "bbox": [0, 0, 1, 1]} for number in range(6)]
+    notes += [{"image_id": 0, "category_id": 1}] * several
+    return {"images": images, "annotations": notes, "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]}
+
+
+def label_studio():
+    return [
+        {"data": {"image": f"/data/upload/1/{number}.png"}, "annotations": [{"result": [{"value": {"choices": [name]}}]}]}
+        for number, name in enumerate(["cat", "dog"] * 3)
+    ]
+
+
+@pytest.mark.robust(
+    "tables",
+    case="labels in JSON: a list of objects, names with labels, classes with names, COCO, Label Studio",
+    right="read, where each photo has one class; what is not read is said",
+)
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"image": f"x/{number}.png", "label": ["cat", "dog"][number % 2]} for number in range(6)],
+        {"images": [{"file_name": f"{number}.png", "class": ["cat", "dog"][number % 2]} for number in range(6)]},
+        {f"{number}.png": ["cat", "dog"][number % 2] for number in range(6)},
+        {"cat": ["0.png", "2.png", "4.png"], "dog": ["1.png", "3.png", "5.png"]},
+        coco(),
+        label_studio(),
+    ],
+    ids=["objects", "objects inside", "names", "classes", "coco", "label studio"],
+)
+def test_labels_in_json(put, document):
+    folder = put(*(f"x/{number}.png" for number in range(6)))
+    put("labels.json", content=json.dumps(document).encode())
+    listing = list_photos(folder)
+    assert labels(listing) == {f"x/{number}.png": ["cat", "dog"][number % 2] for number in range(6)}
+    assert "Labels are those in labels.json." in said(listing)
+    assert ("that are not read: bbox." in said(listing)) == ("categories" in document)
+
+
+@pytest.mark.robust(
+    "tables", case="train.txt and test.txt, or train.json and test.json, beside images/", right="read as splits"
+)
+@pytest.mark.parametrize("kind", ["txt", "json"])
+def test_lists_of_labels_by_split(put, kind):
+    folder = put(*(f"images/{number}.png" for number in range(8)))
+    for split, numbers in {"train": range(6), "test": range(6, 8)}.items():
+        found = {f"images/{number}.png": "ab"[number % 2] for number in numbers}
+        lines = "".join(f"{name} {label}\n" for name, label in found.items())
+        put(f"{split}.{kind}", content=(json.dumps(found) if kind == "json" else lines).encode())
+    listing = list_photos(folder)
+    assert Counter(listing.splits) == {"train": 6, "test": 2}
+    assert set(listing.labels) == {"a", "b"}
+
+
+@pytest.mark.robust("tables", case="a web page or a Git LFS pointer under the name of a table", right="refused as what it is")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("<!DOCTYPE html><html>", "a web page"), ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer")],
+)
+def test_files_that_are_no_tables(written, text, words):
+    path = written(text)
+    assert words in refusal(path)
+    assert words in said(list_photos(path.parent))
+
+
+@pytest.mark.robust(
+    "tables",
+    case="photos without class folders beside .xlsx, COCO with several classes per photo, .xml or .txt of boxes",
+    right="refused, with what to do about these very files",
+)
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("labels.xlsx", "PK", "save labels.xlsx as CSV UTF-8"),
+        ("labels.json", json.dumps(coco(several=True)), "0.png shows things of several classes (cat, dog)"),
+        ("labels.json", "{'a': 1}", "labels.json is not read as labels"),
+        ("labels/{}.txt", "0 .5 .5 .1 .1", "labels here are of things in the photos (boxes)"),
+        ("Annotations/{}.xml", "<a/>", "labels here are of things in the photos (boxes)"),
+    ],
+)
+def test_labels_that_are_not_read_are_pointed_out(put, name, content, words):
+    folder = put(*(f"images/{number}.png" for number in range(6)))
+    for number in range(6):
+        put(name.format(number), content=content.encode())
+    text = refusal(folder)
+    assert "not in class folders" in text
+    assert words in text
+
+
+@pytest.mark.robust("layouts", case="jpeg/train/ beside train.csv", right="the table is read")
+def test_a_table_above_the_folder_that_holds_all_photos(put):
+    photos = [f"jpeg/train/{number}.png" for number in range(6)]
+    put(*photos, "jpeg/test/9.png")
+    lines = [f"{number},{'ab'[number % 2]}" for number in range(6)]
+    listing = list_photos(put("train.csv", content=rows(*lines, header="image_name,target").encode()))
+    assert listing.names == tuple(photos)
+    assert "no row names, so they are not used: 1 (jpeg/test/9.png)" in said(listing)
+
+
+def test_numbers_without_a_heading_are_no_classes(written):
+    assert "first line: path,label" in refusal(written("x/0.png,1,0,1\nx/1.png,1,0,0\nx/2.png,1,0,1\n"))
+
+
 # -- paths that lead nowhere ----------------------------------------------------------------------------------------------
 
 
@@ -331,6 +595,59 @@ def test_a_missing_photo_is_never_taken_for_one_of_another_folder(written):
     lines = ("data/u/0.png,a", "data/u/1.png,b", "data/u/2.png,a", "data/v/9.png,b")
     listing = list_photos(written(rows(*lines), photos=("u/0.png", "u/1.png", "u/2.png", "w/9.png")))
     assert listing.names == ("u/0.png", "u/1.png", "u/2.png", "data/v/9.png")
+
+
+@pytest.mark.robust(
+    "paths",
+    case="numbers without their zeros (7 for 007.png), uploads of Label Studio, converted photos, ¥ for a backslash",
+    right="the one photo that is meant, and said",
+)
+@pytest.mark.parametrize(
+    ("path", "photo"),
+    [
+        ("7", "x/007.png"),
+        ("7.0", "x/007.png"),
+        ("/data/upload/3/0a1b2c3d-dog.png", "x/dog.png"),
+        ("x/dog.jpg", "x/dog.png"),
+        ("dog.bmp", "x/dog.png"),
+        ("x¥dog.png", "x/dog.png"),
+    ],
+)
+def test_paths_as_programs_change_them(written, path, photo):
+    listing = list_photos(written(rows(f"{path},a"), photos=("x/007.png", "x/dog.png", "x/8.png")))
+    assert listing.names == (photo,)
+    assert path in said(listing) or "¥" in path
+
+
+def test_masks_are_not_taken_for_converted_photos(written):
+    photos = ("masks/1.png", "masks/2.png", "other/3.png")
+    assert "Not one of the 2 paths" in refusal(written(rows("1.jpg,a", "2.jpg,b"), photos=photos))
+    assert "Not one of the 2 paths" in refusal(written(rows("images/1.jpg,a", "images/2.jpg,b"), photos=photos))
+
+
+@pytest.mark.robust(
+    "paths",
+    case="addresses (gs://bucket/x/0.png, https://...) of photos that lie beside the table",
+    right="these photos are read, and it is said that nothing was fetched",
+)
+def test_addresses_of_photos_that_are_here(written):
+    lines = [f"https://store.example/a/x/{number}.png?key=1,{'ab'[number % 2]}" for number in range(5)]
+    listing = list_photos(written(rows(*lines, "https://store.example/a/x/9.png,a", header="ImageUrl,TagName")))
+    assert listing.names == tuple(f"x/{number}.png" for number in range(5))
+    assert listing.left_out == (LeftOut("https://store.example/a/x/9.png", "an address on the network: not fetched"),)
+    assert "nothing was fetched: 5 (https://store.example/a/x/0.png?key=1 is x/0.png)." in said(listing)
+
+
+@pytest.mark.robust(
+    "tables", case="rows without a label beside photos found by name", right="left out as photos that a row names"
+)
+def test_photos_of_rows_without_a_label_are_named_once(put):
+    put(*(f"train/{number}.png" for number in range(6)))
+    lines = [f"{number}.png,{'ab'[number % 2] if number else ''}" for number in range(6)]
+    folder = put("train/labels.csv", content=rows(*lines, header="filename,label").encode())
+    listing = list_photos(folder)
+    assert listing.left_out == (LeftOut("train/0.png", "row 2 has no path or no label"),)
+    assert "no row names" not in said(listing)
 
 
 def test_the_repair_is_said_with_the_path_as_it_was_written(written):
@@ -408,5 +725,10 @@ def test_class_names_that_look_alike(written, put_classes):
     )
     assert r"'cat' = 'Cat' = 'ｃａｔ\u200b', 'a  b' = 'a b'" in said(listing)
     assert "look the same" not in said(list_photos(written(rows("x/0.png,cat", "x/1.png,dog"))))
+    listing = list_photos(written(rows("x/0.png,1", "x/1.png,01", "x/2.png,1.0", "x/3.png,hot_dog", "x/4.png,hot dog")))
+    assert "'1' = '01' = '1.0', 'hot_dog' = 'hot dog'" in said(listing)
+    assert "look the same" not in said(list_photos(written(rows("x/0.png,1", "x/1.png,-1", "x/2.png,C", "x/3.png,C-"))))
+    listing = list_photos(written(rows("x/0.png,コーヒー", "x/1.png,コ―ヒ―", "x/2.png,ｺｰﾋｰ")))
+    assert "'コーヒー' = 'コ―ヒ―' = 'ｺｰﾋｰ'" in said(listing)
     folders = list_photos(put_classes({"f/ネコ": 1, "f/ﾈｺ": 1}) / "f")
     assert "'ﾈｺ' = 'ネコ'" in said(folders) or "'ネコ' = 'ﾈｺ'" in said(folders)

@@ -104,11 +104,22 @@ def test_an_edited_list_is_understood_whatever_the_spreadsheet_made_of_it(tmp_pa
         (b"name,score\n", "no list of suspects"),
         (b"path,suggested,action\na.jpg,,delete\n", "Line 2"),
         (b"path,suggested,action\na.jpg,,relabel\n", "Line 2"),
-        ("path,label,suggested,score,action\n蜂.jpg,蜂,,,keep\n".encode("cp932"), "UTF-8"),
+        (b"path,action\n\xff\x00\x81\n", "UTF-8"),
     ],
-    ids=["empty", "other table", "unknown action", "relabel to nothing", "not UTF-8"],
+    ids=["empty", "other table", "unknown action", "relabel to nothing", "no text"],
 )
 def test_what_cannot_be_understood_is_said(tmp_path, content, says):
     (tmp_path / "s.csv").write_bytes(content)
     with pytest.raises(DataError, match=says):
         read_decisions(tmp_path / "s.csv")
+
+
+@pytest.mark.robust(
+    "tables", case="suspects.csv saved by a Japanese spreadsheet (Shift_JIS)", right="read as what it is, and that is said"
+)
+def test_a_list_in_the_encoding_of_a_spreadsheet(tmp_path, capsys):
+    text = "path,label,suggested,score,action\n蜂.jpg,蜂,蟻,0.9,relabel\n花.jpg,蟻,,0.8,exclude\n"
+    (tmp_path / "s.csv").write_bytes(text.encode("cp932"))
+    decisions = read_decisions(tmp_path / "s.csv")
+    assert (decisions.exclude, decisions.relabel) == (frozenset({"花.jpg"}), {"蜂.jpg": "蟻"})
+    assert "Japanese (cp932)" in capsys.readouterr().err

@@ -17,8 +17,9 @@ from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
+from tsugiki.data.sources.labels_unread import OTHER_ARCHIVES, SPREADSHEETS
 from tsugiki.data.sources.layout_hints import places_with_several
-from tsugiki.data.sources.listing import Listing, is_never_meant, look_alikes
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant
 from tsugiki.data.sources.lists import list_object
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.split_words import split_of
@@ -27,7 +28,6 @@ from tsugiki.locale.messages import tr
 
 _CLASSES_SHOWN = 30
 _LEFT_OUT_SHOWN = 10
-_SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
 def load(
@@ -78,7 +78,7 @@ def list_photos(source: Any) -> Listing:
         DataError: When an archive is damaged or unsafe.
     """
     listing = _list_source(source)
-    return replace(listing, decisions=(*listing.decisions, *look_alikes(listing.labels)))
+    return replace(listing, decisions=(*listing.decisions, *doubtful_names(listing.labels)))
 
 
 def _list_source(source: Any) -> Listing:
@@ -109,8 +109,17 @@ def _list_source(source: Any) -> Listing:
             manifests=", ".join(sorted(MANIFEST_SUFFIXES)),
             archives=", ".join(ARCHIVE_SUFFIXES),
         ),
-        cure=tr("save the table as CSV UTF-8 and name that file") if path.suffix.lower() in _SPREADSHEETS else "",
+        cure=_cure_of(path.suffix.lower()),
     )
+
+
+def _cure_of(suffix: str) -> str:
+    """What to do about a file that is not read, by its ending."""
+    if suffix in SPREADSHEETS:
+        return tr("save the table as CSV UTF-8 and name that file")
+    if suffix in OTHER_ARCHIVES:
+        return tr("unpack it, and name the folder")
+    return tr("name the folder that it is in") if suffix in PHOTO_SUFFIXES else ""
 
 
 def _nothing_there(path: Path) -> RequestError:

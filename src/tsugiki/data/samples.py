@@ -23,7 +23,7 @@ from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
-from tsugiki.data.sources.listing import LeftOut, Listing, natural
+from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same, natural
 from tsugiki.data.sources.lists import list_paths
 from tsugiki.data.splits import SPLITS, Columns, Draw, draw_apart, draw_splits, warnings_about
 from tsugiki.locale.messages import first_few, tr
@@ -412,9 +412,16 @@ def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
             tr("There are no held-out photos of the training classes: nothing could be scored."),
             allowed=first_few(classes),
             got=_reasons(labelled.left_out),
-            cure=tr("give every class two photos or more, and held-out folders the names of the training folders"),
+            cure=_renamed(unknown, classes)
+            or tr("give every class two photos or more, and held-out folders the names of the training folders"),
         )
     return labelled
+
+
+def _renamed(unknown: Iterable[str], classes: Sequence[str]) -> str:
+    """What to rename where classes of held-out photos look like those of training photos."""
+    pairs = [f"{name!r} -> {other!r}" for name in unknown for other in classes if look_the_same(name, other)]
+    return tr("rename the held-out classes as the training ones: {pairs}", pairs=first_few(pairs)) if pairs else ""
 
 
 def _require_training(samples: Samples, classes: Sequence[str]) -> None:

@@ -91,10 +91,12 @@ def _refuse_ties(draw: Draw, labels: Sequence[str], digests: Sequence[str], grou
     ties = what_ties(labels, digests, groups, share=draw.held_out, seed=draw.seed)
     if ties == "groups" and groups is not None:
         raise DataError(
-            tr("No photo can be held out: the column group keeps too many of them together."),
+            tr("No photo can be held out: the groups keep too many of them together."),
             allowed=tr("photos of every class in two groups or more"),
             got=tr("groups per class: {counts}", counts=_different(labels, groups)),
-            cure=tr("name more groups, or the held-out photos in a column split, or take the column group away"),
+            cure=tr(
+                "name more groups, or the held-out photos in a column split, or take the column away that was read as group"
+            ),
         )
     if ties == "copies":
         raise DataError(

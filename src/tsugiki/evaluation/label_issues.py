@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.core.console import say
 from tsugiki.core.display.table_cells import table_rows, table_text
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
-from tsugiki.core.regular_files import read_text
+from tsugiki.data.sources.tables.encodings import read_encoded
 from tsugiki.data.splits import UNEVEN
 from tsugiki.evaluation.metrics import Floats, Ints
 from tsugiki.locale.messages import tr
@@ -171,7 +172,7 @@ def read_decisions(path: Path) -> Decisions:
 
 def _text(path: Path) -> str:
     try:
-        text = read_text(path, encoding="utf-8-sig")
+        read = read_encoded(path)
     except OSError as error:
         raise DataError(tr("{path} cannot be read.", path=path), got=str(error)) from error
     except UnicodeDecodeError as error:
@@ -179,6 +180,9 @@ def _text(path: Path) -> str:
             tr("{name} is not written in UTF-8.", name=path.name),
             cure=tr("save it from the spreadsheet as CSV UTF-8"),
         ) from error
+    if guess := read.sentence(path.name):
+        say(guess)
+    text = read.text
     header = text.splitlines()[0] if text.strip() else ""
     if not {"path", "action"} <= {name.strip().strip('"') for name in header.split(_separator(text))}:
         raise DataError(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsugiki.data.sources.columns_beside import columns_beside
 from tsugiki.data.sources.labels_beside import unread_tables
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import means_pictures
@@ -26,6 +27,7 @@ class ClassRows:
         names: Photos.
         labels: Their classes.
         splits: Their splits, or ``""``.
+        groups: Their groups, where a table says any.
         decisions: Sentences for the person.
         merged: By class, the folders inside it whose photos count as its own.
         read: Files that were read although they are no photos.
@@ -36,6 +38,7 @@ class ClassRows:
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
+    groups: tuple[str, ...] | None = None
     decisions: list[str] = field(default_factory=list)
     merged: dict[str, list[str]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
@@ -63,9 +66,17 @@ class ClassRows:
             else:
                 yield name
 
+    def add_columns_beside(self) -> None:
+        """Take the splits and groups that tables beside the class folders name."""
+        beside = columns_beside(self.names, self.walk, split=not any(self.splits))
+        self.splits = list(beside.splits) or self.splits
+        self.groups = beside.groups or None
+        self.decisions += beside.sentences
+        self.read |= set(beside.read)
+
     def passed_by(self, but: str = "") -> list[str]:
         """Sentences about what is there and was not used."""
-        tables = unread_tables(self.root, self.walk, self.read)
+        tables = unread_tables(self.root, self.walk, self.read, dict(zip(self.names, self.labels, strict=True)))
         return [*tables.sentences, *self.walk.passed_by({*self.read, *tables.names}, but=but)]
 
     def listing(self) -> Listing:
@@ -81,6 +92,7 @@ class ClassRows:
             names=tuple(self.names),
             labels=tuple(self.labels),
             splits=tuple(self.splits),
+            groups=self.groups,
             left_out=tuple(self.walk.left_out),
             decisions=tuple(self.decisions),
         )

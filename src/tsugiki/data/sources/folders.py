@@ -13,26 +13,26 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.archives.archive import guessed_names
 from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
+from tsugiki.data.sources.columns_beside import columns_beside
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.labels_unread import with_unread_labels
 from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
     fault_of_classes,
+    holds_the_others,
     layout_fault,
     splits_in,
     splits_in_classes,
     wrapped_in,
 )
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling, says_no_label
 from tsugiki.data.sources.split_lists import listed_splits
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, listed, tr
 
 _SPLIT_ORDER = ("train", "val", "test")
-_WITHOUT_LABELS = frozenset(
-    {"unlabeled", "unlabelled", "unsorted", "uncategorized", "unclassified", "未分類", "未整理", "未分类"}
-)
 
 
 def list_folder(root: Path) -> Listing:
@@ -52,7 +52,7 @@ def list_folder(root: Path) -> Listing:
     elif by_class := splits_in_classes(rows.walk):
         _read_splits_of_classes(rows, by_class)
     elif inner := wrapped_in(rows.walk):
-        return _with_what_is_around(list_folder(root / inner), rows, inner)
+        return _wrapped(rows, inner)
     elif fault := layout_fault(root, rows.walk):
         return _by_tables(rows, fault)
     elif listing := _by_tables_of_one_folder(rows):
@@ -68,7 +68,16 @@ def list_folder(root: Path) -> Listing:
         rows.splits = list(found.splits)
         rows.decisions.append(found.sentence)
         rows.read |= set(found.read)
+    rows.add_columns_beside()
     return rows.listing()
+
+
+def _wrapped(rows: ClassRows, inner: str) -> Listing:
+    """The data set in the one folder that holds everything, or what a table around it says of its photos."""
+    try:
+        return _with_what_is_around(list_folder(rows.root / inner), rows, inner)
+    except RequestError as fault:
+        return _by_tables(rows, fault)
 
 
 def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
@@ -98,7 +107,7 @@ def _by_tables(rows: ClassRows, fault: RequestError) -> Listing:
         return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
     if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
         return list_folder(rows.root / inner[0])
-    raise fault
+    raise with_unread_labels(rows.root, rows.walk, fault)
 
 
 def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
@@ -108,7 +117,8 @@ def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
         classes = rows.walk.inside(folder).folders
         if fault := fault_of_classes(rows.root, rows.walk, folder, rows.walk.folders_with_photos(folder)):
             raise fault
-        if not classes or not rows.walk.folders_with_photos(folder):
+        filled = rows.walk.folders_with_photos(folder)
+        if not filled or (split != "train" and len(filled) == 1 and _is_for_nobody(filled[0])):
             unlabelled.append((folder, split))
             continue
         if split_of(name) is None or folder != name or [*splits.values()].count(split) > 1:
@@ -123,6 +133,11 @@ def _read_splits(rows: ClassRows, splits: dict[str, str]) -> None:
     if rows.names and not {"val", "test"} & set(rows.splits):
         rows.splits = [""] * len(rows.names)
         rows.decisions.append(tr("There is train but neither val nor test: some photos of train are held out."))
+
+
+def _is_for_nobody(folder: str) -> bool:
+    """Whether a folder, alone in a split, is there only because a program wants one: ``test/unknown``."""
+    return says_no_label(folder) or folder.casefold() in {"unknown", "all", "none", "dummy"}
 
 
 def _flat_splits(walk: Walk, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -172,13 +187,15 @@ def _read_splits_of_classes(rows: ClassRows, by_class: Mapping[str, Mapping[str,
 
 
 def _read_classes(rows: ClassRows) -> None:
-    for name in rows.walk.inside().folders:
+    folders = rows.walk.inside().folders
+    for name in folders:
+        if again := holds_the_others(rows.walk, name):
+            rows.decisions.append(
+                tr("Not used, because it holds the classes beside it once more ({inner}): {folder}.", inner=again, folder=name)
+            )
+            continue
         if split_of(name) and rows.walk.has_photos(name):
             rows.decisions.append(tr("The folder {folder} holds photos, no class folders: it counts as a class.", folder=name))
-        if name.casefold() in _WITHOUT_LABELS and rows.walk.has_photos(name):
-            rows.decisions.append(
-                tr("The folder {folder} counts as a class, although its name says that it is none.", folder=name)
-            )
         if rows.walk.has_photos(name) or not rows.walk.inside(name).others:  # a folder of lists is no empty class
             rows.add_class(name)
 
@@ -190,11 +207,16 @@ def _with_what_is_around(listing: Listing, rows: ClassRows, inner: str) -> Listi
     if found:
         around.append(found.sentence)
         rows.read |= set(found.read)
+    unsplit = not found and not any(listing.splits)
+    beside = columns_beside([joined(inner, name) for name in listing.names], rows.walk, split=unsplit)
+    around += beside.sentences
+    rows.read |= set(beside.read)
     strays = [LeftOut(name, tr("in no class folder")) for name in rows.walk.inside().photos]
     strays += [entry for entry in rows.walk.left_out if not entry.name.startswith(f"{inner}/")]
     return replace(
         listing,
-        splits=found.splits if found else listing.splits,
+        splits=found.splits if found else beside.splits or listing.splits,
+        groups=listing.groups or beside.groups or None,
         left_out=(*listing.left_out, *(LeftOut(f"../{entry.name}", entry.reason) for entry in strays)),
         decisions=(
             *around,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
 
 
 def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listing]]:
-    """Text files of paths and labels that most photos are in."""
+    """Text and JSON files of paths and labels that most photos are in, one of them or one per split."""
     photos = set(walk.photos_below(""))
     found = {}
     for name in _tables(walk.inside().others, LIST_SUFFIXES):
@@ -94,9 +94,14 @@ def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listi
             listing = list_manifest(root / name)
         except RequestError:
             continue
-        if 2 * len(photos & set(listing.names)) > len(photos):
+        if 2 * len(photos & set(listing.names)) > len(listing):
             found[name] = listing
-    return [*found], found
+    whole = {name: listing for name, listing in found.items() if 2 * len(photos & set(listing.names)) > len(photos)}
+    of_splits = {name: listing for name, listing in found.items() if split_in(Path(name).stem)}
+    named = {photo for listing in of_splits.values() for photo in listing.names}
+    if len(of_splits) > 1 and 2 * len(photos & named) > len(photos):
+        return [*of_splits], of_splits
+    return [*whole], whole
 
 
 def _moved(listing: Listing, root: Path) -> Listing:
@@ -104,7 +109,11 @@ def _moved(listing: Listing, root: Path) -> Listing:
     inner = listing.root.relative_to(root).as_posix()
     if inner == ".":
         return listing
-    return replace(listing, root=root, names=tuple(_below(inner, name) for name in listing.names))
+    left_out = (
+        replace(entry, name=_below(inner, entry.name)) if (listing.root / entry.name).exists() else entry
+        for entry in listing.left_out
+    )
+    return replace(listing, root=root, names=tuple(_below(inner, name) for name in listing.names), left_out=tuple(left_out))
 
 
 def _below(folder: str, name: str) -> str:
@@ -208,7 +217,7 @@ def _what_else_is_there(walk: Walk, listing: Listing, tables: list[str], found: 
     others = [name for name in tables if name not in found and found]
     if others:
         sentences.append(tr("Tables that are not read: {tables}.", tables=first_few(others)))
-    named = set(listing.names)
+    named = {*listing.names, *(entry.name for entry in listing.left_out)}
     unnamed = [name for name in walk.photos_below("") if name not in named]
     if unnamed:
         sentences.append(
@@ -229,15 +238,27 @@ class UnreadTables:
     sentences: tuple[str, ...] = ()
 
 
-def unread_tables(root: Path, walk: Walk, read: Collection[str]) -> UnreadTables:
-    """The tables of a data set that nobody has read."""
+def unread_tables(root: Path, walk: Walk, read: Collection[str], labels: Mapping[str, str]) -> UnreadTables:
+    """The tables of a data set that nobody has read, and where the first of them contradicts the class folders.
+
+    Args:
+        root: The data set's folder.
+        walk: Of it.
+        read: Tables that were read.
+        labels: By photo, its class by its folder.
+    """
     names = [name for name in _tables(walk.inside().others, TABLE_SUFFIXES) if name not in read]
     if not names:
         return UnreadTables()
     try:
-        list_manifest(root / names[0])
+        listing = list_manifest(root / names[0])
         hint = tr("To go by it instead, name it: {path}", path=root / names[0])
+        other = [name for name, label in zip(listing.names, listing.labels, strict=True) if labels.get(name, label) != label]
+        if other:
+            hint = in_a_row(
+                tr("Photos with another label in it: {count} ({names}).", count=len(other), names=first_few(other, 3)), hint
+            )
     except RequestError as fault:
-        hint = fault.what
+        hint = f"{fault.what} ({fault.got})" if fault.got else fault.what
     sentence = tr("Tables that are not read, because class folders say the labels: {tables}.", tables=first_few(names))
     return UnreadTables(tuple(names), (in_a_row(sentence, hint),))

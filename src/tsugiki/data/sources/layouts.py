@@ -70,15 +70,41 @@ def _has_splits(walk: Walk, folder: str) -> bool:
     return len(splits) > 1 and None not in splits and len(set(splits)) > 1
 
 
+def holds_the_others(walk: Walk, folder: str) -> str:
+    """The classes beside a folder that are in it once more, as data sets are packed by mistake; ``""`` where there are none."""
+    inner = walk.folders_with_photos(folder)
+    others = set(walk.inside().folders) - {folder}
+    return first_few(inner, 3) if len(inner) > 1 and set(inner) <= others and not walk.inside(folder).photos else ""
+
+
+def _only_splits(walk: Walk, folder: str) -> bool:
+    """Whether a class folder has its splits inside, whatever else lies there."""
+    inner = walk.folders_with_photos(folder)
+    named = {split_of(name) for name in inner}
+    return len(named) > 1 and None not in named and not any(walk.inside(joined(folder, name)).folders for name in inner)
+
+
 def layout_fault(root: Path, walk: Walk) -> RequestError | None:
     """Why the folders at the top are no classes; ``None`` where they are."""
     top = walk.inside()
-    filled = walk.folders_with_photos()
+    filled = [name for name in walk.folders_with_photos() if not holds_the_others(walk, name)]
     if not filled and not top.photos:
         return RequestError(tr("There are no photos in {folder}.", folder=root), got=" ".join(walk.passed_by()), cure=wanted())
     if _are_split_words(filled) or _only_pictures(filled):
         return RequestError(
             tr("The photos in {folder} are not in class folders.", folder=root), cure=where_classes_are(root, walk)
+        )
+    divided = [name for name in filled if _only_splits(walk, name)]
+    if len(divided) > 1 and (whole := [name for name in filled if name not in divided or walk.inside(name).photos]):
+        return RequestError(
+            tr(
+                "Some class folders in {folder} are divided into splits ({divided}), "
+                "and some hold photos outside of these ({whole}).",
+                folder=root,
+                divided=first_few(divided, 3),
+                whole=first_few(whole, 3),
+            ),
+            cure=tr("divide all of them alike, as in cat/train and cat/test, or none"),
         )
     for name in filled:
         if _has_splits(walk, name):

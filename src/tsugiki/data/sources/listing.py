@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.locale.messages import first_few, listed, tr
 
 _KINDS = {
     "AVIF": (".avif",),
@@ -40,6 +40,31 @@ _NEVER_MEANT = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir", "lost+found", "__pycache__"}
     | {"node_modules"}
 )
+
+_WITHOUT_LABELS = frozenset(
+    {"unlabeled", "unlabelled", "unsorted", "uncategorized", "unclassified", "unassigned", "nolabel", "nolabels", "notlabeled"}
+    | {"notlabelled", "unannotated", "todo", "recyclebin", "backup", "bak"}
+    | {
+        "未分類",
+        "未整理",
+        "未分类",
+        "未ラベル",
+        "ラベルなし",
+        "ラベル無し",
+        "未判定",
+        "ゴミ箱",
+        "ごみ箱",
+        "バックアップ",
+        "使わない",
+    }
+    | {"新しいフォルダー", "新しいフォルダ", "newfolder", "名称未設定フォルダ", "untitledfolder"}
+)
+_LEFT_BEHIND = re.compile(r" - (?:copy|コピー)(?: ?\(\d+\))?$|(?:のコピー|のバックアップ)(?: ?\d+)?$")
+
+_ONE_DASH = dict.fromkeys(map(ord, "‐‑‒–—―−ー─"), "-")
+_BETWEEN = re.compile(r"[\s_-]+")
+_JOINED = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+_NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,15})?")
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -74,27 +99,42 @@ def one_spelling(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def look_alikes(labels: Iterable[str]) -> list[str]:
-    """A sentence about class names that a person cannot tell apart, in quotes; none where there are none."""
+def doubtful_names(labels: Iterable[str]) -> Iterator[str]:
+    """Sentences about class names that a person cannot tell apart, in quotes, or that say that there is no class."""
+    names = list(dict.fromkeys(labels))
     forms: dict[str, list[str]] = {}
-    for name in dict.fromkeys(labels):
+    for name in names:
         forms.setdefault(_seen_form(name), []).append(name)
-    alike = [" = ".join(map(repr, names)) for names in forms.values() if len(names) > 1]
-    if not alike:
-        return []
-    return [
-        tr(
-            "Careful: class names that look the same and are different classes: {names}. Rename one of each, if they are one.",
+    alike = [" = ".join(map(repr, found)) for found in forms.values() if len(found) > 1]
+    if alike:
+        yield tr(
+            "Careful: class names that look the same, or nearly, and are different classes: {names}. "
+            "Rename one of each, if they are one.",
             names=first_few(alike),
         )
-    ]
+    if without := [name for name in names if says_no_label(name)]:
+        yield tr("These count as classes, although their names say that they are none: {names}.", names=listed(without))
+
+
+def look_the_same(one: str, other: str) -> bool:
+    """Whether a person could take one class name for another one."""
+    return _seen_form(one) == _seen_form(other)
+
+
+def says_no_label(name: str) -> bool:
+    """Whether a name is what people and tools call photos that have no label yet, or that nobody wants any more."""
+    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    return _BETWEEN.sub("", plain) in _WITHOUT_LABELS or bool(_LEFT_BEHIND.search(plain))
 
 
 def _seen_form(name: str) -> str:
-    """What a person sees of a name: one width and case, no spaces around or twice, nothing invisible."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
+    """What a person sees of a name: one width and case, one dash, no spaces around or twice, nothing invisible."""
+    plain = unicodedata.normalize("NFKC", name).casefold().translate(_ONE_DASH)
     visible = "".join(letter for letter in plain if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace())
-    return unicodedata.normalize("NFKC", " ".join(visible.split()))
+    plain = unicodedata.normalize("NFKC", " ".join(visible.split()))
+    if _NUMBER.fullmatch(plain):  # 1, 01 and 1.0
+        return repr(float(plain))
+    return _JOINED.sub(" ", plain)
 
 
 def is_writable_text(name: str) -> bool:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, LeftOut, Listing, one_spelling, suffix_of
 from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.table_columns import NO_SPLIT, Columns, choose_columns, is_true
+from tsugiki.data.sources.tables.table_file import Table
+from tsugiki.data.sources.tables.table_labels import check_labels, several_labels
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -139,7 +143,7 @@ def _is_nothing(value: object) -> bool:
 
 
 def _refuse_strange_splits(words: Iterable[str]) -> None:
-    strange = sorted({word for word in words if word and split_of(word) is None})
+    strange = sorted({word for word in words if word and split_of(word) is None and word.casefold() not in NO_SPLIT})
     if strange:
         raise RequestError(tr("There is no such split."), allowed="train, val, test", got=first_few(strange))
 
@@ -182,7 +186,7 @@ def _that_count(names: list[str], texts: dict[str, list[str]]) -> tuple[list[int
     return kept, left_out
 
 
-_NEEDED, _READ = ("path", "label"), ("path", "label", "split", "group")
+_READ = ("path", "label", "split", "group")
 
 
 class _Row(NamedTuple):
@@ -228,7 +232,12 @@ def _rows(photos: Any, decisions: list[str], split: str = "") -> Iterator[_Row]:
     elif pairs := _pairs(photos):
         yield from (_Row(os.fspath(path), str(label), split) for path, label in pairs)
     else:
-        raise RequestError(tr("Photos cannot be listed from this."), allowed=_allowed(), got=type(photos).__name__)
+        raise RequestError(
+            tr("Photos cannot be listed from this."),
+            allowed=_allowed(),
+            got=type(photos).__name__,
+            cure="Samples.from_lists(paths, labels)" if isinstance(photos, list | tuple) and photos else "",
+        )
 
 
 def _allowed() -> str:
@@ -236,27 +245,48 @@ def _allowed() -> str:
 
 
 def _pairs(photos: Any) -> Sequence[tuple[Any, Any]]:
+    """Pairs of path and label, or one for each path of a class; none where it is something else."""
     if isinstance(photos, str | bytes) or not isinstance(photos, Sequence | Mapping):
         return ()
     pairs = list(photos.items() if isinstance(photos, Mapping) else photos)
+    if isinstance(photos, Mapping) and all(_are_paths(paths) for paths in photos.values()):
+        return [(path, name) for name, paths in pairs for path in paths]
     good = all(isinstance(one, tuple | list) and len(one) == 2 and isinstance(one[0], str | os.PathLike) for one in pairs)
-    return pairs if good and all(isinstance(label, str) for _, label in pairs) else ()
+    return pairs if good and all(isinstance(label, str | Integral) for _, label in pairs) else ()
+
+
+def _are_paths(photos: Any) -> bool:
+    return isinstance(photos, list | tuple) and all(isinstance(path, str | os.PathLike) for path in photos)
 
 
 def _of_frame(frame: Any, decisions: list[str], split: str) -> Iterator[_Row]:
-    names = {str(name).strip().casefold(): name for name in frame.columns}
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        raise RequestError(
-            tr("The DataFrame has no column {names}.", names=", ".join(missing)),
-            allowed="path, label[, split][, group]",
-            got=", ".join(map(str, frame.columns)),
-            cure="frame.rename(columns={...})",
+    header = [str(name) for name in frame.columns]
+    cells = zip(*(list(frame.iloc[:, place]) for place in range(len(header))), strict=True)
+    table = Table(Path("DataFrame"), header, list(enumerate(map(list, cells))))
+    columns = choose_columns(table, _are_files)
+    rows = list(_rows_of(table, columns, split))
+    labels = [(number, row.label) for number, row in enumerate(rows) if row.label]
+    decisions += [*columns.sentences, *check_labels(table.path, labels)]
+    yield from rows
+
+
+def _rows_of(table: Table, columns: Columns, split: str) -> Iterator[_Row]:
+    for number, cells in table.rows:
+        path, label, word, group = (
+            "" if place is None else _text(name, number, cells[place])
+            for name, place in zip(_READ, (columns.path, columns.labels[0], columns.split, columns.group), strict=True)
         )
-    unread = [str(name) for key, name in names.items() if key not in _READ]
-    if unread:
-        decisions.append(tr("Columns that were not read: {names}.", names=", ".join(unread)))
-    columns = [list(frame[names[name]]) if name in names else [""] * len(frame) for name in _READ]
-    for number, cells in enumerate(zip(*columns, strict=True)):
-        path, label, word, group = (_text(name, number, cell) for name, cell in zip(_READ, cells, strict=True))
-        yield _Row(path, label, split or word, group)
+        if len(columns.labels) > 1:
+            found = [table.header[place] for place in columns.labels if is_true(cells[place])]
+            if len(found) > 1:
+                raise several_labels(table.path, number, ", ".join(found))
+            label = "".join(found)
+        if columns.yes is not None:
+            word = columns.yes[not is_true(word)]
+        flagged = [meant for place, meant in columns.flags if is_true(cells[place])]
+        yield _Row(path, label, split or (flagged[0] if flagged else word), group)
+
+
+def _are_files(texts: Sequence[str]) -> bool:
+    """Whether most texts are paths of files, or look like it."""
+    return 2 * sum(suffix_of(text) in PHOTO_SUFFIXES or os.path.isfile(text) for text in texts) > len(texts)  # noqa: PTH113

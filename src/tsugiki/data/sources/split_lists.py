@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsugiki.core.regular_files import read_text
 from tsugiki.data.sources.split_words import split_in
+from tsugiki.data.sources.tables.encodings import read_encoded
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, in_a_row, listed, tr
 
@@ -103,7 +103,7 @@ def _places(photos: Sequence[str], inner: str) -> dict[str, int]:
 def _rows_named(path: Path, place: Mapping[str, int]) -> list[int]:
     """The rows that a list names; none where it is another kind of file."""
     try:
-        text = read_text(path, limit=_LARGEST, encoding="utf-8-sig")
+        text = read_encoded(path, limit=_LARGEST).text
         lines = list(_names_in_json(json.loads(text))) if path.suffix == ".json" else text.splitlines()
     except (OSError, ValueError, RecursionError):
         return []
@@ -149,7 +149,7 @@ def _of_cub(photos: Sequence[str], walk: Walk, files: list[str]) -> ListedSplits
 
 def _numbered(path: Path) -> dict[str, str]:
     try:
-        lines = read_text(path, encoding="utf-8-sig").splitlines()
+        lines = read_encoded(path).text.splitlines()
     except (OSError, ValueError):
         return {}
     return {number: value.strip() for number, _, value in (line.strip().partition(" ") for line in lines)}

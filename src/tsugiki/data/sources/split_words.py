@@ -13,7 +13,23 @@ def words_in(text: str) -> tuple[str, ...]:
 _WORDS = {
     "train": ("train", "training", "trn", "trainval", "学習", "学習用", "訓練", "訓練用", "教師", "训练", "训练集"),
     "val": ("val", "valid", "validation", "dev", "検証", "検証用", "验证", "验证集"),
-    "test": ("test", "testing", "tst", "eval", "evaluation", "テスト", "テスト用", "評価", "評価用", "测试", "测试集"),
+    "test": (
+        "test",
+        "testing",
+        "tst",
+        "eval",
+        "evaluation",
+        "holdout",
+        "heldout",
+        "hold_out",
+        "hold-out",
+        "テスト",
+        "テスト用",
+        "評価",
+        "評価用",
+        "测试",
+        "测试集",
+    ),
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 
@@ -26,6 +42,9 @@ _PART = re.compile(
     r"[\s_.-]*(?P<number>\d+)$",
     re.IGNORECASE,
 )
+
+_VOLUME = re.compile(r"(?P<whole>.*\d{8}T\d{6}Z)(?:-\d+)?-\d{3}", re.IGNORECASE)
+"""The pieces that Google Drive packs a large folder into."""
 
 _PICTURES = words_in(
     "images image imgs img photos photo pictures picture pics jpg jpeg jpgs png pngs jpegimages "
@@ -62,9 +81,17 @@ def _split_of_piece(piece: str) -> str | None:
 
 def are_parts(names: list[str]) -> bool:
     """Whether several names say that one thing was cut into pieces, as ``fold_1`` and ``fold_2`` do."""
+    if len(names) > 1 and len({whole_of(name) for name in names}) == 1:
+        return True
     matches = [_PART.fullmatch(name) for name in names]
     whole = {match["what"].casefold() if match else "" for match in matches}
     return len(names) > 1 and len(whole) == 1 and "" not in whole
+
+
+def whole_of(name: str) -> str:
+    """The name of the whole that a piece of a divided download is of; the name itself where it is no such piece."""
+    match = _VOLUME.fullmatch(name)
+    return match["whole"] if match else name
 
 
 def means_pictures(name: str) -> bool:

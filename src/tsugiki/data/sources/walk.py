@@ -82,15 +82,18 @@ class Walk:
         """The names of the folders directly in ``folder`` that hold photos at any depth."""
         return [name for name in self.inside(folder).folders if self.has_photos(joined(folder, name))]
 
-    def has_photos(self, folder: str, above: tuple[tuple[int, int], ...] = ()) -> bool:
+    def has_photos(self, folder: str, above: tuple[tuple[int, int], ...] | None = None) -> bool:
         """Whether there is a photo in ``folder`` at any depth; ``above`` are the folders that it was reached through."""
-        inside = self.inside(folder)
-        if inside.photos or not inside.folders:
-            return bool(inside.photos)
+        above = self._above(folder) if above is None else above
         identity = self._identity(folder)
-        return identity not in above and any(
-            self.has_photos(joined(folder, name), (*above, identity)) for name in inside.folders
-        )
+        if len({*above, identity}) <= len(above):
+            return False
+        inside = self.inside(folder)
+        return bool(inside.photos) or any(self.has_photos(joined(folder, name), (*above, identity)) for name in inside.folders)
+
+    def others(self) -> list[str]:
+        """Every file that was seen and is no photo."""
+        return [name for inside in self._known.values() for name in inside.others]
 
     def passed_by(self, used: Collection[str] = (), but: str = "") -> list[str]:
         """Sentences about what was seen and is not used.
@@ -114,7 +117,7 @@ class Walk:
             )
         if results := here(self.results):
             sentences.append(tr("Not used, because a program wrote its results there: {folders}.", folders=first_few(results)))
-        names = here(name for inside in self._known.values() for name in inside.others)
+        names = here(self.others())
         if others := Counter(suffix_of(name) for name in names if name not in used):
             kinds = ", ".join(f"{count} {suffix or tr('without an ending')}" for suffix, count in others.most_common())
             sentences.append(tr("Not used, because they are no photos by their names or first bytes: {kinds}.", kinds=kinds))
@@ -141,7 +144,11 @@ class Walk:
 
     def _all_below(self, folder: str) -> list[str]:
         names: list[str] = []
-        waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [(folder, (self._identity(folder),))]
+        above, identity = self._above(folder), self._identity(folder)
+        if len({*above, identity}) <= len(above):
+            self.left_out.append(LeftOut(folder, tr("a link that leads back to its own folder")))
+            return []
+        waiting = [(folder, (*above, identity))]
         while waiting:
             here, above = waiting.pop()
             inside = self.inside(here)
@@ -154,6 +161,11 @@ class Walk:
                     waiting.append((name, (*above, identity)))
         names.sort(key=natural)
         return names
+
+    def _above(self, folder: str) -> tuple[tuple[int, int], ...]:
+        """What the folders are that ``folder`` is in, up to the root."""
+        parts = folder.split("/") if folder else []
+        return tuple(self._identity("/".join(parts[:depth])) for depth in range(len(parts)))
 
     def _identity(self, folder: str) -> tuple[int, int]:
         status = os.stat(f"{self.root}/{folder}")  # noqa: PTH116  no Path objects in here

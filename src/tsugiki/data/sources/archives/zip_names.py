@@ -10,7 +10,7 @@ import os
 import re
 import unicodedata
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tsugiki.locale.messages import tr
@@ -61,22 +61,27 @@ class ZipNames:
         """What has to be said about the guess; ``""`` where there was none."""
         if not self.encoding:
             return ""
-        language = {
-            "utf-8": tr("Unicode"),
-            "cp932": tr("Japanese"),
-            "gbk": tr("Chinese (simplified)"),
-            "big5": tr("Chinese (traditional)"),
-            "cp949": tr("Korean"),
-            "cp866": tr("Russian"),
-            "cp437": tr("Western European"),
-        }[self.encoding]
         return tr(
             "The archive does not say how its names are encoded; they were read as {language} ({encoding}), as in {example}. "
             "If that is wrong, unpack it yourself and name the folder.",
-            language=language,
+            language=language_of(self.encoding),
             encoding=self.encoding,
             example=repr(self.example),
         )
+
+
+def language_of(encoding: str) -> str:
+    """Whose letters an encoding is for, in words."""
+    return {
+        "cp932": tr("Japanese"),
+        "gbk": tr("Chinese (simplified)"),
+        "big5": tr("Chinese (traditional)"),
+        "cp949": tr("Korean"),
+        "cp866": tr("Russian"),
+        "cp1251": tr("Russian"),
+        "cp437": tr("Western European"),
+        "cp1252": tr("Western European"),
+    }.get(encoding, tr("Unicode"))
 
 
 def names_in(infos: Sequence[zipfile.ZipInfo]) -> ZipNames:
@@ -99,10 +104,13 @@ def _raw(info: zipfile.ZipInfo) -> bytes:
     return info.orig_filename.split("\x00")[0].encode("cp437")
 
 
-def likeliest(names: Sequence[bytes]) -> str:
-    """The encoding that reads all names, best as words: UTF-8 wherever it can, else the one with the least odd letters."""
+def likeliest(names: Collection[bytes], codes: Sequence[str] = _CODES) -> str:
+    """The encoding that reads all names, best as words: UTF-8 wherever it can, else the one with the least odd letters.
+
+    Empty where none of ``codes`` reads them.
+    """
     costs: dict[str, float] = {}
-    for encoding in _CODES:
+    for encoding in codes:
         try:
             decoded = {part for name in names for part in name.decode(encoding).replace("\\", "/").split("/")}
         except UnicodeError:
@@ -110,7 +118,7 @@ def likeliest(names: Sequence[bytes]) -> str:
         if encoding == "utf-8" and not any(map(_is_strange, decoded)):
             return encoding
         costs[encoding] = sum(_cost(part, encoding) for part in decoded if not part.isascii())
-    return min(costs, key=lambda encoding: costs[encoding])
+    return min(costs, key=lambda encoding: costs[encoding], default="")
 
 
 def _is_strange(name: str) -> bool:
@@ -120,9 +128,9 @@ def _is_strange(name: str) -> bool:
 
 def _cost(name: str, encoding: str) -> float:
     """How odd a name is under an encoding; a usual one costs little, a longer one more, since it was more likely to be odd."""
-    if encoding == "cp437":
+    if encoding in {"cp437", "cp1252"}:
         return _western_cost(name)
-    if encoding == "cp866":
+    if encoding in {"cp866", "cp1251"}:
         return _russian_cost(name)
     if encoding == "utf-8":
         return 2.0 * sum(_is_strange(letter) for letter in name)

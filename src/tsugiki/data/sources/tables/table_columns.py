@@ -5,13 +5,14 @@ Letters: ``N`` rows.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
-from tsugiki.data.sources.split_words import split_in, words_in
+from tsugiki.data.sources.split_words import split_in, split_of, words_in
 from tsugiki.data.sources.tables.table_file import Table, looks_headless
 from tsugiki.locale.messages import first_few, listed, tr
 
@@ -23,15 +24,20 @@ HEADER = "path,label[,split][,group]"
 
 _PATHS = words_in(
     "file_name filename file filepath file_path image_path img_path image_file image_name img_name "
-    "image_id img_id imageid image img photo picture name fname id uuid path_to_image パス ファイル名 ファイル 画像 "
-    "写真 文件名 图片 "
+    "image_id img_id imageid image img photo picture name fname id uuid path_to_image photo_id file_id id_code code "
+    "パス ファイルパス ファイル名 ファイル 画像 画像名 画像ファイル 画像ファイル名 画像パス "
+    "写真 写真名 写真ファイル 文件名 图片 "
 )
 _LABELS = words_in(
     "class class_name classname label_name category category_name target target_name breed species "
-    "diagnosis dx variety labels predictionstring tag tags choice ground_truth y ラベル クラス 分類 种类 类别 标签 "
+    "diagnosis dx variety labels predictionstring tag tags choice ground_truth y "
+    "ラベル ラベル名 正解 正解ラベル クラス クラス名 分類 分類名 種類 種別 品種 カテゴリ カテゴリー 判定 判定結果 タグ "
+    "种类 类别 标签 "
 )
 _NUMBERED_LABELS = words_in("class_id classid label_id category_id target_id label_idx class_index ")
-_SPLITS = words_in("splits subset set partition phase usage data_split split_name dataset dataset_split ")
+_SPLITS = words_in(
+    "splits subset set partition phase usage data_split split_name dataset dataset_split 分割 用途 データ区分 学習区分 "
+)
 _YES_SAYS = {
     "is_valid": ("val", "train"),
     "is_val": ("val", "train"),
@@ -44,11 +50,21 @@ _YES_SAYS = {
 _GROUPS = words_in(
     "patient_id patientid patient subject_id subjectid subject person_id person participant_id lesion_id "
     "case_id animal_id individual_id individual video_id video sequence_id session_id specimen_id "
-    "group_id 患者 患者id 被験者 個体 "
+    "group_id 患者 患者id 患者番号 被験者 被験者id 被験者番号 症例 症例id 症例番号 個体 個体id 個体番号 "
 )
+
+_NO_CLASSES = words_in(
+    "width height size channels format mode age year date time datetime timestamp created_at updated_at lead_time "
+    "annotator annotation_id user source url license credit x y w h xmin ymin xmax ymax x1 y1 x2 y2 "
+    "幅 高さ サイズ 日付 日時 撮影日 撮影者 担当者 作業者 備考 "
+)
+"""Columns of photos that are no classes, however few their values are."""
 
 _TRUTHS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 _ROWS_TRIED = 200
+
+NO_SPLIT = frozenset({"unassigned", "unspecified", "none", "null", "nan", "n/a", "na", "-", "未割当", "なし"})
+"""What tables say of photos that nobody has put into a split."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +73,11 @@ class Columns:
 
     Attributes:
         path: A column.
-        labels: One column of class names, or several with 1 for the class of the row (one-hot).
+        labels: One column of class names, several with 1 for the class of the row (one-hot), or none.
         split: A column, or ``None``.
         group: Likewise.
         yes: What a true value in the column ``split`` means, and a false one; ``None`` where it holds words.
+        flags: Columns of which each row has one true, and the split that this means; none where ``split`` says it.
         sentences: For the person: what was guessed, and what is not read.
     """
 
@@ -69,36 +86,42 @@ class Columns:
     split: int | None = None
     group: int | None = None
     yes: tuple[str, str] | None = None
+    flags: tuple[tuple[int, str], ...] = ()
     sentences: tuple[str, ...] = ()
 
 
-def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool]) -> Columns:
+def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool], *, labelled: bool = True) -> Columns:
     """The columns to read.
 
     Args:
         table: Of ``N`` rows.
         leads_to_photos: Whether texts of a column are, mostly, names of photos that are there.
+        labelled: Whether there have to be labels; where not, they are not read.
 
     Raises:
         RequestError: When there is none for paths or labels, or several that could be.
     """
     names = [_plain(name) for name in table.header]
     _refuse_twins(table, names)
+    if looks_headless(table):
+        raise _missing(table, [name for name in ("path", "label") if name not in names])
     path = names.index("path") if "path" in names else _path_column(table, names, leads_to_photos)
-    labels = (names.index("label"),) if "label" in names else _label_columns(table, names, path)
-    missing = [name for name, found in (("path", path is not None), ("label", bool(labels))) if not found]
-    if path is None or not labels:
-        raise _missing(table, missing)
+    labels = _labels(table, names, path) if labelled else ()
+    missing = [name for name, found in (("path", path is not None), ("label", bool(labels) or not labelled)) if not found]
+    if path is None or missing:
+        raise _missing(table, missing, [] if path is None else _may_be_labels(table, names, path))
     split, yes = _split_column(table, names, {path, *labels})
+    flags = () if split is not None else _flag_columns(table, names)
     group = names.index("group") if "group" in names else _group_column(table, names, {path, *labels})
-    used = {path, *labels, *(place for place in (split, group) if place is not None)}
-    guessed = {"path": (path,), "label": labels, "split": (split,), "group": (group,)}
+    flagged = tuple(place for place, _ in flags)
+    used = {path, *labels, *flagged, *(place for place in (split, group) if place is not None)}
+    guessed = {"path": (path,), "label": labels, "split": flagged or (split,), "group": (group,)}
     sentences = [*_guesses(table, names, guessed), *_unread(table, used)]
-    return Columns(path, labels, split, group, yes, tuple(sentences))
+    return Columns(path, labels, split, group, yes, flags, tuple(sentences))
 
 
 def _plain(name: str) -> str:
-    return name.strip().strip("\ufeff").casefold().replace(" ", "_").replace("-", "_")
+    return unicodedata.normalize("NFKC", name).strip().strip("\ufeff#").strip().casefold().replace(" ", "_").replace("-", "_")
 
 
 def _refuse_twins(table: Table, names: list[str]) -> None:
@@ -113,19 +136,24 @@ def _refuse_twins(table: Table, names: list[str]) -> None:
             )
 
 
-def _missing(table: Table, missing: list[str]) -> RequestError:
+def _missing(table: Table, missing: list[str], perhaps: Sequence[int] = ()) -> RequestError:
     cures = {
         "path": tr("rename the column with the names of the photo files to path"),
         "label": tr("rename the column with the classes to label"),
     }
-    headless = looks_headless(table)
+    if perhaps:
+        named = first_few([table.header[place] for place in perhaps])
+        cures["label"] = tr("rename the column with the classes to label; it may be one of these: {names}", names=named)
+    cure = listed(cures[name] for name in missing)
+    if looks_headless(table):
+        cure = tr("write the names of the columns into a first line: path,label")
+    elif len(table.header) == 1 and any(letter in table.header[0] for letter in "，、；"):
+        cure = tr("put an ordinary comma between the cells, not a full-width one")
     return RequestError(
         tr("The manifest {path} has no column {names}.", path=table.path, names=", ".join(missing)),
         allowed=HEADER,
         got=", ".join(table.header) or tr("an empty file"),
-        cure=tr("write the names of the columns into a first line: path,label")
-        if headless
-        else listed(cures[name] for name in missing),
+        cure=cure,
     )
 
 
@@ -138,7 +166,9 @@ def _texts(table: Table, place: int) -> list[str]:
 
 def _path_column(table: Table, names: list[str], leads_to_photos: Callable[[Sequence[str]], bool]) -> int | None:
     usual = sorted((_PATHS.index(name), place) for place, name in enumerate(names) if name in _PATHS)
-    others = [place for place, name in enumerate(names) if name not in _PATHS and _are_file_names(_texts(table, place))]
+    others = [place for place, name in enumerate(names) if name not in _PATHS]
+    others.sort(key=lambda place: not _are_file_names(_texts(table, place)))
+    others = [place for place in others if _are_file_names(_texts(table, place)) or _all_differ(table.column(place))]
     for place in [*(place for _, place in usual), *others]:
         if leads_to_photos(_texts(table, place)):
             return place
@@ -149,16 +179,45 @@ def _are_file_names(texts: list[str]) -> bool:
     return 2 * sum(suffix_of(text) in PHOTO_SUFFIXES for text in texts) > len(texts)
 
 
+def _all_differ(cells: list[Any]) -> bool:
+    return len({str(cell) for cell in cells}) == len(cells) > 1
+
+
+def _labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
+    return (names.index("label"),) if "label" in names else _label_columns(table, names, path)
+
+
 def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
     found = [place for place, name in enumerate(names) if name in _LABELS and place != path]
     found = found or [place for place, name in enumerate(names) if name in _NUMBERED_LABELS]
+    if len(found) > 1 and _say_the_same([[str(cell) for cell in table.column(place)] for place in found]):
+        found = sorted(found, key=lambda place: all(text.isdecimal() for text in _texts(table, place)))[:1]
     if len(found) > 1:
         raise RequestError(
             tr("Several columns of {path} could hold the classes.", path=table.path),
             got=", ".join(table.header[place] for place in found),
             cure=tr("rename the one that is meant to label"),
         )
-    return tuple(found) or _one_hot_columns(table, names, path)
+    if labels := tuple(found) or _one_hot_columns(table, names, path):
+        return labels
+    left = [] if path is None else _may_be_labels(table, names, path)
+    return tuple(left) if len(left) == 1 else ()
+
+
+def _say_the_same(columns: list[list[str]]) -> bool:
+    """Whether columns divide the rows alike, as names of classes and their numbers do."""
+    return (
+        len(set(zip(*columns, strict=True)))
+        == max(len(set(column)) for column in columns)
+        == min(len(set(column)) for column in columns)
+    )
+
+
+def _may_be_labels(table: Table, names: list[str], path: int) -> list[int]:
+    """Columns without a usual name whose cells repeat, so that they could be classes."""
+    known = {*COLUMNS, *_SPLITS, *_YES_SAYS, *_GROUPS, *_NO_CLASSES, "fold", "folds", "kfold", ""}
+    left = [place for place, name in enumerate(names) if place != path and name not in known]
+    return [place for place in left if 1 < len(set(map(str, table.column(place)))) <= len(table.rows) // 2]
 
 
 def _one_hot_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
@@ -183,6 +242,8 @@ def _split_column(table: Table, names: list[str], taken: set[int]) -> tuple[int 
     free = [place for place in range(len(names)) if place not in taken]
     words = [place for place in free if names[place] in _SPLITS and _are_split_words(table.column(place))]
     flags = [place for place in free if names[place] in _YES_SAYS and _is_yes_or_no(table.column(place))]
+    if not words and not flags:
+        words = [place for place in free if _are_splits(table.column(place))]
     if len(words) == 1:
         return words[0], None
     if not words and len(flags) == 1:
@@ -191,8 +252,26 @@ def _split_column(table: Table, names: list[str], taken: set[int]) -> tuple[int 
 
 
 def _are_split_words(cells: list[Any]) -> bool:
-    words = {str(cell).strip() for cell in cells if cell is not None and str(cell).strip()}
+    words = _split_words(cells)
     return len(words) > 1 and all(map(split_in, words))
+
+
+def _are_splits(cells: list[Any]) -> bool:
+    """Whether cells are the very words for splits, so that any column of them is meant so, whatever its name."""
+    splits = {split_of(word) for word in _split_words(cells)}
+    return len(splits) > 1 and None not in splits and "train" in splits
+
+
+def _split_words(cells: list[Any]) -> set[str]:
+    words = {str(cell).strip() for cell in cells if cell is not None and str(cell).strip()}
+    return {word for word in words if word.casefold() not in NO_SPLIT}
+
+
+def _flag_columns(table: Table, names: list[str]) -> tuple[tuple[int, str], ...]:
+    """Columns such as ``is_train``, ``is_val`` and ``is_test``, where every row has exactly one true."""
+    flags = [place for place, name in enumerate(names) if name in _YES_SAYS and _is_yes_or_no(table.column(place))]
+    one_each = all(sum(is_true(cells[place]) for place in flags) == 1 for _, cells in table.rows)
+    return tuple((place, _YES_SAYS[names[place]][0]) for place in flags) if len(flags) > 1 and one_each else ()
 
 
 def _group_column(table: Table, names: list[str], taken: set[int]) -> int | None:

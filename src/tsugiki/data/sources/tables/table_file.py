@@ -6,20 +6,26 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tsugiki.core.errors import RequestError
-from tsugiki.core.regular_files import read_text
+from tsugiki.core.regular_files import open_regular, parse_json
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
-from tsugiki.locale.messages import tr
+from tsugiki.data.sources.tables.encodings import ReadText, read_encoded
+from tsugiki.data.sources.tables.json_rows import objects_in
+from tsugiki.locale.messages import first_few, tr
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
-LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list", ".json"})
 
 _DELIMITERS = ",;\t|"
+_ENDINGS = "|".join(sorted(re.escape(suffix) for suffix in PHOTO_SUFFIXES))
+_PATH_FIRST = re.compile(rf"(?P<path>.+?(?:{_ENDINGS})[\"']?)(?:\s*[\t,;|]|\s)\s*(?P<rest>.+)", re.IGNORECASE)
+_PATH_LAST = re.compile(rf"(?P<rest>[^\s,;|]+)[\s,;|]+(?P<path>.+(?:{_ENDINGS}))", re.IGNORECASE)
+_NO_TABLE = re.compile(r"version https://git-lfs|\s*(?i:<!doctype html|<html)")
+_MOST_ABOVE = 10  # lines of a title above the header
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Table:
         names: By column, the texts that numbers stand for, where the file brings them along.
         unread: Columns that are in no row, because they hold neither text nor numbers.
         photos: The folder of photos that were inside the table; ``None`` where it has paths.
+        sentences: For the person: what was guessed about the file.
     """
 
     path: Path
@@ -41,6 +48,7 @@ class Table:
     names: dict[int, list[str]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     photos: Path | None = None
+    sentences: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -58,11 +66,21 @@ def read_table(path: Path) -> Table:
     Raises:
         RequestError: When it cannot be read, or its rows do not fit its header.
     """
+    read = _text(path)
+    if found := _NO_TABLE.match(read.text):
+        lfs = found[0].startswith("version")
+        raise cannot_be_read(path, tr("a Git LFS pointer: the file itself was not downloaded") if lfs else tr("a web page"))
+    table = _of_text(path, read.text)
+    return replace(table, sentences=(*filter(None, [read.sentence(path.name)]), *table.sentences))
+
+
+def _of_text(path: Path, text: str) -> Table:
     suffix = path.suffix.lower()
-    text = _text(path)
     if suffix in {".jsonl", ".ndjson"}:
         return _of_json_lines(path, text)
-    if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)", text, re.IGNORECASE):
+    if suffix == ".json":
+        return _of_json(path, text)
+    if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)\w*\W*[,;\t|]", text, re.IGNORECASE):
         return _of_list(path, text)
     return _of_csv(path, text)
 
@@ -72,34 +90,56 @@ def cannot_be_read(path: Path, reason: str) -> RequestError:
     return RequestError(tr("The manifest {path} cannot be read.", path=path), got=reason)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> ReadText:
     try:
-        return read_text(path, encoding="utf-8-sig")
+        return read_encoded(path)
     except UnicodeDecodeError:
         raise RequestError(
-            tr("The manifest {path} is not UTF-8 text.", path=path), cure=tr("save it again as CSV UTF-8")
+            tr("The manifest {path} is not UTF-8 text.", path=path), got=_kind(path), cure=tr("save it again as CSV UTF-8")
         ) from None
     except OSError as fault:
         raise cannot_be_read(path, fault.strerror or str(fault)) from fault
 
 
+def _kind(path: Path) -> str:
+    """What a file without text is by its first bytes, whatever its ending says."""
+    with open_regular(path) as stream:
+        return tr("a file of a spreadsheet program") if stream.read(4) in {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"} else ""
+
+
 def _of_csv(path: Path, text: str) -> Table:
-    lines, first = text, 1
-    head, _, rest = text.partition("\n")
-    if re.fullmatch(r"sep=.\s*", head, re.IGNORECASE):  # a note to spreadsheets, and no header
-        lines, first, head = rest, 2, rest.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
-    header, *rows = _records(path, lines, delimiter, first) or [(first, [])]
+    lines, first, above = _from_header(text)
+    delimiter = max(_DELIMITERS, key=lines.partition("\n")[0].count)
+    quote = "'" if re.match(rf"'[^'\n]*'\s*{re.escape(delimiter)}\s*'", lines) else '"'
+    header, *rows = _records(path, lines, delimiter, first, quote) or [(first, [])]
     names = [name.strip() for name in header[1]]
     for number, cells in rows:
         _check_row(path, names, number, cells, delimiter)
     filled = [(number, _padded(cells, len(names))) for number, cells in rows if any(map(str.strip, cells))]
-    return Table(path, names, filled)
+    said = [tr("Lines above the header of {table} are not read: {lines}.", table=path.name, lines=first_few(above, 3))]
+    return Table(path, names, filled, sentences=tuple(said if above else ()))
 
 
-def _records(path: Path, text: str, delimiter: str, first: int) -> list[tuple[int, list[str]]]:
+def _from_header(text: str) -> tuple[str, int, list[str]]:
+    """The text from its header on, the number of that line, and what stands above: titles, comments."""
+    lines = text.split("\n", _MOST_ABOVE)
+    found = [[cell for cell in re.split(f"[{_DELIMITERS}]", line) if cell.strip()] for line in lines[:_MOST_ABOVE]]
+    alone = next((at for at, cells in enumerate(found) if cells), 0)
+    at = next((at for at, cells in enumerate(found) if len(cells) > 1), alone)
+    if any(_is_header(cells[0]) for cells in found[:at] if cells):
+        at = alone
+    notes = [line.strip(f'{_DELIMITERS}\r" ') for line in lines[:at] if not re.fullmatch(r"sep=.\s*", line, re.IGNORECASE)]
+    return "\n".join(lines[at:]), at + 1, list(filter(None, notes))
+
+
+def _is_header(cell: str) -> bool:
+    """Whether a cell that stands alone names a column, so that its line is no title."""
+    return cell.strip().strip('"').casefold() in {"path", "label", "filename", "file_name", "image", "id"}
+
+
+def _records(path: Path, text: str, delimiter: str, first: int, quote: str) -> list[tuple[int, list[str]]]:
     """Every record with the line that it begins in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     start = first
     try:
@@ -154,25 +194,47 @@ def _of_json_lines(path: Path, text: str) -> Table:
         if not isinstance(value, dict):
             raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {line[:60]}")
         found.append((number, value))
+    return _of_objects(path, found)
+
+
+def _of_objects(path: Path, found: list[tuple[int, dict[str, Any]]], unread: tuple[str, ...] = ()) -> Table:
     header = list(dict.fromkeys(name for _, value in found for name in value))
-    return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found])
+    return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found], unread=unread)
+
+
+def _of_json(path: Path, text: str) -> Table:
+    try:
+        objects, unread = objects_in(parse_json(text))
+    except ValueError as fault:
+        raise cannot_be_read(path, str(fault)) from None
+    return _of_objects(path, list(enumerate(objects, start=1)), unread)
 
 
 def _of_list(path: Path, text: str) -> Table:
-    """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is not read."""
-    rows = list(_pairs(text))
-    return Table(path, ["path", "label"], rows)
+    """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is said and not read."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    rows = [(number, _path_and_rest(line)) for number, line in lines if line and not line.startswith("# ")]
+    more = [rest.split() for _, (_, rest) in rows if rest]
+    numbered = any(len(words) > 1 for words in more) and all(map(_are_numbers, (words[1:] for words in more)))
+    cut = r"[\t,;|]|\s+" if numbered else r"[\t,;|]"
+    cells = [(number, [name, *map(str.strip, re.split(cut, rest.strip(), maxsplit=1))]) for number, (name, rest) in rows]
+    longest = [" ".join(found[2].split()) for _, found in cells if len(found) > 2 and found[2]]
+    unread = (tr("what comes after the label ({example})", example=longest[0]),) if longest else ()
+    return Table(path, ["path", "label"], [(number, found[:2]) for number, found in cells], unread=unread)
 
 
-def _pairs(text: str) -> Iterator[tuple[int, list[Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        if "\t" in line or "," in line:
-            cells = [cell.strip() for cell in re.split(r"[\t,]", line)]
-        else:
-            cells = line.strip().rsplit(None, 1)
-        yield number, _padded(cells, 2)
+def _path_and_rest(line: str) -> tuple[str, str]:
+    """The path in a line of a list, and what else is there: most often the label behind it, seldom before it."""
+    if match := _PATH_FIRST.match(line):
+        return match["path"].strip("\"' "), match["rest"]
+    if match := _PATH_LAST.fullmatch(line):
+        return match["path"], match["rest"]
+    name, *rest = re.split(r"[\t,]", line, maxsplit=1) if re.search(r"[\t,]", line) else line.rsplit(None, 1)
+    return name.strip(), "".join(rest)
+
+
+def _are_numbers(words: list[str]) -> bool:
+    return all(re.fullmatch(r"[-+]?\d*\.?\d+", word) for word in words)
 
 
 def looks_headless(table: Table) -> bool:

@@ -15,10 +15,10 @@ from typing import Any
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import first_few, listed, tr
 
-_ABSENT = frozenset({"nan", "<na>", "nat"})
-"""What programs write for a value that is missing; no class is called so."""
+_ABSENT = frozenset({"nan", "<na>", "nat", "#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"})
+"""What programs write for a value that is missing or went wrong; no class is called so."""
 
-_MAYBE_ABSENT = frozenset({"none", "null", "n/a", "na", "-", "?", "#n/a"})
+_MAYBE_ABSENT = frozenset({"none", "null", "nil", "n/a", "na", "-", "?", "undefined", "-1", "なし", "未入力", "欠損"})
 _LIST = re.compile(r"[\[({].*[\])}]", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?")
 _MANY = 20  # different numbers: more are hardly classes
@@ -95,7 +95,9 @@ def _refuse_several(path: Path, labels: Labels) -> None:
         parts = Counter(part for label in joined for part in _parts(label, separator))
         for number, label in labels:
             pieces = _parts(label, separator) if separator in label else []
-            again = any(part in known or parts[part] > 1 for part in pieces)
+            # Names have commas, too: "Pepper, bell" beside "Pepper, red".
+            often = (all if separator == "," else any)(parts[part] > 1 for part in pieces)
+            again = often or any(part in known for part in pieces)
             if len(pieces) > 1 and (again or separator == "|"):
                 raise several_labels(path, number, label)
     for number, label in labels:

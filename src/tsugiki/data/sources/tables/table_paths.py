@@ -12,18 +12,20 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
-from tsugiki.data.sources.split_words import split_in
+from tsugiki.data.sources.split_words import means_markings, split_in
 from tsugiki.locale.messages import first_few, tr
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/{1,3}[^/]|data:image/", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_OTHER_BACKSLASH = re.compile("[¥￥₩]")
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the names of files
 _TRIED = 500
 _MOST_FILES = 3_000_000  # looked through below the table's folder
 
@@ -47,6 +49,8 @@ def relative_to(root: Path, path: str) -> str:
         path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
     if os.sep == "/" and "\\" in path and not (root / path).exists():
         path = path.replace("\\", "/")
+    if _OTHER_BACKSLASH.search(path) and not (root / path).exists():  # how Japanese and Korean fonts show one
+        path = _OTHER_BACKSLASH.sub("/", path)
     if not os.path.isabs(path):  # noqa: PTH117  no Path object per photo
         return os.path.normpath(path).replace(os.sep, "/")
     try:
@@ -75,10 +79,23 @@ class PhotoFinder:
         if not tried:
             return False
         names = [relative_to(self.root, text) for text in tried if not is_address(text)]
+        if 2 * len(self.beside([text for text in tried if is_address(text)])) > len(tried):
+            return True
         if sum(map(self._is_there, names)) * 2 > len(tried):
             return True
         found = [name for name in names if any(self._candidates(name, drop) for drop in range(_depth([name])))]
         return 2 * len(found) > len(tried)
+
+    def beside(self, addresses: Collection[str]) -> dict[str, str]:
+        """Of addresses, the photos below the table's folder whose paths end like them; none where most have none."""
+        paths = {address: unquote(urlsplit(address).path).lstrip("/") for address in addresses}
+        names = [path for path in paths.values() if path]
+        try:
+            drop = self._best_drop(_some(names, _TRIED)) if names else None
+        except RequestError:  # several photos could be meant
+            return {}
+        found = {} if drop is None else self._resolved(names, drop)
+        return {address: found[path] for address, path in paths.items() if path in found}
 
     def located(self, table: Path, written: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         """What each path means that is not there as it stands, and sentences about it.
@@ -147,8 +164,7 @@ class PhotoFinder:
         *folders, base = (_one_form(part) for part in parts[drop:])
         if whole := self._by_path.get("/".join([*folders, base])):
             return [whole]
-        plain = unquote(base)
-        found: list[str] = self._by_name.get(base) or self._by_name.get(f"{base}.") or self._by_name.get(plain) or []
+        found = self._of_name(base) or self._of_other_ending(base, anywhere=drop > 0)
         tail = "/".join(folders)
         if tail:
             found = [photo for photo in found if f"/{_one_form(photo.rpartition('/')[0])}".endswith(f"/{tail}")]
@@ -157,14 +173,32 @@ class PhotoFinder:
             return of_split or found
         return found
 
+    def _of_name(self, base: str) -> list[str]:
+        """The photos of a file name: as it is, without its ending, as addresses, numbers and uploads write it."""
+        number = base.removesuffix(".0")
+        names = [base, f"{base}.", unquote(base), _UPLOADED.sub("", base), f"{number}."]
+        if number.isdecimal():
+            names.append(f"{int(number)}#")
+        return next((found for name in names if (found := self._by_name.get(name))), [])
+
+    def _of_other_ending(self, base: str, *, anywhere: bool) -> list[str]:
+        """Photos that were converted; no other folder than that of the path is looked into, and none of masks."""
+        stem, dot, ending = base.rpartition(".")
+        if anywhere or f".{ending}" not in PHOTO_SUFFIXES or not dot:
+            return []
+        return [name for name in self._by_name.get(f"{stem}.", []) if not any(map(means_markings, name.split("/")))]
+
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
-        """Photos by their file name, in one form, and by their name without ending, with a dot in its place."""
+        """Photos by their file name in one form; by it without ending, with a dot in its place; and by number, with a ``#``."""
         found: dict[str, list[str]] = defaultdict(list)
         for photo in _photos_below(str(self.root)):
             base = _one_form(photo.rpartition("/")[2])
             found[base].append(photo)
-            found[f"{base.rpartition('.')[0]}."].append(photo)
+            stem = base.rpartition(".")[0]
+            found[f"{stem}."].append(photo)
+            if stem.isdecimal():
+                found[f"{int(stem)}#"].append(photo)
         return found
 
     @cached_property
