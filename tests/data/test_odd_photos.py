@@ -287,6 +287,52 @@ def test_a_jpeg_whose_data_end_early_is_refused_wherever_it_ends(kind, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def _odd_scan_head(content):
+    end = content.index(b"\xff\xda") + 2
+    end += int.from_bytes(content[end : end + 2], "big")
+    return content[: end - 3] + bytes(3) + content[end:]
+
+
+def _bytes_in_the_head(content):
+    at = content.index(b"\xff\xdb")
+    return content[:at] + b"\r\r\r" + content[at:]
+
+
+def _odd_revision(content):
+    at = content.index(b"JFIF\0") + 5
+    return content[:at] + b"\x02" + content[at + 1 :]
+
+
+def _odd_adobe_mark(content):
+    at = content.index(b"Adobe") + 11
+    return content[:at] + b"\x09" + content[at + 1 :]
+
+
+HARMLESS = {
+    "Invalid SOS parameters": lambda: _odd_scan_head(JPEG),
+    "extraneous bytes": lambda: _bytes_in_the_head(JPEG),
+    "JFIF revision": lambda: _odd_revision(JPEG),
+    "Adobe color transform": lambda: _odd_adobe_mark(JPEGS["CMYK"]),
+    "all of them": lambda: _odd_scan_head(_bytes_in_the_head(_odd_revision(JPEG))),
+}
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="JPEG of a camera that the decoder warns of harmlessly, and whose data end early besides",
+    right="refused: the harmless warning, the first and only one that the decoder tells, hides nothing",
+)
+@pytest.mark.parametrize("warning", HARMLESS)
+def test_a_harmless_warning_hides_no_missing_data(warning):
+    whole = HARMLESS[warning]()
+    _, remarks = opened(whole)
+    assert all(remark.startswith("jpeg:") for remark in remarks)
+    assert any(warning in remark for remark in remarks) or len(remarks) == 3
+    half = whole[: len(whole) // 2]
+    assert reason(half) == "cut off: the end of the file is missing"
+    assert reason(half + b"\xff\xd9") == "cut off or damaged: the JPEG data end before the picture is complete"
+
+
 @pytest.mark.robust(
     "hostile",
     case="JPEG with eight flipped bits",
