@@ -244,6 +244,8 @@ ELSE = {
     "an empty file": (b"", "fetch it again"),
     "an HDF5 file": (b"\x89HDF\r\n\x1a\n" + b"\0" * 50, "convert it"),
     "a file of another library": (b"\x93NUMPY\x01\0" + b"\0" * 50, "convert it"),
+    "a file of another library (ONNX)": (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\xff\xff", "convert it"),
+    "a file of another library (GGUF)": (b"GGUF\x03" + b"\0" * 50, "convert it"),
     "a compressed archive": (b"\x1f\x8b\x08" + b"\0" * 50, "unpack it"),
     "a zip archive": (_zipped("x"), "unpack it"),
     "a picture": (b"\xff\xd8\xff\xe0" + b"\0" * 50, "fetch it again"),
@@ -262,7 +264,7 @@ ELSE = {
 def test_files_that_are_something_else_are_named(tmp_path, name, kind):
     content, cure = ELSE[kind]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=f"it is {kind}") as caught:
+    with pytest.raises(WeightsError, match=f"it is {kind.partition(' (')[0]}") as caught:
         load_backbone("resnet18", weights=tmp_path / name)
     assert cure in caught.value.cure
 
@@ -306,7 +308,7 @@ def test_weights_that_are_no_numbers(network, tmp_path, value):
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "w.bin"])
-@pytest.mark.parametrize("content", [b"\x00" * 100, b"\x08\x07\x12\x07pytorch", b"\x80\x02broken", "half"])
+@pytest.mark.parametrize("content", [b"\x00" * 100, b"\x07\x09\x12\x07pytorch", b"\x80\x02broken", "half"])
 def test_damaged_files_get_a_sentence(network, tmp_path, name, content):
     path = tmp_path / name
     if content == "half":
@@ -316,6 +318,26 @@ def test_damaged_files_get_a_sentence(network, tmp_path, name, content):
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=r"is damaged"):
         load_backbone("resnet18", weights=path)
+
+
+@pytest.mark.robust(
+    "networks",
+    case="ONNX, Flax' msgpack, TensorFlow's index and NumPy arrays given as weights",
+    right="named for what they are, with the way to PyTorch; never: delete it and fetch it again",
+)
+@pytest.mark.parametrize("name", ["flax_model.msgpack", "model.ckpt.index", "model.pb", "model.onnx"])
+def test_files_of_other_libraries_are_not_called_damaged(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x82\xa6params" + bytes(60))
+    with pytest.raises(WeightsError, match="a file of another library") as caught:
+        load_backbone("resnet18", weights=tmp_path / name)
+    assert caught.value.cure == "convert it to PyTorch first"
+
+
+def test_arrays_instead_of_tensors_are_told(network, tmp_path):
+    torch.save({name: tensor.numpy() for name, tensor in network.state_dict().items()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="NumPy arrays") as caught:
+        load_backbone("resnet18", weights=tmp_path / "w.pth")
+    assert "torch.from_numpy" in caught.value.cure
 
 
 def test_a_file_without_tensors_or_no_file_at_all(tmp_path):

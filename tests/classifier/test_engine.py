@@ -281,10 +281,19 @@ def _cut(path):
     path.write_bytes(path.read_bytes()[:-9])
 
 
+def _changed(path, **values):
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
+
+
 DAMAGES = {
     "no parity": lambda engine: (engine / "parity.json").unlink(),
     "half a parity": lambda engine: _cut(engine / "parity.json"),
     "a newer parity": lambda engine: (engine / "parity.json").write_text('{"schema": 99}'),
+    "a parity without files": lambda engine: _changed(engine / "parity.json", files=None),
+    "a parity of other files": lambda engine: _changed(engine / "parity.json", files={}),
+    "a parity of no shape": lambda engine: _changed(engine / "parity.json", input="x"),
+    "a parity without features": lambda engine: _changed(engine / "parity.json", features=None),
+    "a file in its place": lambda engine: (shutil.rmtree(engine), engine.touch()),
     "no network": lambda engine: (engine / "network.xml").unlink(),
     "half a network": lambda engine: _cut(engine / "network.bin"),
     "no answer": lambda engine: (engine / "answer.safetensors").unlink(),
@@ -300,8 +309,9 @@ def test_a_damaged_engine_is_not_used(dish_run, copied, dishes, capsys, monkeypa
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "nothing compiled"))
     DAMAGES[damage](copied / "engine")
     photo = photos_of(dishes)[0]
-    with pytest.raises(ArtefactError):
+    with pytest.raises(ArtefactError) as refusal:
         EnginePredictor.load(copied)
+    assert "classifier.json" not in str(refusal.value)  # which is whole
     alike(tg.load_predictor(copied).predict(photo), dish_run.classifier.predict(photo))
     assert "PyTorch answers" in capsys.readouterr().err
 

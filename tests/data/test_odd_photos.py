@@ -287,6 +287,100 @@ def test_a_jpeg_whose_data_end_early_is_refused_wherever_it_ends(kind, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def _odd_scan_head(content):
+    end = content.index(b"\xff\xda") + 2
+    end += int.from_bytes(content[end : end + 2], "big")
+    return content[: end - 3] + bytes(3) + content[end:]
+
+
+def _bytes_in_the_head(content):
+    at = content.index(b"\xff\xdb")
+    return content[:at] + b"\r\r\r" + content[at:]
+
+
+def _odd_revision(content):
+    at = content.index(b"JFIF\0") + 5
+    return content[:at] + b"\x02" + content[at + 1 :]
+
+
+def _odd_adobe_mark(content):
+    at = content.index(b"Adobe") + 11
+    return content[:at] + b"\x09" + content[at + 1 :]
+
+
+ARRAYS = {
+    "0 to 1": (NOISE / 255, "(ARRAY * 255).round().astype('uint8')"),
+    "float32": ((NOISE / 255).astype(np.float32), "(ARRAY * 255).round().astype('uint8')"),
+    "16 bits": (NOISE.astype(np.uint16) * 257, "(ARRAY // 257).astype('uint8')"),
+    "whole numbers": (NOISE.astype(int), "ARRAY.astype('uint8')"),
+    "channels first": (NOISE.transpose(2, 0, 1), "ARRAY.transpose(1, 2, 0)"),
+}
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="arrays of floats, of 16 bits, channels first, several at once",
+    right="never guessed: refused, with the code that makes the array a photo",
+)
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_an_array_of_another_kind_is_refused_with_its_cure(kind):
+    array, code = ARRAYS[kind]
+    with pytest.raises(UnreadablePhoto) as caught:
+        open_photo(array)
+    assert code in caught.value.cure
+    made = eval(code, {"ARRAY": array})  # noqa: S307 (the sentence says to type it)
+    assert np.array_equal(np.asarray(open_photo(np.ascontiguousarray(made))), NOISE)
+
+
+def test_arrays_that_are_several_photos_or_none():
+    for array, cure in ((NOISE[None], "list(ARRAY)"), (NOISE[..., :1], "ARRAY[..., 0]")):
+        with pytest.raises(UnreadablePhoto) as caught:
+            open_photo(array)
+        assert cure in caught.value.cure
+    for array in (np.zeros((0, 3, 3), np.uint8), np.array([None]), np.zeros(5, np.uint8), NOISE[..., :2]):
+        with pytest.raises(UnreadablePhoto, match="an array that is no picture") as caught:
+            open_photo(array)
+        assert caught.value.cure == ""
+
+
+@pytest.mark.robust("pixels", case="a file opened as text, a picture of no width", right="refused with what it is")
+def test_a_text_file_object_and_a_picture_without_pixels_are_told(tmp_path):
+    (tmp_path / "photo.png").write_bytes(stored(PHOTO))
+    with (tmp_path / "photo.png").open(encoding="latin-1") as stream, pytest.raises(UnreadablePhoto, match="opened as text"):
+        open_photo(stream)
+    with (tmp_path / "photo.png").open(encoding="ascii") as stream, pytest.raises(UnreadablePhoto, match="opened as text"):
+        open_photo(stream)
+    with pytest.raises(UnreadablePhoto, match="opened as text"):
+        open_photo(io.StringIO("a photo"))
+    with pytest.raises(UnreadablePhoto, match="without a pixel"):
+        open_photo(Image.new("RGB", (0, 5)))
+
+
+HARMLESS = {
+    "Invalid SOS parameters": lambda: _odd_scan_head(JPEG),
+    "extraneous bytes": lambda: _bytes_in_the_head(JPEG),
+    "JFIF revision": lambda: _odd_revision(JPEG),
+    "Adobe color transform": lambda: _odd_adobe_mark(JPEGS["CMYK"]),
+    "all of them": lambda: _odd_scan_head(_bytes_in_the_head(_odd_revision(JPEG))),
+}
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="JPEG of a camera that the decoder warns of harmlessly, and whose data end early besides",
+    right="refused: the harmless warning, the first and only one that the decoder tells, hides nothing",
+)
+@pytest.mark.parametrize("warning", HARMLESS)
+def test_a_harmless_warning_hides_no_missing_data(warning):
+    whole = HARMLESS[warning]()
+    _, remarks = opened(whole)
+    assert all(remark.startswith("jpeg:") for remark in remarks)
+    assert any(warning in remark for remark in remarks) or len(remarks) == 3
+    half = whole[: len(whole) // 2]
+    assert reason(half) == "cut off: the end of the file is missing"
+    assert reason(half + b"\xff\xd9") == "cut off or damaged: the JPEG data end before the picture is complete"
+
+
 @pytest.mark.robust(
     "hostile",
     case="JPEG with eight flipped bits",

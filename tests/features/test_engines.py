@@ -1,5 +1,7 @@
 """One contract for every engine: the reference's features for any number of photos from any thread; and how one is chosen."""
 
+import contextlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines import choose as engines_module
+from tsugiki.features.engines import openvino_engine
 from tsugiki.features.engines.choose import Engines
 from tsugiki.features.engines.engine import (
     ALIKE,
@@ -92,6 +95,33 @@ def test_as_many_threads_as_it_has_lanes_may_call_it(engine, backbone, pixels):
     with ThreadPoolExecutor(engine.lanes) as pool:
         together = np.concatenate(list(pool.map(engine, parts)))
     _holds(engine, together, reference_features(backbone, SMALL, pixels[:30]))
+
+
+@pytest.mark.robust(
+    "threads",
+    case="two threads whose first inferences by OpenVINO meet: its binding waits for ever",
+    right="the first inference of a process is one thread's alone",
+)
+def test_the_first_inference_is_one_threads_alone(monkeypatch):
+    meeting, met = threading.Barrier(2), []
+
+    class Request:
+        def infer(self, inputs, *, share_inputs):
+            assert share_inputs
+            if not met:  # nobody has ended an inference yet
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    meeting.wait(0.2)
+                    met.append("met")
+            met.append("done")
+            return [inputs[0].reshape(len(inputs[0]), -1).astype(np.float32)]
+
+    monkeypatch.setattr(openvino_engine, "_begun", threading.Event())
+    monkeypatch.setattr(openvino_engine, "_compiled", lambda *_: SimpleNamespace(create_infer_request=Request))
+    engine = OpenVINOEngine(SimpleNamespace(shape=(1, 3, 2, 2)), precision="float32", lanes=2)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [*pool.map(engine, [np.ones((1, 3, 2, 2), np.uint8)] * 2)]
+    assert met == ["done", "done"]
+    assert all((answer == 1).all() for answer in answers)
 
 
 def test_pixels_need_not_lie_in_a_row(engine, backbone, pixels):

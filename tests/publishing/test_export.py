@@ -1,11 +1,14 @@
 """An export answers as PyTorch does, for people who have neither PyTorch nor this program; or there is none."""
 
 import dataclasses
+import io
 import json
 import os
 import runpy
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from torch import nn
 import tsugiki as tg
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
 from tsugiki.classifier.parity import TOLERANCE, golden_photos
-from tsugiki.core.errors import RequestError, TsugikiError
+from tsugiki.core.errors import RequestError, TsugikiError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.publishing import export as exporting
@@ -123,6 +126,87 @@ def test_the_program_makes_the_same_pixels(tmp_path, preprocess):
     for photo in [*golden_photos(tmp_path / "drawn"), strip]:
         (pixels,) = program["pixels_of"](program["open_photo"](photo), rule)
         assert np.array_equal(pixels, preprocess.array(open_photo(photo))), photo.name
+
+
+def _tiff(values, **options):
+    tifffile = pytest.importorskip("tifffile")
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, values, **options)
+    return stream.getvalue()
+
+
+def _png(image, extra=b"", **options):
+    """A PNG file with one chunk more behind its head."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", **options)
+    content = stream.getvalue()
+    return content[:33] + extra + content[33:]
+
+
+def _png_of_16_bits(values):
+    """Colours of 16 bits, which Pillow does not write."""
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (len(data).to_bytes(4, "big") + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+COLOURS = np.random.default_rng(3).integers(0, 256, (40, 60, 3)).astype(np.uint16)
+GREY = COLOURS[..., 0]
+LAYER = Image.fromarray(COLOURS.astype(np.uint8)).convert("RGBA")
+CLEAR = Image.new("RGBA", (40, 30), (200, 10, 10, 0))
+NOTE = b"\0\0\0\x04tEXta\0hi\0\0\0\0"  # of a wrong checksum
+ODD = {
+    "12 of 16 bits, grey": lambda: _png(Image.fromarray(GREY * 16)),
+    "10 of 16 bits, grey": lambda: _tiff(GREY * 4, photometric="minisblack"),
+    "8 of 16 bits, grey": lambda: _png(Image.fromarray(GREY)),
+    "16 bits, transparent where dark": lambda: _png(Image.fromarray(GREY * 257), transparency=0),
+    "12 of 16 bits, colours": lambda: _png_of_16_bits(COLOURS * 16),
+    "16 bits, colours": lambda: _png_of_16_bits(COLOURS * 257),
+    "12 of 16 bits, TIFF": lambda: _tiff(COLOURS * 16, photometric="rgb"),
+    "floats": lambda: _tiff(GREY.astype(np.float32) / 300, photometric="minisblack"),
+    "floats of 12 bits": lambda: _tiff(GREY.astype(np.float32) * 15, photometric="minisblack"),
+    "white is zero": lambda: _tiff(GREY * 257, photometric="miniswhite"),
+    "signed": lambda: _tiff(GREY.astype(np.int16), photometric="minisblack"),
+    "signed bytes": lambda: _tiff((GREY // 2).astype(np.int8), photometric="minisblack"),
+    "32 bits": lambda: _tiff(GREY.astype(np.uint32) << 24, photometric="minisblack"),
+    "planes of 16 bits": lambda: _tiff(np.moveaxis(COLOURS * 257, 2, 0), photometric="rgb", planarconfig="separate"),
+    "a broken note": lambda: _png(LAYER, NOTE),
+    "nothing but transparency": lambda: _png(CLEAR),
+    "no picture": lambda: b"<html>",
+    "a photo of a maximum": lambda: b"P5 2 2 4095\n" + bytes([0, 9, 1, 0, 2, 0, 15, 255]),
+}
+
+
+@pytest.mark.robust(
+    "artefacts",
+    case="12-bit values in 16 bits, white is zero, signed values, broken notes, all transparent: before an exported predict.py",
+    right="the same pixels as in training, or refused with the reason; never other pixels",
+)
+@pytest.mark.parametrize("kind", ODD)
+def test_the_program_reads_rare_photos_alike_or_refuses_them(tmp_path, kind):
+    (tmp_path / "predict.py").write_text(exporting.script("onnx"), encoding="utf-8")
+    program = runpy.run_path(str(tmp_path / "predict.py"))
+    path = tmp_path / "photo"
+    path.write_bytes(ODD[kind]())
+    told = program["answer"](path, lambda pixels: {"probabilities": pixels.reshape(1, -1)}, _about())
+    if kind in {"white is zero", "signed", "signed bytes", "32 bits", "planes of 16 bits"}:
+        assert "a TIFF file of a rare kind" in told["problem"]
+        return
+    try:
+        expected = open_photo(path)
+    except UnreadablePhoto:
+        assert told["problem"]
+        assert "0x" not in told["problem"]  # no address of an object
+    else:
+        assert np.array_equal(np.asarray(program["open_photo"](path)), np.asarray(expected))
+
+
+def _about():
+    rule = Preprocess(size=(2, 2), resize=2).to_dict()
+    return {"classes": [str(number) for number in range(12)], "preprocess": json.loads(json.dumps(rule))}
 
 
 def _other_mean(monkeypatch):

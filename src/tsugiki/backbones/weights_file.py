@@ -54,6 +54,10 @@ _USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "params",
 _OF_TRAINING = re.compile(
     r"optim|sched|scaler|loss|criterion|history|metric|args|config|hparams|hyper_parameters|callbacks", re.IGNORECASE
 )
+_ONNX = re.compile(
+    rb"\x08[\x01-\x1f](?:\x12.|\x1a.|:)", re.DOTALL
+)  # its version of the format, then who wrote it, or the graph
+_FOREIGN = (".h5", ".hdf5", ".keras", ".onnx", ".msgpack", ".index", ".tflite", ".mlmodel", ".pb", ".npz", ".npy", ".gguf")
 _LFS = b"version https://git-lfs"
 _one_at_a_time = threading.Lock()  # what a checkpoint may name is told to PyTorch for the whole process
 
@@ -146,7 +150,7 @@ def _what(start: bytes) -> tuple[str, str]:
     text = start.lstrip().lower()
     if not start:
         return tr("an empty file"), again
-    if start[4:8] == b"TFL3":
+    if start[4:8] == b"TFL3" or start.startswith(b"GGUF") or (_ONNX.match(start) and start[8:9] != b"{"):
         return tr("a file of another library"), convert
     kinds = (
         ((_LFS,), tr("a pointer of Git LFS, which stands for the file itself"), "git lfs pull"),
@@ -215,6 +219,8 @@ def _read_pickle(path: Path) -> dict[str, State]:
     with path.open("rb") as stream:
         start = stream.read(8)
     if not start.startswith((b"PK", b"\x80")):
+        if path.suffix.lower() in _FOREIGN or not path.name.endswith(SUFFIXES):
+            raise _of_another_library(path)
         raise _damaged(path, ValueError(start.hex(" ")))
     try:
         with warnings.catch_warnings():
@@ -233,6 +239,15 @@ def _read_pickle(path: Path) -> dict[str, State]:
             allowed=tr("files of plain tensors"),
             got=", ".join(foreign[:6]),
             cure=tr("save it again with torch.save(model.state_dict(), FILE), or as .safetensors"),
+        )
+    if not sets and any(name.startswith("numpy.") for name in foreign):
+        raise WeightsError(
+            tr("{path} holds no tensors, but NumPy arrays.", path=path),
+            allowed=tr("files of plain tensors"),
+            cure=tr(
+                "save it again: {code}",
+                code="torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, FILE)",
+            ),
         )
     if not sets:
         keys = ", ".join(map(str, list(loaded)[:12])) if isinstance(loaded, Mapping) else ""
@@ -276,6 +291,14 @@ def _more_than_weights(path: Path, names: list[str]) -> WeightsError:
         allowed=tr("files of plain tensors"),
         got=", ".join(names[:6]),
         cure=tr("save it again with torch.save(model.state_dict(), FILE), or as .safetensors"),
+    )
+
+
+def _of_another_library(path: Path) -> WeightsError:
+    return WeightsError(
+        tr("{path} is no file of weights: it is {what}.", path=path, what=tr("a file of another library")),
+        allowed=", ".join(SUFFIXES),
+        cure=tr("convert it to PyTorch first"),
     )
 
 

@@ -133,6 +133,12 @@ def read_description(folder: Path) -> dict[str, Any]:
         ArtefactError: When it is no classifier of this program, or of a newer version of it.
     """
     recover_folder(folder)
+    if folder.is_file():
+        raise RequestError(
+            tr("{path} is a file, and no run folder.", path=folder),
+            allowed=tr("a folder with {files}, as `tsugiki fit` writes it", files=f"{DESCRIPTION} + {WEIGHTS}"),
+            cure=tr("name the run first, and then the photos"),
+        )
     if not folder.is_dir():
         raise RequestError(
             tr("There is no run folder {folder}.", folder=folder),

@@ -180,11 +180,26 @@ def _read_parity(folder: Path, description: Mapping[str, Any]) -> dict[str, Any]
         raise damaged(path, str(error)) from error
     if not isinstance(parity, dict) or parity.get("schema") != SCHEMA:
         raise damaged(path, tr("another version of the format"))
+    if not _is_complete(parity):
+        raise damaged(path, tr("values are missing, or of another kind"))
     if parity.get("weights_sha256") != description.get("weights_sha256"):
         raise ArtefactError(tr("The engine of {run} belongs to another classifier.", run=folder.parent))
     if parity.get("preprocess") != description.get("preprocess"):
         raise ArtefactError(tr("The engine of {run} was proven with another preprocessing.", run=folder.parent))
     return parity
+
+
+def _is_complete(parity: Mapping[str, Any]) -> bool:
+    """Whether what is read below is there, and of the kind that it is read as."""
+    files, shape = parity.get("files"), parity.get("input")
+    return (
+        isinstance(files, dict)
+        and all(isinstance(files.get(name), str) for name in (GRAPH, NUMBERS, ANSWER))
+        and isinstance(shape, list)
+        and len(shape) == 4
+        and all(isinstance(side, int) and side > 0 for side in shape)
+        and isinstance(parity.get("features"), str)
+    )
 
 
 def _read_answer(folder: Path, parity: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:

@@ -118,6 +118,7 @@ def _drawn(folder: Path) -> list[Path]:
     _picture(90, 90).convert("P", palette=Image.Palette.ADAPTIVE).save(folder / "palette.gif")
     deep = np.asarray(_picture(80, 80).convert("L"), np.uint16) * 257
     Image.fromarray(deep).save(folder / "16-bit.png")
+    Image.fromarray(deep >> 4).save(folder / "12-bit.png")
     return sorted(folder.iterdir())
 
 

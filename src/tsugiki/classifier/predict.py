@@ -9,6 +9,7 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``H`` x ``W`` pixels.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,6 +79,8 @@ def predict(predictor: Predictor, photos: Any, *, top: int = 3) -> Prediction | 
         UnreadablePhoto: When the one photo that was given cannot be read.
     """
     if isinstance(photos, str | os.PathLike):
+        if photos == "":  # which Path would take for the current folder
+            raise no_photo("''")
         return _predict_path(predictor, Path(photos), top)
     if _is_tensor(photos):
         return _predict_tensor(predictor, photos, top)
@@ -112,12 +115,24 @@ def _unreadable(name: str, problem: str) -> Prediction:
     return Prediction("", 0.0, name=name, known=False, problem=problem)
 
 
+def no_photo(path: str | Path) -> RequestError:
+    """What to raise where there is nothing at ``path``; an address and a pattern are told as what they are."""
+    # A path has one slash where an address has two.
+    written = re.sub(r"^(\w[\w+.-]+):/(?=[^/])", r"\1://", str(path))
+    cure = ""
+    if "://" in written:
+        cure = tr("addresses are not fetched: save the photo, and name its file")
+    elif set(written) & set("*?["):
+        cure = tr("leave the quotes out, so that the shell finds the files, or name their folder")
+    return RequestError(tr("There is no photo {path}.", path=written), allowed=tr("a photo, or a folder of photos"), cure=cure)
+
+
 def _predict_path(predictor: Predictor, path: Path, top: int) -> Prediction | list[Prediction]:
     if path.is_dir():
         paths, left_out = photos_in(path)
         return predict_files(predictor, paths, left_out, top=top)
     if not path.exists():
-        raise RequestError(tr("There is no photo {path}.", path=path), allowed=tr("a photo, or a folder of photos"))
+        raise no_photo(path)
     prediction = predict_files(predictor, [path], top=top)[0]
     if prediction.problem:
         raise UnreadablePhoto(tr("{path} cannot be read: {reason}", path=path, reason=prediction.problem))

@@ -13,7 +13,7 @@ from tsugiki.cli.output import aligned, emit_json, say_left_out
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, emit_exactly, say, working
 from tsugiki.core.display.table_cells import table_text
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.errors import DataError
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def predict(
     Raises:
         TsugikiError: When a photo or a run is not there or cannot be used.
     """
+    if run.is_file():  # a photo in its place: said before the run is looked through for photos
+        from tsugiki.classifier.artefact import read_description
+
+        read_description(run)
     paths, left_out = _photos(photos)
     with starting():
         from tsugiki.classifier.load_predictor import load_predictor
@@ -94,13 +98,14 @@ def _tell(answers: Sequence[Prediction], model: Predictor, format_: Format) -> N
 
 
 def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
+    from tsugiki.classifier.predict import no_photo
     from tsugiki.data.sources.folders import photos_in
 
     paths: list[Path] = []
     left_out: list[LeftOut] = []
     for place in given:
         if not place.exists():
-            raise RequestError(tr("There is no photo {path}.", path=place), allowed=tr("a photo, or a folder of photos"))
+            raise no_photo(place)
         found, others = photos_in(place) if place.is_dir() else ([place], [])
         paths += found
         left_out += others

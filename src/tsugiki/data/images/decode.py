@@ -65,6 +65,14 @@ _UPRIGHT = {
 }
 
 
+_TO_UINT8 = {
+    "f": ("1.0", "(ARRAY * 255).round().astype('uint8')"),
+    "b": ("True", "ARRAY.astype('uint8') * 255"),
+    "u2": ("65535", "(ARRAY // 257).astype('uint8')"),
+}
+"""By an array's type, or its kind: what usually stands for white in it, and what makes it an array of 8 bits."""
+
+
 def open_photo(source: PhotoSource) -> Image.Image:
     """Decode a photo completely, upright, as RGB.
 
@@ -154,13 +162,18 @@ def read_content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
                 return read_regular(source, limit=MAX_BYTES)
             if source.seekable():
                 source.seek(0)
-            return read_limited(source, MAX_BYTES)
+            content: object = read_limited(source, MAX_BYTES)
     except FileNotFoundError:
         raise UnreadablePhoto(tr("no such file")) from None
     except IsADirectoryError:
         raise UnreadablePhoto(tr("a folder")) from None
     except OSError as fault:
         raise UnreadablePhoto(tr("cannot be read: {detail}", detail=fault.strerror or fault)) from None
+    except (TypeError, UnicodeError):  # text cannot be put together as bytes, or the file's content is no text
+        content = ""
+    if not isinstance(content, bytes):
+        raise UnreadablePhoto(tr("a file that was opened as text: open it with open(PATH, 'rb')"))
+    return content
 
 
 @contextlib.contextmanager
@@ -182,8 +195,25 @@ def _from_array(array: npt.NDArray[Any]) -> Image.Image:
             tr("an array that is no picture"),
             allowed="uint8 [H, W], [H, W, 3], [H, W, 4]",
             got=f"{array.dtype} {list(array.shape)}",
+            cure=_array_cure(array),
         )
     return Image.fromarray(array)
+
+
+def _array_cure(array: npt.NDArray[Any]) -> str:
+    """How an array of pictures in another form becomes what is read; empty where that cannot be told."""
+    if 0 in array.shape or array.dtype.kind not in "uifb":
+        return ""
+    if array.ndim == 4:
+        return tr("give several photos as a list: {code}", code="list(ARRAY)")
+    if array.ndim == 3 and array.shape[2] == 1:
+        return tr("write {code}", code="ARRAY[..., 0]")
+    if array.ndim == 3 and array.shape[0] in {1, 3, 4} and array.shape[2] not in {3, 4}:
+        return tr("channels come last: {code}", code="ARRAY.transpose(1, 2, 0)")
+    if array.dtype == np.uint8 or array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] not in {3, 4}):
+        return ""
+    white, code = _TO_UINT8.get(array.dtype.str[1:], _TO_UINT8.get(array.dtype.kind, ("255", "ARRAY.astype('uint8')")))
+    return tr("make it uint8, where white is {white} now: {code}", white=white, code=code)
 
 
 def _decoded(content: bytes) -> Image.Image:
@@ -262,6 +292,8 @@ def _name(content: bytes) -> str:
 def _check_size(photo: Image.Image) -> None:
     if photo.width * photo.height > MAX_PIXELS:
         raise _too_many_pixels()
+    if not photo.width * photo.height:
+        raise UnreadablePhoto(tr("a picture without a pixel"))
 
 
 def _too_many_pixels() -> UnreadablePhoto:

@@ -31,6 +31,10 @@ _ODD = re.compile(
 _END = b"\xff\xd9"
 _JPEG_LS, _SCAN = 0xF7, 0xDA
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+_MOST_WARNINGS = 8
+_MARK = re.compile(rb"\xff+[^\x00\xff]")
+_SCAN_HEAD = re.compile(rb"(\xff\xda\x00(?:\x08\x01..|\x0a\x02....|\x0c\x03.{6}|\x0e\x04.{8})).{3}", re.DOTALL)
+_ADOBE = re.compile(rb"(\xff\xee\x00.Adobe.{6}).", re.DOTALL)
 _FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 
 
@@ -64,15 +68,43 @@ def check_jpeg(content: bytes) -> None:
     Raises:
         UnreadablePhoto: When the data end early or are damaged.
     """
-    warning = _first_warning(content)
-    if _CUT_OFF.search(warning):
-        raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
-    if _ENDS_EARLY.search(warning):
-        raise UnreadablePhoto(tr("cut off or damaged: the JPEG data end before the picture is complete"))
-    if _DAMAGED.search(warning):
-        raise UnreadablePhoto(tr("damaged: {detail}", detail=warning))
-    if warning and not _is_padding(content, warning):
-        note("jpeg", warning)
+    for _ in range(_MOST_WARNINGS):
+        warning = _first_warning(content)
+        if _CUT_OFF.search(warning):
+            raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+        if _ENDS_EARLY.search(warning):
+            raise UnreadablePhoto(tr("cut off or damaged: the JPEG data end before the picture is complete"))
+        if _DAMAGED.search(warning):
+            raise UnreadablePhoto(tr("damaged: {detail}", detail=warning))
+        if warning and not _is_padding(content, warning):
+            note("jpeg", warning)
+        # The decoder tells of its first warning only: a harmless one would hide that the data end early.
+        calmed = _without_cause(content, warning)
+        if calmed == content:
+            return
+        content = calmed
+
+
+def _without_cause(content: bytes, warning: str) -> bytes:
+    """``content`` without what made the decoder warn, where that stands in a head and touches no pixel; else as it is."""
+    if "Invalid SOS parameters" in warning:
+        return _SCAN_HEAD.sub(rb"\1" + b"\x00\x3f\x00", content)
+    if "JFIF revision" in warning:
+        return re.sub(rb"(JFIF\x00).", rb"\1" + b"\x01", content, count=1, flags=re.DOTALL)
+    if "Adobe color transform" in warning:
+        return _ADOBE.sub(rb"\1" + (b"\x02" if _components(content) == 4 else b"\x01"), content, count=1)
+    if "extraneous bytes" in warning:
+        return _without_extraneous(content)
+    return content
+
+
+def _without_extraneous(content: bytes) -> bytes:
+    """``content`` without the bytes that lie between the parts of its head."""
+    parts, at = [content[:2]], 2
+    while (found := _MARK.search(content, at)) and content[found.end() - 1] != _SCAN:
+        at = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+        parts.append(content[found.start() : at])
+    return b"".join(parts) + content[found.start() :] if found else content
 
 
 def name_jpeg(content: bytes) -> str:
@@ -90,6 +122,11 @@ def _frame(content: bytes) -> tuple[int, int]:
         if mark in _FRAMES:
             return mark, content[at + 4]
     return 0, 0
+
+
+def _components(content: bytes) -> int:
+    """How many values a pixel has; 0 where that is not found."""
+    return next((content[at + 9] for mark, at in _segments(content) if mark in _FRAMES and at + 9 < len(content)), 0)
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int]]:

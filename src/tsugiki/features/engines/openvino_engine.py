@@ -23,6 +23,11 @@ from tsugiki.features.engines.openvino_import import openvino_module
 
 _HINTS = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}
 
+# What OpenVINO's binding to Python prepares in its first inference it prepares under a lock of its own, and while it holds that
+# one it waits for Python's: two threads whose first inferences meet would wait for each other for ever.
+_one_first = threading.Lock()
+_begun = threading.Event()
+
 
 class OpenVINONetwork:
     """A network in OpenVINO's form, to be compiled for one precision or several.
@@ -87,6 +92,14 @@ class OpenVINOEngine:
         return np.concatenate([self._run(pixels[start : start + count]) for start in range(0, len(pixels), count)])
 
     def _run(self, pixels: PixelBatch) -> FeatureBatch:
+        if _begun.is_set():
+            return self._computed(pixels)
+        with _one_first:
+            features = self._computed(pixels)
+            _begun.set()
+            return features
+
+    def _computed(self, pixels: PixelBatch) -> FeatureBatch:
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
         padded = pixels
