@@ -170,6 +170,10 @@ def test_the_refused_are_told(frozen):
     assert said.startswith('Of the 12 photos, 2 are answered with "not sure", being less like the training photos than 95%')
     assert said in write_card(replace(frozen, evaluation={**evaluation, "leaks": None}), name="x")
     assert score_sentences(frozen.evaluation)["refused"] == ""
+    one, none = ({**evaluation, "refused": {"n": n, "correct": 0}} for n in (1, 0))
+    assert "1 is answered with" in score_sentences(one)["refused"]
+    assert "Its most probable class is wrong." in score_sentences(one)["refused"]
+    assert score_sentences(none)["refused"] == 'None of the 12 photos is answered with "not sure".'
 
 
 @pytest.mark.robust(

@@ -9,6 +9,8 @@ from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
+_SMALL_ERROR = 0.05  # expected calibration error
+
 
 def headline(document: Document) -> str:
     """The accuracy that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
@@ -75,9 +77,25 @@ def chance_sentence(document: Document) -> str:
     return tr(
         "That is close to guessing: with every class counting the same, {balanced} are right, and guessing gives {chance}. "
         "Its answers cannot be relied on.",
-        balanced=f"{document['balanced_accuracy']:.1%}",
+        balanced=f"{_balanced(document):.1%}",
         chance=f"{1 / len(document['classes']):.1%}",
     )
+
+
+def _balanced(document: Document) -> float:
+    """Of the photos that did not leak, where there are some: they decide whether the answers are close to guessing."""
+    without = (document["leaks"] or {}).get("balanced_accuracy_without")
+    return float(document["balanced_accuracy"] if without is None else without)
+
+
+def guess_to_beat(document: Document) -> Document | None:
+    """Always answering the largest class, and how it compares: over the photos that did not leak.
+
+    ``None`` where all of them leaked, or where an older version has not compared the others: a leak beats any guess.
+    """
+    leaks = document["leaks"]
+    guess: Document | None = leaks.get("majority_guess_without") if leaks and leaks["n"] else document["majority_guess"]
+    return guess
 
 
 def never_answered_sentence(document: Document) -> str:
@@ -89,6 +107,22 @@ def never_answered_sentence(document: Document) -> str:
     if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
         return said
     return in_a_row(said, tr("--class-weights makes every class count the same."))
+
+
+def accuracy_without_leaks(document: Document) -> tuple[float, list[float]]:
+    """The accuracy and its interval of the photos that did not leak; of all of them where there are no others."""
+    leaks = document["leaks"]
+    if not leaks or not leaks["n"] or leaks["accuracy_without"] is None:
+        return document["accuracy"], document["accuracy_interval"]
+    return leaks["accuracy_without"], leaks["accuracy_without_interval"]
+
+
+def trust_state(document: Document) -> str:
+    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell."""
+    error, by_chance = document["calibration"]["after"]["ece"], document["calibration"].get("by_chance", 0.0)
+    if document["near_chance"]:
+        return "look"
+    return "fine" if error <= _SMALL_ERROR else "look" if error > by_chance else "open"
 
 
 def is_worth_nothing(document: Document) -> bool:

@@ -115,8 +115,7 @@ def audit_sentences(audit: Audit) -> Sentences:
 def _how(audit: Audit) -> str:
     if audit.accuracy is None:
         return tr(
-            "Looked at with {backbone}. A head cannot be cross-validated: too many photos belong together. Nothing was "
-            "changed.",
+            "Looked at with {backbone}. A head cannot be cross-validated. Nothing was changed.",
             backbone=audit.backbone,
         )
     return tr(
