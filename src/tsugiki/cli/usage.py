@@ -127,6 +127,13 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
             ("tsugiki explain runs/photos new.jpg --data photos", tr("also the training photos most like it")),
         ],
+        "export": [
+            ("tsugiki export runs/photos", tr("an ONNX file, and a predict.py beside it")),
+            (
+                "tsugiki export runs/photos --format openvino --photos new",
+                tr("for OpenVINO, proven on your own photos, too"),
+            ),
+        ],
         "summary": [
             ("tsugiki summary efficientnet_b0", tr("before and after its head is replaced")),
             ("tsugiki summary runs/photos --parameters", tr("every parameter of a run")),

@@ -283,7 +283,10 @@ def evaluate_rows(
     known = chosen.scored()
     if not len(known):
         raise DataError(
-            tr("There is no photo to evaluate in the split {split}.", split=split),
+            tr("There is no photo to evaluate.")
+            if len(chosen)
+            else tr("There is no photo to evaluate in the split {split}.", split=split),
+            allowed=tr("photos of these classes: {classes}", classes=first_few(chosen.classes)),
             got=tr("{count} photos, none of a class that the classifier knows", count=len(chosen)),
         )
     clean = known.take(row for row, name in enumerate(known.names) if name not in (leaked or {}))

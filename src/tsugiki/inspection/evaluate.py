@@ -13,7 +13,7 @@ from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
-from tsugiki.core.errors import DataError
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
@@ -64,9 +64,10 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         store: Where features are kept.
 
     Raises:
-        RequestError: When the samples have no labels.
+        RequestError: When the samples have no labels, or the model is something else.
         DataError: When no photo of a known class can be read.
     """
+    _require_predictor(model)
     store = store or FeatureStore()
     listing, contents = _candidates(model, data, store)
     seen = seen_before(model.notes, listing, contents)
@@ -85,6 +86,18 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         if sentence:
             say(sentence)
     return Evaluation(document, predictions, samples.left_out)
+
+
+def _require_predictor(model: object) -> None:
+    if hasattr(model, "answer_head"):
+        return
+    cure = "tsugiki.evaluate(tsugiki.load_predictor(run), data)"
+    raise RequestError(
+        tr("{name} is something else than was expected.", name="model"),
+        allowed=tr("a trained classifier, or its engine"),
+        got=type(model).__name__,
+        cure="tsugiki.evaluate(run.classifier, data)" if hasattr(model, "classifier") else cure,
+    )
 
 
 @dataclass(frozen=True)

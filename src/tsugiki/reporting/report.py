@@ -12,7 +12,6 @@ from typing import Any
 
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
-from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.headline import (
     accuracy_without_leaks,
     guess_to_beat,
@@ -107,7 +106,7 @@ def _glance(run: Run) -> list[dict[str, str]]:
         *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         ("trust_short", "trust", trust_state(evaluation)),
-        ("balance", "data", "look" if is_uneven(sentences.class_counts(run.samples)) else "fine"),
+        ("balance", "data", sentences.balance_state(run.samples)),
         ("suspects_short", "suspects", suspects_state(findings)),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),

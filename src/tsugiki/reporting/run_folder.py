@@ -179,7 +179,8 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         The folder.
 
     Raises:
-        RequestError: When the folder holds another run, or anything else, or cannot be written.
+        RequestError: When the folder holds another run, or anything else, or cannot be written; or when the run's classifier
+            has been trained again since.
         TsugikiError: When the run had to be saved elsewhere: where, and how to move it. No run is lost for a full disk.
     """
     target = Path(folder)
@@ -188,6 +189,7 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
     check_output_folder(target, overwrite=True)
     if isinstance(run, LoadedRun):
         return _copied(run, target, overwrite=overwrite)
+    run.require_own_classifier()
     try:
         _write_run(run, target, name=target.resolve().name, overwrite=overwrite)
     except OSError as fault:

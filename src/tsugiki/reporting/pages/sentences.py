@@ -392,9 +392,17 @@ def balance_sentence(samples: Samples, *, weighted: bool = False) -> str:
         )
     if is_uneven(counts):
         return uneven_sentence(counts)
+    if most == least == 1:
+        return tr("Every class has one training photo only.")
     if most == least:
         return tr("Every class has {n} training photos.", n=most)
     return tr("The classes are about evenly large: {least} to {most} training photos.", least=least, most=most)
+
+
+def balance_state(samples: Samples) -> str:
+    """Whether the classes' sizes deserve a ``look`` or are ``fine``."""
+    counts = class_counts(samples)
+    return "look" if is_uneven(counts) or max(counts.values()) == 1 else "fine"
 
 
 def class_counts(samples: Samples) -> Mapping[str, int]:
