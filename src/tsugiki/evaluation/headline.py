@@ -9,6 +9,7 @@ from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
+_NAMED = 5  # classes in a sentence
 _SMALL_ERROR = 0.05  # expected calibration error
 
 
@@ -103,7 +104,11 @@ def never_answered_sentence(document: Document) -> str:
     never = [row["class"] for row in document["per_class"] if row["n"] and not row["answered"]]
     if not never:
         return ""
-    said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
+    if len(never) > _NAMED:
+        many = {"count": len(never), "classes": len(document["classes"]), "names": first_few(never[:2])}
+        said = tr("Never answered, although there are photos of them: {count} of {classes} classes, as {names}.", **many)
+    else:
+        said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
     if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
         return said
     return in_a_row(said, tr("--class-weights makes every class count the same."))
@@ -118,10 +123,12 @@ def accuracy_without_leaks(document: Document) -> tuple[float, list[float]]:
 
 
 def trust_state(document: Document) -> str:
-    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell."""
+    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell, or leaks alone."""
     error, by_chance = document["calibration"]["after"]["ece"], document["calibration"].get("by_chance", 0.0)
     if document["near_chance"]:
         return "look"
+    if guess_to_beat(document) is None:
+        return "open"
     return "fine" if error <= _SMALL_ERROR else "look" if error > by_chance else "open"
 
 

@@ -51,7 +51,7 @@ def write_report(run: Run, *, name: str) -> str:
         say=_sentences(run, name),
         glance=glance,
         states=states_of(glance),
-        worth_nothing=is_worth_nothing(evaluation),
+        doubtful=is_worth_nothing(evaluation) or accuracy_without_leaks(evaluation)[0] < evaluation["accuracy"],
         charts=_charts(run),
         evaluation=evaluation,
         classes=evaluation["classes"],
@@ -85,7 +85,7 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **training_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
-            **sentences.remark_sentences(run.table),
+            **(sentences.remark_sentences(run.table) if run.table.remarks else {}),
         }
     )
 
@@ -105,6 +105,7 @@ def _glance(run: Run) -> list[dict[str, str]]:
         ("against", "score", "look" if failed else against),
         *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
+        *([("remarks", "data", "look")] if run.table.remarks else []),
         ("trust_short", "trust", trust_state(evaluation)),
         ("balance", "data", sentences.balance_state(run.samples)),
         ("suspects_short", "suspects", suspects_state(findings)),

@@ -206,7 +206,9 @@ def calibration_sentences(evaluation: Document, notes: Notes) -> Sentences:
     corrected = calibration["temperature"] not in (None, 1)
     return {
         "trust_short": _trust(evaluation),
-        "trust_how": "" if evaluation["near_chance"] else _calibrated_how(calibration, notes),
+        "trust_how": ""
+        if evaluation["near_chance"] or guess_to_beat(evaluation) is None
+        else _calibrated_how(calibration, notes),
         "trust_chart": tr(
             "From left to right how sure it was, upwards how often it was right; on the dashed line both agree. "
             "Large discs stand for many photos, lines are 95% intervals."
@@ -218,6 +220,8 @@ def calibration_sentences(evaluation: Document, notes: Notes) -> Sentences:
 def _trust(evaluation: Document) -> str:
     if evaluation["near_chance"]:
         return tr("Its percentages mean nothing, as its answers are close to guessing.")
+    if guess_to_beat(evaluation) is None:
+        return tr("Whether its percentages are right cannot be told from photos that have a twin in another split.")
     points = f"{100 * evaluation['calibration']['after']['ece']:.1f}"
     if trust_state(evaluation) != "open":
         return tr("On average its percentages are {after} points off.", after=points)
