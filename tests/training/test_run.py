@@ -148,3 +148,9 @@ def test_what_is_no_model_is_refused_in_a_sentence(dish_run, dishes):
         with pytest.raises(RequestError, match="model is something else") as told:
             tg.evaluate(given, dishes)
         assert cure in str(told.value)
+    with pytest.raises(RequestError, match="run is something else") as told:
+        tg.save_run(dish_run.classifier, "runs/x")
+    assert "model.save(folder)" in str(told.value)
+    with pytest.raises(RequestError, match="at least two classes") as told:
+        tg.Classifier("bundled:nae", classes=3)
+    assert "got: 3" in str(told.value)

@@ -6,7 +6,7 @@ It is said in the terminal, in the report and in the card; what makes the number
 from __future__ import annotations
 
 from tsugiki.data.splits import is_uneven
-from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDATED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
 _NAMED = 5  # classes in a sentence
@@ -31,6 +31,12 @@ def _score(document: Document) -> str:
         return tr(
             "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
             "held out (95% interval {low} to {high}).",
+            **numbers,
+        )
+    if document["split"] == VALIDATED:
+        return tr(
+            "{accuracy} of {n} validation photos answered right (95% interval {low} to {high}): the training may have made "
+            "choices on them, so new photos may fare worse.",
             **numbers,
         )
     if document["leaks"] and document["leaks"]["n"]:

@@ -42,7 +42,8 @@ class Predictions:
 
     Attributes:
         names: ``N`` paths, relative to the folder of photos.
-        splits: ``N`` of ``train`` / ``val`` / ``test``, or one of :data:`OUT_OF_FOLD`, :data:`SEEN`, :data:`UNCHECKED`.
+        splits: ``N`` of ``train`` / ``val`` / ``test``, or one of :data:`OUT_OF_FOLD`, :data:`SEEN`, :data:`VALIDATED`,
+            :data:`UNCHECKED`.
         labels: ``[N]`` int64, index into ``classes``; :data:`tsugiki.data.samples.UNKNOWN_CLASS` where the photo's class is
             none of them.
         probabilities: ``[N, K]``, each row adds up to one.
@@ -217,6 +218,9 @@ OUT_OF_FOLD = "out-of-fold"
 
 SEEN = "seen"
 """What stands there where the classifier was trained with every one of the photos: such a score is none."""
+
+VALIDATED = "validation"
+"""What stands there where all photos were validation photos: not learned from, but choices may have been made on them."""
 
 UNCHECKED = "unchecked"
 """What stands there where nobody knows whether the classifier was trained with some of the photos."""

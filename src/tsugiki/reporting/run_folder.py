@@ -183,6 +183,13 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
             has been trained again since.
         TsugikiError: When the run had to be saved elsewhere: where, and how to move it. No run is lost for a full disk.
     """
+    if not isinstance(run, Run):
+        raise RequestError(
+            tr("{name} is something else than was expected.", name="run"),
+            allowed="run=tsugiki.fit(...)",
+            got=type(run).__name__,
+            cure="model.save(folder)" if hasattr(run, "save") else "",
+        )
     target = Path(folder)
     if not is_main_process():
         return target
