@@ -9,10 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tsugiki as tg
 from tsugiki.cli.waiting import is_whole, told_what_is_kept
+from tsugiki.evaluation.headline import never_answered_sentence
+from tsugiki.evaluation.predictions import Predictions, evaluate_rows
+from tsugiki.reporting.report import write_report
 from tsugiki.reporting.verdict import verdict
 
 
@@ -41,17 +45,42 @@ def test_a_fit_ends_with_a_verdict_and_a_command_that_runs(tsu, flat, tmp_path, 
 def test_the_gravest_alarms_come_first_and_there_are_at_most_three(dish_run):
     quiet = verdict(dish_run)
     assert "always answering" in quiet[0]
-    leaks = {"n": 2, "photos": [], "n_clean": 16, "accuracy_without": 0.5, "accuracy_without_interval": [0.3, 0.7]}
-    calibration = {**dish_run.evaluation["calibration"], "after": {**dish_run.evaluation["calibration"]["after"], "ece": 0.3}}
+    calibration = {**dish_run.evaluation["calibration"], "by_chance": 0.1}
+    calibration["after"] = {**calibration["after"], "ece": 0.3}
     findings = dataclasses.replace(
         dish_run.findings,
         suspects=tuple(dataclasses.replace(one, confident=True) for one in dish_run.findings.suspects),
     )
-    evaluation = {**dish_run.evaluation, "leaks": leaks, "calibration": calibration}
+    evaluation = {**dish_run.evaluation, "calibration": calibration}
     alarmed = verdict(dataclasses.replace(dish_run, evaluation=evaluation, findings=findings))
-    assert alarmed[1].startswith("! Held-out photos with a twin in another split: 2.")
+    assert alarmed[-1] == "! On average its percentages are 30.0 points off."
     assert sum(line.startswith("! ") for line in alarmed) <= 3
     assert len(alarmed) > len(quiet)
+
+
+@pytest.mark.robust("scores", case="the score of leaked photos against guessing", right="never said to be clearly better")
+def test_leaked_photos_beat_no_guess(dish_run):
+    twins = dict.fromkeys(dish_run.predictions.names, "train/x.jpg")
+    evaluation = evaluate_rows(dish_run.predictions, split=dish_run.evaluation["split"], leaked=twins)
+    told = verdict(dataclasses.replace(dish_run, evaluation=evaluation))
+    assert told[0].startswith("Whether it is better than guessing cannot be told")
+    assert not any("this score is worth nothing" in line for line in told)  # the headline has said so
+    page = write_report(dataclasses.replace(dish_run, evaluation=evaluation), name="x")
+    assert "Clearly better" not in page
+    assert "19 times out of 20" not in page
+
+
+@pytest.mark.robust("scores", case="uneven classes, the rare one never answered", right="the cure is named once at the end")
+def test_the_cure_of_uneven_classes_is_named_once(dish_run):
+    labels = np.repeat([0, 1], [40, 5])
+    rows = Predictions(
+        ("x.jpg",) * 45, ("test",) * 45, labels, np.tile([0.8, 0.1, 0.1], (45, 1)), dish_run.evaluation["classes"]
+    )
+    run = dataclasses.replace(dish_run, evaluation=evaluate_rows(rows, split="test"))
+    uneven = dataclasses.replace(run.samples, labels=np.where(np.arange(len(run.samples)) % 20, 0, run.samples.labels))
+    run = dataclasses.replace(run, table=dataclasses.replace(run.table, samples=uneven))
+    assert "--class-weights" in never_answered_sentence(run.evaluation)  # as `fit` says it after the score
+    assert not any("--class-weights" in line for line in verdict(run))
 
 
 @pytest.mark.robust("surface", case="`fit --open`", right="the report in the browser, or a sentence")
@@ -66,8 +95,9 @@ def test_the_report_is_opened_where_that_is_asked_for(tsu, dishes, tmp_path, mon
 
 
 @pytest.mark.robust("surface", case="the engine in the talk of `fit`", right="one line")
-def test_the_engine_stands_in_one_line(tsu, dishes, tmp_path):
-    _, _, err = tsu("fit", dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", tmp_path / "run")
+@pytest.mark.parametrize("drawn", [False, True])
+def test_the_engine_stands_in_one_line(tsu, dishes, flat, tmp_path, drawn):
+    _, _, err = tsu("fit", flat if drawn else dishes, "--backbone", "bundled:nae", "--epochs", "5", "--out", tmp_path / "run")
     lines = [line for line in err.splitlines() if line.startswith("Engine")]
     assert len(lines) == 1
     assert "float32" in lines[0]

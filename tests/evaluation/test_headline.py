@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from tsugiki.evaluation.chance import near_chance
-from tsugiki.evaluation.headline import headline, is_worth_nothing, never_answered_sentence
+from tsugiki.evaluation.headline import (
+    accuracy_without_leaks,
+    guess_to_beat,
+    headline,
+    is_worth_nothing,
+    never_answered_sentence,
+    trust_state,
+)
 from tsugiki.evaluation.metrics import class_scores, confusion_matrix
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Predictions, evaluate_rows
 from tsugiki.locale.messages import speaking
@@ -54,6 +61,38 @@ def test_leaks_stand_in_the_sentence_of_the_score():
     elsewhere = headline(judged(leaked={"3.jpg": ""}))
     assert "counting 1 with a twin among the photos of the training; of the 29 others" in elsewhere
     assert "30 held-out photos" in headline(judged(leaked={}))
+
+
+@pytest.mark.robust("scores", case="leaks answered right, the other photos guessed", right="close to guessing, by the others")
+def test_leaks_do_not_hide_a_guesser():
+    labels = np.arange(60) % 2
+    answers = np.where(np.arange(60) < 40, labels, np.arange(60) // 2 % 2)  # the last twenty are guessed
+    chances = np.eye(2)[answers] * 0.8 + 0.1
+    rows = Predictions(tuple(f"{row}.jpg" for row in range(60)), ("test",) * 60, labels, chances, ("a", "b"))
+    document = evaluate_rows(rows, split="test", leaked={f"{row}.jpg": "train/x.jpg" for row in range(40)})
+    assert not evaluate_rows(rows, split="test")["near_chance"]
+    assert document["near_chance"]
+    assert "with every class counting the same, 50.0% are right" in headline(document)
+    assert guess_to_beat(document)["verdict"] == "cannot tell"
+    assert accuracy_without_leaks(document)[0] == 0.5
+    assert guess_to_beat(judged(leaked={f"{row}.jpg": "x" for row in range(30)})) is None
+
+
+@pytest.mark.robust("scores", case="the error of percentages on ten photos", right="not called an error that chance explains")
+def test_few_photos_do_not_prove_percentages_wrong():
+    dice = np.random.default_rng(1)
+    states = {}
+    for n in (10, 5000):
+        sure = dice.uniform(0.6, 1, n)
+        right = dice.random(n) < sure
+        labels = np.arange(n) % 2
+        answers = np.where(right, labels, 1 - labels)
+        chances = np.where(np.eye(2, dtype=bool)[answers], sure[:, None], 1 - sure[:, None])
+        rows = Predictions(("x.jpg",) * n, ("test",) * n, labels, chances, ("a", "b"))
+        document = evaluate_rows(rows, split="test")
+        states[n] = trust_state(document), document["calibration"]["after"]["ece"] > 0.05
+    assert states == {10: ("open", True), 5000: ("fine", False)}
+    assert trust_state(judged(right=150, n=200)) == "look"  # sure of everything, and wrong about a quarter
 
 
 def test_what_nobody_checked_and_what_was_not_held_out_is_said():

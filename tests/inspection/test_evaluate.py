@@ -14,7 +14,7 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions
-from tsugiki.evaluation.predictions import SEEN, UNCHECKED
+from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
@@ -170,3 +170,29 @@ def test_refused_photos_are_counted(dishes, dish_run, store):
     assert refused is not None
     assert refused["n"] == int((~dish_run.predictions.known).sum())
     assert tg.evaluate(dish_run.classifier, dishes, store=store).document["refused"] == refused
+
+
+@pytest.mark.robust("scores", case="evaluate RUN DATA/val, which validated", right="called validation photos, not learned ones")
+def test_validation_photos_are_called_what_they_are(dishes, nae, store, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(dishes, data)
+    for dish in ("pizza", "steak", "sushi"):
+        (data / "val" / dish).mkdir(parents=True)
+        for photo in sorted((data / "train" / dish).iterdir())[:4]:
+            photo.rename(data / "val" / dish / photo.name)
+    time.sleep(0.06)
+    model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))
+    tg.fit(model, data, settings=HeadSettings(epochs=5), features=FeatureSettings(store=store))
+    capsys.readouterr()
+    judged = tg.evaluate(model, data / "val", store=store)
+    told = capsys.readouterr().err
+    assert "All of these photos were validation photos of the training (pizza/00.jpg" in told
+    assert "of 12 validation photos answered right" in told
+    assert "trained with" not in told
+    assert "held-out" not in told
+    assert judged.document["split"] == VALIDATED
+    for photo in (data / "test").rglob("*.jpg"):
+        shutil.copyfile(photo, data / "val" / photo.parent.name / f"{photo.parent.name} {photo.name}")
+    time.sleep(0.06)
+    tg.evaluate(model, data / "val", store=store)
+    assert "trained or validated with 12 of these photos" in capsys.readouterr().err

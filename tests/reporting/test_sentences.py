@@ -170,6 +170,10 @@ def test_the_refused_are_told(frozen):
     assert said.startswith('Of the 12 photos, 2 are answered with "not sure", being less like the training photos than 95%')
     assert said in write_card(replace(frozen, evaluation={**evaluation, "leaks": None}), name="x")
     assert score_sentences(frozen.evaluation)["refused"] == ""
+    one, none = ({**evaluation, "refused": {"n": n, "correct": 0}} for n in (1, 0))
+    assert "1 is answered with" in score_sentences(one)["refused"]
+    assert "Its most probable class is wrong." in score_sentences(one)["refused"]
+    assert score_sentences(none)["refused"] == 'None of the 12 photos is answered with "not sure".'
 
 
 @pytest.mark.robust(
@@ -293,3 +297,31 @@ def test_copies_inside_a_split_are_counted_by_pair(frozen):
     assert (
         duplicate_sentences(frozen.evaluation, three, frozen.samples.splits)["copies"] == "Pairs of copies inside a split: 1."
     )
+
+
+@pytest.mark.robust("scores", case="the card of a run with leaks", right="as a score machines read that of the others, or none")
+def test_the_card_publishes_no_score_of_leaks(frozen):
+    names = frozen.predictions.names
+
+    def card(leaked):
+        evaluation = evaluate_rows(
+            frozen.predictions, split=frozen.evaluation["split"], leaked=dict.fromkeys(leaked, "train/x.jpg")
+        )
+        return evaluation, write_card(replace(frozen, evaluation=evaluation), name="x")
+
+    evaluation, some = card(names[:3])
+    without = evaluation["leaks"]["accuracy_without"]
+    assert f"value: {round(without, 6)}\n" in some
+    assert f"| accuracy without the photos that leaked ({len(names) - 3} others) | {without:.1%} |" in some
+    _, every = card(names)
+    assert "model-index" not in every
+    assert every.count("価値はありません") + every.count("意味がありません") == 1
+    assert "Whether its percentages are right cannot be told" in every
+
+
+@pytest.mark.robust("scores", case="hundreds of classes that are never answered", right="counted, two of them named")
+def test_many_classes_that_are_never_answered_are_counted():
+    labels = np.arange(80) % 40
+    rows = Predictions(("x.jpg",) * 80, ("test",) * 80, labels, np.eye(40)[labels * 0], tuple(f"class {k}" for k in range(40)))
+    said = score_sentences(evaluate_rows(rows, split="test"))["never_answered"]
+    assert said == "Never answered, although there are photos of them: 39 of 40 classes, as class 1, class 2."

@@ -1,14 +1,18 @@
 """A run as a person holds it in Python: it prints as one line, saves, loads, reports, and gives its table away."""
 
+import copy
 import csv
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 import tsugiki as tg
 from tsugiki.core.errors import ArtefactError, RequestError, UnknownName
+from tsugiki.features.extract import FeatureSettings
+from tsugiki.features.store import FeatureStore
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,37 @@ def test_methods_are_the_functions_they_are_named_after(dish_run, tmp_path):
     names = ("classifier.json", "weights.safetensors", "predictions.csv", "suspects.csv", "history.csv", "evaluation.json")
     for name in names:
         assert (Path(one) / name).read_bytes() == (Path(other) / name).read_bytes()
+
+
+@pytest.mark.robust(
+    "scores", case="`run.save()` after its classifier was trained again", right="refused: the score is another's"
+)
+def test_a_run_whose_classifier_has_learned_anew_is_not_saved(dish_run, dishes, tmp_path):
+    model = copy.deepcopy(dish_run.classifier)
+    first = tg.fit(model, dishes, settings=tg.HeadSettings(epochs=5), features=FeatureSettings(store=FeatureStore(tmp_path)))
+    first.save(tmp_path / "first")
+    with torch.no_grad():
+        model.head.weight.add_(0.5)
+    for telling in (lambda: first.save(tmp_path / "again"), first.report):
+        with pytest.raises(RequestError, match="trained again since"):
+            telling()
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.robust(
+    "surface", case="`tg.fit('resnet18', data)`, `tg.evaluate(run, data)`", right="a sentence with what to give"
+)
+def test_what_is_no_model_is_refused_in_a_sentence(dish_run, dishes):
+    with pytest.raises(RequestError, match="model is something else") as told:
+        tg.fit("bundled:nae", dishes)
+    assert "model=Classifier(...)" in str(told.value)
+    for given, cure in ((dish_run, "run.classifier"), ("runs/food", "tsugiki.load_predictor(run)")):
+        with pytest.raises(RequestError, match="model is something else") as told:
+            tg.evaluate(given, dishes)
+        assert cure in str(told.value)
+    with pytest.raises(RequestError, match="run is something else") as told:
+        tg.save_run(dish_run.classifier, "runs/x")
+    assert "model.save(folder)" in str(told.value)
+    with pytest.raises(RequestError, match="at least two classes") as told:
+        tg.Classifier("bundled:nae", classes=3)
+    assert "got: 3" in str(told.value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -267,10 +267,12 @@ def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _checked(classes: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(str(name) for name in classes)
-    if isinstance(classes, str) or len(names) < 2 or len(set(names)) < len(names):
+    given: object = classes
+    listed = isinstance(given, Iterable) and not isinstance(given, str)
+    names = tuple(str(name) for name in classes) if listed else ()
+    if len(names) < 2 or len(set(names)) < len(names):
         raise RequestError(
             tr("A classifier needs at least two classes, each named once."),
-            got=repr(classes) if isinstance(classes, str) else ", ".join(names) or "-",
+            got=", ".join(names) or "-" if listed else repr(classes),
         )
     return names

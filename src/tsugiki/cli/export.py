@@ -8,7 +8,8 @@ from typing import Annotated
 
 from tsugiki.cli.options import json_option, option, run_argument
 from tsugiki.cli.output import emit_json
-from tsugiki.core.console import emit, say, typed
+from tsugiki.cli.waiting import starting
+from tsugiki.core.console import emit, say, typed, working
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
@@ -34,13 +35,15 @@ def export(
     Raises:
         TsugikiError: When the run or the folder cannot be used, or what was exported would answer otherwise.
     """
-    from tsugiki.data.sources.folders import photos_in
-    from tsugiki.publishing.export import export as publish
+    with starting():
+        from tsugiki.data.sources.folders import photos_in
+        from tsugiki.publishing.export import export as publish
 
     if photos is not None and not photos.is_dir():
         raise RequestError(tr("There is no folder {path}.", path=photos), allowed=tr("a folder of photos"))
     given = [] if photos is None else photos_in(photos)[0]
-    made = publish(run, format_.value, out, photos=given)
+    with working(tr("Writing the export, and proving it")):
+        made = publish(run, format_.value, out, photos=given)
     parity = made.parity
     say(
         tr(

@@ -19,6 +19,7 @@ from tsugiki.evaluation.metrics import CONFIDENCE, Floats, Interval, Ints, log_s
 Binning = Literal["width", "mass"]
 
 _COLDEST, _HOTTEST = 0.01, 100.0
+_CHANCES = 200  # worlds in which every percentage is true
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,24 @@ def _edges(confidence: npt.NDArray[np.float64], bins: int, binning: Binning) -> 
     last = np.arange(1, bins) * len(confidence) // bins - 1  # the last photo of each bar, in order of confidence
     inner = np.sort(confidence)[last[last >= 0]]
     return np.unique(np.concatenate([[0.0], inner, [1.0]]))
+
+
+def error_by_chance(probabilities: Floats, *, bins: int = 15) -> float:
+    """The calibration error that a perfectly calibrated classifier stays below 19 times out of 20: that of few photos is large.
+
+    Args:
+        probabilities: ``[N, K]``, taken at their word: each answer is right as often as it says.
+        bins: Equally wide bars, as :func:`reliability` has them.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    edges = _edges(confidence, bins, "width")
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
+    dice = np.random.default_rng(0)
+    errors = []
+    for _ in range(_CHANCES):
+        surplus = confidence - (dice.random(len(confidence)) < confidence)
+        errors.append(float(np.abs(np.bincount(place, weights=surplus)).sum()) / len(confidence))
+    return float(np.quantile(errors, CONFIDENCE))
 
 
 def calibration_error(bars: list[Bin]) -> float:

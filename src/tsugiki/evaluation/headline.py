@@ -6,8 +6,11 @@ It is said in the terminal, in the report and in the card; what makes the number
 from __future__ import annotations
 
 from tsugiki.data.splits import is_uneven
-from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, Document
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDATED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
+
+_NAMED = 5  # classes in a sentence
+_SMALL_ERROR = 0.05  # expected calibration error
 
 
 def headline(document: Document) -> str:
@@ -28,6 +31,12 @@ def _score(document: Document) -> str:
         return tr(
             "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
             "held out (95% interval {low} to {high}).",
+            **numbers,
+        )
+    if document["split"] == VALIDATED:
+        return tr(
+            "{accuracy} of {n} validation photos answered right (95% interval {low} to {high}): the training may have made "
+            "choices on them, so new photos may fare worse.",
             **numbers,
         )
     if document["leaks"] and document["leaks"]["n"]:
@@ -75,9 +84,25 @@ def chance_sentence(document: Document) -> str:
     return tr(
         "That is close to guessing: with every class counting the same, {balanced} are right, and guessing gives {chance}. "
         "Its answers cannot be relied on.",
-        balanced=f"{document['balanced_accuracy']:.1%}",
+        balanced=f"{_balanced(document):.1%}",
         chance=f"{1 / len(document['classes']):.1%}",
     )
+
+
+def _balanced(document: Document) -> float:
+    """Of the photos that did not leak, where there are some: they decide whether the answers are close to guessing."""
+    without = (document["leaks"] or {}).get("balanced_accuracy_without")
+    return float(document["balanced_accuracy"] if without is None else without)
+
+
+def guess_to_beat(document: Document) -> Document | None:
+    """Always answering the largest class, and how it compares: over the photos that did not leak.
+
+    ``None`` where all of them leaked, or where an older version has not compared the others: a leak beats any guess.
+    """
+    leaks = document["leaks"]
+    guess: Document | None = leaks.get("majority_guess_without") if leaks and leaks["n"] else document["majority_guess"]
+    return guess
 
 
 def never_answered_sentence(document: Document) -> str:
@@ -85,10 +110,32 @@ def never_answered_sentence(document: Document) -> str:
     never = [row["class"] for row in document["per_class"] if row["n"] and not row["answered"]]
     if not never:
         return ""
-    said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
+    if len(never) > _NAMED:
+        many = {"count": len(never), "classes": len(document["classes"]), "names": first_few(never[:2])}
+        said = tr("Never answered, although there are photos of them: {count} of {classes} classes, as {names}.", **many)
+    else:
+        said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
     if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
         return said
     return in_a_row(said, tr("--class-weights makes every class count the same."))
+
+
+def accuracy_without_leaks(document: Document) -> tuple[float, list[float]]:
+    """The accuracy and its interval of the photos that did not leak; of all of them where there are no others."""
+    leaks = document["leaks"]
+    if not leaks or not leaks["n"] or leaks["accuracy_without"] is None:
+        return document["accuracy"], document["accuracy_interval"]
+    return leaks["accuracy_without"], leaks["accuracy_without_interval"]
+
+
+def trust_state(document: Document) -> str:
+    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell, or leaks alone."""
+    error, by_chance = document["calibration"]["after"]["ece"], document["calibration"].get("by_chance", 0.0)
+    if document["near_chance"]:
+        return "look"
+    if guess_to_beat(document) is None:
+        return "open"
+    return "fine" if error <= _SMALL_ERROR else "look" if error > by_chance else "open"
 
 
 def is_worth_nothing(document: Document) -> bool:

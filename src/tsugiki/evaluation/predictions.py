@@ -23,7 +23,7 @@ from tsugiki.core.files import write_atomically
 from tsugiki.core.regular_files import read_text
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
-from tsugiki.evaluation.calibration import at_temperature, calibration_error, reliability
+from tsugiki.evaluation.calibration import at_temperature, calibration_error, error_by_chance, reliability
 from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Ints, mcnemar, share_of, verdict, wilson
 from tsugiki.locale.messages import first_few, tr
@@ -42,7 +42,8 @@ class Predictions:
 
     Attributes:
         names: ``N`` paths, relative to the folder of photos.
-        splits: ``N`` of ``train`` / ``val`` / ``test``, or one of :data:`OUT_OF_FOLD`, :data:`SEEN`, :data:`UNCHECKED`.
+        splits: ``N`` of ``train`` / ``val`` / ``test``, or one of :data:`OUT_OF_FOLD`, :data:`SEEN`, :data:`VALIDATED`,
+            :data:`UNCHECKED`.
         labels: ``[N]`` int64, index into ``classes``; :data:`tsugiki.data.samples.UNKNOWN_CLASS` where the photo's class is
             none of them.
         probabilities: ``[N, K]``, each row adds up to one.
@@ -213,6 +214,9 @@ OUT_OF_FOLD = "out-of-fold"
 SEEN = "seen"
 """What stands there where the classifier was trained with every one of the photos: such a score is none."""
 
+VALIDATED = "validation"
+"""What stands there where all photos were validation photos: not learned from, but choices may have been made on them."""
+
 UNCHECKED = "unchecked"
 """What stands there where nobody knows whether the classifier was trained with some of the photos."""
 
@@ -257,16 +261,19 @@ def evaluate_rows(
                                         f1, f1_interval}, ...]
             confusion                   {classes, counts: [[row = the photo's class, column = the answer]]}
             top_k                       {"1": {accuracy, interval}, "2": ..., ...}, each k below the number of classes
-            calibration                 {temperature, bins, before, after}, both {ece, ece_equal_mass, log_loss, reliability:
-                                        [{lower, upper, n, confidence, accuracy, interval}, ...]}; the temperature is None
-                                        where it was not estimated
-            near_chance                 whether the answers are hardly better than guessing, every class counting the same
+            calibration                 {temperature, bins, by_chance, before, after}, the last two {ece, ece_equal_mass,
+                                        log_loss, reliability: [{lower, upper, n, confidence, accuracy, interval}, ...]}; the
+                                        temperature is None where it was not estimated; by_chance: the ece that so many
+                                        photos have by chance, 1 time out of 20 more, where every percentage is true
+            near_chance                 whether the answers are hardly better than guessing, every class counting the same;
+                                        photos that leaked have no say in it, unless there are no others
             refused                     None where nobody has looked, or {n, correct}: photos answered with "not sure" because
                                         they are unlike the training photos, and for how many of them the most probable class
                                         is right all the same; the numbers above count every photo, refused or not
             leaks                       None, or {n, photos: [{path, twin}, ...] (the twin is "" where only its features are
                                         known: one of the photos that the classifier was trained with), n_clean,
-                                        accuracy_without, accuracy_without_interval}
+                                        accuracy_without, accuracy_without_interval, balanced_accuracy_without,
+                                        majority_guess_without}, the last two of the photos that did not leak
 
     Raises:
         DataError: When the split has no photo of a known class.
@@ -275,9 +282,13 @@ def evaluate_rows(
     known = chosen.scored()
     if not len(known):
         raise DataError(
-            tr("There is no photo to evaluate in the split {split}.", split=split),
+            tr("There is no photo to evaluate.")
+            if len(chosen)
+            else tr("There is no photo to evaluate in the split {split}.", split=split),
+            allowed=tr("photos of these classes: {classes}", classes=first_few(chosen.classes)),
             got=tr("{count} photos, none of a class that the classifier knows", count=len(chosen)),
         )
+    clean = known.take(row for row, name in enumerate(known.names) if name not in (leaked or {}))
     return {
         "schema": SCHEMA,
         "split": split,
@@ -286,6 +297,7 @@ def evaluate_rows(
         **_overall(known),
         "majority_guess": _majority_guess(known),
         **_by_class(known),
+        "near_chance": near_chance(_class_scores(clean if len(clean) else known), len(known.classes)),
         "refused": _refused(known),
         "top_k": _top_k(known),
         "calibration": _calibration(known, temperature),
@@ -307,18 +319,24 @@ def _overall(known: Predictions) -> Document:
 
 
 def _by_class(known: Predictions) -> Document:
-    confusion = metrics.confusion_matrix(known.labels, known.predicted, len(known.classes))
-    scores = metrics.class_scores(confusion)
+    confusion, scores = _confusion(known), _class_scores(known)
     balanced, interval = metrics.balanced_accuracy(scores)
     table = [{"class": name, **_plain(score)} for name, score in zip(known.classes, scores, strict=True)]
     return {
         "balanced_accuracy": balanced,
         "balanced_accuracy_interval": list(interval),
         "macro_f1": metrics.macro_f1(scores),
-        "near_chance": near_chance(scores, len(known.classes)),
         "per_class": table,
         "confusion": {"classes": list(known.classes), "counts": confusion.tolist()},
     }
+
+
+def _confusion(known: Predictions) -> Ints:
+    return metrics.confusion_matrix(known.labels, known.predicted, len(known.classes))
+
+
+def _class_scores(known: Predictions) -> list[metrics.ClassScore]:
+    return metrics.class_scores(_confusion(known))
 
 
 def _majority_guess(known: Predictions) -> Document:
@@ -354,6 +372,7 @@ def _calibration(known: Predictions, temperature: float | None) -> Document:
     return {
         "temperature": None if temperature is None else float(temperature),
         "bins": 15,
+        "by_chance": error_by_chance(known.probabilities, bins=15),
         "before": _calibrated(known.labels, before),
         "after": _calibrated(known.labels, known.probabilities),
     }
@@ -377,18 +396,20 @@ def score_without_leaks(known: Predictions, leaked: Mapping[str, str]) -> Docume
         leaked: Path of each photo that has a twin, to the twin's path; paths that are not among ``known`` do not matter.
 
     Returns:
-        ``{n, photos, n_clean, accuracy_without, accuracy_without_interval}``; the accuracy is ``None`` where every photo
-        leaked.
+        ``{n, photos, n_clean, accuracy_without, accuracy_without_interval, balanced_accuracy_without,
+        majority_guess_without}``; what is said of the others is ``None`` where every photo leaked.
     """
     lost = np.array([name in leaked for name in known.names], dtype=np.bool_)
-    clean = known.correct[~lost]
-    share, interval = share_of(clean)
+    clean = known.take(np.flatnonzero(~lost).tolist())
+    share, interval = share_of(clean.correct)
     return {
         "n": int(lost.sum()),
         "photos": [{"path": name, "twin": leaked[name]} for name in known.names if name in leaked],
         "n_clean": len(clean),
         "accuracy_without": share if len(clean) else None,
         "accuracy_without_interval": list(interval),
+        "balanced_accuracy_without": metrics.balanced_accuracy(_class_scores(clean))[0] if len(clean) else None,
+        "majority_guess_without": _majority_guess(clean) if len(clean) else None,
     }
 
 

@@ -135,7 +135,7 @@ def _settled(table: FeatureTable) -> Samples:
     together = settled(samples, [(pair.first, pair.second) for pair in table.duplicates])
     for sentence in together.decisions:
         if sentence not in samples.decisions:
-            say(sentence)
+            say(f"- {sentence}")
     return together
 
 

@@ -232,7 +232,8 @@ def _choose_penalty(features: FeatureRows, scaling: Scaling, plan: Plan, count: 
 def impossible_sentence() -> str:
     """What it means for a run that its training photos cannot be cross-validated."""
     return tr(
-        "Cross-validation is impossible: too many training photos belong together (one group, or copies of one photo). "
+        "Cross-validation is impossible: fewer than two classes have two training photos or more that do not belong together "
+        "(as those of one group, or copies of one photo, do). "
         'The head gets the usual penalty; calibration, doubtful labels and when to say "not sure" are not estimated.'
     )
 

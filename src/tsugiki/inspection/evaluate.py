@@ -13,14 +13,14 @@ from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
-from tsugiki.core.errors import DataError
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.duplicates import copies_of
 from tsugiki.evaluation.headline import headline, never_answered_sentence
-from tsugiki.evaluation.predictions import SEEN, UNCHECKED, Predictions, evaluate_rows
+from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED, Predictions, evaluate_rows
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
@@ -56,7 +56,7 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
     by their content, wherever they lie. What a person's list decided in training holds here too. Photos that the classifier
     was trained with are never part of a score, in whatever folder they lie, unless there are no others: the split is called
-    ``seen`` then, and the score is none.
+    ``seen`` then, and the score is none; or ``validation``, where all of them were validation photos.
 
     Args:
         model: A trained classifier, or its engine.
@@ -64,9 +64,10 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         store: Where features are kept.
 
     Raises:
-        RequestError: When the samples have no labels.
+        RequestError: When the samples have no labels, or the model is something else.
         DataError: When no photo of a known class can be read.
     """
+    _require_predictor(model)
     store = store or FeatureStore()
     listing, contents = _candidates(model, data, store)
     seen = seen_before(model.notes, listing, contents)
@@ -87,13 +88,26 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     return Evaluation(document, predictions, samples.left_out)
 
 
+def _require_predictor(model: object) -> None:
+    if hasattr(model, "answer_head"):
+        return
+    cure = "tsugiki.evaluate(tsugiki.load_predictor(run), data)"
+    raise RequestError(
+        tr("{name} is something else than was expected.", name="model"),
+        allowed=tr("a trained classifier, or its engine"),
+        got=type(model).__name__,
+        cure="tsugiki.evaluate(run.classifier, data)" if hasattr(model, "classifier") else cure,
+    )
+
+
 @dataclass(frozen=True)
 class _Choice:
     """Which photos are judged.
 
     Attributes:
         rows: Rows of the listing.
-        split: What they are: ``test`` or ``val`` where they are held out, :data:`SEEN` or :data:`UNCHECKED`.
+        split: What they are: ``test`` or ``val`` where they are held out, :data:`SEEN`, :data:`VALIDATED` or
+            :data:`UNCHECKED`.
         left_out: Files that should be judged and cannot be.
     """
 
@@ -135,7 +149,8 @@ def _to_judge(model: Predictor, listing: Listing, contents: list[Content], seen:
     rows = _as_corrected(rows, seen, listing)
     others = _not_learned(rows, seen, listing)
     if not others:
-        return _Choice(rows, SEEN, left_out)
+        validated = all(seen.roles[row] == VALIDATION for row in rows)
+        return _Choice(rows, VALIDATED if validated else SEEN, left_out)
     if not split and _looks_new(model, others, seen):
         say(
             tr(
@@ -184,18 +199,30 @@ def _as_corrected(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[i
 
 def _not_learned(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[int]:
     """The rows that the classifier was not trained with; the others are counted and named."""
-    learned = [row for row in rows if seen.roles[row] in {LEARNED, VALIDATION}]
-    names = first_few([listing.names[row] for row in learned], 3)
-    if len(learned) == len(rows):
-        say(tr("The classifier was trained with all of these photos ({names}), so the score is too good.", names=names))
-    elif learned:
+    known = [row for row in rows if seen.roles[row] in {LEARNED, VALIDATION}]
+    validated = sum(seen.roles[row] == VALIDATION for row in known)
+    told = {
+        "names": first_few([listing.names[row] for row in known], 3),
+        "count": len(known),
+        "judged": len(rows) - len(known),
+    }
+    if known and len(known) == len(rows) == validated:
+        say(
+            tr("All of these photos were validation photos of the training ({names}): no weight was learned from them.", **told)
+        )
+    elif known and len(known) == len(rows):
+        say(tr("The classifier was trained with all of these photos ({names}), so the score is too good.", **told))
+    elif validated:
         say(
             tr(
-                "The classifier was trained with {count} of these photos ({names}): only the other {judged} are judged.",
-                count=len(learned),
-                names=names,
-                judged=len(rows) - len(learned),
+                "The classifier was trained or validated with {count} of these photos ({names}): only the other {judged} are "
+                "judged.",
+                **told,
             )
+        )
+    elif known:
+        say(
+            tr("The classifier was trained with {count} of these photos ({names}): only the other {judged} are judged.", **told)
         )
     return [row for row in rows if seen.roles[row] not in {LEARNED, VALIDATION}]
 

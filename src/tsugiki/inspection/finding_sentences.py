@@ -10,7 +10,7 @@ def suspects_sentence(findings: Findings, *, backbone: str) -> str:
     """How many labels are doubted, by what, and how right that is: a doubt is worth as much as whoever doubts."""
     photos, count = findings.examined, len(findings.suspects)
     if not photos or findings.head_accuracy is None:
-        return tr("Doubtful labels were not looked for: too many photos belong together.")
+        return tr("Doubtful labels were not looked for: cross-validation was impossible.")
     values = {"backbone": backbone, "accuracy": f"{findings.head_accuracy:.1%}"}
     if findings.head_near_chance:
         return tr(

@@ -8,7 +8,6 @@ import numpy as np
 
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.samples import Samples
-from tsugiki.data.splits import is_uneven
 from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence
@@ -73,7 +72,7 @@ def _states(audit: Audit) -> list[tuple[str, str, str]]:
     return [
         ("left_out_short", "data", "look" if samples.left_out else "fine"),
         *([("remarks", "data", "look")] if audit.table.remarks else []),
-        ("balance", "data", "look" if is_uneven(sentences.class_counts(samples)) else "fine"),
+        ("balance", "data", sentences.balance_state(samples)),
         (
             "leaked",
             "leaks",
@@ -115,8 +114,7 @@ def audit_sentences(audit: Audit) -> Sentences:
 def _how(audit: Audit) -> str:
     if audit.accuracy is None:
         return tr(
-            "Looked at with {backbone}. A head cannot be cross-validated: too many photos belong together. Nothing was "
-            "changed.",
+            "Looked at with {backbone}. A head cannot be cross-validated. Nothing was changed.",
             backbone=audit.backbone,
         )
     return tr(

@@ -11,7 +11,7 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
-from tsugiki.evaluation.predictions import OUT_OF_FOLD
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.page import fill_text
@@ -35,7 +35,7 @@ def write_card(run: Run, *, name: str) -> str:
         run: What it is about.
         name: Of the run's folder, without its path.
     """
-    classes = run.classifier.classes
+    classes, leaks = run.classifier.classes, run.evaluation["leaks"] or {"n": 0}
     more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
     return fill_text(
         "card.md.j2",
@@ -47,6 +47,8 @@ def write_card(run: Run, *, name: str) -> str:
         shown_classes=", ".join(classes[:_SHOWN_CLASSES]) + more,
         evaluation=run.evaluation,
         nothing_held_out=run.evaluation["split"] == OUT_OF_FOLD,
+        leaked=leaks["n"] > 0 and leaks["accuracy_without"] is not None,
+        all_leaked=leaks["n"] > 0 and leaks["accuracy_without"] is None,
         most_classes=_MOST_CLASSES,
         counts=Counter(run.samples.splits),
         weights=_weights(run.classifier),
@@ -62,11 +64,7 @@ def card_metadata(run: Run, *, name: str) -> str:
 
     evaluation, spec = run.evaluation, run.classifier.backbone.spec
     dataset = run.samples.root.name or "photos"
-    numbers = {
-        "accuracy": evaluation["accuracy"],
-        "balanced_accuracy": evaluation["balanced_accuracy"],
-        "f1": evaluation["macro_f1"],
-    }
+    numbers = _worth_publishing(evaluation)
     results = [
         EvalResult(
             task_type="image-classification",
@@ -87,11 +85,21 @@ def card_metadata(run: Run, *, name: str) -> str:
         metrics=["accuracy", "f1"],
         base_model=spec.name if spec.source == "hub" else None,
         model_name=name,
-        eval_results=results,
+        eval_results=results or None,
         **_licence(run.classifier.backbone.origin.licence),
     )
     text: str = card.to_yaml()
     return text
+
+
+def _worth_publishing(evaluation: Document) -> dict[str, float]:
+    """What machines may read as the score: that of photos which leaked is none."""
+    leaks = evaluation["leaks"]
+    if not leaks or not leaks["n"]:
+        names = {"accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "f1": "macro_f1"}
+        return {kind: evaluation[name] for kind, name in names.items()}
+    clean = {"accuracy": leaks["accuracy_without"], "balanced_accuracy": leaks.get("balanced_accuracy_without")}
+    return {kind: value for kind, value in clean.items() if value is not None}
 
 
 def _licence(licence: str) -> dict[str, Any]:

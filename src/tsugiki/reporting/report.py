@@ -12,9 +12,14 @@ from typing import Any
 
 from tsugiki.core.console import typed
 from tsugiki.data.samples import Samples
-from tsugiki.data.splits import is_uneven
-from tsugiki.evaluation.headline import is_worth_nothing, never_answered_sentence
-from tsugiki.evaluation.predictions import OUT_OF_FOLD
+from tsugiki.evaluation.headline import (
+    accuracy_without_leaks,
+    guess_to_beat,
+    is_worth_nothing,
+    never_answered_sentence,
+    trust_state,
+)
+from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.inspection.findings import Findings
 from tsugiki.reporting.pages import charts, sentences
 from tsugiki.reporting.pages.descriptions import history_descriptions, learning_descriptions, score_descriptions
@@ -25,7 +30,6 @@ from tsugiki.training.run import Run
 
 _MATRIX_UP_TO = 12
 _MOST_CONFUSIONS = 15
-_WORTH_A_LOOK = 0.05  # expected calibration error
 
 Plain = dict[str, Any]
 
@@ -47,7 +51,7 @@ def write_report(run: Run, *, name: str) -> str:
         say=_sentences(run, name),
         glance=glance,
         states=states_of(glance),
-        worth_nothing=is_worth_nothing(evaluation),
+        doubtful=is_worth_nothing(evaluation) or accuracy_without_leaks(evaluation)[0] < evaluation["accuracy"],
         charts=_charts(run),
         evaluation=evaluation,
         classes=evaluation["classes"],
@@ -94,15 +98,16 @@ def _glance(run: Run) -> list[dict[str, str]]:
     evaluation, findings = run.evaluation, run.findings
     leaks = None if evaluation["split"] == OUT_OF_FOLD else evaluation["leaks"]
     failed = evaluation["near_chance"]
-    against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[evaluation["majority_guess"]["verdict"]]
+    guess = guess_to_beat(evaluation)
+    against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[guess["verdict"] if guess else "cannot tell"]
     given_away = any(one.suspicious for one in findings.shortcuts)
     states = [
         ("against", "score", "look" if failed else against),
         *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
-        ("trust_short", "trust", "look" if evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK else "fine"),
-        ("balance", "data", "look" if is_uneven(sentences.class_counts(run.samples)) else "fine"),
         *([("remarks", "data", "look")] if run.table.remarks else []),
+        ("trust_short", "trust", trust_state(evaluation)),
+        ("balance", "data", sentences.balance_state(run.samples)),
         ("suspects_short", "suspects", suspects_state(findings)),
         ("shortcut", "leaks", "look" if given_away else "fine" if findings.shortcuts else "open"),
         ("more_short", "more", "told"),
@@ -130,12 +135,9 @@ def _charts(run: Run) -> Plain:
     evaluation, history = run.evaluation, run.history
     calibration = evaluation["calibration"]
     before = () if calibration["temperature"] in (None, 1) else calibration["before"]["reliability"]
-    guess = evaluation["majority_guess"]["accuracy"]
     words = in_each_language(lambda: score_descriptions(evaluation))
     drawn = {
-        "strip": charts.interval_strip(
-            evaluation["accuracy"], evaluation["accuracy_interval"], guess, words=charts.Words(words["strip"])
-        ),
+        "strip": _strip(evaluation, words["strip"]),
         "reliability": charts.reliability_chart(
             calibration["after"]["reliability"],
             before,
@@ -150,6 +152,15 @@ def _charts(run: Run) -> Plain:
         for name, kind, key in (("loss", "loss", "loss"), ("accuracy", "acc", "train_accuracy")):
             drawn[name] = charts.history_chart(history, kind, words=charts.Words(words[key], words["epoch"]))
     return drawn
+
+
+def _strip(evaluation: Document, name: Bilingual) -> str:
+    """The accuracy of the photos that did not leak; nothing where there is no such photo."""
+    guess = guess_to_beat(evaluation)
+    if guess is None:
+        return ""
+    accuracy, interval = accuracy_without_leaks(evaluation)
+    return charts.interval_strip(accuracy, interval, guess["accuracy"], words=charts.Words(name))
 
 
 def draw_learning(findings: Findings) -> str:

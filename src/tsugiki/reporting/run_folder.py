@@ -179,15 +179,24 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         The folder.
 
     Raises:
-        RequestError: When the folder holds another run, or anything else, or cannot be written.
+        RequestError: When the folder holds another run, or anything else, or cannot be written; or when the run's classifier
+            has been trained again since.
         TsugikiError: When the run had to be saved elsewhere: where, and how to move it. No run is lost for a full disk.
     """
+    if not isinstance(run, Run):
+        raise RequestError(
+            tr("{name} is something else than was expected.", name="run"),
+            allowed="run=tsugiki.fit(...)",
+            got=type(run).__name__,
+            cure="model.save(folder)" if hasattr(run, "save") else "",
+        )
     target = Path(folder)
     if not is_main_process():
         return target
     check_output_folder(target, overwrite=True)
     if isinstance(run, LoadedRun):
         return _copied(run, target, overwrite=overwrite)
+    run.require_own_classifier()
     try:
         _write_run(run, target, name=target.resolve().name, overwrite=overwrite)
     except OSError as fault:

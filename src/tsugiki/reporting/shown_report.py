@@ -54,8 +54,10 @@ def report_of(run: Run) -> Report:
 
     Raises:
         ArtefactError: When the folder of a loaded run holds no report.
+        RequestError: When the run's classifier has been trained again since.
     """
     if not isinstance(run, LoadedRun):
+        run.require_own_classifier()
         return Report(write_report(run, name="run"))
     try:
         return Report((run.folder / REPORT).read_text(encoding="utf-8"))

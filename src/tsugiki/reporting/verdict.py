@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tsugiki.data.splits import is_uneven
+from tsugiki.evaluation.headline import never_answered_sentence, trust_state
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.training_sentences import is_weighted
 from tsugiki.training.run import Run
 
 _MOST_ALARMS = 3
-_WORTH_A_LOOK = 0.05  # expected calibration error
 
 
 def verdict(run: Run) -> list[str]:
@@ -22,19 +22,20 @@ def verdict(run: Run) -> list[str]:
 
 
 def _alarms(run: Run) -> list[tuple[bool, str]]:
-    """Whether there is a reason for each alarm, and its sentence."""
+    """Whether there is a reason for each alarm, and its sentence; leaks and classes never answered stand with the score."""
     evaluation, findings, samples = run.evaluation, run.findings, run.samples
-    leaks = evaluation["leaks"]
     copies = sentences.duplicate_sentences(evaluation, findings, samples.splits)
     labels = sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec))
     notes = run.classifier.notes
     trust = sentences.calibration_sentences(evaluation, notes)
     return [
-        (leaks is not None and leaks["n"] > 0, copies["leaked"]),
-        (is_uneven(sentences.class_counts(samples)), sentences.balance_sentence(samples, weighted=is_weighted(notes))),
+        (
+            is_uneven(sentences.class_counts(samples)) and not never_answered_sentence(evaluation),
+            sentences.balance_sentence(samples, weighted=is_weighted(notes)),
+        ),
         (any(one.suspicious for one in findings.shortcuts), copies["shortcut"]),
         (any(one.confident for one in findings.suspects), labels["suspects_short"]),
         (bool(findings.contradictions), copies["contradictions"]),
         # Where answers are close to guessing the headline has said so, and nothing about percentages is worth saying.
-        (not evaluation["near_chance"] and evaluation["calibration"]["after"]["ece"] > _WORTH_A_LOOK, trust["trust_short"]),
+        (not evaluation["near_chance"] and trust_state(evaluation) == "look", trust["trust_short"]),
     ]

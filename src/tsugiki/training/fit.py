@@ -109,6 +109,7 @@ def fit(
     """
     if method not in get_args(Method):
         raise RequestError(tr("There is no such method."), allowed=", ".join(get_args(Method)), got=repr(method))
+    _require_kinds(model=(model, Classifier))
     begun = time.monotonic()
     settings, features = settings or HeadSettings(), features or FeatureSettings()
     _require_kinds(settings=(settings, HeadSettings), features=(features, FeatureSettings))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,26 @@ class Run:
     table: FeatureTable
     out_of_fold: Floats | None
     findings: Findings
+    _head: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_head", _digest(self.classifier))
+
+    def require_own_classifier(self) -> None:
+        """Refuse a classifier that has learned something else since: the numbers of the run are not about it.
+
+        Raises:
+            RequestError: When its head is another one than when the run was made.
+        """
+        if self._head != _digest(self.classifier):
+            raise RequestError(
+                tr("The classifier of this run has been trained again since: the run's numbers are not about it any more."),
+                allowed=tr("a run whose classifier is as it was"),
+                cure=tr(
+                    "save a run before its classifier is trained again, or train a copy: {example}",
+                    example="tsugiki.fit(copy.deepcopy(model), data)",
+                ),
+            )
 
     @property
     def samples(self) -> Samples:
@@ -80,6 +101,11 @@ class Run:
         """For a notebook: the score, and the classes one by one."""
         shown: str = done_by("reporting.shown_report:run_cell")(self)
         return shown
+
+
+def _digest(classifier: Classifier) -> str:
+    """Of the head: whatever trains a classifier changes it."""
+    return hashlib.sha256(classifier.head.weight.detach().float().cpu().numpy().tobytes()).hexdigest()
 
 
 class LoadedRun(Run):

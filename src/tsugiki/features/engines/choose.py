@@ -147,12 +147,12 @@ class Engines:
         return engine, cosine
 
     def _stated(self, engine: Engine, cosine: float, *, exact: bool) -> Engine:
-        """Say which engine it is: once, as long as the exact one is the same in float32."""
+        """Say which engine it is: once, as long as the line about the fast one is true of the exact one, too."""
         about = {"name": engine.name, "precision": engine.precision, "device": self._device, "cosine": f"{cosine:.5f}"}
         line = tr("Engine: {name}, {precision}, on {device} (mean cosine with float32 PyTorch: {cosine})", **about)
-        others = [other.name for other in self._chosen.values()]
-        if exact and others == [engine.name]:
-            return engine
+        others = self._chosen.values()
+        if exact and any(other.name == engine.name or other.precision != "float32" for other in others):
+            return engine  # it said that held-out photos are in float32
         if not exact and engine.precision != "float32":
             line = tr("{engine}; held-out photos in float32", engine=line)
         say_once(("engine", exact, engine.name, engine.precision), line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tsugiki.evaluation.headline import accuracy_without_leaks, guess_to_beat
 from tsugiki.evaluation.learning_curve import LearningCurve
 from tsugiki.evaluation.predictions import Document
 from tsugiki.locale.messages import listed, tr
@@ -13,7 +14,8 @@ from tsugiki.reporting.pages.training_sentences import Sentences
 
 def score_descriptions(evaluation: Document) -> Sentences:
     """Of the interval and of the reliability chart."""
-    guess, (low, high) = evaluation["majority_guess"], evaluation["accuracy_interval"]
+    guess = guess_to_beat(evaluation) or evaluation["majority_guess"]
+    accuracy, (low, high) = accuracy_without_leaks(evaluation)
     points = [
         tr("{sure} sure: {right} of {n} right", sure=_percent(bar["confidence"]), right=_percent(bar["accuracy"]), n=bar["n"])
         for bar in evaluation["calibration"]["after"]["reliability"]
@@ -21,7 +23,7 @@ def score_descriptions(evaluation: Document) -> Sentences:
     return {
         "strip": tr(
             "Accuracy {accuracy}, 95% interval {low} to {high}; always answering {name}: {guess}.",
-            accuracy=f"{evaluation['accuracy']:.1%}",
+            accuracy=f"{accuracy:.1%}",
             low=f"{low:.1%}",
             high=f"{high:.1%}",
             name=guess["class"],

@@ -15,7 +15,7 @@ from tsugiki.data.images import remarks
 from tsugiki.data.samples import Samples
 from tsugiki.data.splits import is_uneven, uneven_sentence
 from tsugiki.evaluation.duplicates import across
-from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.headline import guess_to_beat, headline, never_answered_sentence, trust_state
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.features.table import FeatureTable
@@ -75,17 +75,24 @@ def page_labels() -> Sentences:
 def headline_sentences(evaluation: Document) -> Sentences:
     """The question and its answer."""
     classes = evaluation["classes"]
-    guess = evaluation["majority_guess"]
-    return {
-        "question": _question(classes),
-        "headline": headline(evaluation),
-        "strip": tr(
+    return {"question": _question(classes), "headline": headline(evaluation), "strip": _strip(evaluation)}
+
+
+def _strip(evaluation: Document) -> str:
+    """What the strip shows; where all photos leaked there is none."""
+    guess = guess_to_beat(evaluation)
+    if guess is None:
+        return ""
+    leaks = evaluation["leaks"]
+    return in_a_row(
+        tr("Without the photos that have a twin.") if leaks and leaks["n"] else "",
+        tr(
             "The bar is where the accuracy on further photos of the same kind lies, 19 times out of 20. "
             "The triangle is where always answering {name} ends up: {accuracy}.",
             name=guess["class"],
             accuracy=f"{guess['accuracy']:.1%}",
         ),
-    }
+    )
 
 
 def _question(classes: Sequence[str]) -> str:
@@ -100,23 +107,9 @@ def _question(classes: Sequence[str]) -> str:
 
 def score_sentences(evaluation: Document) -> Sentences:
     """Against guessing, balanced, top-k."""
-    guess = evaluation["majority_guess"]
     low, high = evaluation["balanced_accuracy_interval"]
-    values = {"name": guess["class"], "accuracy": f"{guess['accuracy']:.1%}"}
-    if guess["verdict"] == "helped":
-        against = tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
-    elif guess["verdict"] == "hurt":
-        against = tr("Worse than always answering {name}, which gives {accuracy}. Something is wrong.", **values)
-    elif evaluation["near_chance"]:
-        against = tr("Not proven better than always answering {name}, which gives {accuracy}.", **values)
-    elif _nothing_held_out(evaluation):
-        against = tr("Not proven better than always answering {name}, which gives {accuracy}: more photos needed.", **values)
-    else:
-        against = tr(
-            "Not proven better than always answering {name}, which gives {accuracy}: more held-out photos needed.", **values
-        )
     return {
-        "against": against,
+        "against": _against(evaluation),
         "refused": _refused(evaluation),
         "never_answered": never_answered_sentence(evaluation),
         "balanced": tr(
@@ -140,6 +133,23 @@ def score_sentences(evaluation: Document) -> Sentences:
     }
 
 
+def _against(evaluation: Document) -> str:
+    """Better than always answering one class? Photos that leaked prove nothing of the kind."""
+    guess = guess_to_beat(evaluation)
+    if guess is None:
+        return tr("Whether it is better than guessing cannot be told from photos that have a twin in another split.")
+    values = {"name": guess["class"], "accuracy": f"{guess['accuracy']:.1%}"}
+    if guess["verdict"] == "helped":
+        return tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
+    if guess["verdict"] == "hurt":
+        return tr("Worse than always answering {name}, which gives {accuracy}. Something is wrong.", **values)
+    if evaluation["near_chance"]:
+        return tr("Not proven better than always answering {name}, which gives {accuracy}.", **values)
+    if _nothing_held_out(evaluation):
+        return tr("Not proven better than always answering {name}, which gives {accuracy}: more photos needed.", **values)
+    return tr("Not proven better than always answering {name}, which gives {accuracy}: more held-out photos needed.", **values)
+
+
 def _nothing_held_out(evaluation: Document) -> bool:
     return bool(evaluation["split"] == OUT_OF_FOLD)
 
@@ -149,6 +159,18 @@ def _refused(evaluation: Document) -> str:
     refused = evaluation.get("refused")
     if refused is None:
         return ""
+    if not refused["n"]:
+        return tr('None of the {n} photos is answered with "not sure".', n=evaluation["n"])
+    if refused["n"] == 1:
+        told = (
+            tr(
+                'Of the {n} photos, 1 is answered with "not sure", being less like the training photos than 95% of them.',
+                n=evaluation["n"],
+            ),
+            tr("Its most probable class is right.") if refused["correct"] else tr("Its most probable class is wrong."),
+            tr("The score counts it by that class."),
+        )
+        return in_a_row(*told)
     return tr(
         'Of the {n} photos, {count} are answered with "not sure", being less like the training photos than 95% of them; for '
         "{correct} of those the most probable class is right. The score counts them by that class.",
@@ -182,25 +204,42 @@ def calibration_sentences(evaluation: Document, notes: Notes) -> Sentences:
     """
     calibration = evaluation["calibration"]
     corrected = calibration["temperature"] not in (None, 1)
-    values = {name: f"{100 * calibration[name]['ece']:.1f}" for name in ("before", "after")}
-    if corrected:
-        values["temperature"] = f"{calibration['temperature']:.2f}"
-        how = _correction(notes, values)
-    elif calibration["temperature"] is None:
-        how = tr("No correction could be estimated: too many training photos belong together.")
-    else:
-        how = _no_correction(notes)
     return {
-        "trust_short": tr("Its percentages mean nothing, as its answers are close to guessing.")
-        if evaluation["near_chance"]
-        else tr("On average its percentages are {after} points off.", after=values["after"]),
-        "trust_how": how,
+        "trust_short": _trust(evaluation),
+        "trust_how": ""
+        if evaluation["near_chance"] or guess_to_beat(evaluation) is None
+        else _calibrated_how(calibration, notes),
         "trust_chart": tr(
             "From left to right how sure it was, upwards how often it was right; on the dashed line both agree. "
             "Large discs stand for many photos, lines are 95% intervals."
         ),
         "trust_before": tr("Crosses: before the correction.") if corrected else "",
     }
+
+
+def _trust(evaluation: Document) -> str:
+    if evaluation["near_chance"]:
+        return tr("Its percentages mean nothing, as its answers are close to guessing.")
+    if guess_to_beat(evaluation) is None:
+        return tr("Whether its percentages are right cannot be told from photos that have a twin in another split.")
+    points = f"{100 * evaluation['calibration']['after']['ece']:.1f}"
+    if trust_state(evaluation) != "open":
+        return tr("On average its percentages are {after} points off.", after=points)
+    return tr(
+        "On average its percentages are {after} points off, no more than chance alone can make of {n} photos.",
+        after=points,
+        n=evaluation["n"],
+    )
+
+
+def _calibrated_how(calibration: Mapping[str, Any], notes: Notes) -> str:
+    """What was done about the error, which stands in the sentence before."""
+    if calibration["temperature"] is None:
+        return tr("No correction could be estimated: cross-validation was impossible.")
+    if calibration["temperature"] == 1:
+        return _no_correction(notes)
+    values = {name: f"{100 * calibration[name]['ece']:.1f}" for name in ("before", "after")}
+    return _correction(notes, {**values, "temperature": f"{calibration['temperature']:.2f}"})
 
 
 def _correction(notes: Notes, values: Mapping[str, str]) -> str:
@@ -230,9 +269,7 @@ def out_of_distribution_sentences(classifier: Classifier) -> Sentences:
     unknown = classifier.unknown
     if unknown is None:
         return {
-            "unknown_how": tr(
-                'It never answers "not sure": too many training photos belong together to tell how unlike is too unlike.'
-            )
+            "unknown_how": tr('It never answers "not sure": without cross-validation nobody can tell how unlike is too unlike.')
         }
     return {
         "unknown_how": tr(
@@ -359,9 +396,17 @@ def balance_sentence(samples: Samples, *, weighted: bool = False) -> str:
         )
     if is_uneven(counts):
         return uneven_sentence(counts)
+    if most == least == 1:
+        return tr("Every class has one training photo only.")
     if most == least:
         return tr("Every class has {n} training photos.", n=most)
     return tr("The classes are about evenly large: {least} to {most} training photos.", least=least, most=most)
+
+
+def balance_state(samples: Samples) -> str:
+    """Whether the classes' sizes deserve a ``look`` or are ``fine``."""
+    counts = class_counts(samples)
+    return "look" if is_uneven(counts) or max(counts.values()) == 1 else "fine"
 
 
 def class_counts(samples: Samples) -> Mapping[str, int]:
