@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsugiki.data.splits import IN_NO_FOLD, MOST_FOLDS, deal_folds
+from tsugiki.data.folds import IN_NO_FOLD, MOST_FOLDS, deal_folds
 
 
 def random_labels(seed, counts):

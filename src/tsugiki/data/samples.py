@@ -25,7 +25,8 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same, natural
 from tsugiki.data.sources.lists import list_paths
-from tsugiki.data.splits import SPLITS, Columns, Draw, draw_apart, draw_splits, warnings_about
+from tsugiki.data.split_warnings import Columns, warnings_about
+from tsugiki.data.splits import SPLITS, Draw, draw_apart, draw_splits
 from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1

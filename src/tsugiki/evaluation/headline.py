@@ -5,7 +5,7 @@ It is said in the terminal, in the report and in the card; what makes the number
 
 from __future__ import annotations
 
-from tsugiki.data.splits import is_uneven
+from tsugiki.data.split_warnings import is_uneven
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDATED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 

@@ -22,7 +22,7 @@ from tsugiki.core.display.table_cells import table_rows, table_text
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
 from tsugiki.data.sources.tables.encodings import read_encoded
-from tsugiki.data.splits import UNEVEN
+from tsugiki.data.split_warnings import UNEVEN
 from tsugiki.evaluation.metrics import Floats, Ints
 from tsugiki.locale.messages import tr
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.data.splits import IN_NO_FOLD, deal_folds
+from tsugiki.data.folds import IN_NO_FOLD, deal_folds
 from tsugiki.evaluation.metrics import Floats, Ints, class_weights
 from tsugiki.locale.messages import tr
 

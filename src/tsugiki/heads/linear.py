@@ -18,7 +18,7 @@ from tsugiki.core.console import Tick, progress, say
 from tsugiki.core.errors import TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.validation import Checks
-from tsugiki.data.splits import IN_NO_FOLD, Groups, deal_folds
+from tsugiki.data.folds import IN_NO_FOLD, Groups, deal_folds
 from tsugiki.evaluation.metrics import class_weights
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
@@ -90,7 +90,7 @@ class HeadFit:
             where no photo can be judged by a head that has not learned from it.
         out_of_fold: ``[N, K]`` logits of each training photo by a head that has learned its class, but not from it; NaN for
             photos in no fold; ``None`` where cross-validation is impossible.
-        folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.data.splits.deal_folds`).
+        folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.data.folds.deal_folds`).
         notes: What was chosen and why, plain values.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tsugiki.data.splits import is_uneven
+from tsugiki.data.split_warnings import is_uneven
 from tsugiki.evaluation.headline import never_answered_sentence, trust_state
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import sentences

@@ -13,7 +13,7 @@ from typing import Any
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.images import remarks
 from tsugiki.data.samples import Samples
-from tsugiki.data.splits import is_uneven, uneven_sentence
+from tsugiki.data.split_warnings import is_uneven, uneven_sentence
 from tsugiki.evaluation.duplicates import across
 from tsugiki.evaluation.headline import guess_to_beat, headline, never_answered_sentence, trust_state
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
