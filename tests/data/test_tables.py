@@ -529,6 +529,7 @@ def test_files_that_are_no_tables(written, text, words):
         ("labels.json", json.dumps(coco(several=True)), "0.png shows things of several classes (cat, dog)"),
         ("labels.json", "{'a': 1}", "labels.json is not read as labels"),
         ("labels/{}.txt", "0 .5 .5 .1 .1", "labels here are of things in the photos (boxes)"),
+        ("images/{}.json", '{"shapes": []}', "labels here are of things in the photos (boxes)"),
         ("Annotations/{}.xml", "<a/>", "labels here are of things in the photos (boxes)"),
     ],
 )

@@ -172,7 +172,8 @@ def _path_column(table: Table, names: list[str], leads_to_photos: Callable[[Sequ
     for place in [*(place for _, place in usual), *others]:
         if leads_to_photos(_texts(table, place)):
             return place
-    return None
+    # Where they lead nowhere, that is what has to be said, and not that there is no such column.
+    return next((place for _, place in usual if _are_file_names(_texts(table, place))), None)
 
 
 def _are_file_names(texts: list[str]) -> bool:
