@@ -620,6 +620,18 @@ def test_paths_as_programs_change_them(written, path, photo):
     assert path in said(listing) or "¥" in path
 
 
+@pytest.mark.robust(
+    "paths", case="a whole table beside a part of its photos", right="the photos that are here, and the others named"
+)
+def test_a_table_of_more_photos_than_are_here(written):
+    lines = [f"{number:03}.png,{'ab'[number % 2]}" for number in range(40)]
+    photos = tuple(f"images/{number:03}.png" for number in (1, 4, 7, 10, 13, 38))
+    samples = load(written(rows(*lines, header="filename,class"), photos=photos))
+    assert sorted(samples.names) == sorted(photos)
+    assert len(samples.left_out) == 34
+    assert samples.left_out[0].reason == "no such file"
+
+
 def test_masks_are_not_taken_for_converted_photos(written):
     photos = ("masks/1.png", "masks/2.png", "other/3.png")
     assert "Not one of the 2 paths" in refusal(written(rows("1.jpg,a", "2.jpg,b"), photos=photos))

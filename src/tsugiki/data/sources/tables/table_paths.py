@@ -114,6 +114,8 @@ class PhotoFinder:
             odd = [name for name in names if not name.isascii() and not self._is_there(name)]
             return self._other_forms(odd), []
         drop = self._best_drop(tried)
+        if drop is None and not there:
+            drop = self._drop_for_most_photos(names)
         if drop is None:
             if there or any(map(self._is_there, names)):
                 return {}, []
@@ -151,6 +153,13 @@ class PhotoFinder:
                 got=first_few(photos, 3),
                 cure=tr("write the folder into the path, as in {path}", path=photos[0]),
             )
+        return None
+
+    def _drop_for_most_photos(self, names: Sequence[str]) -> int | None:
+        """The same where only a part of a table's photos is here: so that most photos that are here are found."""
+        for drop in range(_depth(names)):
+            if 2 * len(set(self._resolved(names, drop).values())) > len(self._by_path):
+                return drop
         return None
 
     def _resolved(self, names: Sequence[str], drop: int) -> dict[str, str]:
