@@ -139,7 +139,9 @@ class _Rows:
         if self.table.header[places[0]] == "PredictionString":  # of ImageNet: the class, and where it is in the photo
             text = text.partition(" ")[0]
         names = self.table.names.get(places[0], [])
-        return names[int(text)] if text.isdecimal() and int(text) < len(names) else text
+        # No list of names is that long, and Python reads no number of thousands of digits.
+        numbered = text.isdecimal() and len(text) < 18 and int(text) < len(names)
+        return names[int(text)] if numbered else text
 
     def _split(self, word: str, number: int) -> str:
         if self.columns.yes is not None:

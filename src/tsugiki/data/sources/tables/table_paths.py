@@ -187,7 +187,7 @@ class PhotoFinder:
         number = base.removesuffix(".0")
         names = [base, f"{base}.", unquote(base), _UPLOADED.sub("", base), f"{number}."]
         if number.isdecimal():
-            names.append(f"{int(number)}#")
+            names.append(f"{number.lstrip('0')}#")
         return next((found for name in names if (found := self._by_name.get(name))), [])
 
     def _of_other_ending(self, base: str, *, anywhere: bool) -> list[str]:
@@ -207,7 +207,7 @@ class PhotoFinder:
             stem = base.rpartition(".")[0]
             found[f"{stem}."].append(photo)
             if stem.isdecimal():
-                found[f"{int(stem)}#"].append(photo)
+                found[f"{stem.lstrip('0')}#"].append(photo)
         return found
 
     @cached_property
