@@ -51,9 +51,10 @@ def test_quoted_commas_and_newlines(manifest):
 
 
 def test_missing_columns_are_named_with_those_present(manifest):
-    text = refusal(manifest("file,class,label\n7.png,x,y\n"))
+    text = refusal(manifest("file,class,label\n7,x,y\n"))
     assert "has no column path" in text
     assert "got: file, class, label" in text
+    assert "7.png, looked for in" in refusal(manifest("file,class,label\n7.png,x,y\n"))
     assert "has no column path, label" in refusal(manifest(""))
 
 

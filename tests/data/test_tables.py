@@ -529,6 +529,7 @@ def test_files_that_are_no_tables(written, text, words):
         ("labels.json", json.dumps(coco(several=True)), "0.png shows things of several classes (cat, dog)"),
         ("labels.json", "{'a': 1}", "labels.json is not read as labels"),
         ("labels/{}.txt", "0 .5 .5 .1 .1", "labels here are of things in the photos (boxes)"),
+        ("images/{}.json", '{"shapes": []}', "labels here are of things in the photos (boxes)"),
         ("Annotations/{}.xml", "<a/>", "labels here are of things in the photos (boxes)"),
     ],
 )
@@ -617,6 +618,18 @@ def test_paths_as_programs_change_them(written, path, photo):
     listing = list_photos(written(rows(f"{path},a"), photos=("x/007.png", "x/dog.png", "x/8.png")))
     assert listing.names == (photo,)
     assert path in said(listing) or "¥" in path
+
+
+@pytest.mark.robust(
+    "paths", case="a whole table beside a part of its photos", right="the photos that are here, and the others named"
+)
+def test_a_table_of_more_photos_than_are_here(written):
+    lines = [f"{number:03}.png,{'ab'[number % 2]}" for number in range(40)]
+    photos = tuple(f"images/{number:03}.png" for number in (1, 4, 7, 10, 13, 38))
+    samples = load(written(rows(*lines, header="filename,class"), photos=photos))
+    assert sorted(samples.names) == sorted(photos)
+    assert len(samples.left_out) == 34
+    assert samples.left_out[0].reason == "no such file"
 
 
 def test_masks_are_not_taken_for_converted_photos(written):

@@ -43,7 +43,8 @@ def columns_beside(photos: Sequence[str], walk: Walk, *, split: bool) -> Columns
         walk: Of the data set.
         split: Whether splits are wanted, because folders name none.
     """
-    tables = [name for name in walk.inside().others if Path(name).suffix.lower() in TABLE_SUFFIXES]
+    kinds = TABLE_SUFFIXES - {".parquet"}  # which holds photos of its own
+    tables = [name for name in walk.inside().others if Path(name).suffix.lower() in kinds]
     found = {name: listing for name in tables if (listing := _about(Path(walk.root, name), set(photos)))}
     splits = _column(photos, {name: (listing, listing.splits) for name, listing in found.items()}) if split else {}
     if not {"val", "test"} & set(splits.values()):

@@ -15,6 +15,8 @@ from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES
 from tsugiki.data.sources.walk import Walk, joined
 from tsugiki.locale.messages import first_few, in_a_row, listed, tr
 
+_MOST_TABLES = 50  # tried in one folder
+
 
 def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Collection[str] = ()) -> tuple[Listing | None, str]:
     """The photos of a split that are in no class folders, as a table in there or at the top labels them, and the table.
@@ -82,7 +84,10 @@ def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None
 
 
 def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
-    return [name for name in names if Path(name).suffix.lower() in suffixes and "submission" not in name.casefold()]
+    found = [name for name in names if Path(name).suffix.lower() in suffixes and "submission" not in name.casefold()]
+    if len(found) > _MOST_TABLES:  # one beside every photo: these are no tables of photos
+        found = [name for name in found if Path(name).suffix.lower() in TABLE_SUFFIXES or split_in(Path(name).stem)]
+    return found[:_MOST_TABLES]
 
 
 def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listing]]:

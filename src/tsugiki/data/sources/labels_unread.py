@@ -18,6 +18,8 @@ OTHER_ARCHIVES = frozenset({".rar", ".7z", ".lzh", ".alz", ".egg", ".cab", ".iso
 _OF_THINGS = 0.5
 """The share of photos with a file of their own beside them when these files say where things are in the photos."""
 
+_FEW = 10  # documents that are tried
+
 
 def with_unread_labels(root: Path, walk: Walk, fault: RequestError) -> RequestError:
     """The error about folders without classes, with what to do about labels that are there and are not read."""
@@ -41,20 +43,17 @@ def _cures(root: Path, walk: Walk) -> Iterator[str]:
             "the labels here are of things in the photos (boxes), which are not read: cut the things out, "
             "or sort the photos into class folders"
         )
-    for name in names:
-        if suffix_of(name) == ".json":
-            try:
-                list_manifest(root / name)
-            except RequestError as reason:
-                yield tr(
-                    "{table} is not read as labels: {reason}",
-                    table=name,
-                    reason=reason.got if reason.allowed == "" and reason.got else reason.what,
-                )
+        return
+    for name in [name for name in names if suffix_of(name) == ".json"][:_FEW]:
+        try:
+            list_manifest(root / name)
+        except RequestError as reason:
+            why = reason.got if not reason.allowed and reason.got else reason.what
+            yield tr("{table} is not read as labels: {reason}", table=name, reason=why)
 
 
 def _beside_every_photo(walk: Walk, names: list[str]) -> bool:
-    """Whether most photos have an ``.xml`` (Pascal VOC) or a ``.txt`` (YOLO) with their name."""
-    stems = {Path(name).stem for name in names if suffix_of(name) in {".xml", ".txt"}}
+    """Whether most photos have an ``.xml`` (Pascal VOC), ``.txt`` (YOLO) or ``.json`` (LabelMe) with their name."""
+    stems = {Path(name).stem for name in names if suffix_of(name) in {".xml", ".txt", ".json"}}
     photos = [Path(name).stem for name in walk.photos_below("")]
     return sum(stem in stems for stem in photos) > _OF_THINGS * len(photos)

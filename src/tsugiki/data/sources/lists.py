@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, LeftOut, Listing, one_spelling, suffix_of
 from tsugiki.data.sources.split_words import split_of
-from tsugiki.data.sources.tables.table_columns import NO_SPLIT, Columns, choose_columns, is_true
+from tsugiki.data.sources.tables.column_words import NO_SPLIT
+from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import Table
 from tsugiki.data.sources.tables.table_labels import check_labels, several_labels
 from tsugiki.locale.messages import first_few, tr

@@ -10,8 +10,9 @@ from typing import Any
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
+from tsugiki.data.sources.tables.column_words import NO_SPLIT
 from tsugiki.data.sources.tables.parquet_file import read_parquet
-from tsugiki.data.sources.tables.table_columns import NO_SPLIT, Columns, choose_columns, is_true
+from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
 from tsugiki.data.sources.tables.table_labels import check_labels, several_labels, text_of
 from tsugiki.data.sources.tables.table_paths import PhotoFinder, is_address, relative_to

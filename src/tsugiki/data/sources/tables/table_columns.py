@@ -12,7 +12,18 @@ from typing import Any
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
-from tsugiki.data.sources.split_words import split_in, split_of, words_in
+from tsugiki.data.sources.split_words import split_in, split_of
+from tsugiki.data.sources.tables.column_words import (
+    GROUPS,
+    LABELS,
+    NO_CLASSES,
+    NO_SPLIT,
+    NUMBERED_LABELS,
+    PATHS,
+    SPLITS,
+    TRUTHS,
+    YES_SAYS,
+)
 from tsugiki.data.sources.tables.table_file import Table, looks_headless
 from tsugiki.locale.messages import first_few, listed, tr
 
@@ -22,49 +33,7 @@ COLUMNS = ("path", "label", "split", "group")
 HEADER = "path,label[,split][,group]"
 """What a table looks like."""
 
-_PATHS = words_in(
-    "file_name filename file filepath file_path image_path img_path image_file image_name img_name "
-    "image_id img_id imageid image img photo picture name fname id uuid path_to_image photo_id file_id id_code code "
-    "パス ファイルパス ファイル名 ファイル 画像 画像名 画像ファイル 画像ファイル名 画像パス "
-    "写真 写真名 写真ファイル 文件名 图片 "
-)
-_LABELS = words_in(
-    "class class_name classname label_name category category_name target target_name breed species "
-    "diagnosis dx variety labels predictionstring tag tags choice ground_truth y "
-    "ラベル ラベル名 正解 正解ラベル クラス クラス名 分類 分類名 種類 種別 品種 カテゴリ カテゴリー 判定 判定結果 タグ "
-    "种类 类别 标签 "
-)
-_NUMBERED_LABELS = words_in("class_id classid label_id category_id target_id label_idx class_index ")
-_SPLITS = words_in(
-    "splits subset set partition phase usage data_split split_name dataset dataset_split 分割 用途 データ区分 学習区分 "
-)
-_YES_SAYS = {
-    "is_valid": ("val", "train"),
-    "is_val": ("val", "train"),
-    "is_validation": ("val", "train"),
-    "is_test": ("test", "train"),
-    "is_train": ("train", "test"),
-    "is_training": ("train", "test"),
-    "is_training_img": ("train", "test"),
-}
-_GROUPS = words_in(
-    "patient_id patientid patient subject_id subjectid subject person_id person participant_id lesion_id "
-    "case_id animal_id individual_id individual video_id video sequence_id session_id specimen_id "
-    "group_id 患者 患者id 患者番号 被験者 被験者id 被験者番号 症例 症例id 症例番号 個体 個体id 個体番号 "
-)
-
-_NO_CLASSES = words_in(
-    "width height size channels format mode age year date time datetime timestamp created_at updated_at lead_time "
-    "annotator annotation_id user source url license credit x y w h xmin ymin xmax ymax x1 y1 x2 y2 "
-    "幅 高さ サイズ 日付 日時 撮影日 撮影者 担当者 作業者 備考 "
-)
-"""Columns of photos that are no classes, however few their values are."""
-
-_TRUTHS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 _ROWS_TRIED = 200
-
-NO_SPLIT = frozenset({"unassigned", "unspecified", "none", "null", "nan", "n/a", "na", "-", "未割当", "なし"})
-"""What tables say of photos that nobody has put into a split."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +134,15 @@ def _texts(table: Table, place: int) -> list[str]:
 
 
 def _path_column(table: Table, names: list[str], leads_to_photos: Callable[[Sequence[str]], bool]) -> int | None:
-    usual = sorted((_PATHS.index(name), place) for place, name in enumerate(names) if name in _PATHS)
-    others = [place for place, name in enumerate(names) if name not in _PATHS]
+    usual = sorted((PATHS.index(name), place) for place, name in enumerate(names) if name in PATHS)
+    others = [place for place, name in enumerate(names) if name not in PATHS]
     others.sort(key=lambda place: not _are_file_names(_texts(table, place)))
     others = [place for place in others if _are_file_names(_texts(table, place)) or _all_differ(table.column(place))]
     for place in [*(place for _, place in usual), *others]:
         if leads_to_photos(_texts(table, place)):
             return place
-    return None
+    # Where they lead nowhere, that is what has to be said, and not that there is no such column.
+    return next((place for _, place in usual if _are_file_names(_texts(table, place))), None)
 
 
 def _are_file_names(texts: list[str]) -> bool:
@@ -188,8 +158,8 @@ def _labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]
 
 
 def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
-    found = [place for place, name in enumerate(names) if name in _LABELS and place != path]
-    found = found or [place for place, name in enumerate(names) if name in _NUMBERED_LABELS]
+    found = [place for place, name in enumerate(names) if name in LABELS and place != path]
+    found = found or [place for place, name in enumerate(names) if name in NUMBERED_LABELS]
     if len(found) > 1 and _say_the_same([[str(cell) for cell in table.column(place)] for place in found]):
         found = sorted(found, key=lambda place: all(text.isdecimal() for text in _texts(table, place)))[:1]
     if len(found) > 1:
@@ -215,39 +185,39 @@ def _say_the_same(columns: list[list[str]]) -> bool:
 
 def _may_be_labels(table: Table, names: list[str], path: int) -> list[int]:
     """Columns without a usual name whose cells repeat, so that they could be classes."""
-    known = {*COLUMNS, *_SPLITS, *_YES_SAYS, *_GROUPS, *_NO_CLASSES, "fold", "folds", "kfold", ""}
+    known = {*COLUMNS, *SPLITS, *YES_SAYS, *GROUPS, *NO_CLASSES, "fold", "folds", "kfold", ""}
     left = [place for place, name in enumerate(names) if place != path and name not in known]
     return [place for place in left if 1 < len(set(map(str, table.column(place)))) <= len(table.rows) // 2]
 
 
 def _one_hot_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
     """Columns of nothing but 0 and 1, one per class; none where they are too few."""
-    taken = {path, *(place for place, name in enumerate(names) if name in _YES_SAYS or name in {"split", "group", "fold", ""})}
+    taken = {path, *(place for place, name in enumerate(names) if name in YES_SAYS or name in {"split", "group", "fold", ""})}
     found = [place for place in range(len(names)) if place not in taken and _is_yes_or_no(table.column(place))]
     return tuple(found) if len(found) > 1 and table.rows else ()
 
 
 def _is_yes_or_no(cells: Iterable[Any]) -> bool:
-    return all(_TRUTHS.get(str(cell).strip().casefold()) is not None for cell in cells)
+    return all(TRUTHS.get(str(cell).strip().casefold()) is not None for cell in cells)
 
 
 def is_true(cell: Any) -> bool:
     """Whether a cell of a column of 0 and 1 says 1."""
-    return _TRUTHS.get(str(cell).strip().casefold(), False)
+    return TRUTHS.get(str(cell).strip().casefold(), False)
 
 
 def _split_column(table: Table, names: list[str], taken: set[int]) -> tuple[int | None, tuple[str, str] | None]:
     if "split" in names:
         return names.index("split"), None
     free = [place for place in range(len(names)) if place not in taken]
-    words = [place for place in free if names[place] in _SPLITS and _are_split_words(table.column(place))]
-    flags = [place for place in free if names[place] in _YES_SAYS and _is_yes_or_no(table.column(place))]
+    words = [place for place in free if names[place] in SPLITS and _are_split_words(table.column(place))]
+    flags = [place for place in free if names[place] in YES_SAYS and _is_yes_or_no(table.column(place))]
     if not words and not flags:
         words = [place for place in free if _are_splits(table.column(place))]
     if len(words) == 1:
         return words[0], None
     if not words and len(flags) == 1:
-        return flags[0], _YES_SAYS[names[flags[0]]]
+        return flags[0], YES_SAYS[names[flags[0]]]
     return None, None
 
 
@@ -269,14 +239,14 @@ def _split_words(cells: list[Any]) -> set[str]:
 
 def _flag_columns(table: Table, names: list[str]) -> tuple[tuple[int, str], ...]:
     """Columns such as ``is_train``, ``is_val`` and ``is_test``, where every row has exactly one true."""
-    flags = [place for place, name in enumerate(names) if name in _YES_SAYS and _is_yes_or_no(table.column(place))]
+    flags = [place for place, name in enumerate(names) if name in YES_SAYS and _is_yes_or_no(table.column(place))]
     one_each = all(sum(is_true(cells[place]) for place in flags) == 1 for _, cells in table.rows)
-    return tuple((place, _YES_SAYS[names[place]][0]) for place in flags) if len(flags) > 1 and one_each else ()
+    return tuple((place, YES_SAYS[names[place]][0]) for place in flags) if len(flags) > 1 and one_each else ()
 
 
 def _group_column(table: Table, names: list[str], taken: set[int]) -> int | None:
     """The column of subjects; of several the coarsest, where each of the others divides its subjects further."""
-    found = [place for place, name in enumerate(names) if name in _GROUPS and place not in taken]
+    found = [place for place, name in enumerate(names) if name in GROUPS and place not in taken]
     columns = {place: [str(cell) for cell in table.column(place)] for place in found}
     useful = [place for place in found if len(set(columns[place])) > 1]
     for place in useful:
@@ -315,9 +285,9 @@ def _unread(table: Table, used: set[int]) -> Iterator[str]:
 def _maybe_meant(table: Table, used: set[int]) -> Iterator[str]:
     """A word about columns that look as if photos of one subject, or parts of the data, should be kept apart."""
     plain = {_plain(name): name for place, name in enumerate(table.header) if place not in used}
-    splits = [name for word, name in plain.items() if word in {*_SPLITS, *_YES_SAYS, "fold", "folds", "kfold"}]
-    groups = [name for word, name in plain.items() if word in _GROUPS]
+    splits = [name for word, name in plain.items() if word in {*SPLITS, *YES_SAYS, "fold", "folds", "kfold"}]
+    groups = [name for word, name in plain.items() if word in GROUPS]
     if splits and not {"split"} & {_plain(table.header[place]) for place in used}:
         yield tr("If {names} should hold photos out, rename it to split, with train, val or test in it.", names=listed(splits))
-    if groups and not {"group", *_GROUPS} & {_plain(table.header[place]) for place in used}:
+    if groups and not {"group", *GROUPS} & {_plain(table.header[place]) for place in used}:
         yield tr("If photos with the same {names} must stay together, rename it to group.", names=listed(groups))

@@ -114,6 +114,8 @@ class PhotoFinder:
             odd = [name for name in names if not name.isascii() and not self._is_there(name)]
             return self._other_forms(odd), []
         drop = self._best_drop(tried)
+        if drop is None and not there:
+            drop = self._drop_for_most_photos(names)
         if drop is None:
             if there or any(map(self._is_there, names)):
                 return {}, []
@@ -153,6 +155,13 @@ class PhotoFinder:
             )
         return None
 
+    def _drop_for_most_photos(self, names: Sequence[str]) -> int | None:
+        """The same where only a part of a table's photos is here: so that most photos that are here are found."""
+        for drop in range(_depth(names)):
+            if 2 * len(set(self._resolved(names, drop).values())) > len(self._by_path):
+                return drop
+        return None
+
     def _resolved(self, names: Sequence[str], drop: int) -> dict[str, str]:
         candidates = {name: self._candidates(name, drop) for name in names}
         return {name: photos[0] for name, photos in candidates.items() if len(photos) == 1}
@@ -178,7 +187,7 @@ class PhotoFinder:
         number = base.removesuffix(".0")
         names = [base, f"{base}.", unquote(base), _UPLOADED.sub("", base), f"{number}."]
         if number.isdecimal():
-            names.append(f"{int(number)}#")
+            names.append(f"{number.lstrip('0')}#")
         return next((found for name in names if (found := self._by_name.get(name))), [])
 
     def _of_other_ending(self, base: str, *, anywhere: bool) -> list[str]:
@@ -198,7 +207,7 @@ class PhotoFinder:
             stem = base.rpartition(".")[0]
             found[f"{stem}."].append(photo)
             if stem.isdecimal():
-                found[f"{int(stem)}#"].append(photo)
+                found[f"{stem.lstrip('0')}#"].append(photo)
         return found
 
     @cached_property
