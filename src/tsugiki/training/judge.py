@@ -65,9 +65,10 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
     if not held_out:
         predictions = _out_of_fold(classifier, table, out_of_fold)
         leaked: dict[str, str] | None = None if table.duplicates is None else {}
-        return predictions, evaluate_rows(
-            predictions, split=OUT_OF_FOLD, temperature=classifier.estimated_temperature, leaked=leaked
-        )
+        document = evaluate_rows(predictions, split=OUT_OF_FOLD, temperature=classifier.estimated_temperature, leaked=leaked)
+        judged = set(predictions.names)
+        rows = [row for row in samples.train_rows if samples.names[row] in judged]
+        return predictions, {**document, "n_different": table.different(rows)}
     chosen = samples.take(samples.held_out_rows)
     answers = classifier.answer_head.probabilities(table.held_out).astype(np.float64)
     known = classifier.answer_head.known(table.held_out)
@@ -79,7 +80,7 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
         # Whoever evaluates the classifier later has other photos beside these, and not the twins.
         classifier.notes = with_leaks(classifier.notes, (samples.digests[row] for row in leaks))
     document = evaluate_rows(predictions, split=held_out, temperature=classifier.estimated_temperature, leaked=leaked)
-    return predictions, document
+    return predictions, {**document, "n_different": table.different(samples.held_out_rows)}
 
 
 def _out_of_fold(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> Predictions:
