@@ -24,10 +24,8 @@ def _copies_sentence(document: Document) -> str:
     different, leaks = document.get("n_different"), document["leaks"]
     if different is None or different >= _MOSTLY * document["n"] or (leaks and leaks["n"]):
         return ""
-    return tr(
-        "Near copies are among them: only {different} of these photos are different, so the interval is too narrow.",
-        different=different,
-    )
+    # No count: how many there are depends on the photos that they were compared with.
+    return tr("Many of these photos are near copies of one another, so the interval is too narrow.")
 
 
 def _score(document: Document) -> str:

@@ -255,7 +255,8 @@ def evaluate_rows(
             schema                      1
             split                       the split that was judged
             n, correct                  photos with a known class, and how many of them were answered right
-            n_different                 photos, near copies of one another counted once; None where nobody has looked
+            n_different                 photos, near copies of one another counted once, as far as the photos that they
+                                        were compared with show them; None where nobody has looked
             n_unknown_class             photos left out of every number here: their class is none of the classifier's
             classes                     [name, ...]
             accuracy                    correct / n
