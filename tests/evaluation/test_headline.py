@@ -95,6 +95,14 @@ def test_few_photos_do_not_prove_percentages_wrong():
     assert trust_state(judged(right=150, n=200)) == "look"  # sure of everything, and wrong about a quarter
 
 
+@pytest.mark.robust("scores", case="24 held-out photos that are four, six times", right="the interval is said to be too narrow")
+def test_near_copies_do_not_narrow_the_interval_in_silence():
+    document = {**judged(), "n_different": 5}
+    assert "near copies of one another, so the interval is too narrow" in headline(document)
+    assert "near copies" not in headline({**judged(), "n_different": 29})
+    assert "near copies" not in headline({**judged(leaked={"3.jpg": "x"}), "n_different": 5})
+
+
 def test_what_nobody_checked_and_what_was_not_held_out_is_said():
     assert headline(judged(UNCHECKED)).endswith("whether the classifier was trained with some of them is not known.")
     assert "since nothing is held out" in headline(judged(OUT_OF_FOLD))

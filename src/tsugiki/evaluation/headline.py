@@ -10,12 +10,22 @@ from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDAT
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
 _NAMED = 5  # classes in a sentence
+_MOSTLY = 0.8
 _SMALL_ERROR = 0.05  # expected calibration error
 
 
 def headline(document: Document) -> str:
     """The accuracy that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
-    return in_a_row(_score(document), chance_sentence(document))
+    return in_a_row(_score(document), _copies_sentence(document), chance_sentence(document))
+
+
+def _copies_sentence(document: Document) -> str:
+    """That the interval takes copies of one photo for several; empty where they are few, and where there is no interval."""
+    different, leaks = document.get("n_different"), document["leaks"]
+    if different is None or different >= _MOSTLY * document["n"] or (leaks and leaks["n"]):
+        return ""
+    # No count: how many there are depends on the photos that they were compared with.
+    return tr("Many of these photos are near copies of one another, so the interval is too narrow.")
 
 
 def _score(document: Document) -> str:

@@ -226,7 +226,12 @@ Document = dict[str, Any]
 
 
 def evaluate_rows(
-    predictions: Predictions, *, split: str, temperature: float | None = 1.0, leaked: Mapping[str, str] | None = None
+    predictions: Predictions,
+    *,
+    split: str,
+    temperature: float | None = 1.0,
+    leaked: Mapping[str, str] | None = None,
+    different: int | None = None,
 ) -> Document:
     """Everything that the rows of one split say about a classifier.
 
@@ -236,6 +241,7 @@ def evaluate_rows(
         temperature: The temperature that the probabilities were made with; "before" calibration is computed with it undone.
             ``None`` where none could be estimated, so that nothing was changed.
         leaked: Path of each photo that has a twin in another split, to the twin's path; ``None`` where nobody has looked.
+        different: How many different photos the split has, near copies counted once; ``None`` where nobody has looked.
 
     Returns:
         Plain JSON values. Shares are floats in 0..1, intervals are ``[low, high]`` at ``confidence``, a share of nothing is
@@ -244,6 +250,8 @@ def evaluate_rows(
             schema                      1
             split                       the split that was judged
             n, correct                  photos with a known class, and how many of them were answered right
+            n_different                 photos, near copies of one another counted once, as far as the photos that they
+                                        were compared with show them; None where nobody has looked
             n_unknown_class             photos left out of every number here: their class is none of the classifier's
             classes                     [name, ...]
             accuracy                    correct / n
@@ -292,6 +300,7 @@ def evaluate_rows(
     return {
         "schema": SCHEMA,
         "split": split,
+        "n_different": different,
         "n_unknown_class": len(chosen) - len(known),
         "classes": list(known.classes),
         **_overall(known),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from tsugiki.core.union_find import UnionFind
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.duplicates import Pair, Prints, find_duplicates
+from tsugiki.evaluation.duplicates import Pair, Prints, duplicate_groups, find_duplicates
 from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Ints
 
 _MOST_COMPARED = 30_000  # photos that are compared with each other in search of copies
@@ -97,6 +97,13 @@ class FeatureTable:
         if len(self.samples) > _MOST_COMPARED:
             return None
         return [Pair(*values) for values in self.remembered("copies-3", self._compared)]
+
+    def different(self, rows: Iterable[int]) -> int | None:
+        """How many different photos there are among ``rows``, near copies counted once; ``None`` where nobody has looked."""
+        if self.duplicates is None:
+            return None
+        groups = duplicate_groups(self.duplicates, len(self.samples))
+        return len({int(groups[row]) for row in rows})
 
     def groups_of(self, rows: Sequence[int]) -> Ints:
         """What must not be separated when something is learned from some of the photos and judged on others.

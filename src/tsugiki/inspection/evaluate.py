@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tsugiki.classifier.predict import Predictor
-from tsugiki.core.console import say
+from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
@@ -81,7 +81,10 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     splits = (choice.split,) * len(samples)
     predictions = Predictions(samples.names, splits, samples.labels, answers, model.classes, head.known(table.held_out))
     leaked = None if seen is None or choice.split == SEEN else _leaked(model, listing, seen, table)
-    document = evaluate_rows(predictions, split=choice.split, temperature=model.estimated_temperature, leaked=leaked)
+    with working(tr("Looking at what the photos tell")):
+        different = table.different(np.flatnonzero(samples.labels != UNKNOWN_CLASS).tolist())
+    temperature = model.estimated_temperature
+    document = evaluate_rows(predictions, split=choice.split, temperature=temperature, leaked=leaked, different=different)
     for sentence in (headline(document), never_answered_sentence(document)):
         if sentence:
             say(sentence)

@@ -65,8 +65,11 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
     if not held_out:
         predictions = _out_of_fold(classifier, table, out_of_fold)
         leaked: dict[str, str] | None = None if table.duplicates is None else {}
+        judged = set(predictions.names)
+        different = table.different(row for row in samples.train_rows if samples.names[row] in judged)
+        temperature = classifier.estimated_temperature
         return predictions, evaluate_rows(
-            predictions, split=OUT_OF_FOLD, temperature=classifier.estimated_temperature, leaked=leaked
+            predictions, split=OUT_OF_FOLD, temperature=temperature, leaked=leaked, different=different
         )
     chosen = samples.take(samples.held_out_rows)
     answers = classifier.answer_head.probabilities(table.held_out).astype(np.float64)
@@ -78,8 +81,8 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
         leaked = {samples.names[row]: samples.names[twin] for row, twin in leaks.items()}
         # Whoever evaluates the classifier later has other photos beside these, and not the twins.
         classifier.notes = with_leaks(classifier.notes, (samples.digests[row] for row in leaks))
-    document = evaluate_rows(predictions, split=held_out, temperature=classifier.estimated_temperature, leaked=leaked)
-    return predictions, document
+    temperature, different = classifier.estimated_temperature, table.different(samples.held_out_rows)
+    return predictions, evaluate_rows(predictions, split=held_out, temperature=temperature, leaked=leaked, different=different)
 
 
 def _out_of_fold(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> Predictions:
