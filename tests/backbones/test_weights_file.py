@@ -333,6 +333,17 @@ def test_files_of_other_libraries_are_not_called_damaged(tmp_path, name):
     assert caught.value.cure == "convert it to PyTorch first"
 
 
+def test_a_folder_given_as_weights_is_told(network, tmp_path):
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="is a folder, and no file of weights") as caught:
+        load_backbone("resnet18", weights=tmp_path)
+    assert (caught.value.got, caught.value.cure) == ("w.pth", "name the file inside that holds the weights")
+    (tmp_path / "classifier.json").write_text("{}")
+    with pytest.raises(WeightsError) as caught:
+        load_backbone("resnet18", weights=tmp_path)
+    assert f"backbone='{tmp_path}'" in caught.value.cure
+
+
 def test_arrays_instead_of_tensors_are_told(network, tmp_path):
     torch.save({name: tensor.numpy() for name, tensor in network.state_dict().items()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="NumPy arrays") as caught:

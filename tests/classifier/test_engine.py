@@ -285,6 +285,11 @@ def _changed(path, **values):
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
+def _replaced(engine):
+    shutil.rmtree(engine)
+    engine.touch()
+
+
 DAMAGES = {
     "no parity": lambda engine: (engine / "parity.json").unlink(),
     "half a parity": lambda engine: _cut(engine / "parity.json"),
@@ -293,7 +298,7 @@ DAMAGES = {
     "a parity of other files": lambda engine: _changed(engine / "parity.json", files={}),
     "a parity of no shape": lambda engine: _changed(engine / "parity.json", input="x"),
     "a parity without features": lambda engine: _changed(engine / "parity.json", features=None),
-    "a file in its place": lambda engine: (shutil.rmtree(engine), engine.touch()),
+    "a file in its place": _replaced,
     "no network": lambda engine: (engine / "network.xml").unlink(),
     "half a network": lambda engine: _cut(engine / "network.bin"),
     "no answer": lambda engine: (engine / "answer.safetensors").unlink(),

@@ -356,6 +356,29 @@ def test_a_text_file_object_and_a_picture_without_pixels_are_told(tmp_path):
         open_photo(Image.new("RGB", (0, 5)))
 
 
+SPOILT = {
+    "saved as text, replaced": lambda: (JPEG.decode("utf-8", "replace").encode(), "saved as text"),
+    "saved as text, as UTF-8": lambda: (JPEG.decode("latin-1").encode(), "saved as text"),
+    "PNG saved as text": lambda: (stored(PHOTO).decode("utf-8", "replace").encode(), "saved as text"),
+    "base64": lambda: (base64.b64encode(JPEG), "base64"),
+    "a data address": lambda: (b"data:image/png;base64," + base64.b64encode(stored(PHOTO)), "base64"),
+    "line ends before it": lambda: (b"\r\n\r\n" + JPEG, "behind 4 bytes"),
+    "a mark of UTF-8 before it": lambda: (b"\xef\xbb\xbf" + stored(PHOTO), "behind 3 bytes"),
+    "TGA": lambda: (stored(PHOTO, "TGA"), "(TGA)"),
+}
+
+
+@pytest.mark.robust(
+    "pixels",
+    case="pictures that went through a program for text, base64, bytes before a picture, TGA",
+    right="refused with what was done to them, and how to undo it",
+)
+@pytest.mark.parametrize("kind", SPOILT)
+def test_what_was_done_to_a_picture_is_told(kind):
+    content, words = SPOILT[kind]()
+    assert words in reason(content)
+
+
 HARMLESS = {
     "Invalid SOS parameters": lambda: _odd_scan_head(JPEG),
     "extraneous bytes": lambda: _bytes_in_the_head(JPEG),

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import WeightsError
 from tsugiki.core.files import sha256_of
 from tsugiki.locale.messages import tr
@@ -91,6 +92,8 @@ def read_weights(path: Path) -> WeightsFile:
     Raises:
         WeightsError: When it does not exist, is damaged or something else, holds no weights or would run code.
     """
+    if path.is_dir():
+        raise _folder(path)
     if not path.is_file():
         raise WeightsError(tr("There is no file of weights {path}.", path=path), allowed=", ".join(SUFFIXES))
     shards = shards_of(path)
@@ -291,6 +294,19 @@ def _more_than_weights(path: Path, names: list[str]) -> WeightsError:
         allowed=tr("files of plain tensors"),
         got=", ".join(names[:6]),
         cure=tr("save it again with torch.save(model.state_dict(), FILE), or as .safetensors"),
+    )
+
+
+def _folder(path: Path) -> WeightsError:
+    own = any((path / name).is_file() for name in ("classifier.json", "config.json"))
+    inside = sorted(entry.name for entry in path.iterdir() if entry.name.endswith((*SUFFIXES, INDEX)))
+    return WeightsError(
+        tr("{path} is a folder, and no file of weights.", path=path),
+        allowed=", ".join(SUFFIXES),
+        got=", ".join(inside[:6]),
+        cure=tr("name it as the network: {argument}", argument=argument("backbone", str(path)))
+        if own
+        else tr("name the file inside that holds the weights"),
     )
 
 

@@ -61,6 +61,12 @@ _OTHERS = (
 )
 
 
+# How JPEG and PNG begin once their bytes were taken for letters: replaced, or written as UTF-8.
+_AS_TEXT = (b"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", b"\xef\xbf\xbdPNG", b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xc2\x89PNG")
+_BASE64 = (b"/9j/", b"iVBORw0KGgo", b"R0lGOD", b"UklGR", b"data:image/")
+_SURE_MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_FEW_BYTES = 64
+
 OWN_PICTURES = {"Software": "tsugiki"}
 """What the program notes in the pictures that it draws, so that it does not take them for photos later."""
 
@@ -120,7 +126,7 @@ def name_content(content: bytes) -> str:
         return tr("nothing but zero bytes")
     if content[4:8] == b"ftyp":
         return _name_iso_media(content[8:12])
-    return _name_by_mark(content) or _name_text(content[:4096])
+    return _name_by_mark(content) or _name_spoilt(content) or _name_text(content[:4096])
 
 
 def _name_by_mark(content: bytes) -> str | None:
@@ -138,6 +144,18 @@ def _name_by_mark(content: bytes) -> str | None:
         if content.startswith(mark):
             return tr("a {format} file, no photo", format=name)
     return None
+
+
+def _name_spoilt(content: bytes) -> str | None:
+    """What a picture has become that went through a program for text, or has something before it."""
+    if content.startswith(_AS_TEXT):
+        return tr("a picture that a program has saved as text, which cannot be undone: copy the original again, as binary")
+    if content.lstrip()[:32].startswith(_BASE64):
+        return tr("a picture written as text (base64): decode it first")
+    at = next((at for mark in _SURE_MARKS if 0 < (at := content.find(mark, 0, _FEW_BYTES)) < _FEW_BYTES), 0)
+    if at:
+        return tr("a picture behind {count} bytes that do not belong to it: remove those", count=at)
+    return unread_format("TGA") if content.endswith(b"TRUEVISION-XFILE.\x00") else None
 
 
 def _name_iso_media(brand: bytes) -> str:
