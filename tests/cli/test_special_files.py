@@ -76,7 +76,7 @@ def test_among_photos(tsu, dishes, tmp_path, kind):
     rows = [f"{path.relative_to(photos)},{path.parent.name}" for path in sorted(photos.rglob("*.jpg"))]
     (photos / "list.csv").write_text("path,label\n" + "\n".join(rows), encoding="utf-8")
     for data in (photos, photos / "list.csv"):
-        status, _, err = tsu("audit", data, "--backbone", "bundled:nae", "--out", tmp_path / "found")
+        status, _, err = tsu("audit", data, "--backbone", "bundled:nae", "--out", tmp_path / "found", "--force")
         assert status == 0, err
         assert bad.name in err
         assert ("too large" if kind == "holes" else "no regular file") in err
@@ -109,6 +109,7 @@ def test_as_anything_else(tsu, dishes, run_folder, tmp_path, monkeypatch, kind):
     photo = next(dishes.rglob("*.jpg"))
     for name in ("classifier.json", "weights.safetensors"):
         run = shutil.copytree(run_folder, tmp_path / f"run-{name}")
+        shutil.rmtree(run / "engine")  # which answers without the weights
         _make(kind, run / name)
         _refused(tsu("predict", run, photo), run)
     for name in ("history.csv", "predictions.csv"):
