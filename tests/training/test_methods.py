@@ -15,7 +15,7 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError, RequestError, TrainingError
 from tsugiki.data.augmentation.augment import NO_AUGMENTATION
 from tsugiki.data.load import load
-from tsugiki.features.extract import FeatureSettings
+from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads import linear
@@ -103,6 +103,16 @@ def test_an_unknown_method_is_refused(photos):
         fit(bundled(photos), photos, method="magic")
 
 
+@pytest.mark.robust("networks", case="--weights none", right="random features do not call different photos copies")
+def test_random_weights_have_no_say_in_what_is_a_copy(drawn_sample):
+    torch.manual_seed(0)
+    samples = load(drawn_sample)
+    model = Classifier("timm:test_resnet", classes=samples.classes, weights="none")
+    table = extract(samples, model.backbone, preprocess=model.preprocess)
+    assert table.duplicates == []
+    assert replace(table, looks=True, memory=None).duplicates != []
+
+
 @pytest.mark.parametrize("drawn", [True, False])
 def test_a_photo_that_vanishes_while_the_network_learns_costs_no_run(photos, tmp_path, drawn):
     """The others stay in the split that they were trained in: none that was learned from is judged."""
@@ -127,6 +137,7 @@ def test_a_photo_that_vanishes_while_the_network_learns_costs_no_run(photos, tmp
     assert run.samples.draw == (replace(samples.draw, settled=True) if drawn else None)
     assert [entry.name for entry in run.samples.left_out] == sorted(lost, key=samples.names.index)
     assert len(run.out_of_fold) == len(run.samples.train_rows) == len(samples.train_rows) - 1
+    assert run.findings.contradictions == ()  # of the fine-tuned features, all photos of a class would be copies
 
 
 IMPOSSIBLE = {

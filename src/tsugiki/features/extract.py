@@ -124,6 +124,7 @@ def _table(extractor: Extractor, samples: Samples, found: Mapping[str, Extracted
         facts=extractor.store.facts(samples.digests),
         computed=computed,
         memory=Memory(extractor.store, extractor.about(samples, train.precision)),
+        looks=extractor.looks,
     )
 
 
@@ -193,6 +194,8 @@ class Extractor:
         self._engines = engines_of(backbone, preprocess, settings.engine)
         self._executor = settings.executor
         self._key = self._engines.key
+        spec = getattr(backbone, "spec", None)  # an engine has none: it was made from a trained classifier
+        self.looks = spec is None or spec.weights != "none"
 
     def about(self, samples: Samples, precision: str) -> str:
         """What comparing the photos by their features depends on."""

@@ -42,6 +42,8 @@ class FeatureTable:
         facts: Of every photo of ``samples``.
         computed: How many photos had to be decoded; the others were known.
         memory: Where what is found by comparing these photos is kept; nowhere by default.
+        looks: Whether features say how alike photos look. Those of random weights do not: copies are known by hashes alone.
+        pairs: Copies, where they have been found by other features than these; see :attr:`duplicates`.
     """
 
     samples: Samples
@@ -51,6 +53,8 @@ class FeatureTable:
     facts: list[PhotoFacts | None]
     computed: int
     memory: Memory | None = None
+    looks: bool = True
+    pairs: tuple[Pair, ...] | None = None
 
     def __repr__(self) -> str:
         views = f", {self.views} views of each training photo" if self.views > 1 else ""
@@ -96,6 +100,8 @@ class FeatureTable:
         """Photos that are one, across and inside splits, by row of ``samples``; ``None`` where they are too many to compare."""
         if len(self.samples) > _MOST_COMPARED:
             return None
+        if self.pairs is not None:
+            return list(self.pairs)
         return [Pair(*values) for values in self.remembered("copies-3", self._compared)]
 
     def different(self, rows: Iterable[int]) -> int | None:
@@ -132,5 +138,6 @@ class FeatureTable:
     def _compared(self) -> list[list[Any]]:
         hashes = np.array([0 if fact is None else fact.perceptual_hash for fact in self.facts], np.int64)
         samples = self.samples
-        pairs = find_duplicates(Prints(samples.digests, hashes, self.every, samples.splits, samples.labels))
+        features = self.every if self.looks else None
+        pairs = find_duplicates(Prints(samples.digests, hashes, features, samples.splits, samples.labels))
         return [list(dataclasses.astuple(pair)) for pair in pairs]

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +23,7 @@ from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiE
 from tsugiki.core.processes import accelerator_on, one_first
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
+from tsugiki.evaluation.duplicates import Pair
 from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
@@ -301,10 +302,12 @@ class _Wish:
         with one_first(frozen.classifier.device):
             own = replace(self.features, views=0)
             table = extract(photos, classifier.backbone, preprocess=classifier.preprocess, settings=own)
-        table = replace(table, samples=replace(table.samples, draw=frozen.samples.draw))
         classifier.notes = {**classifier.notes, "calibration": "validation"}
         place = {name: row for row, name in enumerate(table.samples.names)}
         rows = [place.get(name) for name in frozen.samples.names]
+        # Fine-tuning draws the photos of a class together: which of them are copies is what the frozen backbone says.
+        samples, pairs = replace(table.samples, draw=frozen.samples.draw), _renumbered(frozen.table.duplicates, rows)
+        table = replace(table, samples=samples, pairs=pairs)
         training, val = (
             [there for row in part if (there := rows[row]) is not None]
             for part in split_for_validation(frozen.samples, self.fine_tuning.settings, frozen.table.groups_of)
@@ -313,6 +316,15 @@ class _Wish:
         kept = [at for at, row in enumerate(frozen.samples.train_rows) if rows[row] is not None]
         out_of_fold = None if frozen.out_of_fold is None else frozen.out_of_fold[kept]
         return _finished(classifier, tuned.history, table, out_of_fold, fine_tuned=True)
+
+
+def _renumbered(pairs: list[Pair] | None, rows: Sequence[int | None]) -> tuple[Pair, ...] | None:
+    """Pairs of photos by where these are now; without those of which one is not there any more."""
+    if pairs is None:
+        return None
+    ends = [(pair, rows[pair.first], rows[pair.second]) for pair in pairs]
+    there = [(pair, first, second) for pair, first, second in ends if first is not None and second is not None]
+    return tuple(replace(pair, first=first, second=second) for pair, first, second in there)
 
 
 def _take_over(model: Classifier, tuned: Classifier) -> None:
