@@ -13,10 +13,10 @@ def run(dish_run, tmp_path_factory):
 def test_it_writes_a_folder_and_says_how_to_go_on(tsu, run, dishes, tmp_path):
     status, out, err = tsu("export", run, "--format", "openvino", "--out", tmp_path / "my model", "--photos", dishes / "test")
     assert (status, out) == (0, f"{tmp_path / 'my model'}\n")
-    assert "Proven on 27 photos" in err
+    assert "Proven on 28 photos" in err
     assert f"next: python '{tmp_path / 'my model' / 'predict.py'}' PHOTO" in err
     status, out, _ = tsu("export", run, "--format", "openvino", "--out", tmp_path / "my model", "--json")
-    assert (status, json.loads(out)["photos"]) == (0, 19)
+    assert (status, json.loads(out)["photos"]) == (0, 20)
 
 
 def test_what_makes_no_sense_is_refused(tsu, run, tmp_path):

@@ -184,7 +184,8 @@ class Setup:
         """The loop over ``state``, its photos decoded into files in ``work``."""
         begun = time.monotonic()
         data = self._data(work)
-        spent = time.monotonic() - begun  # decoding is paid for, too
+        # Decoding is paid for, too; by the main process's clock, or one would train while the other has ended.
+        spent = decided(lambda: time.monotonic() - begun, self.accelerator)
 
         def prepare(phase: Phase) -> tuple[PreparedModel, Batches]:
             return self._prepared(phase, ComputeSettings(**state.plan["compute"]), data)
