@@ -19,6 +19,7 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads import linear
+from tsugiki.reporting.run_folder import save_run
 from tsugiki.training import fit as fitting
 from tsugiki.training.fit import FineTuning, fit
 
@@ -101,6 +102,27 @@ def test_auto_keeps_what_validation_prefers(ridges, capsys, lr, method):
 def test_an_unknown_method_is_refused(photos):
     with pytest.raises(RequestError, match="no such method"):
         fit(bundled(photos), photos, method="magic")
+
+
+@pytest.mark.robust(
+    "surface",
+    case="a search for suspects that fails after training",
+    right="the run is kept; every finding says so",
+)
+def test_findings_that_fail_lose_no_run(photos, tmp_path, monkeypatch, capsys):
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(fitting, "inspect", broken)
+    run = fit(bundled(photos), photos)
+    assert "ZeroDivisionError division by zero" in capsys.readouterr().err
+    folder = save_run(run, tmp_path / "run")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("Nobody knows: the search ended with an error.") >= 3
+    assert "too few photos" not in page
+    assert json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["findings"]["odd"] is None
+    assert "could not be made" not in capsys.readouterr().err
+    assert (folder / "README.md").is_file()
 
 
 @pytest.mark.robust("networks", case="--weights none", right="random features do not call different photos copies")

@@ -6,8 +6,15 @@ from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, tr
 
 
+def failed_sentence() -> str:
+    """In place of every finding of a search that has failed."""
+    return tr("Nobody knows: the search ended with an error.")
+
+
 def suspects_sentence(findings: Findings, *, backbone: str) -> str:
     """How many labels are doubted, by what, and how right that is: a doubt is worth as much as whoever doubts."""
+    if findings.failed:
+        return failed_sentence()
     photos, count = findings.examined, len(findings.suspects)
     if not photos or findings.head_accuracy is None:
         return tr("Doubtful labels were not looked for: cross-validation was impossible.")
@@ -39,6 +46,8 @@ def contradictions_sentence(findings: Findings) -> str:
 
 def shortcut_sentence(findings: Findings) -> str:
     """Whether the class can be told without looking at the subject."""
+    if findings.failed:
+        return failed_sentence()
     suspicious = [one for one in findings.shortcuts if one.suspicious]
     if not findings.shortcuts:
         return tr("There are too few photos to look for shortcuts.")

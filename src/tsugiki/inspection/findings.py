@@ -59,6 +59,7 @@ class Findings:
         head_accuracy: Of the head that doubts them, on photos it has not learned from, every class counting the same; ``None``
             where there is no such head.
         head_near_chance: Whether that is close to guessing; such a head doubts no label.
+        failed: Why nothing of this is known, where the search ended with an error.
     """
 
     suspects: tuple[Suspect, ...]
@@ -71,15 +72,21 @@ class Findings:
     examined: int
     head_accuracy: float | None = None
     head_near_chance: bool = False
+    failed: str = ""
+
+    @classmethod
+    def unknown(cls, reason: str) -> Findings:
+        """Of a search that has failed: nothing is known, and why."""
+        return cls((), None, (), {}, (), (), None, 0, failed=reason)
 
     def __repr__(self) -> str:
         counts = {name: count for name, count in self.summary().items() if isinstance(count, int)}
         return f"<Findings: {', '.join(f'{name} {count}' for name, count in counts.items())}>"
 
     def summary(self) -> dict[str, Any]:
-        """Counts and curves as plain JSON values."""
+        """Counts and curves as plain JSON values; ``None`` for what nobody knows."""
         doubted = self.examined and not self.head_near_chance
-        return {
+        found: dict[str, Any] = {
             "labels_examined": self.examined,
             "head_balanced_accuracy": self.head_accuracy,
             "head_near_chance": self.head_near_chance,
@@ -92,6 +99,7 @@ class Findings:
             "shortcuts": [dataclasses.asdict(one) for one in self.shortcuts],
             "learning_curve": None if self.curve is None else dataclasses.asdict(self.curve),
         }
+        return dict.fromkeys(found) | {"failed": self.failed} if self.failed else found
 
 
 def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool = True, weighted: bool = False) -> Findings:

@@ -97,7 +97,7 @@ def audit_sentences(audit: Audit) -> Sentences:
         **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
         **sentences.remark_sentences(audit.table),
         **sentences.label_issue_sentences(found, backbone=audit.backbone),
-        **sentences.learning_curve_sentences(found.curve),
+        **sentences.learning_curve_sentences(found),
         **_duplicate_sentences(audit),
         "shortcut": shortcut_sentence(found),
         "audit_title": tr("A look at the photos, before training"),

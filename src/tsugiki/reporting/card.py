@@ -136,7 +136,7 @@ def _said(run: Run, name: str, *, language: str) -> dict[str, str]:
             **sentences.out_of_distribution_sentences(run.classifier),
             **training_sentences(run),
             **sentences.learning_curve_sentences(
-                findings.curve, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
+                findings, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
             ),
             **sentences.duplicate_sentences(evaluation, findings, run.samples.splits),
             **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),

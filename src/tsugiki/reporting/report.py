@@ -79,7 +79,7 @@ def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
             **sentences.duplicate_sentences(evaluation, findings, samples.splits),
             **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
             **sentences.learning_curve_sentences(
-                findings.curve, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
+                findings, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
             ),
             "balance": sentences.balance_sentence(samples, weighted=is_weighted(run.classifier.notes)),
             **training_sentences(run),

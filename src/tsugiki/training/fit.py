@@ -40,7 +40,7 @@ from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, ch
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
-from tsugiki.inspection.findings import inspect
+from tsugiki.inspection.findings import Findings, inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
 from tsugiki.training.judge import calibrate, judge
@@ -191,8 +191,18 @@ def _finished(
     weighted = bool(model.notes.get("head", {}).get("class_weights"))
     with working(tr("Looking at what the photos tell")):
         predictions, evaluation = judge(model, table, out_of_fold)
-        findings = inspect(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
+        findings = _inspected(table, out_of_fold, with_curve=not fine_tuned, weighted=weighted)
     return Run(model, history, evaluation, predictions, table, out_of_fold, findings)
+
+
+def _inspected(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool, weighted: bool) -> Findings:
+    """What the photos tell; where that cannot be found out the run is kept without it, and that is said."""
+    try:
+        return inspect(table, out_of_fold, with_curve=with_curve, weighted=weighted)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the training has succeeded: hours may be in it)
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
+        say(tr("What the photos themselves tell could not be found out; the run is kept without it: {reason}", reason=reason))
+        return Findings.unknown(reason)
 
 
 @dataclass

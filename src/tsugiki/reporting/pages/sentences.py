@@ -20,7 +20,7 @@ from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentenc
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.model_selection import verdict_sentence
-from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence, suspects_sentence
+from tsugiki.inspection.finding_sentences import contradictions_sentence, failed_sentence, shortcut_sentence, suspects_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.reporting.pages.training_sentences import Notes, Sentences, is_fine_tuned
@@ -283,16 +283,17 @@ def out_of_distribution_sentences(classifier: Classifier) -> Sentences:
     }
 
 
-def learning_curve_sentences(
-    curve: LearningCurve | None, *, evaluation: Document | None = None, fine_tuned: bool = False
-) -> Sentences:
+def learning_curve_sentences(findings: Findings, *, evaluation: Document | None = None, fine_tuned: bool = False) -> Sentences:
     """Will more photos help?
 
     Args:
-        curve: What was measured, if it was.
+        findings: With what was measured, if it was.
         evaluation: The numbers of the held-out photos, where there is a score beside the curve: the two are not the same.
         fine_tuned: The features themselves have learned, so that there is no curve.
     """
+    curve = findings.curve
+    if findings.failed:
+        return {"more_short": failed_sentence(), "more_chart": ""}
     if fine_tuned:
         return {
             "more_short": tr(
