@@ -158,7 +158,7 @@ def test_doubts_say_whose_they_are(frozen):
 def test_the_curve_says_why_it_is_not_the_score(frozen):
     labels = np.arange(80) % 4
     curve = curve_of(np.eye(4)[labels] * 2 + np.random.default_rng(0).normal(size=(80, 4)), labels, fit_discriminant)
-    said = learning_curve_sentences(curve, evaluation=frozen.evaluation)["more_short"]
+    said = learning_curve_sentences(replace(frozen.findings, curve=curve), evaluation=frozen.evaluation)["more_short"]
     score = f"{frozen.evaluation['balanced_accuracy']:.1%}"
     assert f"the score is {score}, every class counting the same: the curve is cross-validated on training photos" in said
 
