@@ -82,6 +82,22 @@ def dishes(tmp_path_factory):
 
 
 @pytest.fixture
+def decoded(monkeypatch):
+    """The files that are decoded for their features, one entry per time."""
+    from tsugiki.features.executor import PixelReader
+
+    seen = []
+    read = PixelReader.read
+
+    def counted(reader, position):
+        seen.append(reader.paths[position])
+        return read(reader, position)
+
+    monkeypatch.setattr(PixelReader, "read", counted)
+    return seen
+
+
+@pytest.fixture
 def hollow_png():
     """A PNG file whose every checksum is right, and whose pixels cannot be decoded: only decoding tells."""
     rows = b"no stream of zlib"

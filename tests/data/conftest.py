@@ -2,16 +2,38 @@
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tsugiki.core.errors import RequestError
+from tsugiki.data.load import list_photos
+
 
 def differing_bits(first: int, second: int) -> int:
     """In how many of 64 bits two perceptual hashes differ."""
     return ((first ^ second) & (2**64 - 1)).bit_count()
+
+
+def said(listing):
+    """What was decided about a listing, a line each."""
+    return "\n".join(listing.decisions)
+
+
+def refusal(source):
+    """The sentence with which a data set is refused."""
+    with pytest.raises(RequestError) as caught:
+        list_photos(source)
+    return str(caught.value)
+
+
+def table(listing):
+    """Photos per ``split:class``, or per class where nobody named a split."""
+    pairs = zip(listing.splits, listing.labels, strict=True)
+    return dict(Counter(f"{split}:{label}" if split else label for split, label in pairs))
 
 
 def _photo_bytes(text: str, format_: str = "PNG") -> bytes:

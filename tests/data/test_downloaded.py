@@ -7,31 +7,15 @@ import re
 import shutil
 import tarfile
 import zipfile
-from collections import Counter
 
 import pytest
 
+from tests.data.conftest import refusal, said, table
 from tsugiki.core.errors import DataError, RequestError, TsugikiError
 from tsugiki.data.load import list_photos
 
 ONE_HOT = "filename, cat, dog\n0.png, 1, 0\n1.png, 0, 1\n"
 HUB = "file_name,label\n0.png,cat\n1.png,dog\n"
-
-
-def table(listing):
-    return dict(
-        Counter(f"{split}:{label}" if split else label for split, label in zip(listing.splits, listing.labels, strict=True))
-    )
-
-
-def said(listing):
-    return "\n".join(listing.decisions)
-
-
-def refusal(source):
-    with pytest.raises(RequestError) as caught:
-        list_photos(source)
-    return str(caught.value)
 
 
 def zip_of(files):

@@ -6,26 +6,10 @@ from collections import Counter
 
 import pytest
 
-from tsugiki.core.errors import DataError, RequestError
+from tests.data.conftest import refusal, said, table
+from tsugiki.core.errors import DataError
 from tsugiki.data.load import list_photos, load
 from tsugiki.data.sources.split_words import are_parts, split_in
-
-
-def table(listing):
-    return dict(
-        Counter(f"{split}:{label}" if split else label for split, label in zip(listing.splits, listing.labels, strict=True))
-    )
-
-
-def said(listing):
-    return "\n".join(listing.decisions)
-
-
-def refusal(source):
-    with pytest.raises(RequestError) as caught:
-        list_photos(source)
-    return str(caught.value)
-
 
 # -- split words as parts of names ----------------------------------------------------------------------------------------
 

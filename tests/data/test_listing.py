@@ -6,23 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tsugiki.core.errors import RequestError
+from tests.data.conftest import refusal, said
 from tsugiki.data.load import list_photos
 from tsugiki.data.sources.listing import LeftOut, natural
 
 
 def table(listing):
     return Counter(zip(listing.splits, listing.labels, strict=True))
-
-
-def said(listing):
-    return "\n".join(listing.decisions)
-
-
-def refusal(source):
-    with pytest.raises(RequestError) as caught:
-        list_photos(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Val", "VALIDATION"])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tsugiki.core.errors import RequestError
+from tests.data.conftest import refusal, said
 from tsugiki.data.load import list_photos, load
 from tsugiki.data.sources.listing import LeftOut
 
@@ -28,16 +28,6 @@ def rows(*lines, header="path,label"):
 
 def labels(listing):
     return dict(zip(listing.names, listing.labels, strict=True))
-
-
-def said(listing):
-    return "\n".join(listing.decisions)
-
-
-def refusal(source):
-    with pytest.raises(RequestError) as caught:
-        list_photos(source)
-    return str(caught.value)
 
 
 # -- encodings ------------------------------------------------------------------------------------------------------------

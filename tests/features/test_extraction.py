@@ -24,7 +24,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.features import extract as extraction
 from tsugiki.features.engines.engine import ALIKE, mean_cosine, worst_difference
 from tsugiki.features.engines.reference import reference_features, weights_key
-from tsugiki.features.executor import EXACT, FAST, PixelReader, Way
+from tsugiki.features.executor import EXACT, FAST, Way
 from tsugiki.features.extract import Extractor, FeatureSettings, extract
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore, Space
@@ -35,20 +35,6 @@ KNOWN_MEANS = [79.0, 159.0, 79.0, 159.0, 206.0, 206.0, 126.0, 126.0, 118.4, 129.
 @pytest.fixture
 def store(tmp_path):
     return FeatureStore(tmp_path / "store")
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """The files that were decoded, one entry per time."""
-    seen = []
-    read = PixelReader.read
-
-    def counted(reader, position):
-        seen.append(reader.paths[position])
-        return read(reader, position)
-
-    monkeypatch.setattr(PixelReader, "read", counted)
-    return seen
 
 
 @pytest.fixture

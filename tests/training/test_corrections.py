@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
+from tsugiki.data.load import load
 from tsugiki.data.samples import Samples, with_warnings
 from tsugiki.evaluation.label_issues import Decisions, Suspect, write_suspects
 from tsugiki.training.corrections import apply_decisions, choose
@@ -115,3 +116,11 @@ def test_a_cell_that_no_table_has_is_refused(tmp_path):
 def test_a_list_that_is_not_there_is_said(tmp_path):
     with pytest.raises(RequestError, match="There is no file"):
         choose(exclude=tmp_path / "nothing.csv")
+
+
+def test_what_a_draw_may_still_change_is_not_counted(flat):
+    samples = load(flat)
+    held_out = samples.names[samples.held_out_rows[0]]
+    changed = apply_decisions(samples, Decisions(frozenset({held_out}), {}))
+    assert "Where held-out photos are among them, the score is about the photos as decided." in changed.decisions
+    assert not any("Held-out photos among them:" in sentence for sentence in changed.decisions)

@@ -19,7 +19,6 @@ import tsugiki as tg
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.images import decode
-from tsugiki.features.executor import PixelReader
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +30,6 @@ def photos(dishes):
 @pytest.fixture
 def classifier(tmp_path):
     return tg.TransferClassifier("bundled:nae", epochs=5, store=tmp_path / "store")
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """One entry per photo that is decoded."""
-    seen = []
-    read = PixelReader.read
-
-    def counted(reader, position):
-        seen.append(position)
-        return read(reader, position)
-
-    monkeypatch.setattr(PixelReader, "read", counted)
-    return seen
 
 
 class OnNumbers(tg.TransferClassifier):
@@ -180,8 +165,26 @@ def test_what_cannot_be_taken_is_told(photos, classifier, tmp_path):
     fitted = classifier.fit(paths, labels)
     with pytest.raises(DataError, match=r"missing\.jpg"):
         fitted.predict([paths[0], tmp_path / "missing.jpg"])
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="Picture 1 cannot be read"):
         fitted.predict([Image.new("RGB", (4, 4)), b"<html>"])
+    with pytest.raises(RequestError, match="groups: 2"):
+        classifier.fit(paths, labels, groups=["a", "b"])
+
+
+def test_what_cannot_be_cross_validated_is_said_and_nothing_is_called_calibrated(photos, classifier, capsys):
+    paths, labels = photos
+    fitted = classifier.fit(paths, labels, groups=labels)  # all photos of a class are of one subject
+    assert fitted.out_of_fold_ is None
+    assert fitted.classifier_.estimated_temperature is None
+    assert "Cross-validation is impossible" in capsys.readouterr().err
+    nobody = [None, float("nan"), ""] * 12  # three stand-ins for a subject of its own
+    assert np.array_equal(classifier.fit(paths, labels, groups=nobody).out_of_fold_, classifier.fit(paths, labels).out_of_fold_)
+
+
+def test_the_classifier_inside_knows_what_it_has_learned_from(photos, classifier, dishes):
+    judged = tg.evaluate(classifier.fit(*photos).classifier_, dishes)
+    assert judged.document["split"] == "test"
+    assert tg.evaluate(classifier.classifier_, dishes / "train").document["split"] == "seen"
 
 
 def test_random_states_are_seeds(photos, tmp_path):

@@ -19,7 +19,6 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.images.decode import content_digest
 from tsugiki.data.load import load
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.executor import PixelReader
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
@@ -32,20 +31,6 @@ QUICK = HeadSettings(epochs=10)
 @pytest.fixture
 def features(tmp_path):
     return FeatureSettings(store=FeatureStore(tmp_path / "store"))
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """How many photos were decoded."""
-    seen = []
-    read = PixelReader.read
-
-    def counted(reader, position):
-        seen.append(position)
-        return read(reader, position)
-
-    monkeypatch.setattr(PixelReader, "read", counted)
-    return seen
 
 
 def state_of(network):

@@ -81,9 +81,11 @@ def _answered_plainly(words: Sequence[str]) -> bool:
     if words[:1] != ["predict"] or len(words) < 3 or any(word.startswith("-") for word in words):
         return False
     from tsugiki.cli.predict import predict
+    from tsugiki.cli.waiting import told_what_is_kept
 
     run_folder, *photos = map(Path, words[1:])
-    predict(run_folder, photos)
+    with told_what_is_kept("predict"):
+        predict(run_folder, photos)
     return True
 
 

@@ -71,7 +71,9 @@ def extract(
 ) -> FeatureTable:
     """Compute, or find in the store, the features of all photos; photos that cannot be read are left out, and said.
 
-    Photos that are learned from are computed fast (unless ``settings.exact``), all others exactly, as predictions are.
+    Photos that are learned from are computed fast (unless ``settings.exact``), all others exactly, as predictions are. Where a
+    draw has parted near copies, which only features tell, it is made again with these together: photos that change sides for
+    that are computed in both ways, the first time.
 
     Args:
         samples: Photos; copies of one another are computed once.

@@ -216,7 +216,7 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
         TsugikiError: Always: where the run is now and how to move it, or that no place could be written to.
     """
     name = target.resolve().name or "run"
-    reason = fault.what if isinstance(fault, RequestError) else fault.strerror or str(fault)
+    reason = fault.strerror or str(fault)
     for place in (target.absolute().parent, Path.cwd(), cache_folder(), Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108
         if not place.is_dir():
             continue

@@ -108,7 +108,9 @@ def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
     if moved:
         sentences.append(tr("Another class because a list says so: {count}.", count=len(moved)))
     held_out = sum(samples.splits[row] == samples.held_out for row in {*gone, *moved})
-    if held_out:
+    if samples.draw is not None:  # which may be made again, when photos turn out unreadable or near copies
+        sentences.append(tr("Where held-out photos are among them, the score is about the photos as decided."))
+    elif held_out:
         sentences.append(tr("Held-out photos among them: {count}. The score is about the photos as decided.", count=held_out))
     return sentences
 

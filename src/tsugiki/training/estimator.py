@@ -26,11 +26,13 @@ from tsugiki.data.images.picture_files import as_files
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
+from tsugiki.data.sources.lists import names_of
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, fit_head
 from tsugiki.locale.messages import first_few, tr
+from tsugiki.training.fit import notes_on, take_head
 from tsugiki.training.judge import calibrate
 
 try:
@@ -86,7 +88,7 @@ class _OnPhotos(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 names=tuple(path.absolute().as_posix() for path in paths),
                 labels=tuple(labels) or ("",) * len(paths),
                 splits=("train" if labels else "test",) * len(paths),
-                groups=None if groups is None else tuple(map(str, groups)),
+                groups=None if groups is None else tuple(names_of("groups", groups, len(paths))),
             )
             samples = Samples.from_listing(listing, contents, held_out=0) if labels else Samples.unlabelled(listing, contents)
             table = extract(samples, backbone, preprocess=preprocess, settings=FeatureSettings(store=store, exact=True))
@@ -226,7 +228,7 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
         Raises:
             PhotoError: When photos and labels do not fit, or there are fewer than two classes.
             DataError: When a photo cannot be read.
-            RequestError: When a setting is impossible.
+            RequestError: When a setting is impossible, or the groups do not fit the photos.
         """
         settings = self._settings()
         self.classes_, labels = np.unique(_checked_labels(y), return_inverse=True)
@@ -242,10 +244,10 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
         table = self._table(photos, backbone, model.preprocess, labels=numbers, groups=groups)
         with quiet():
             head = fit_head(table, len(self.classes_), settings)
-            model.head.load_state_dict(head.as_layer().state_dict())
-            calibrate(model, table, head.out_of_fold)
-        model.notes = {"method": "transfer", "head": head.notes}
-        self.classifier_, self.out_of_fold_ = model, head.out_of_fold
+        self.out_of_fold_ = take_head(model, head, table)
+        calibrate(model, table, self.out_of_fold_)
+        model.notes = notes_on(table, head, FeatureSettings())
+        self.classifier_ = model
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803

@@ -124,9 +124,9 @@ def fit(
     with one_first(model.device):
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
-        out_of_fold = _take_head(model, head, table)
+        out_of_fold = take_head(model, head, table)
         calibrate(model, table, out_of_fold)
-        model.notes = _notes(table, head, features)
+        model.notes = notes_on(table, head, features)
     tuned = None
     if wish is not None:
         with working(tr("Fine-tuning")):
@@ -154,7 +154,7 @@ def _require_held_out(samples: Samples) -> None:
         )
 
 
-def _take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats | None:
+def take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats | None:
     """Give the model its fitted head; returns the out-of-fold logits ``[N, K]`` of the training photos themselves."""
     if head.out_of_fold is None:
         say(impossible_sentence())
@@ -164,7 +164,7 @@ def _take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats 
     return None if head.out_of_fold is None else head.out_of_fold[: len(table.samples.train_rows)]
 
 
-def _notes(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> dict[str, Any]:
+def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> dict[str, Any]:
     """How the classifier was trained, plain values."""
     samples = table.samples
     return {

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tsugiki.core.devices import usable_cores
+from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import PhotoSource, open_photo
+from tsugiki.locale.messages import tr
 
 
 @contextmanager
@@ -35,7 +37,12 @@ def as_files(pictures: Sequence[PhotoSource]) -> Iterator[list[Path]]:
             if isinstance(picture, str | os.PathLike):
                 return Path(picture)
             path = Path(folder) / f"{number}.png"
-            open_photo(picture).save(path, compress_level=1)
+            try:
+                open_photo(picture).save(path, compress_level=1)
+            except UnreadablePhoto as fault:
+                raise UnreadablePhoto(
+                    tr("Picture {number} cannot be read: {reason}", number=number, reason=fault.what)
+                ) from fault
             return path
 
         yield list(pool.map(write, range(len(pictures))))

@@ -67,6 +67,16 @@ def list_paths(
     )
 
 
+def names_of(name: str, column: Iterable[object], count: int) -> list[str]:
+    """A column of an argument called ``name`` as ``count`` names, empty for what stands for nothing.
+
+    Raises:
+        RequestError: When it is no list, has another length, or an entry holds several values.
+    """
+    (values,) = (part for key, part in _columns(paths=range(count), **{name: column}).items() if key == name)
+    return [_text(name, number, value) for number, value in enumerate(values)]
+
+
 def _columns(**given: Any) -> dict[str, list[Any]]:
     """Those that are given, as lists of one length.
 
