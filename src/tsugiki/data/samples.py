@@ -22,8 +22,9 @@ from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.natural_order import natural
 from tsugiki.data.photo_index import Content, PhotoIndex
-from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same, natural
+from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same
 from tsugiki.data.sources.lists import list_paths
 from tsugiki.data.split_warnings import Columns, warnings_about
 from tsugiki.data.splits import SPLITS, Draw, draw_apart, draw_splits

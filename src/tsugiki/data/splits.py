@@ -16,7 +16,7 @@ from typing import Literal
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.union_find import UnionFind
-from tsugiki.data.sources.listing import natural
+from tsugiki.data.natural_order import natural
 from tsugiki.locale.messages import first_few, tr
 
 
