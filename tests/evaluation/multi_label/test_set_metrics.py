@@ -5,9 +5,16 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, f1_score, log_loss, precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    log_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 from sklearn.metrics import hamming_loss as sklearn_hamming_loss
-from sklearn.metrics import roc_auc_score
 
 from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT
 from tsugiki.evaluation.metrics import macro_f1, wilson

@@ -96,7 +96,8 @@ def test_large_collections_are_drawn_in_blocks_and_less_often(monkeypatch):
         (160, [0.3] * 4, 2, 4),
     ],
 )
-def test_intervals_hold_the_true_mean_average_precision(few_draws, n, shares, distance, copies):
+@pytest.mark.usefixtures("few_draws")
+def test_intervals_hold_the_true_mean_average_precision(n, shares, distance, copies):
     dice, truths = np.random.default_rng(1), [true_average_precision(share, distance) for share in shares]
     held, held_class = [], []
     for seed in range(150):
@@ -104,7 +105,6 @@ def test_intervals_hold_the_true_mean_average_precision(few_draws, n, shares, di
         found = rank(targets, scores, own if copies > 1 else None, seed=seed)
         held.append(found.interval[0] <= np.mean(truths) <= found.interval[1])
         held_class += [low <= truth <= high for (low, high), truth in zip(found.intervals, truths, strict=True)]
-    print(f"mean {np.mean(held):.3f}, single classes {np.mean(held_class):.3f}")
     assert 0.92 <= np.mean(held) <= 1
     assert np.mean(held_class) >= 0.93
 
@@ -126,7 +126,8 @@ def test_no_mistake_is_no_certainty():
     assert macro_f1_interval(1.0, targets, targets == 1) == pytest.approx((0.886, 1), abs=0.001)
 
 
-def test_macro_f1_has_an_interval_that_holds_the_truth(few_draws):
+@pytest.mark.usefixtures("few_draws")
+def test_macro_f1_has_an_interval_that_holds_the_truth():
     dice, distance, shares = np.random.default_rng(3), 2.0, [0.2, 0.4]
     hits, alarms = norm.sf(1 - distance), norm.sf(1)
     truth = np.mean([2 * share * hits / (share + share * hits + (1 - share) * alarms) for share in shares])
@@ -143,7 +144,8 @@ def test_macro_f1_has_an_interval_that_holds_the_truth(few_draws):
     "scores", case="several labels, few photos, a random order", right="never proven better than guessing; close to guessing"
 )
 @pytest.mark.parametrize(("n", "share", "copies"), [(12, 0.3, 1), (60, 0.1, 1), (150, 0.2, 5)])
-def test_a_guesser_is_not_proven_by_few_photos(few_draws, n, share, copies):
+@pytest.mark.usefixtures("few_draws")
+def test_a_guesser_is_not_proven_by_few_photos(n, share, copies):
     dice, found = np.random.default_rng(4), []
     for seed in range(100):
         targets, scores, own = photos(dice, n, [share] * 3, 0, copies=copies)
@@ -177,7 +179,8 @@ def test_cells_without_any_positive_have_no_score():
     assert one.verdict == "cannot tell"
 
 
-def test_two_classifiers_that_differ_are_told_apart_and_equal_ones_are_not(few_draws):
+@pytest.mark.usefixtures("few_draws")
+def test_two_classifiers_that_differ_are_told_apart_and_equal_ones_are_not():
     dice, verdicts = np.random.default_rng(8), []
     for seed in range(100):
         targets, scores, _ = photos(dice, 120, [0.2] * 4, 1.5)
