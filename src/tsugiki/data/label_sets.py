@@ -36,6 +36,21 @@ class LabelReading:
     multi_label: bool = False
     separator: str | None = None
 
+    @property
+    def several(self) -> bool:
+        """Whether photos are to have several labels, whatever their labels look like."""
+        return self.multi_label or self.separator is not None
+
+    def split(self, text: str) -> list[str]:
+        """The names in a text, each once; a separator of nothing but spaces is any space between words."""
+        separator = SEPARATOR if self.separator is None else self.separator
+        parts = text.split(separator) if separator.strip() else text.split()
+        return list(dict.fromkeys(name for part in parts if (name := part.strip())))
+
+
+AS_WRITTEN = LabelReading()
+"""Nobody said how: labels show it themselves."""
+
 
 @dataclass(frozen=True)
 class LabelSet:
