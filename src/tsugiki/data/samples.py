@@ -24,6 +24,7 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.label_sets import (
     PRESENT,
+    LabelReading,
     LabelSet,
     Task,
     combinations,
@@ -158,25 +159,30 @@ class Samples:
         seed: int = DEFAULT_SEED,
         held_out: float = DEFAULT_HELD_OUT,
         index: PhotoIndex | None = None,
+        multi_label: bool = False,
+        classes: Sequence[str] | None = None,
     ) -> Samples:
         """Photos from lists of ``N`` paths and, for each, what is known of it.
 
         Args:
             paths: Files; lists, arrays and columns of pandas are all lists here.
             labels: Class names, a photo without one among others being left out by name; ``None`` for photos without labels:
-                they can be answered, and nothing is learned from them.
+                they can be answered, and nothing is learned from them. For photos with several labels: lists of names, or
+                ``[N, K]`` of 1, 0 and, where nobody knows, NaN or -1.
             splits: ``train``, ``val`` or ``test``; ``train`` alone holds nothing out, and a score is out-of-fold. ``None``
                 holds a share of every class out.
             groups: Names of subjects that must not be in two splits; ``""`` is a subject of its own.
             seed: Of the draw that holds photos out.
             held_out: The share to hold out where there are no ``splits``; 0 holds nothing out.
             index: Where it is kept what the files hold.
+            multi_label: Whether a photo may show any number of classes, even where each has one label.
+            classes: ``K`` names of the columns of labels of 1 and 0; a ``DataFrame`` brings them along.
 
         Raises:
             RequestError: When the lists do not fit together, or one path is given two labels.
             DataError: When the photos cannot be used, or not one can be read.
         """
-        listing = list_paths(paths, labels, splits, groups)
+        listing = list_paths(paths, labels, splits, groups, reading=LabelReading(multi_label), classes=classes)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if labels is None:
             return cls.unlabelled(listing, contents)

@@ -123,7 +123,7 @@ class _Choice:
 def _candidates(model: Predictor, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
     several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
-        listing = list_photos(data)
+        listing = list_photos(data, LabelReading(multi_label=several))
         _require_task(several, listing.label_sets is not None)
         return listing, store.contents(listing.paths)
     require_labels(data)

@@ -117,7 +117,11 @@ def fit(
     _require_kinds(settings=(settings, HeadSettings), features=(features, FeatureSettings))
     wish = None if method == "transfer" else _Wish.of(method, fine_tuning or FineTuning(), settings, features, begun)
     with one_first(model.device):
-        samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
+        samples = (
+            data
+            if isinstance(data, Samples)
+            else load(data, seed=settings.seed, index=features.store, multi_label=model.task == "multi")
+        )
         _require_task(model, samples)
         samples = samples.with_classes(model.classes)
     if wish is not None:
