@@ -80,7 +80,7 @@ def classifier_of(root: Backbone, samples: Samples) -> Classifier:
     from tsugiki.backbones.tables import parameter_table
     from tsugiki.classifier.classifier import Classifier
 
-    model = Classifier(root, classes=samples.classes)
+    model = Classifier(root, classes=samples.classes, task=samples.task)
     table = parameter_table(model)
     say(
         tr(

@@ -72,7 +72,7 @@ def deal_folds_of_sets(
     for bag in bags:
         total.update(bag)
     wanted: Counter[Hashable] = Counter()
-    wanted.update({label: number / count for label, number in total.items()})  # type: ignore[dict-item]
+    wanted.update({label: number / count for label, number in total.items()})
     sizes = [len(units[at]) for at in order]
     parts = deal_bags(bags, sizes, [wanted] * count, [sum(sizes) / count] * count)
     fold_of = dict(zip(order, parts, strict=True))

@@ -88,3 +88,17 @@ def target_matrix(sets: Sequence[LabelSet], classes: Sequence[str]) -> npt.NDArr
 def combinations(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """``[N]`` a number per photo, the same where all ``[N, K]`` cells are the same."""
     return np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def sets_of(targets: npt.NDArray[np.int8], classes: Sequence[str]) -> list[LabelSet]:
+    """``N`` sets of targets ``[N, K]``."""
+
+    def named(row: npt.NDArray[np.int8], value: int) -> frozenset[str]:
+        return frozenset(classes[place] for place in np.flatnonzero(row == value).tolist())
+
+    return [LabelSet(named(row, PRESENT), named(row, NOT_KNOWN)) for row in targets]
+
+
+def parted(text: str) -> LabelSet:
+    """The set that :func:`joined` has written."""
+    return LabelSet(frozenset(filter(None, text.split(SEPARATOR))))

@@ -25,7 +25,9 @@ def bag_of(rows: Iterable[Collection[str]]) -> Bag:
     bag: Bag = Counter()
     for labels in rows:
         names = sorted(labels)
-        bag.update(names or [()])
+        bag.update(names)
+        if not names:
+            bag[()] += 1
         if len(names) <= _MOST_FOR_PAIRS:
             bag.update(combinations(names, 2))
     return bag

@@ -19,6 +19,7 @@ from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups
 from tsugiki.evaluation.label_issues import Suspect, even_probabilities, find_suspects
 from tsugiki.evaluation.learning_curve import LearningCurve, fit_discriminant, learning_curve, narrowed
 from tsugiki.evaluation.metrics import Floats, Ints, balanced_accuracy, class_scores, confusion_matrix, softmax
+from tsugiki.evaluation.multi_label.platt import fit_platt, sigmoid
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
 from tsugiki.features.table import FeatureTable
@@ -112,8 +113,11 @@ def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool
         with_curve: Whether to look where accuracy is going with more photos.
         weighted: Whether those heads were trained with every class counting the same.
     """
-    rows = table.samples.train_rows
-    probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
+    rows, targets = table.samples.train_rows, table.samples.targets
+    if targets is None:
+        probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
+    else:
+        probabilities = out_of_fold_set_probabilities(out_of_fold, targets[rows])
     return find(table, rows, probabilities, with_curve=with_curve, weighted=weighted)
 
 
@@ -126,6 +130,15 @@ def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Float
         return None
     judged = judged_rows(out_of_fold)
     return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
+
+
+def out_of_fold_set_probabilities(out_of_fold: Floats | None, targets: Ints) -> Floats | None:
+    """``[N, K]`` of logits where a photo may have several labels, each class calibrated by itself; NaN and ``None`` stay."""
+    if out_of_fold is None:
+        return None
+    judged = judged_rows(out_of_fold)
+    slope, offset = fit_platt(out_of_fold[judged], targets[judged])
+    return sigmoid(out_of_fold * slope + offset)
 
 
 def find(
@@ -148,16 +161,17 @@ def find(
     samples, picked = table.samples, np.asarray(rows, np.int64)
     copies = table.duplicates
     doubts = _Doubts()
-    if probabilities is not None and len(judged := judged_rows(probabilities)):
+    several = samples.targets is not None
+    if probabilities is not None and not several and len(judged := judged_rows(probabilities)):
         doubts = _Doubts.of(samples.labels, probabilities[judged], picked[judged], weighted=weighted)
     return Findings(
         suspects=doubts.suspects,
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
-        shortcuts=tuple(_shortcuts(table, picked)),
+        shortcuts=() if several else tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
-        curve=_curve(table, picked) if with_curve else None,
+        curve=_curve(table, picked) if with_curve and not several else None,
         examined=doubts.examined,
         head_accuracy=doubts.accuracy,
         head_near_chance=doubts.near_chance,
