@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.display.visible import visible
@@ -235,17 +238,16 @@ def _point_to_several_classes(listing: Listing) -> None:
 def describe_samples(samples: Samples) -> str:
     """A short text of several lines: a table of classes, the decisions, and the files left out with their reasons."""
     lines = [tr("{photos} photos, {classes} classes", photos=len(samples), classes=len(samples.classes))]
-    if getattr(samples, "task", "single") == "multi":
-        lines = [_said_of_several(samples)]
+    if samples.targets is not None:
+        lines = [_said_of_several(samples, (samples.targets == PRESENT).sum(axis=1))]
     lines += _table(samples)
     lines += [f"- {sentence}" for sentence in (*samples.decisions, *samples.warnings)]
     lines += _left_out(samples)
     return "\n".join(lines)
 
 
-def _said_of_several(samples: Samples) -> str:
-    """The first line where photos may have several labels."""
-    per_photo = (samples.targets == PRESENT).sum(axis=1)  # [N]
+def _said_of_several(samples: Samples, per_photo: npt.NDArray[np.int64]) -> str:
+    """The first line where photos may have several labels; ``per_photo`` says how many each of ``N`` shows."""
     return tr(
         "{photos} photos, {classes} classes, multi-label: {mean} labels per photo, {most} at most, {none} photos with none",
         photos=len(samples),
@@ -263,7 +265,7 @@ def _table(samples: Samples) -> Iterator[str]:
     rows += [(visible(name, one_line=True), *(str(counts[split][name]) for split in counts)) for name in shown]
     if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
         rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
-    if getattr(samples, "task", "single") == "multi":
+    if samples.targets is not None:
         rows.append((tr("photos"), *(str(samples.splits.count(split)) for split in counts)))
     else:
         rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))

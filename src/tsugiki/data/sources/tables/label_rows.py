@@ -119,6 +119,3 @@ def _said_of_sets(listing: Listing, sets: Sequence[LabelSet]) -> Iterator[str]:
         )
     if none := sum(not one.present and not one.unknown for one in sets):
         yield tr("Photos that show none of the classes, and count as such: {count}.", count=none)
-    shown = set(names_of_classes(listing))
-    if never := [name for name in listing.classes if name not in shown]:
-        yield tr("Columns that are no classes, because no photo has a 1 there: {names}.", names=first_few(never))
