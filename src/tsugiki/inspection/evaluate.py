@@ -14,7 +14,7 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
+from tsugiki.data.label_sets import LabelReading, LabelSet, combinations, parted, sets_of, target_matrix
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
