@@ -48,8 +48,8 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
     values = {"backbone": backbone, "precision": f"{findings.head_accuracy or 0:.1%}"}
     if not cells.examined:
         return tr(
-            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have not "
-            "learned from, which is too little, or there are too few photos of each class.",
+            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have "
+            "not learned from, which is too little, or there are too few photos of each class.",
             **values,
         )
     sure = sum(one.confident for one in cells.suspects)
@@ -64,8 +64,8 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
             **numbers,
         )
     how = tr(
-        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they have "
-        "not learned from.",
+        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they "
+        "have not learned from.",
         **values,
     )
     return in_a_row(found, how)

@@ -20,8 +20,8 @@ from tsugiki.evaluation.label_issues import Suspect, even_probabilities, find_su
 from tsugiki.evaluation.learning_curve import LearningCurve, fit_discriminant, learning_curve, narrowed
 from tsugiki.evaluation.metrics import Floats, Ints, balanced_accuracy, class_scores, confusion_matrix, softmax
 from tsugiki.evaluation.multi_label.cell_issues import CellIssues, find_cell_suspects
-from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
 from tsugiki.evaluation.multi_label.platt import fit_platt, sigmoid
+from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
 from tsugiki.features.table import FeatureTable
@@ -207,7 +207,6 @@ class _Doubts:
         found = [] if near else find_suspects(own, fair)
         suspects = tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in found)
         return cls(suspects, len(rows), balanced_accuracy(scores)[0], near)
-
 
     @classmethod
     def of_cells(cls, targets: Ints, probabilities: Floats, rows: Ints) -> _Doubts:
