@@ -10,11 +10,11 @@ from typing import Any
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, SEPARATOR, LabelReading, LabelSet
-from tsugiki.data.sources.label_rows import SeveralRows
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
 from tsugiki.data.sources.tables.label_cells import Cell, marked, sets_of, why_several
+from tsugiki.data.sources.tables.label_rows import SeveralRows
 from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
@@ -192,8 +192,8 @@ class _Rows:
             if self.unlabelled and len(self.columns.labels) == 1:
                 self.decisions.append(
                     tr(
-                        "Left out because nothing is written about their labels: {count} photos. For a photo that shows none "
-                        "of the classes, write {separator} alone.",
+                        "Rows without a label are left out: {count}. For a photo that shows none of the classes, "
+                        "write {separator} alone.",
                         count=self.unlabelled,
                         separator=SEPARATOR if self.reading.separator is None else self.reading.separator,
                     )
@@ -239,7 +239,7 @@ class _Rows:
             reason = tr("named again in row {number}: row {first} counts", number=self.numbers[row], first=self.numbers[other])
             self.left_out.append(LeftOut(name, reason))
         if self.reading.multi_label and self.sets is not None and len(kept) < len(self.names):
-            self._put_together(kept)
+            self._join_rows(kept)
         self.numbers = [self.numbers[row] for row in kept]
         self.cells = [self.cells[row] for row in kept]
         self.sets = None if self.sets is None else [self.sets[row] for row in kept]
@@ -250,7 +250,7 @@ class _Rows:
     def _said_of(self, row: int) -> str | LabelSet:
         return str(self.cells[row]) if self.sets is None else self.sets[row]
 
-    def _put_together(self, kept: list[int]) -> None:
+    def _join_rows(self, kept: list[int]) -> None:
         """Give the row that is kept of each photo what all of its rows say."""
         rows: dict[str, list[int]] = {}
         for row, name in enumerate(self.names):
