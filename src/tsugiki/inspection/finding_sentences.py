@@ -88,6 +88,15 @@ def shortcut_sentence(findings: Findings) -> str:
         return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
     names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
     one = suspicious[0]
+    if one.label:
+        return tr(
+            "Possible shortcut: {name} alone tells of {accuracy} of the photos whether they show {label}, guessing of {guess}. "
+            "If that is no property of {label}, the classifier may have learned the camera instead.",
+            name=names[one.name],
+            accuracy=f"{one.accuracy:.0%}",
+            guess=f"{one.majority:.0%}",
+            label=one.label,
+        )
     return tr(
         "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
         "classifier may have learned the camera instead.",

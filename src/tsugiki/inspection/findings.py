@@ -23,7 +23,7 @@ from tsugiki.evaluation.multi_label.cell_issues import CellIssues, find_cell_sus
 from tsugiki.evaluation.multi_label.platt import fit_platt, sigmoid
 from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
 from tsugiki.evaluation.out_of_distribution import training_distance
-from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
+from tsugiki.evaluation.shortcuts import Shortcut, find_set_shortcuts, find_shortcuts
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import judged_rows
 
@@ -177,7 +177,7 @@ def find(
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
-        shortcuts=() if several else tuple(_shortcuts(table, picked)),
+        shortcuts=tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
         curve=_curve(table, picked) if with_curve and not several else None,
         examined=doubts.examined,
@@ -230,6 +230,8 @@ def _shortcuts(table: FeatureTable, rows: npt.NDArray[np.int64]) -> list[Shortcu
         "shape": size[:, :1] / size[:, 1:],
         "colour": np.array([fact.colour for fact in facts], np.float64),
     }
+    if table.samples.targets is not None:
+        return find_set_shortcuts(measured, table.samples.targets[known], table.samples.classes)
     return find_shortcuts(measured, table.samples.labels[known])
 
 
