@@ -11,6 +11,30 @@ from tsugiki.data.sources.listing import Listing
 from tsugiki.locale.messages import first_few, tr
 
 
+def listed_once(listing: Listing, contents: Sequence[Content]) -> tuple[Listing, list[Content]]:
+    """A listing in which photos that lie in several class folders are named once, with all their labels.
+
+    Args:
+        listing: With label sets.
+        contents: Of all its photos.
+
+    Returns:
+        The listing and the contents of its photos; those that cannot be read stay.
+    """
+    readable = [row for row, content in enumerate(contents) if not content.reason]
+    merged, kept, _ = one_photo_once(listing, readable, contents)
+    rows = sorted({*range(len(listing))} - {*readable} | {*kept})
+    found = replace(
+        merged,
+        names=tuple(merged.names[row] for row in rows),
+        labels=tuple(merged.labels[row] for row in rows),
+        splits=tuple(merged.splits[row] for row in rows),
+        groups=None if merged.groups is None else tuple(merged.groups[row] for row in rows),
+        label_sets=None if merged.label_sets is None else tuple(merged.label_sets[row] for row in rows),
+    )
+    return found, [contents[row] for row in rows]
+
+
 def one_photo_once(listing: Listing, rows: Sequence[int], contents: Sequence[Content]) -> tuple[Listing, list[int], list[str]]:
     """Photos that lie in several class folders, each once, with all its labels.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
 from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.duplicates import copies_of
 from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.multi_label.cell_issues import set_text
 from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
@@ -134,14 +136,19 @@ def _candidates(
     if not isinstance(data, Samples):
         listing = list_photos(data, label_reading(multi_label=several, label_separator=label_separator))
         _require_task(several, listing.label_sets is not None)
-        return listing, store.contents(listing.paths)
+        contents = store.contents(listing.paths)
+        if listing.label_sets is None:
+            return listing, contents
+        listing, contents = listed_once(listing, contents)
+        # A photo with none of the classes has a text, too: what a person's list said of it is found by that.
+        return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
     require_labels(data)
     _require_task(several, data.targets is not None)
     # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
     # notes do not tell, the draw is all there is.
     splits = ("",) * len(data) if data.draw and "seen" in model.notes else data.splits
     sets = None if data.targets is None else tuple(sets_of(data.targets, data.classes))
-    labels = tuple(data.label_names())
+    labels = tuple(data.label_names()) if sets is None else tuple(set_text(one.present) for one in sets)
     listing = Listing(data.root, data.names, labels, splits, data.groups, data.left_out, label_sets=sets)
     return listing, [Content(digest) for digest in data.digests]
 
