@@ -88,13 +88,11 @@ def marked(names: Sequence[str], cells: Sequence[object], *, minus_is_absent: bo
         cells: Of the row.
         minus_is_absent: Whether -1 means that a class is not there.
     """
-    marks = dict(zip(names, map(mark_of, cells), strict=True))
-    unknown = frozenset(name for name, mark in marks.items() if mark is None)
-    if minus_is_absent:
-        unknown = frozenset()
+    marks = list(map(mark_of, cells))
+    unknown = frozenset(name for name, mark in zip(names, marks, strict=True) if mark is None and not minus_is_absent)
     if unknown and len(unknown) == len(marks):
         return None
-    return LabelSet(frozenset(name for name, mark in marks.items() if mark), unknown)
+    return LabelSet(frozenset(name for name, mark in zip(names, marks, strict=True) if mark), unknown)
 
 
 def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
@@ -106,7 +104,7 @@ def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
 
 def are_split(cells: Cells, reading: LabelReading) -> bool:
     """Whether it is known where one label ends and the next one begins: somebody said it, or cells show it."""
-    return reading.separator is not None or any(_has_several(cell, reading) for _, cell in cells)
+    return reading.separator is not None or any(_has_several(cell, reading) for cell in {cell for _, cell in cells})
 
 
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
