@@ -36,6 +36,21 @@ class LabelReading:
     multi_label: bool = False
     separator: str | None = None
 
+    @property
+    def several(self) -> bool:
+        """Whether photos are to have several labels, whatever their labels look like."""
+        return self.multi_label or self.separator is not None
+
+    def split(self, text: str) -> list[str]:
+        """The names in a text, each once; a separator of nothing but spaces is any space between words."""
+        separator = SEPARATOR if self.separator is None else self.separator
+        parts = text.split(separator) if separator.strip() else text.split()
+        return list(dict.fromkeys(name for part in parts if (name := part.strip())))
+
+
+AS_WRITTEN = LabelReading()
+"""Nobody said how: labels show it themselves."""
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -73,3 +88,17 @@ def target_matrix(sets: Sequence[LabelSet], classes: Sequence[str]) -> npt.NDArr
 def combinations(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """``[N]`` a number per photo, the same where all ``[N, K]`` cells are the same."""
     return np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def sets_of(targets: npt.NDArray[np.int8], classes: Sequence[str]) -> list[LabelSet]:
+    """``N`` sets of targets ``[N, K]``."""
+
+    def named(row: npt.NDArray[np.int8], value: int) -> frozenset[str]:
+        return frozenset(classes[place] for place in np.flatnonzero(row == value).tolist())
+
+    return [LabelSet(named(row, PRESENT), named(row, NOT_KNOWN)) for row in targets]
+
+
+def parted(text: str) -> LabelSet:
+    """The set that :func:`joined` has written."""
+    return LabelSet(frozenset(filter(None, text.split(SEPARATOR))))

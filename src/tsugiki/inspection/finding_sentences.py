@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tsugiki.data.label_sets import ABSENT
+from tsugiki.evaluation.multi_label.cell_issues import CellIssues
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, tr
 
@@ -15,6 +17,8 @@ def suspects_sentence(findings: Findings, *, backbone: str) -> str:
     """How many labels are doubted, by what, and how right that is: a doubt is worth as much as whoever doubts."""
     if findings.failed:
         return failed_sentence()
+    if findings.cells is not None:
+        return _cells_sentence(findings, findings.cells, backbone=backbone)
     photos, count = findings.examined, len(findings.suspects)
     if not photos or findings.head_accuracy is None:
         return tr("Doubtful labels were not looked for: cross-validation was impossible.")
@@ -38,6 +42,35 @@ def suspects_sentence(findings: Findings, *, backbone: str) -> str:
     return in_a_row(found, how)
 
 
+def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> str:
+    """Likewise where a photo may have several labels: each label, there or not, is a question of its own."""
+    photos, count = findings.examined, len(cells.suspects)
+    values = {"backbone": backbone, "precision": f"{findings.head_accuracy or 0:.1%}"}
+    if not cells.examined:
+        return tr(
+            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have "
+            "not learned from, which is too little, or there are too few photos of each class.",
+            **values,
+        )
+    sure = sum(one.confident for one in cells.suspects)
+    missing = sum(one.given == ABSENT for one in cells.suspects)
+    numbers = {"photos": photos, "count": count, "sure": sure, "missing": missing, "extra": count - missing}
+    if not count:
+        found = tr("No label of {photos} photos looks doubtful, neither one that is there nor one that is not.", photos=photos)
+    else:
+        found = tr(
+            "Labels of {photos} photos that look doubtful: {count}, {sure} of them clearly; {missing} seem to be missing, "
+            "{extra} seem to be too many.",
+            **numbers,
+        )
+    how = tr(
+        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they "
+        "have not learned from.",
+        **values,
+    )
+    return in_a_row(found, how)
+
+
 def contradictions_sentence(findings: Findings) -> str:
     """Copies of one photo that have two labels; empty where there are none."""
     count = len(findings.contradictions)
@@ -55,6 +88,15 @@ def shortcut_sentence(findings: Findings) -> str:
         return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
     names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
     one = suspicious[0]
+    if one.label:
+        return tr(
+            "Possible shortcut: {name} alone tells of {accuracy} of the photos whether they show {label}, guessing of {guess}. "
+            "If that is no property of {label}, the classifier may have learned the camera instead.",
+            name=names[one.name],
+            accuracy=f"{one.accuracy:.0%}",
+            guess=f"{one.majority:.0%}",
+            label=one.label,
+        )
     return tr(
         "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
         "classifier may have learned the camera instead.",

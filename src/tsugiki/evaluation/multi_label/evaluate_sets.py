@@ -209,7 +209,7 @@ def _per_class(known: MultiLabelPredictions, ranking: Ranking, groups: Ints | No
                 "n": counts.pop("n"),
                 "n_absent": int(absent[column]),
                 "n_not_known": int(unknown[column]),
-                "threshold": float(known.thresholds[column]),
+                "threshold": float(np.median(known.thresholds[:, column])),
                 **counts,
                 "average_precision": ranking.average_precisions[column],
                 "average_precision_interval": list(ranking.intervals[column]),
