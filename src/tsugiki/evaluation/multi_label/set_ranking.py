@@ -106,7 +106,9 @@ def rank(targets: Ints, probabilities: Floats, groups: Ints | None = None, *, se
     drawn = drawn_average_precisions(targets, probabilities, groups, draws=draws, seed=seed)
     means, shares = mean_of_classes(drawn), mean_of_classes(drawn_shares(targets, groups, draws=draws, seed=seed))
     mean, own_shares = mean_over_classes(precisions), present_shares(targets)
-    share = mean_over_classes([None if value is None else own for value, own in zip(precisions, own_shares, strict=True)])
+    share = mean_over_classes(
+        [None if value is None else own for value, own in zip(precisions, own_shares.tolist(), strict=True)]
+    )
     difference = None if mean is None or share is None else mean - share
     told = _Told.of(targets, groups)
     return Ranking(
