@@ -1,15 +1,18 @@
 """Several labels per photo, by every door: tables, lists, columns of 0 and 1, JSON, class folders, objects of a program."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.data.conftest import refusal, said
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
 from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.loaders import create_dataloaders
+from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.data.sources.lists import list_paths
 
@@ -150,6 +153,15 @@ def test_other_signs_between_names_are_asked_about(written, cell, separator):
     assert f"names are separated by '{separator}'." in said(listing)
     with pytest.raises(RequestError, match="seems to have several labels"):
         list_photos(path, ASKED)
+
+
+def test_other_signs_are_parts_of_names_where_bars_stand_between_them(written):
+    listing = list_photos(
+        written(rows('x/0.png,"Pepper, bell|Tomato, red"', 'x/1.png,"Tomato, red"', 'x/2.png,"Pepper, bell"'))
+    )
+    assert shown(listing)["x/0.png"] == "Pepper, bell|Tomato, red"
+    numbers = [{"path": f"x/{number}.png", "label": [number * 20 + one for one in range(9)]} for number in range(6)]
+    assert len(list_photos(written(json.dumps(numbers), "many.json")).label_sets) == 6
 
 
 @pytest.mark.robust(
@@ -405,6 +417,26 @@ def test_a_table_of_several_labels_beside_class_folders(put_classes, put):
     listing = list_photos(folder)
     assert shown(listing)["test/0.png"] == "cat|dog"
     assert shown(listing)["train/cat/0.png"] == "cat"
+
+
+@pytest.mark.robust(
+    "layouts", case="an archive whose table asks what stands between labels", right="refused, with the option that says it"
+)
+def test_an_archive_of_photos_with_several_labels(put, tmp_path):
+    put("images/0.png", "images/1.png", "images/2.png")
+    put("list.csv", content=rows("images/0.png,cat", "images/1.png,cat;dog", "images/2.png,dog").encode())
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", put())
+    with pytest.raises(DataError, match=r"holds no labelled photos(?s:.*)add label_separator=';'"):
+        get_data(archive, to=tmp_path / "data")
+    folder = get_data(archive, to=tmp_path / "data", label_separator=";")
+    assert shown(list_photos(folder, LabelReading(separator=";")))["images/1.png"] == "cat|dog"
+    assert get_data(archive, to=tmp_path / "data", label_separator=";") == folder
+
+
+def test_loaders_of_one_label_refuse_several(written):
+    folder = written(rows("x/0.png,cat|dog", "x/1.png,cat")).parent
+    with pytest.raises(RequestError, match="several labels each"):
+        create_dataloaders(folder, folder, lambda photo: photo, 1)
 
 
 # -- objects of a program -------------------------------------------------------------------------------------------------

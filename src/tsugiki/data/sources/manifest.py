@@ -13,7 +13,7 @@ from tsugiki.data.label_sets import AS_WRITTEN, SEPARATOR, LabelReading, LabelSe
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
-from tsugiki.data.sources.tables.label_cells import Cell, marked, sets_of, why_several
+from tsugiki.data.sources.tables.label_cells import Cell, are_split, marked, sets_of, why_several
 from tsugiki.data.sources.tables.label_rows import SeveralRows
 from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
@@ -64,7 +64,7 @@ def list_manifest(path: Path, *, split: str = "", labelled: bool = True, reading
         words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
         rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
     if labelled:
-        rows.decisions += check_labels(path, rows.label_names(), split=reading.separator is not None)
+        rows.decisions += check_labels(path, rows.label_names(), split=rows.split)
     return rows.listing(split)
 
 
@@ -80,6 +80,7 @@ class _Rows:
     written: dict[str, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     sets: list[LabelSet] | None = None
+    split: bool = False
     unlabelled: int = 0
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -187,6 +188,7 @@ class _Rows:
         """Find out whether photos have several labels, and say why."""
         cells = list(zip(self.numbers, self.cells, strict=True)) if self.columns.labels else []
         self.sets = sets_of(cells, self.reading) if cells else None
+        self.split = are_split(cells, self.reading)
         if self.sets is not None:
             self.decisions += why_several(self.table.path.name, cells, self.reading)
             if self.unlabelled and len(self.columns.labels) == 1:

@@ -99,9 +99,14 @@ def marked(names: Sequence[str], cells: Sequence[object], *, minus_is_absent: bo
 
 def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
     """``N`` sets of labels; ``None`` where each photo has one label, and nobody asked for more."""
-    if not reading.several and not any(_has_several(cell, reading) for _, cell in cells):
+    if not reading.several and not are_split(cells, reading):
         return None
     return [_set_of(cell, reading) for _, cell in cells]
+
+
+def are_split(cells: Cells, reading: LabelReading) -> bool:
+    """Whether it is known where one label ends and the next one begins: somebody said it, or cells show it."""
+    return reading.separator is not None or any(_has_several(cell, reading) for _, cell in cells)
 
 
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
