@@ -102,7 +102,7 @@ class Findings:
             "contradictions": len(self.contradictions),
             "leaks": None if self.copies is None else len(self.leaks),
             "odd": len(self.odd),
-            "shortcuts": [dataclasses.asdict(one) for one in self.shortcuts],
+            "shortcuts": [_plain(one) for one in self.shortcuts],
             "learning_curve": None if self.curve is None else dataclasses.asdict(self.curve),
         }
         return dict.fromkeys(found) | {"failed": self.failed} if self.failed else found
@@ -185,6 +185,11 @@ def find(
         head_near_chance=doubts.near_chance,
         cells=doubts.cells,
     )
+
+
+def _plain(shortcut: Shortcut) -> dict[str, Any]:
+    """As JSON; a label is in it only where photos may have several."""
+    return {name: value for name, value in dataclasses.asdict(shortcut).items() if name != "label" or value}
 
 
 @dataclass(frozen=True)
