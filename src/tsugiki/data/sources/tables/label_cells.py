@@ -165,7 +165,7 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
                 number=number,
                 table=table,
                 text=cell,
-                separator=repr(separator),
+                separator=repr(separator) if separator.strip() else tr("spaces"),
             )
     if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) > 1 for _, cell in cells):
         yield tr("No label holds the separator {separator}.", separator=repr(separator))
