@@ -2,8 +2,8 @@
 
     python -m benchmarks.make_mosaics SOURCE OUT --photos 600
 
-Train mosaics are made of training photos only, test mosaics of test photos only. Photos come back in several mosaics of their
-split: a score on many mosaics of few test photos is known less well than its interval says.
+Train mosaics are made of training photos only, test mosaics of test photos only that are no copies of those. Photos come back
+in several mosaics of their split: a score on many mosaics of few test photos is known less well than its interval says.
 """
 
 from __future__ import annotations
@@ -52,10 +52,9 @@ def make_mosaics(source: Any, out: Path, *, photos: int, side: int = 160, seed: 
     samples = load(source)
     held_out = round(photos * len(samples.held_out_rows) / len(samples))
     rows = ["path,label,split"]
-    for split, part, number in (
-        ("train", samples.of("train"), photos - held_out),
-        ("test", samples.of(samples.held_out), held_out),
-    ):
+    learned, looked_at = samples.of("train"), samples.of(samples.held_out)
+    new = looked_at.take(row for row, digest in enumerate(looked_at.digests) if digest not in learned.digests)
+    for split, part, number in (("train", learned, photos - held_out), ("test", new, held_out)):
         decks = {name: _deck(part, name, dice) for name in part.classes}
         (out / split).mkdir(parents=True)
         for place in range(1, number + 1):

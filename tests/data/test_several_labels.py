@@ -101,6 +101,7 @@ def test_lists_in_json(written, kind):
     listing = list_photos(path)
     assert shown(listing) == {**TWO, "x/3.png": ""}
     assert (kind == "names") or listing.left_out == (LeftOut("x/4.png", "row 5 has no path or no label"),)
+    assert (kind == "names") or "that shows none of the classes, write [] alone." in said(listing)
     assert "Photos that show none of the classes, and count as such: 1." in listing.decisions
 
 
@@ -176,6 +177,19 @@ def test_words_that_recur_in_labels_are_pointed_to(written):
     listing = list_photos(path, LabelReading(separator=" "))
     assert shown(listing)["x/1.png"] == "clear|primary|water"
     assert "made of others" not in said(listing)
+
+
+def test_signs_of_japanese_between_labels_are_pointed_to(written):
+    path = written(rows("x/0.png,猫", "x/1.png,犬", "x/2.png,猫、犬", "x/3.png,犬、猫"))
+    assert "add label_separator='、'." in said(list_photos(path))
+    assert shown(list_photos(path, LabelReading(separator="、")))["x/2.png"] == "犬|猫"
+
+
+def test_columns_that_are_called_after_several_labels(written):
+    path = written(rows("x/0.png,1972,Crime|Drama", "x/1.png,1994,Drama", "x/2.png,1999,Action", header="poster,year,Genre"))
+    listing = list_photos(path)
+    assert shown(listing)["x/0.png"] == "Crime|Drama"
+    assert "label: Genre" in said(listing)
 
 
 def test_names_of_two_words_are_no_combinations(written):

@@ -194,11 +194,14 @@ class _Rows:
                 self.decisions.append(
                     tr(
                         "Rows without a label are left out: {count}. For a photo that shows none of the classes, "
-                        "write {separator} alone.",
+                        "write {nothing} alone.",
                         count=self.unlabelled,
-                        separator=SEPARATOR if self.reading.separator is None else self.reading.separator,
+                        nothing="[]" if any(isinstance(cell, tuple) for cell in self.cells) else self._between(),
                     )
                 )
+
+    def _between(self) -> str:
+        return SEPARATOR if self.reading.separator is None else self.reading.separator
 
     def label_names(self) -> list[tuple[int, str]]:
         """Every name, with the number of its row."""
