@@ -79,6 +79,7 @@ def test_names_with_a_bar_between_them_are_several_labels(written):
         '"{cat,dog}"',
         "\"('cat', 'dog')\"",
         '"{""choices"":[""cat"",""dog""]}"',
+        '"[""\\u0063at"",""dog""]"',
     ],
 )
 def test_lists_that_are_written_out_as_text(written, cell):
@@ -119,6 +120,12 @@ def test_lists_of_parquet_and_numbers_with_names(written, put):
         pa.table({"path": list(PHOTOS[:3]), "tags": [["cat", "dog"], ["cat"], ["bird"]]}), put() / "list.parquet"
     )
     assert shown(list_photos(put() / "list.parquet")) == TWO
+
+
+def test_brackets_beyond_measure_are_no_list(written):
+    deep = "[" * 20000 + "]" * 20000
+    assert len(list_photos(written(rows(f"x/0.png,{deep}", "x/1.png,cat")))) == 2
+    assert shown(list_photos(written(rows("x/0.png,\"['a\\d', 'b']\"", "x/1.png,cat"))))["x/0.png"] == r"a\d|b"
 
 
 def test_lists_of_one_are_lists_and_that_is_said(written):
@@ -289,6 +296,12 @@ def test_ones_beside_nothing(written):
     one_each = list_photos(written("path,cat,dog\nx/0.png,1,\nx/1.png,,1\n"))
     assert one_each.label_sets is None
     assert one_each.labels == ("cat", "dog")
+
+
+def test_cells_that_nobody_has_answered_make_classes_answers_of_their_own(written):
+    listing = list_photos(written("path,cat,dog\nx/0.png,1,0\nx/1.png,0,\nx/2.png,0,1\n"))
+    assert unknown(listing) == {"x/1.png": "dog"}
+    assert "list.csv answers for each class by itself." in said(listing)
 
 
 def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written):
