@@ -10,7 +10,7 @@ import pytest
 from tests.data.conftest import refusal, said
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
-from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.load import label_reading, list_photos, load
 from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
@@ -313,7 +313,7 @@ def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written
 
 
 @pytest.mark.robust("layouts", case="_classes.csv in each of train, valid and test (Roboflow)", right="all read alike")
-def test_a_table_of_columns_in_every_split(build):
+def test_a_table_of_columns_in_every_split(build, tmp_path):
     header = "filename, cat, dog\n"
     folder = build(
         {
@@ -339,6 +339,8 @@ def test_a_table_of_columns_in_every_split(build):
     assert listing.splits == ("test",) * 2 + ("train",) * 4 + ("val",) * 2
     assert listing.classes == ("cat", "dog")
     assert listing.left_out == ()
+    packed = list_photos(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
+    assert (packed.label_sets, packed.splits) == (listing.label_sets, listing.splits)
 
 
 def test_names_count_before_columns_of_ones(written):
@@ -435,6 +437,22 @@ def test_class_folders_with_several_labels_asked_for(put_classes):
     listing = list_photos(folder, LabelReading(separator="+"))
     assert shown(listing)["train/cat+dog/0.png"] == "cat|dog"
     assert "names of class folders are divided at '+'." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="one photo copied into the folders of all classes that it shows",
+    right="named as a contradiction; with --multi-label one photo with all of them",
+    source="ultralytics/ultralytics#6837",
+)
+def test_copies_in_several_class_folders(put_classes, put, photo_bytes, capsys):
+    put_classes({"cat": 5, "dog": 5})
+    folder = put("dog/copy.png", content=photo_bytes("cat/0.png"))
+    assert "add multi_label=True." in "\n".join(load(folder, held_out=0).warnings)
+    samples = load(folder, held_out=0, multi_label=True)
+    assert dict(zip(samples.names, samples.label_names(), strict=True))["cat/0.png"] == "cat|dog"
+    assert len(samples) == 10
+    assert "10 photos, 2 classes, multi-label: 1.1 labels per photo, 2 at most, 0 photos with none" in capsys.readouterr().err
 
 
 def test_a_table_of_several_labels_beside_class_folders(put_classes, put):
