@@ -6,10 +6,12 @@ Letters: ``N`` photos.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from tsugiki.core.regular_files import parse_json
 from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
 from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import one_spelling
@@ -46,17 +48,25 @@ def written_list(text: str) -> tuple[str, ...] | None:
     """The names of a list that is written out as text, as tables of programs have them; ``None`` where it is none."""
     if not (match := _BRACKETS.fullmatch(text)):
         return None
-    try:
-        # Python takes quoted texts beside each other for one.
-        value = None if _BESIDE.search(text) else ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        value = None
+    value = _value_of(text)
     if value is None:
         return _names_in_brackets(next((inside for inside in match.groups() if inside is not None), ":"))
     items = items_of(value)
     if items is None or not all(isinstance(item, str | int) for item in items):
         return () if value == {} else None
     return names_in(items, lambda item: str(item).strip())
+
+
+def _value_of(text: str) -> Any:
+    """What a text is in JSON, or in Python; ``None`` where it is neither."""
+    with contextlib.suppress(ValueError):
+        return parse_json(text)
+    # Python takes quoted texts beside each other for one, and warns of signs behind backslashes that mean nothing.
+    if _BESIDE.search(text) or "\\" in text:
+        return None
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(text)
+    return None
 
 
 def _names_in_brackets(inside: str) -> tuple[str, ...] | None:
@@ -137,7 +147,9 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
     """Sentences about why photos have several labels, and by what."""
     separator = SEPARATOR if reading.separator is None else reading.separator
     found = next(((number, cell) for number, cell in cells if _shows_several(cell, reading)), None)
-    if found is None and not reading.several:
+    if found is None and not reading.several and any(isinstance(cell, LabelSet) for _, cell in cells):
+        yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
+    elif found is None and not reading.several:
         yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
     elif found is None:
         yield tr("Photos may have several labels (multi-label), because that was asked for.")
