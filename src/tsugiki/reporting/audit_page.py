@@ -8,16 +8,17 @@ import numpy as np
 
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.gallery import Gallery
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
+from tsugiki.reporting.pages.run_charts import draw_learning
 from tsugiki.reporting.pages.training_sentences import Sentences
-from tsugiki.reporting.report import count_table, draw_learning, states_of, suspects_state, told_about
+from tsugiki.reporting.report import count_table, states_of, suspects_state, told_about
 from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
+from tsugiki.reporting.run_tables import write_doubts
 
 
 def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -38,7 +39,7 @@ def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> 
     with atomic_folder(target) as temporary:
         write_atomically(temporary / AUDIT_PAGE, write_audit_page(audit))
         write_json(temporary / AUDIT_NUMBERS, audit.to_dict())
-        write_suspects(temporary / SUSPECTS, audit.findings.suspects, names=audit.samples.names, classes=audit.samples.classes)
+        write_doubts(temporary / SUSPECTS, audit.findings, audit.samples)
     return target
 
 
