@@ -86,14 +86,13 @@ def _part(run: Path, name: str) -> Path:
 
 
 def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
-    from tsugiki.classifier.artefact import read_description
     from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
     from tsugiki.evaluation.predictions import OUT_OF_FOLD
     from tsugiki.reporting.plots.label_sets_plot import SetTile, draw_label_sets
     from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
     from tsugiki.reporting.run_tables import read_predictions
 
-    rows = read_predictions(_part(run, "predictions.csv"), read_description(run).get("task", "single"))
+    rows = read_predictions(_part(run, "predictions.csv"))
     held_out = rows.of(next(split for split in ("test", "val", OUT_OF_FOLD, *rows.splits) if split in rows.splits)).scored()
     found = _found(_listed(data), held_out.names)
     picked = [row for row in _some(sorted(found), count, seed) if _readable(found[row], held_out.names[row]) is not None]

@@ -90,7 +90,6 @@ class Audit:
             **{name: found.summary()[name] for name in ("shortcuts", "learning_curve")},
         }
 
-
     def _suspects(self) -> list[dict[str, Any]]:
         names, classes, found = self.samples.names, self.samples.classes, self.findings
         if found.cells is None:

@@ -279,7 +279,7 @@ def load_run(folder: str | Path) -> LoadedRun:
     try:
         history = read_history(place / HISTORY)
         evaluation = json.loads((place / EVALUATION).read_text(encoding="utf-8"))
-        predictions = read_predictions(place / PREDICTIONS, classifier.task)
+        predictions = read_predictions(place / PREDICTIONS)
     except (OSError, ValueError, TypeError, DataError) as error:
         what = tr("{folder} holds a classifier, but not a whole run.", folder=place)
         raise ArtefactError(what, got=str(error), cure=f"tsugiki.Classifier.load({str(place)!r})") from error

@@ -42,13 +42,19 @@ def read_history(path: Path) -> list[dict[str, float]]:
         return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(stream)]
 
 
-def read_predictions(path: Path, task: Task) -> AnyPredictions:
-    """The table of a run's answers.
+def read_predictions(path: Path) -> AnyPredictions:
+    """The table of a run's answers, of either task, which its heading tells.
 
     Raises:
         DataError: When the file is no such table.
     """
-    return Predictions.from_csv(path) if task == "single" else MultiLabelPredictions.from_csv(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            heading = next(csv.reader(stream), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        heading = []  # what is wrong is said by whoever reads all of it
+    several = any(name.startswith("label:") for name in heading)
+    return MultiLabelPredictions.from_csv(path) if several else Predictions.from_csv(path)
 
 
 def write_doubts(path: Path, findings: Findings, samples: Samples) -> None:

@@ -76,7 +76,7 @@ def test_each_draw_is_the_metric_of_the_photos_drawn(groups):
 
 
 def test_large_collections_are_drawn_in_blocks_and_less_often(monkeypatch):
-    assert draws_for(5_000, 80) == 1_000
+    assert draws_for(1_000, 80) == 500
     assert draws_for(1_000_000, 100) == 200
     monkeypatch.setattr("tsugiki.evaluation.multi_label.bootstrap._BLOCK", 30)
     blocks = list(drawn_photos(None, 10, draws=7, seed=0))
@@ -85,6 +85,16 @@ def test_large_collections_are_drawn_in_blocks_and_less_often(monkeypatch):
     assert (whole.sum(axis=0) == 10).all()
     monkeypatch.undo()
     assert np.array_equal(whole, np.hstack(list(drawn_photos(None, 10, draws=7, seed=0))))
+
+
+def test_many_photos_of_a_class_are_drawn_in_coarse_steps_of_the_same_variance(monkeypatch):
+    targets, scores, _ = photos(np.random.default_rng(10), 4000, [0.3, 0.5], 1)
+    coarse = drawn_average_precisions(targets, scores, None, draws=150)
+    monkeypatch.setattr("tsugiki.evaluation.multi_label.bootstrap._STEPS", 10**9)
+    exact = drawn_average_precisions(targets, scores, None, draws=150)
+    assert coarse.std(axis=1) == pytest.approx(exact.std(axis=1), rel=0.03)
+    assert coarse.mean(axis=1) == pytest.approx(exact.mean(axis=1), abs=0.001)
+    assert (coarse != exact).all()
 
 
 @pytest.mark.parametrize(

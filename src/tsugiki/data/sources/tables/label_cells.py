@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet, joined
+from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
+from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import one_spelling
 from tsugiki.data.sources.tables.column_words import NOT_SAID, TRUTHS
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 Cell: TypeAlias = "str | tuple[str, ...] | LabelSet"
 """What is written of one photo: a text (empty where nothing is), the names of a list, or what columns of 0 and 1 say."""
@@ -98,9 +99,14 @@ def marked(names: Sequence[str], cells: Sequence[object], *, minus_is_absent: bo
 
 def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
     """``N`` sets of labels; ``None`` where each photo has one label, and nobody asked for more."""
-    if not reading.several and not any(_has_several(cell, reading) for _, cell in cells):
+    if not reading.several and not are_split(cells, reading):
         return None
     return [_set_of(cell, reading) for _, cell in cells]
+
+
+def are_split(cells: Cells, reading: LabelReading) -> bool:
+    """Whether it is known where one label ends and the next one begins: somebody said it, or cells show it."""
+    return reading.separator is not None or any(_has_several(cell, reading) for _, cell in cells)
 
 
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
@@ -139,7 +145,7 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
         yield tr("Photos may have several labels (multi-label), because that was asked for.")
     else:
         number, cell = found
-        names = joined(_set_of(cell, reading).present)
+        names = first_few(sorted(_set_of(cell, reading).present, key=natural))
         if isinstance(cell, LabelSet):
             yield tr(
                 "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
@@ -156,15 +162,15 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
             )
         else:
             yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has {text}, "
-                "and {separator} is read as what stands between names.",
+                "Photos may have several labels (multi-label): row {number} of {table} has {text}; "
+                "names are separated by {separator}.",
                 number=number,
                 table=table,
                 text=cell,
                 separator=repr(separator),
             )
     if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) > 1 for _, cell in cells):
-        yield tr("The separator {separator} stands between no labels.", separator=repr(separator))
+        yield tr("No label holds the separator {separator}.", separator=repr(separator))
 
 
 def _shows_several(cell: Cell, reading: LabelReading) -> bool:

@@ -104,7 +104,7 @@ def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator
     Args:
         path: The table.
         labels: Names, with the numbers of their rows.
-        split: Whether somebody said what stands between the names of several labels, so that these are names.
+        split: Whether it is known what stands between the names of several labels, so that these are names.
 
     Raises:
         RequestError: When they do.
@@ -112,7 +112,7 @@ def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator
     if not split:
         _refuse_several(path, labels)
         yield from _said_of_combinations(labels)
-    yield from _said_of_numbers(path, labels)
+        yield from _said_of_numbers(path, labels)
     absent = Counter(label for _, label in labels if label.casefold() in _MAYBE_ABSENT)
     if absent and len(absent) < len({label for _, label in labels}):
         named = listed(f"{label!r} ({count})" for label, count in absent.items())
