@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsugiki.cli.answer_rows import set_answer_rows
 from tsugiki.cli.options import device_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json, say_left_out
 from tsugiki.cli.waiting import starting
@@ -76,7 +77,7 @@ def predict(
             )
         )
     if plot is not None:
-        _draw(answers, plot)
+        _draw(answers, model.classes, plot)
     say_left_out((answer.name, answer.problem) for answer in problems)
     if problems:
         raise DataError(
@@ -90,7 +91,7 @@ def predict(
 
 def _tell(answers: Sequence[Prediction], model: Predictor, format_: Format) -> None:
     if format_ is Format.table:
-        emit(_table(answers))
+        emit(_table(answers, model.classes))
     elif format_ is Format.json:
         emit_json([answer.to_dict(model.classes) for answer in answers])
     else:
@@ -112,7 +113,9 @@ def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
     return paths, left_out
 
 
-def _table(answers: Sequence[Prediction]) -> str:
+def _table(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
+    if any(answer.labels is not None for answer in answers):
+        return aligned(set_answer_rows(answers, classes))
     rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
     for answer in answers:
         if answer.problem:
@@ -132,15 +135,14 @@ def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
     return table_text(rows).rstrip("\n")
 
 
-def _draw(answers: Sequence[Prediction], path: Path) -> None:
+def _draw(answers: Sequence[Prediction], classes: Sequence[str], path: Path) -> None:
     from tsugiki.reporting.plots.figures import save_picture
-    from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
+    from tsugiki.reporting.plots.label_sets_plot import draw_answers
 
     drawable = [answer for answer in answers if not answer.problem]
     shown = drawable[:_MOST_DRAWN]
-    tiles = [Tile(answer.name, answer.label, answer.probability, known=answer.known) for answer in shown]
     with working(tr("Drawing")):
-        save_picture(draw_predictions(tiles), path)
+        save_picture(draw_answers(shown, classes), path)
     say(tr("Written: {path}", path=path))
     if len(shown) < len(drawable):
         say(tr("It shows the first {count} of {total} photos.", count=len(shown), total=len(drawable)))

@@ -75,12 +75,13 @@ def flow(sentences: Iterable[Bilingual]) -> Bilingual:
         return Bilingual(english, in_a_row(*(part.ja for part in parts)))
 
 
-def render_page(template: str, title: str, **values: Any) -> str:
+def render_page(template: str, title: str, *, styles: Sequence[str] = ("page.css",), **values: Any) -> str:
     """Fill a template of this floor.
 
     Args:
         template: File name in ``templates/``.
         title: Of the window.
+        styles: File names in ``templates/``.
         values: What the template asks for; everything that is no ``Markup`` is escaped.
     """
     script = _resource("page.js")
@@ -92,7 +93,7 @@ def render_page(template: str, title: str, **values: Any) -> str:
             title=title,
             language=language(),
             version=metadata.version("tsugiki"),
-            style=Markup(_resource("page.css")),  # noqa: S704 (our own files)
+            style=Markup("".join(map(_resource, styles))),  # noqa: S704 (our own files)
             script=Markup(script),  # noqa: S704
             script_hash=f"sha256-{digest}",
             controls=in_each_language(_controls),
