@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +99,10 @@ class Cells:
     def part(self, rows: slice) -> Cells:
         """Of some of the photos."""
         return replace(self, targets=self.targets[rows], weights=self.weights[rows])
+
+    def to(self, device: torch.device) -> Cells:
+        """The same cells on a device."""
+        return Cells(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 @dataclass(frozen=True)
