@@ -25,8 +25,8 @@ def audit(
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
     with starting():
-        from tsugiki.backbones.catalog import best_at_hand
         from tsugiki.inspection.audit import audit as examine
+        from tsugiki.inspection.audit import best_name
         from tsugiki.reporting.audit_page import audit_table, save_audit
         from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
 
@@ -34,8 +34,7 @@ def audit(
         check_output_folder(out, AUDIT, overwrite=force)
     with working(tr("Loading the backbone")):
         # Weights that are given without a name are those of the bundled network.
-        name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
-        root = weights.load(name)
+        root = weights.load(backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_name(weights.zoo)))
     found = examine(data, backbone=root, seed=seed)
     if out is not None:
         with working(tr("Writing the page")):
