@@ -4,9 +4,9 @@
 
 Every line is processor time of whole processes (user and system, threads included) and, for fits, the time that a person waits.
 `floor` is what any program pays that answers one photo by OpenVINO: Python with NumPy, Pillow and OpenVINO imported, the
-network read as it was compiled before, one photo decoded and computed. `with PyTorch` is the same command on the same run without
-its engine. A fit is `cold` on a machine that has seen neither the backbone nor the photos; each ratio is of that one. With --before
-the fits of another checkout of this repository are made in turn with this one's, and cold fits are compared with its.
+network read as it was compiled before, one photo decoded and computed. `with PyTorch` is the same command on the same run
+without its engine. A fit is `cold` on a machine that has seen neither the backbone nor the photos; each ratio is of that one.
+With --before the fits of another checkout of this repository are made in turn with this one's, and compared with them.
 """
 
 from __future__ import annotations

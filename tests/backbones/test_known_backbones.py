@@ -11,13 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tsugiki.backbones import known_backbones
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import is_frozen
-from tsugiki.backbones.known_backbones import is_asleep
+from tsugiki.backbones.known import engine_cache, known_backbones
+from tsugiki.backbones.known.known_backbones import is_asleep
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.backbones.sources.bundled_source import file_of
-from tsugiki.core import engine_cache
 from tsugiki.core.errors import WeightsError
 
 PIXELS = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))

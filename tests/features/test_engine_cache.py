@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from tsugiki.core import engine_cache
+from tsugiki.backbones.known import engine_cache
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines import openvino_conversion
 from tsugiki.features.engines.openvino_conversion import converted, network_files

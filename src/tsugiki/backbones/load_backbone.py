@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
-from tsugiki.backbones.known_backbones import keep_backbone, keep_recipe, known_backbone, known_recipe
+from tsugiki.backbones.known.known_backbones import keep_backbone, keep_recipe, known_backbone, known_recipe
 from tsugiki.backbones.names import Address, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source

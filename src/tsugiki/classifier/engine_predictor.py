@@ -26,10 +26,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from tsugiki.backbones.known import engine_cache
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import answer_head_of, damage_told, damaged, read_description
 from tsugiki.classifier.predict import predict
-from tsugiki.core import engine_cache
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import ArtefactError, RequestError
 from tsugiki.core.files import sha256_of

@@ -25,11 +25,11 @@ import numpy as np
 from safetensors.numpy import save
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.known import engine_cache
 from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import UNKNOWN_REFERENCE, read_description
 from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, FEW, GRAPH, NUMBERS, PARITY, SCHEMA, EnginePredictor
 from tsugiki.classifier.parity import Parity, compare, drawn_photos, some_of
-from tsugiki.core import engine_cache
 from tsugiki.core.console import quiet, say
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
 from tsugiki.data.preprocess import Preprocess
@@ -100,32 +100,39 @@ def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess
     write_json(folder / PARITY, document)
     with quiet():
         predictor = EnginePredictor.load(run, engine=folder)
-        reference, answers = _compared_answers(predictor, backbone, head, photos, _proof_place(document))
+        place = (
+            _proof_place(document) if predictor.preprocess == preprocess else ""
+        )  # read back as something else: no proof is kept
+        reference, answers = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
     parity = compare(reference, answers, [answer.name for answer in reference])
     write_json(folder / PARITY, {**document, "parity": parity.to_dict()})
     if not parity.holds:
         raise _Refused(describe(parity))
+    if proof is not None and place:
+        _keep_proof(place, proof)
     return parity
 
 
 def _compared_answers(
-    predictor: EnginePredictor, backbone: Backbone, head: AnswerHead, photos: Proof, place: str
-) -> tuple[list[Prediction], list[Prediction]]:
-    """The reference's answers for the same photos, and the engine's."""
-    before = _network_proven(place) if isinstance(photos, Mapping) else None
+    predictor: EnginePredictor, classifier: tuple[Backbone, Preprocess, AnswerHead], photos: Proof, place: str
+) -> tuple[list[Prediction], list[Prediction], _NetworkProof | None]:
+    """The reference's answers for the same photos, and the engine's; and what is new of the network's part of the proof."""
+    backbone, preprocess, head = classifier
+    before = _network_proven(place) if isinstance(photos, Mapping) and place else None
     with TemporaryDirectory() as folder:
         drawn, own = [] if before else drawn_photos(Path(folder)), some_of([*photos])
         found = _features(predictor, [*drawn, *own])
         if before is None or not isinstance(photos, Mapping):
-            reference = features_of_files(backbone, predictor.preprocess, [*drawn, *own], name="torch")
-            _keep_proof(place, [path.name for path in drawn], reference, found)
-            names = [path.name for path in (*drawn, *own)]
-            return _answers(head, *reference, names), _answers(predictor.answer_head, *found, names)
+            reference = features_of_files(backbone, preprocess, [*drawn, *own], name="torch")
+            names, count = [path.name for path in (*drawn, *own)], len(drawn)
+            whole = not reference[1] and not found[1]
+            proof = _NetworkProof(names[:count], reference[0][:count], found[0][:count]) if whole else None
+            return _answers(head, *reference, names), _answers(predictor.answer_head, *found, names), proof
     names, ours = [*before.names, *(path.name for path in own)], [photos[path] for path in own]
     expected = np.concatenate([before.reference, np.stack(ours)]) if ours else before.reference
     problems = {len(before.names) + at: problem for at, problem in found[1].items()}
     vectors = np.concatenate([before.engine, found[0]])
-    return _answers(head, expected, {}, names), _answers(predictor.answer_head, vectors, problems, names)
+    return _answers(head, expected, {}, names), _answers(predictor.answer_head, vectors, problems, names), None
 
 
 def _features(predictor: EnginePredictor, photos: Sequence[Path]) -> tuple[Floats, dict[int, str]]:
@@ -170,15 +177,9 @@ def _network_proven(place: str) -> _NetworkProof | None:
     return None  # whole, but of another kind
 
 
-def _keep_proof(
-    place: str, names: list[str], reference: tuple[Floats, dict[int, str]], engine: tuple[Floats, dict[int, str]]
-) -> None:
-    """Keep what the drawn photos, the first ones, gave; whether it is alike is compared every time."""
-    if reference[1] or engine[1] or not names:
-        return
+def _keep_proof(place: str, proof: _NetworkProof) -> None:
     content = io.BytesIO()
-    count = len(names)
-    np.savez(content, names=np.array(names), reference=reference[0][:count], engine=engine[0][:count])
+    np.savez(content, names=np.array(proof.names), reference=proof.reference, engine=proof.engine)
     engine_cache.keep(place, content.getvalue())
 
 

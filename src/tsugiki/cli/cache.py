@@ -15,7 +15,7 @@ def cache(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show, or clear, the feature store and the engines."""
-    from tsugiki.core import engine_cache
+    from tsugiki.backbones.known import engine_cache
     from tsugiki.features.store import FeatureStore
 
     if clear:

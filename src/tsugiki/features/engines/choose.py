@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, get_args
 
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.known_backbones import is_asleep
+from tsugiki.backbones.known.known_backbones import is_asleep
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, say_once, working
 from tsugiki.core.errors import RequestError

@@ -15,7 +15,7 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
-from tsugiki.core import engine_cache
+from tsugiki.backbones.known import engine_cache
 from tsugiki.core.devices import one_thread
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.openvino_engine import OpenVINONetwork

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tsugiki.core import engine_cache
+from tsugiki.backbones.known import engine_cache
 from tsugiki.core.devices import usable_cores
 from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
 from tsugiki.features.engines.openvino_import import openvino_module

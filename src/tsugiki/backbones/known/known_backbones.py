@@ -2,8 +2,8 @@
 
 Building a network imports the library that it comes from, which takes longer than to read its features from a converted form.
 A backbone that was loaded before is known by the digest of its file of weights, its architecture and arguments, its
-preprocessing and the versions of the libraries. What is kept lies in the engine cache (:mod:`tsugiki.core.engine_cache`), where
-what is damaged counts as never seen. Where the library is in use already nothing is saved, and the network is built at once.
+preprocessing and the versions of the libraries. What is kept lies in the engine cache (``engine_cache.py``), where what is
+damaged counts as never seen. Where the library is in use already nothing is saved, and the network is built at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from safetensors.torch import load, save
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.known import engine_cache
 from tsugiki.backbones.sources.base import Recipe
 from tsugiki.backbones.weights_file import digest_of, names_a_file
-from tsugiki.core import engine_cache
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import WeightsError
 from tsugiki.data.preprocess import Preprocess
