@@ -6,7 +6,8 @@ Every line is processor time of whole processes (user and system, threads includ
 `floor` is what any program pays that answers one photo by OpenVINO: Python with NumPy, Pillow and OpenVINO imported, the
 network read as it was compiled before, one photo decoded and computed. `with PyTorch` is the same command on the same run
 without its engine. A fit is `cold` on a machine that has seen neither the backbone nor the photos; each ratio is of that one.
-With --before the fits of another checkout of this repository are made in turn with this one's, and compared with them.
+`decoding and computing` is what as many threads as there are cores reach that do nothing else: Pillow and OpenVINO, started and
+warm. With --before the fits of another checkout of this repository are made in turn with this one's, and compared with them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.same_results import MATERIAL
+from tsugiki.core.devices import usable_cores
+
+LIMIT = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+sys.modules["openvino_telemetry"] = None
+import threading, numpy, openvino
+from PIL import Image
+network, cache, cores, folder = sys.argv[1:]
+photos, own = sorted(Path(folder).iterdir()), threading.local()
+settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": int(cores), "CACHE_DIR": cache}
+compiled = openvino.Core().compile_model(network, "CPU", settings)
+def one(photo):
+    with Image.open(photo) as opened:
+        image = opened.convert("RGB")
+    scale = 256 / min(image.size)
+    image = image.resize((int(image.width * scale), int(image.height * scale)), Image.Resampling.BICUBIC)
+    left, top = (image.width - 224) // 2, (image.height - 224) // 2
+    pixels = numpy.asarray(image.crop((left, top, left + 224, top + 224)))
+    if not hasattr(own, "request"):
+        own.request = compiled.create_infer_request()
+    own.request.infer({0: numpy.ascontiguousarray(pixels.transpose(2, 0, 1)[None])})
+one(photos[0])
+begun = time.monotonic()
+with ThreadPoolExecutor(int(cores)) as pool:
+    list(pool.map(one, photos))
+print(time.monotonic() - begun)
+"""
 
 FLOOR = """
 import sys
@@ -90,6 +120,28 @@ def one_photo(run: Path, photo: Path, cache: Path, repeat: int) -> None:
     print(f"engine / with PyTorch: {engine / old:.2f}; engine / floor: {engine / least:.2f}")
 
 
+def stream(run: Path, material: Path, work: Path, cache: Path, repeat: int) -> None:
+    """Print how many photos a second are answered, whole process counted, and what decoding and computing alone would allow."""
+    found = [photo for name in ("hymenoptera", "food3", "waste") for photo in sorted((material / "data" / name).rglob("*.jpg"))]
+    folder = work / "1000"
+    folder.mkdir()
+    for number in range(1000):
+        shutil.copyfile(found[number * len(found) // 1000], folder / f"{number:04}.jpg")
+    cores = usable_cores()
+    limit = [sys.executable, "-c", LIMIT, str(run / "engine" / "network.xml"), str(cache / "limit"), str(cores), str(folder)]
+    ask = [sys.executable, "-m", "tsugiki", "predict", str(run), str(folder), "--format"]
+    shares: dict[str, list[float]] = {}
+    for _ in range(repeat + 1):  # the first one warms the disk
+        least = float(subprocess.run(limit, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        for form in ("csv", "jsonl"):
+            shares.setdefault(form, []).append(least / spent([*ask, form], cache).wall)
+    for form, each in shares.items():
+        share = statistics.median(each[1:])
+        print(
+            f"predict, 1000 photos as {form}: {share:.2f} of what decoding and computing allow, {1000 / least * share:.0f} photos/s"
+        )
+
+
 KINDS = ("cold", "backbone seen", "all seen")
 
 
@@ -146,6 +198,9 @@ def main() -> None:
             print(f"{name}: {proof['same_answer']} of {proof['photos']} answers are PyTorch's, ", end="")
             print(f"largest difference of a probability {proof['largest_difference']:.1e}")
         photo = min((options.material / "data" / "hymenoptera" / "val" / "bees").glob("*.jpg"))
+        stream(
+            work / "hymenoptera-now-0" / "cold", options.material, work, work / "hymenoptera-now-0" / "cache", options.repeat
+        )
         one_photo(work / "hymenoptera-now-0" / "cold", photo, work / "hymenoptera-now-0" / "cache", options.repeat)
 
 

@@ -197,6 +197,10 @@ class AnswersFile:
         self._file.close()
         self._unfinished.replace(self.path)
         self._log_path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file; what is in it so far stays."""
+        self._file.close()
         self._log.close()
 
 

@@ -100,15 +100,15 @@ def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess
     write_json(folder / PARITY, document)
     with quiet():
         predictor = EnginePredictor.load(run, engine=folder)
-        place = (
-            _proof_place(document) if predictor.preprocess == preprocess else ""
-        )  # read back as something else: no proof is kept
-        reference, answers = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
+        # Preprocessing that is read back as another one is no place for a proof.
+        place = _proof_place(document) if predictor.preprocess == preprocess else ""
+        reference, answers, proof = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
     parity = compare(reference, answers, [answer.name for answer in reference])
-    write_json(folder / PARITY, {**document, "parity": parity.to_dict()})
+    network = "compared before" if proof is None else "compared now"
+    write_json(folder / PARITY, {**document, "network": network, "parity": parity.to_dict()})
     if not parity.holds:
         raise _Refused(describe(parity))
-    if proof is not None and place:
+    if proof is not None and place and len(proof.names):
         _keep_proof(place, proof)
     return parity
 
@@ -116,7 +116,7 @@ def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess
 def _compared_answers(
     predictor: EnginePredictor, classifier: tuple[Backbone, Preprocess, AnswerHead], photos: Proof, place: str
 ) -> tuple[list[Prediction], list[Prediction], _NetworkProof | None]:
-    """The reference's answers for the same photos, and the engine's; and what is new of the network's part of the proof."""
+    """The reference's answers for the same photos, and the engine's; and the network's part of the proof, where it is new."""
     backbone, preprocess, head = classifier
     before = _network_proven(place) if isinstance(photos, Mapping) and place else None
     with TemporaryDirectory() as folder:
@@ -125,8 +125,8 @@ def _compared_answers(
         if before is None or not isinstance(photos, Mapping):
             reference = features_of_files(backbone, preprocess, [*drawn, *own], name="torch")
             names, count = [path.name for path in (*drawn, *own)], len(drawn)
-            whole = not reference[1] and not found[1]
-            proof = _NetworkProof(names[:count], reference[0][:count], found[0][:count]) if whole else None
+            count = 0 if reference[1] or found[1] else count  # a drawn photo that cannot be read proves nothing
+            proof = _NetworkProof(names[:count], reference[0][:count], found[0][:count])
             return _answers(head, *reference, names), _answers(predictor.answer_head, *found, names), proof
     names, ours = [*before.names, *(path.name for path in own)], [photos[path] for path in own]
     expected = np.concatenate([before.reference, np.stack(ours)]) if ours else before.reference

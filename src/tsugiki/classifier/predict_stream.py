@@ -1,7 +1,4 @@
-"""Answers one after another, for as many photos as come: decoded and computed side by side, told in order, in bounded memory.
-
-Letters: ``B`` photos of a chunk, ``D`` feature width.
-"""
+"""Answers one after another, for as many photos as come: decoded and computed side by side, told in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,13 +25,13 @@ from tsugiki.data.images.remarks import sentences
 from tsugiki.data.images.video import Frame
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.sources.listing import LeftOut
-from tsugiki.features.executor import EXACT, Chunk, ChunkWorker, PixelReader
+from tsugiki.features.executor import EXACT, ChunkWorker, PixelReader
 from tsugiki.features.file_features import engines_of
 
 Photo = Path | Frame | LeftOut
 """What may come: a file, a frame of a video, or what was meant as a photo and is none."""
 
-_TOGETHER = 32  # photos that are answered in one go, where so many are ready
+_SOME = 32  # photos that are taken to come where nobody knows
 _NO_FACTS = PhotoFacts(0, 0, (0.0, 0.0, 0.0), 0)
 
 
@@ -44,7 +41,7 @@ def name_of(photo: Photo) -> str:
 
 
 def predict_stream(
-    predictor: Predictor, groups: Iterable[Sequence[Photo]], *, top: int = 3, count: int = _TOGETHER
+    predictor: Predictor, groups: Iterable[Sequence[Photo]], *, top: int = 3, count: int = _SOME
 ) -> Generator[Prediction, None, None]:
     """Answers in the order of the photos, each as soon as it is there and all before it are.
 
@@ -90,7 +87,6 @@ class _Stream:
         self._remarks: dict[str, tuple[str, ...]] = {}
         self._stopped = threading.Event()
         self._ready: queue.Queue[_Task | BaseException | None] = queue.Queue(maxsize=1)
-        self._seen: deque[_Task | BaseException | None] = deque()
         self._pool: ContextThreadPool | None = None
 
     def feed(self, groups: Iterable[Sequence[Photo]]) -> None:
@@ -130,10 +126,21 @@ class _Stream:
         self._pool = ContextThreadPool(worker.workers, initializer=_one_thread)
         return worker
 
-    def _submitted(self, worker: ChunkWorker | None, files: Sequence[int]) -> Future[Chunk] | None:
+    def _submitted(self, worker: ChunkWorker | None, files: Sequence[int]) -> Future[dict[int, Prediction]] | None:
         with suppress(RuntimeError):  # shut down: nobody wants them any more
-            return self._pool.submit(worker, files) if worker and files and self._pool else None
+            return self._pool.submit(self._work, worker, files) if worker and files and self._pool else None
         return None
+
+    def _work(self, worker: ChunkWorker, files: Sequence[int]) -> dict[int, Prediction]:
+        """Answers by number. A chunk is answered by itself, so that an answer does not depend on how fast others were."""
+        chunk = worker(files)
+        names = [name_of(self._under_way[at]) for at in chunk.positions]
+        odd = {name: fact.remarks for name, fact in zip(names, chunk.facts, strict=True) if fact.remarks}
+        if odd:
+            self._remarks.update(odd)
+        found = self._head.answer(chunk.vectors, names, top=self._top) if names else []
+        problems = {at: unreadable(name_of(self._under_way[at]), problem) for at, problem in chunk.problems.items()}
+        return {**dict(zip(chunk.positions, found, strict=True)), **problems}
 
     def _put(self, what: _Task | BaseException | None) -> bool:
         while not self._stopped.is_set():
@@ -150,63 +157,24 @@ class _Stream:
 
     def answers(self) -> Iterator[Prediction]:
         """The answers, in order."""
-        while True:
-            tasks = self._next()
-            if not tasks:
-                break
-            yield from self._answered(tasks)
+        while (task := self._ready.get()) is not None:
+            if isinstance(task, BaseException):
+                raise task
+            found = {} if task.answers is None else task.answers.result()
+            for number in task.numbers:
+                photo = self._under_way.pop(number)
+                reason = photo.reason if isinstance(photo, LeftOut) else task.problems.get(number, "")
+                yield found[number] if number in found else unreadable(name_of(photo), reason)
         for sentence in sentences(self._remarks):
             say(sentence)
-
-    def _next(self) -> list[_Task]:
-        """The next task, waited for, and those behind it that are done as well; none where there are no more."""
-        tasks: list[_Task] = []
-        while len(tasks) < _TOGETHER and (not tasks or (self._seen and self._is_done(self._seen[0]))):
-            found = self._seen.popleft() if self._seen else self._ready.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
-                self._seen.append(None)
-                break
-            tasks.append(found)
-            with suppress(queue.Empty):
-                while len(self._seen) < _TOGETHER:
-                    self._seen.append(self._ready.get_nowait())
-        return tasks
-
-    @staticmethod
-    def _is_done(found: _Task | BaseException | None) -> bool:
-        return isinstance(found, _Task) and (found.chunk is None or found.chunk.done())
-
-    def _answered(self, tasks: Sequence[_Task]) -> list[Prediction]:
-        vectors: dict[int, Any] = {}
-        problems: dict[int, str] = {}
-        for task in tasks:
-            problems |= task.problems
-            if task.chunk is not None:
-                chunk = task.chunk.result()
-                vectors.update(zip(chunk.positions, chunk.vectors, strict=True))
-                problems |= chunk.problems
-                odd = {
-                    name_of(self._under_way[at]): fact.remarks for at, fact in zip(chunk.positions, chunk.facts, strict=True)
-                }
-                self._remarks |= {name: remarks for name, remarks in odd.items() if remarks}
-        photos = {number: self._under_way.pop(number) for task in tasks for number in task.numbers}
-        names = {number: name_of(photo) for number, photo in photos.items()}
-        problems |= {number: photo.reason for number, photo in photos.items() if isinstance(photo, LeftOut)}
-        found = (
-            self._head.answer(np.stack([*vectors.values()]), [names[at] for at in vectors], top=self._top) if vectors else []
-        )
-        answers = dict(zip(vectors, found, strict=True))
-        return [answers[at] if at in answers else unreadable(names[at], problems[at]) for at in sorted(photos)]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Photos by number, what a worker makes of them, and the reasons of those that were found unreadable before."""
+    """Photos by number, their answers, and the reasons of those that were found unreadable before."""
 
     numbers: Sequence[int]
-    chunk: Future[Chunk] | None
+    answers: Future[dict[int, Prediction]] | None
     problems: dict[int, str]
 
 

@@ -101,7 +101,8 @@ def predict(
         }
         file = AnswersFile(out, about, overwrite=overwrite)
     told = _Told(shape, model, file)
-    told.tell_all(asked, top)
+    with nullcontext() if file is None else closing(file):
+        told.tell_all(asked, top)
     _say_the_end(told, plot)
 
 
