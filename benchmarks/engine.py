@@ -137,9 +137,8 @@ def stream(run: Path, material: Path, work: Path, cache: Path, repeat: int) -> N
             shares.setdefault(form, []).append(least / spent([*ask, form], cache).wall)
     for form, each in shares.items():
         share = statistics.median(each[1:])
-        print(
-            f"predict, 1000 photos as {form}: {share:.2f} of what decoding and computing allow, {1000 / least * share:.0f} photos/s"
-        )
+        rate = 1000 / least * share
+        print(f"predict, 1000 photos as {form}: {share:.2f} of what decoding and computing allow, {rate:.0f} photos/s")
 
 
 KINDS = ("cold", "backbone seen", "all seen")

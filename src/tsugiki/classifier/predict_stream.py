@@ -1,4 +1,4 @@
-"""Answers one after another, for as many photos as come: decoded and computed side by side, told in order, in bounded memory."""
+"""Answers one after another, for as many photos as come: computed side by side, told in order, in bounded memory."""
 
 from __future__ import annotations
 
