@@ -89,7 +89,7 @@ def main() -> None:
     for name in DATA_SETS:
         if (given.material / "data" / name).is_dir():
             if not (work / name).is_dir():
-                make_mosaics(tg.load(given.material / "data" / name), work / name, count=given.photos)
+                make_mosaics(given.material / "data" / name, work / name, photos=given.photos)
             sources[f"{name} mosaics"] = work / name
     print("| photos | test | classes | tsugiki mAP | F1 | LogisticRegression mAP | F1 | tuned per class mAP | F1 | guess mAP |")
     print("|" + "---|" * 10)
