@@ -12,6 +12,7 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``M`` reference photo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,9 +102,14 @@ class Unknown:
         rows = unit_rows(np.asarray(features))
         nearest = np.full(len(rows), -1.0, np.float32)
         for start in range(0, len(self.reference), _BLOCK):  # bounded memory with many references
-            block = self.reference[start : start + _BLOCK].astype(np.float32)
+            block = self._single[start : start + _BLOCK]
             nearest = np.maximum(nearest, (rows @ block.T).max(axis=1))
         return np.asarray(1 - nearest, np.float32)
+
+    @functools.cached_property
+    def _single(self) -> Floats:
+        """The reference ``[M, D]`` in float32: widened once, not for every photo that is asked about."""
+        return self.reference.astype(np.float32)
 
 
 @dataclass(frozen=True)
