@@ -55,7 +55,7 @@ def test_the_wealth_is_the_sum_over_every_beginning():
             for event in stream[first - 1 :]:
                 wealth *= rate / limit if event else (1 - rate) / (1 - limit)
             total += wealth / (first * (first + 1)) / 5
-    assert watch.evidence()[0] == pytest.approx(np.log(total))
+    assert watch.log_wealth()[0] == pytest.approx(np.log(total))
 
 
 def test_several_rates_are_watched_apart():

@@ -127,6 +127,11 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki export runs/photos --format onnx", tr("for ONNX Runtime, with a program that needs nothing of tsugiki")),
             ("tsugiki export runs/photos --format openvino --out model", tr("for OpenVINO, into a folder of that name")),
         ],
+        "serve": [
+            ("tsugiki serve runs/photos", tr("a page to drop photos on, and an API, for this machine")),
+            ("tsugiki serve runs/photos --keep kept --port 0", tr("also keeps the photos, at whichever port is free")),
+            ("tsugiki serve runs/a runs/b --host 0.0.0.0 --token auto", tr("two models, for those who show the token")),
+        ],
         "explain": [
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
             ("tsugiki explain runs/photos new.jpg --data photos", tr("also the training photos most like it")),

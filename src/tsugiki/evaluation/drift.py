@@ -61,19 +61,19 @@ class RateWatch:
         self._wealth = np.logaddexp(self._wealth, start) + factor
         self._begun[self._climbs <= 0] = self.count
         self._climbs = np.maximum(self._climbs + factor, 0)
-        new = (self.since == 0) & (self.evidence() >= self._most)
+        new = (self.since == 0) & (self.log_wealth() >= self._most)
         for event in np.flatnonzero(new).tolist():
             self.since[event] = self._begun[event, int(self._climbs[event].argmax())]
         return np.asarray(new, np.bool_)
 
-    def evidence(self) -> npt.NDArray[np.float64]:
+    def log_wealth(self) -> npt.NDArray[np.float64]:
         """``[J]`` logarithms of the wealth; an alarm is ``-log(alpha)`` or more."""
         kept = -math.log(self.count + 1)  # for changes that begin later
-        return np.logaddexp(np.logaddexp.reduce(self._wealth, axis=1) - math.log(len(_BETS)), kept)
+        return np.asarray(np.logaddexp(np.logaddexp.reduce(self._wealth, axis=1) - math.log(len(_BETS)), kept), np.float64)
 
 
 def highest_rate(events: int, n: int, *, miss: float) -> float:
-    """The upper end of the exact interval (Clopper and Pearson, 1934) of a rate seen ``events`` times in ``n``; 1 where ``n`` is 0.
+    """The upper end of the exact interval (Clopper and Pearson, 1934) of a rate; 1 where nothing was seen.
 
     Args:
         events: How often.

@@ -87,9 +87,13 @@ def _drift_lines(watches: Mapping[str, DriftWatch]) -> Iterable[str]:
     yield from _head("tsugiki_unknown_expected_ratio", "gauge", "The share of unknown photos among the held-out ones.")
     for model, watch in watches.items():
         yield _line("tsugiki_unknown_expected_ratio", watch.expected.unknown, model=model)
-    yield from _head("tsugiki_drift_evidence", "gauge", "How strongly unknown photos speak for a change; 1 is an alarm.")
+    yield from _head("tsugiki_drift_level", "gauge", "How strongly unknown photos speak for a change; 1 is an alarm.")
     for model, watch in watches.items():
-        yield _line("tsugiki_drift_evidence", watch.evidence(), model=model)
+        yield _line("tsugiki_drift_level", watch.alarm_level(), model=model)
+    yield from _alarm_lines(watches)
+
+
+def _alarm_lines(watches: Mapping[str, DriftWatch]) -> Iterable[str]:
     yield from _head("tsugiki_drift_alarm", "gauge", "1 where the photos are found unlike the training photos.")
     for model, watch in watches.items():
         kinds = {alarm.kind for alarm in watch.alarms}
@@ -98,9 +102,8 @@ def _drift_lines(watches: Mapping[str, DriftWatch]) -> Iterable[str]:
     yield from _head("tsugiki_drift_since_seconds", "gauge", "When that seems to have begun, in seconds since 1970.")
     for model, watch in watches.items():
         for alarm in watch.alarms:
-            yield _line(
-                "tsugiki_drift_since_seconds", alarm.since, **{"model": model, "kind": alarm.kind, "class": alarm.label}
-            )
+            labels = {"model": model, "kind": alarm.kind, "class": alarm.label}
+            yield _line("tsugiki_drift_since_seconds", alarm.since, **labels)
 
 
 def _head(name: str, kind: str, what: str) -> tuple[str, str]:

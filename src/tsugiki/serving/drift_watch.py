@@ -5,9 +5,9 @@ Two things are watched, each by a test that may be looked at after every photo (
 - the share of *unknown* photos, against the share among the run's held-out photos;
 - the share of each *class* among the answers, against its share there.
 
-What was seen on ``n`` held-out photos is not the truth: the limits are the upper ends of exact intervals. In the life of a server
-whose photos are like the held-out ones and come independently of each other, the chance that the first ever gives a false alarm
-is at most 1 in 100, and so is that of the second: half of it for the interval, half for the test.
+What was seen on ``n`` held-out photos is not the truth: the limits are the upper ends of exact intervals. In the life of a
+server whose photos are like the held-out ones and come independently of each other, the chance that the first ever gives a
+false alarm is at most 1 in 100, and so is that of the second: half of it for the interval, half for the test.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class DriftWatch:
     def __init__(self, classes: Sequence[str], expected: Expected, threshold: float | None) -> None:
         self.expected, self.threshold = expected, threshold
         self.begun = time.time()
-        self.answered: Counter[str] = Counter({name: 0 for name in classes})
+        self.answered: Counter[str] = Counter(dict.fromkeys(classes, 0))
         self.unknown = 0
         self.distances = [0] * (len(DISTANCE_EDGES) + 1)
         self.distance_sum = 0.0
@@ -188,13 +188,13 @@ class DriftWatch:
         """The share of unknown photos among the last ones; ``None`` before the first."""
         return sum(self._recent) / len(self._recent) if self._recent else None
 
-    def evidence(self) -> float:
+    def alarm_level(self) -> float:
         """How strongly the unknown photos speak for a change, 0..1: 1 is an alarm."""
         if self._far is None:
             return 0.0
         if any(alarm.kind == "unknown" for alarm in self.alarms):
             return 1.0
-        return float(np.clip(self._far.evidence()[0] / -np.log(FALSE_ALARM_RATE / 2), 0, 1))
+        return float(np.clip(self._far.log_wealth()[0] / -np.log(FALSE_ALARM_RATE / 2), 0, 1))
 
     def sentences(self) -> list[str]:
         """What a person should know, in the language in use: the state first, and then every change."""

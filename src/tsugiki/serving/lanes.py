@@ -239,14 +239,15 @@ class Lanes:
             return
         try:
             vectors = part[0][0].asked.features(np.stack([*pixels.values()]))
-            if not np.isfinite(vectors).all():
-                raise TsugikiError(tr("The features of a photo are no finite numbers."))
         except Exception as fault:  # noqa: BLE001 (as above)
             for number in pixels:
                 self._fail(part[number][0], fault)
             return
         for number, vector in zip(pixels, vectors, strict=True):
-            self._settle(*part[number], vector=vector)
+            if np.isfinite(vector).all():
+                self._settle(*part[number], vector=vector)
+            else:
+                self._fail(part[number][0], TsugikiError(tr("The features of a photo are no finite numbers.")))
 
     def _settle(self, question: _Question, at: int, *, vector: Floats | None = None, problem: str = "") -> None:
         """Note what became of one photo; whoever settles the last one answers."""

@@ -101,8 +101,12 @@ class Server:
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         finally:
-            self._service.lanes.close()
-            self._socket.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the socket and of the threads that answer."""
+        self._service.lanes.close()
+        self._socket.close()
 
     def stop(self) -> None:
         """Stop soon; from any thread."""

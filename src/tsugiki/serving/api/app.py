@@ -85,7 +85,9 @@ class Routes:
         if other is not None:
             allowed = ", ".join(sorted(other.methods or ()))
             raise Refusal(405, tr("This address is asked in another way."), allowed=allowed, got=scope["method"][:20])
-        raise Refusal(404, tr("There is nothing at this address."), allowed="/ /docs /v1/predict /v2", got=repr(scope["path"][:100]))
+        raise Refusal(
+            404, tr("There is nothing at this address."), allowed="/ /docs /v1/predict /v2", got=repr(scope["path"][:100])
+        )
 
 
 def tell_error(error: TsugikiError, scope: Scope) -> App:

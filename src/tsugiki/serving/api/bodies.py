@@ -43,7 +43,7 @@ class Intake:
         self._one_large = asyncio.Semaphore(1)
 
     async def read(self, function: Callable[..., T], body: bytes, *more: Any) -> T:
-        """``function(body, ...)``; a large body is read beside the others' requests, and one at a time, for the memory it takes."""
+        """``function(body, ...)``; large bodies are read beside other requests, and one at a time."""
         if len(body) < _LARGE:
             return function(body, *more)
         async with self._one_large:
@@ -58,7 +58,9 @@ class Intake:
         """
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refusal(
-                415, tr("Compressed requests are not taken."), allowed=tr("the bytes as they are; photos are compressed already")
+                415,
+                tr("Compressed requests are not taken."),
+                allowed=tr("the bytes as they are; photos are compressed already"),
             )
         self._check_announced(request)
         held = 0
@@ -165,8 +167,11 @@ class Intake:
             if "Too many files" in fault.message:
                 self.check_count(self.limits.photos + 1)
             raise RequestError(tr("This form cannot be read."), got=fault.message) from fault
-        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        return [Photo(await upload.read(), (upload.filename or "")[:_MOST_NAME]) for upload in uploads]
+        try:
+            uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            return [Photo(await upload.read(), (upload.filename or "")[:_MOST_NAME]) for upload in uploads]
+        finally:
+            await form.close()
 
     def _from_json(self, body: bytes) -> list[Photo]:
         document = json_object(body)
@@ -229,5 +234,3 @@ def whole_number(text: str, name: str, low: int, high: int) -> int:
             tr("{name} is no number that can be used.", name=name), allowed=f"{low} ... {high}", got=repr(text[:40])
         )
     return int(text)
-
-

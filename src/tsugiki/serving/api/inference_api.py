@@ -1,8 +1,8 @@
 """``/v2``: the Open Inference Protocol, as clients of KServe and of Triton speak it.
 
 A model takes one of two inputs: ``photo``, BYTES ``[B]``, the contents of photo files (base64 in JSON); or ``image``, UINT8
-``[B, h, w, 3]``, RGB pixels of any size. Either way the photos go through the model's own preprocessing here. It gives ``label``,
-``probability``, ``known``, ``distance`` (-1 where it is not known) and ``probabilities``.
+``[B, h, w, 3]``, RGB pixels of any size. Either way the photos go through the model's own preprocessing here. It gives
+``label``, ``probability``, ``known``, ``distance`` (-1 where it is not known) and ``probabilities``.
 
 Letters: ``B`` photos, ``K`` classes, ``h`` x ``w`` a photo.
 """
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tsugiki import __version__
 from tsugiki.classifier.answer import Prediction
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.predict_api import json_response
 from tsugiki.serving.api.service import Service
-from tsugiki.serving.api.tensors import Tensor, read_inputs, split_body, write_outputs
+from tsugiki.serving.api.tensors import NamedTensor, read_inputs, split_body, write_outputs
 from tsugiki.serving.lanes import Photo
 from tsugiki.serving.limits import Refusal
 from tsugiki.serving.models import Model
@@ -54,7 +54,7 @@ class InferenceApi:
 
     async def server(self, _request: Request) -> Response:
         """``GET /v2``."""
-        return json_response({"name": "tsugiki", "version": __version__, "extensions": ["binary_tensor_data"]})
+        return json_response({"name": "tsugiki", "version": metadata.version("tsugiki"), "extensions": ["binary_tensor_data"]})
 
     async def model(self, request: Request) -> Response:
         """``GET /v2/models/NAME``."""
@@ -105,7 +105,9 @@ class InferenceApi:
     def _named(self, request: Request) -> Model:
         version = request.path_params.get("version", VERSION)
         if version != VERSION:
-            raise UnknownName(tr("There is no version {name} of a model here.", name=repr(version)), name=version, known=[VERSION])
+            raise UnknownName(
+                tr("There is no version {name} of a model here.", name=repr(version)), name=version, known=[VERSION]
+            )
         return self._service.models.named(request.path_params["name"])
 
     def _asked(self, body: bytes, header_length: str | None) -> tuple[dict[str, Any], list[Photo]]:
@@ -122,7 +124,7 @@ class InferenceApi:
         return document, photos
 
 
-def _photos(tensor: Tensor, most_pixels: int) -> list[Photo]:
+def _photos(tensor: NamedTensor, most_pixels: int) -> list[Photo]:
     if tensor.name == "photo" and tensor.datatype == "BYTES" and len(tensor.shape) in {1, 2} and tensor.values:
         return [Photo(content) for content in tensor.values]
     shape = tensor.shape
@@ -155,7 +157,7 @@ def _wanted(document: Mapping[str, Any]) -> dict[str, bool]:
     return wanted
 
 
-def _tensors(answers: Sequence[Prediction], model: Model) -> list[Tensor]:
+def _tensors(answers: Sequence[Prediction], model: Model) -> list[NamedTensor]:
     """Answers as tensors, from the same plain values that every other door gives."""
     told = [answer.to_dict(model.predictor.classes) for answer in answers]
     count = len(told)
@@ -166,5 +168,5 @@ def _tensors(answers: Sequence[Prediction], model: Model) -> list[Tensor]:
         "distance": np.array([-1 if one["distance"] is None else one["distance"] for one in told], np.float32),
     }
     every = np.array([[*one["probabilities"].values()] for one in told], np.float32)
-    tensors = [Tensor(name, datatype, (count,), values[name]) for name, datatype in _OUTPUTS.items()]
-    return [*tensors, Tensor("probabilities", "FP32", (count, len(model.predictor.classes)), every)]
+    tensors = [NamedTensor(name, datatype, (count,), values[name]) for name, datatype in _OUTPUTS.items()]
+    return [*tensors, NamedTensor("probabilities", "FP32", (count, len(model.predictor.classes)), every)]

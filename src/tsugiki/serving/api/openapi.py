@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any
 
-from tsugiki import __version__
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.service import Service
 
@@ -18,7 +18,7 @@ def openapi_document(service: Service) -> Document:
         "openapi": "3.1.0",
         "info": {
             "title": "tsugiki",
-            "version": __version__,
+            "version": metadata.version("tsugiki"),
             "description": tr("Trained classifiers that answer what is on a photo."),
         },
         "paths": {
@@ -85,9 +85,7 @@ def _predict(names: list[str]) -> Document:
             "content": {
                 "image/*": binary,
                 "multipart/form-data": {"schema": form},
-                "application/json": {
-                    "schema": {"type": "object", "properties": {"photos": {"type": "array", "items": entry}}}
-                },
+                "application/json": {"schema": {"type": "object", "properties": {"photos": {"type": "array", "items": entry}}}},
             },
         },
         "responses": _responses({"type": "object", "properties": answers}),

@@ -1,18 +1,17 @@
 """The pages of the server: one to drop a photo on, one that says which addresses there are, and errors for browsers.
 
-Nothing on them is fetched from elsewhere, and no script or style stands inside: the policy that every answer carries forbids it.
+Nothing on them is fetched from elsewhere, and no script or style stands inside: the policy of every answer forbids it.
 """
 
 from __future__ import annotations
 
 import functools
-from importlib import resources
+from importlib import metadata, resources
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tsugiki import __version__
 from tsugiki.core.errors import TsugikiError
 from tsugiki.locale.messages import first_few, language, tr
 from tsugiki.serving.api.openapi import openapi_document
@@ -44,9 +43,7 @@ class StartPage:
             for model in self._service.models
         ]
         kept = "" if self._service.kept is None else tr("Photos that are sent here are kept, to learn from.")
-        limit = tr(
-            "At most {count} photos and {size} MB at once.", count=limits.photos, size=f"{limits.body_bytes / MEGA:g}"
-        )
+        limit = tr("At most {count} photos and {size} MB at once.", count=limits.photos, size=f"{limits.body_bytes / MEGA:g}")
         return _page("start.html.j2", 200, models=models, say=_start_words(), kept=kept, limit=limit)
 
     async def docs(self, _request: Request) -> Response:
@@ -84,7 +81,7 @@ def error_page(error: TsugikiError, status: int) -> Response:
 
 
 def _page(template: str, status: int, **values: Any) -> Response:
-    text = _environment().get_template(template).render(language=language(), version=__version__, **values)
+    text = _environment().get_template(template).render(language=language(), version=metadata.version("tsugiki"), **values)
     return HTMLResponse(text, status)
 
 

@@ -21,7 +21,7 @@ _MOST_INPUTS = 16
 
 
 @dataclass(frozen=True)
-class Tensor:
+class NamedTensor:
     """A named tensor.
 
     Attributes:
@@ -59,7 +59,7 @@ def split_body(body: bytes, header_length: str | None) -> tuple[dict[str, Any], 
     return json_object(body[:length]), memoryview(body)[length:]
 
 
-def read_inputs(document: Mapping[str, Any], binary: memoryview) -> list[Tensor]:
+def read_inputs(document: Mapping[str, Any], binary: memoryview) -> list[NamedTensor]:
     """The inputs of a request.
 
     Raises:
@@ -77,7 +77,7 @@ def read_inputs(document: Mapping[str, Any], binary: memoryview) -> list[Tensor]
     return tensors
 
 
-def _read(given: Any, binary: memoryview) -> tuple[Tensor, memoryview]:
+def _read(given: Any, binary: memoryview) -> tuple[NamedTensor, memoryview]:
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise RequestError(tr("An input has a name, a datatype and a shape."), got=str(given)[:100])
     name, datatype, shape = given["name"][:100], given.get("datatype"), given.get("shape")
@@ -92,10 +92,10 @@ def _read(given: Any, binary: memoryview) -> tuple[Tensor, memoryview]:
     parameters = given.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is None:
-        return Tensor(name, datatype, tuple(shape), _from_json(name, datatype, shape, given.get("data"))), binary
+        return NamedTensor(name, datatype, tuple(shape), _from_json(name, datatype, shape, given.get("data"))), binary
     if not isinstance(size, int) or not 0 <= size <= len(binary):
         raise RequestError(tr("Input {name} has fewer bytes than it says.", name=repr(name)), got=str(size)[:40])
-    return Tensor(name, datatype, tuple(shape), _from_bytes(name, datatype, shape, binary[:size])), binary[size:]
+    return NamedTensor(name, datatype, tuple(shape), _from_bytes(name, datatype, shape, binary[:size])), binary[size:]
 
 
 def _from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Any:
@@ -143,7 +143,7 @@ def _other_shape(name: str, shape: Sequence[int], got: str) -> RequestError:
     )
 
 
-def write_outputs(tensors: Sequence[Tensor], wanted: Mapping[str, bool]) -> tuple[list[dict[str, Any]], bytes]:
+def write_outputs(tensors: Sequence[NamedTensor], wanted: Mapping[str, bool]) -> tuple[list[dict[str, Any]], bytes]:
     """Outputs as a response has them, and the bytes behind its JSON.
 
     Args:
@@ -177,7 +177,7 @@ def write_outputs(tensors: Sequence[Tensor], wanted: Mapping[str, bool]) -> tupl
     return told, bytes(behind)
 
 
-def _to_bytes(tensor: Tensor) -> bytes:
+def _to_bytes(tensor: NamedTensor) -> bytes:
     if tensor.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(element)) + element for element in tensor.values)
     return np.ascontiguousarray(tensor.values, np.dtype(_TYPES[tensor.datatype])).tobytes()
