@@ -207,6 +207,7 @@ class Lanes:
             pixels: dict[int, npt.NDArray[np.uint8]] = {}
             for number, (question, at) in enumerate(part):
                 if question.abandoned:
+                    self._leave()
                     continue
                 try:
                     pixels[number] = question.decode(question.photos[at])
@@ -215,8 +216,6 @@ class Lanes:
                 except Exception as fault:  # noqa: BLE001 (whatever it is, the lane goes on, and the request hears of it)
                     self._fail(question, fault)
             self._compute(part, pixels)
-            with self._some:
-                self.photos_inside -= len(part)
 
     def _next_part(self) -> list[tuple[_Question, int]]:
         """The next photos, all of one classifier; none when the lanes are closed."""
@@ -252,6 +251,7 @@ class Lanes:
     def _settle(self, question: _Question, at: int, *, vector: Floats | None = None, problem: str = "") -> None:
         """Note what became of one photo; whoever settles the last one answers."""
         with self._some:
+            self.photos_inside -= 1
             if vector is None:
                 question.problems[at] = problem
             else:
@@ -261,9 +261,14 @@ class Lanes:
             try:
                 question.tell(question.answers())
             except Exception as fault:  # noqa: BLE001 (as above)
-                self._fail(question, fault)
+                question.tell(fault)
 
-    @staticmethod
-    def _fail(question: _Question, fault: Exception) -> None:
+    def _leave(self) -> None:
+        with self._some:
+            self.photos_inside -= 1
+
+    def _fail(self, question: _Question, fault: Exception) -> None:
+        """Give a whole request up for one of its photos."""
+        self._leave()
         question.abandoned = True
         question.tell(fault)
