@@ -96,7 +96,7 @@ def test_what_cannot_be_read_does_not_count(trained):
     assert watch.sentences() == ["No photo has been answered yet."]
 
 
-def test_the_page_the_models_and_the_metrics_say_so(start, ask, dishes):
+def test_the_page_the_models_and_the_metrics_say_so(start, ask):
     from io import BytesIO
 
     from PIL import Image

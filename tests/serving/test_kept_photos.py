@@ -17,7 +17,7 @@ def rows(folder):
         return list(csv.DictReader(stream))
 
 
-def test_kept_photos_are_learned_from_once_they_are_labelled(start, ask, form, photos, tmp_path, nae):
+def test_kept_photos_are_learned_from_once_they_are_labelled(start, ask, form, photos, tmp_path):
     import tsugiki as tg
     from tsugiki.core.console import quiet
 

@@ -233,8 +233,8 @@ def _state(watch: DriftWatch) -> str:
     if any(alarm.kind == "unknown" for alarm in watch.alarms):
         return tr("{count} photos were answered.", count=f"{watch.count:,}")
     return tr(
-        "{count} photos were answered, {unknown} of them unlike the training photos; {expected} are expected. Nothing speaks "
-        "for a change.",
+        "{count} photos were answered, {unknown} of them unlike the training photos; {expected} are expected. A change "
+        "is not certain.",
         count=f"{watch.count:,}",
         unknown=f"{watch.unknown / watch.count:.1%}",
         expected=f"{watch.expected.unknown:.1%}",

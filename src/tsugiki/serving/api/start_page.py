@@ -127,6 +127,7 @@ def _docs_words() -> dict[str, str]:
         "what": tr("What it is for"),
         "errors": tr("What goes wrong"),
         "status": tr("Status"),
+        "meaning": tr("Meaning"),
         "errors_how": tr("An error is JSON, in the grammar that every error of this program has: what, allowed, got, next."),
         "example": tr("For example"),
     }
