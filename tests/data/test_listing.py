@@ -8,7 +8,8 @@ import pytest
 
 from tests.data.conftest import refusal, said
 from tsugiki.data.load import list_photos
-from tsugiki.data.sources.listing import LeftOut, natural
+from tsugiki.data.natural_order import natural
+from tsugiki.data.sources.listing import LeftOut
 
 
 def table(listing):

@@ -344,3 +344,74 @@ def test_settings_of_a_wrong_kind_are_refused_with_what_is_allowed(changes):
 
 def test_a_large_rate_is_the_persons_own_affair():
     assert HeadSettings(lr=20, epochs=np.int64(3)) == HeadSettings(lr=20.0, epochs=3)
+
+
+def make_sets(count, width=120, classes=5, *, seed=0):
+    """Features, and which classes each photo shows: rare ones and frequent ones."""
+    weight = np.random.default_rng(99).normal(size=(width, classes)) / np.sqrt(width) * 2
+    dice = np.random.default_rng(seed)
+    vectors = dice.normal(size=(count, width)).astype(np.float32)
+    odds = vectors @ weight + np.array([0.5, 0, -1, -2, -3])[:classes]
+    targets = (dice.random(odds.shape) < 1 / (1 + np.exp(-odds))).astype(np.int8)
+    return Labelled(FeatureRows(vectors, np.arange(count)), np.arange(count), targets)
+
+
+def test_several_labels_are_learned_like_one_tuned_classifier_of_scikit_learn_per_class():
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.metrics import average_precision_score
+
+    training, fresh = make_sets(700, seed=1), make_sets(4000, seed=2)
+    fit = fit_linear_head(training, 5)
+    scaler = Scaling.of(training.features)
+    ours = logits_of(fit, fresh.features)
+    theirs = np.stack(
+        [
+            LogisticRegressionCV(
+                Cs=np.logspace(-4, 1, 8),
+                cv=5,
+                scoring="neg_log_loss",
+                max_iter=2000,
+                l1_ratios=(0,),
+                use_legacy_attributes=False,
+            )
+            .fit(scaler(training.features.vectors), training.targets[:, place])
+            .decision_function(scaler(fresh.features.vectors))
+            for place in range(5)
+        ],
+        axis=1,
+    )
+
+    def precision(scores):
+        return np.mean([average_precision_score(fresh.targets[:, place], scores[:, place]) for place in range(5)])
+
+    assert precision(ours) >= precision(theirs) - 0.01
+    assert set(fit.history[-1]) == {name.replace("_acc", "_map") for name in COLUMNS}
+    assert np.isfinite(fit.out_of_fold).all()
+
+
+def test_a_cell_that_nobody_knows_is_as_if_the_photo_was_not_there_for_its_class():
+    """What stands behind an unknown cell must not matter, and a class is learned from its known cells alone."""
+    training = make_sets(300, classes=2, seed=3)
+    targets = training.targets.copy()
+    targets[150:, 1] = -1
+    fit = fit_linear_head(Labelled(training.features, training.labels, targets), 2, settings=HeadSettings(epochs=100, lr=0.01))
+    part = Labelled(FeatureRows(training.features.vectors, np.arange(150)), np.arange(150), training.targets[:150])
+    settings = HeadSettings(epochs=200, lr=0.01)
+    alone = fit_linear_head(part, 2, settings=settings)
+    fresh = make_sets(1000, classes=2, seed=4)
+    ours, theirs = logits_of(fit, fresh.features)[:, 1], logits_of(alone, fresh.features)[:, 1]
+    # The penalties are chosen apart, so the answers agree in what they say, not in every digit.
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.97
+    assert fit.weight.shape == (2, 120)
+
+
+def test_classes_of_any_rarity_begin_at_what_is_usual_for_them():
+    """A head that may not learn anything answers each class's share."""
+    training = make_sets(600, seed=5)
+    plan = HeadSettings().plan(training.labels, 5, np.zeros(600, np.int64), training.targets)
+    shares = training.targets.mean(axis=0)
+    assert 1 / (1 + np.exp(-plan.cells.odds.numpy())) == pytest.approx(shares, abs=0.01)
+    balanced = HeadSettings(class_weights=True).plan(training.labels, 5, np.zeros(600, np.int64), training.targets).cells
+    counted = (balanced.weights * balanced.targets).sum(dim=0)
+    others = (balanced.weights * (1 - balanced.targets)).sum(dim=0)
+    assert counted.numpy() == pytest.approx(others.numpy(), rel=0.02)

@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.data.label_sets import Task, joined
 from tsugiki.evaluation.metrics import softmax, unit_rows
+from tsugiki.evaluation.multi_label.platt import sigmoid
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,8 +40,9 @@ class Prediction:
     """What the classifier answers for one photo.
 
     Attributes:
-        label: The most probable class, or ``""`` when the photo could not be read.
-        probability: Its probability, calibrated, in [0, 1].
+        label: The most probable class, or ``""`` when the photo could not be read. Multi-label: all labels as ``a|b``, ``""``
+            where the photo shows none of the classes.
+        probability: Its probability, calibrated, in [0, 1]. Multi-label: that of the most probable class, shown or not.
         top: The most probable classes with their probabilities, best first.
         known: False when the photo is less like the training photos than 95% of them are: then ``label`` is a guess that should
             not be used.
@@ -47,6 +50,7 @@ class Prediction:
         problem: Why the photo could not be read, or ``""``.
         distance: How far the photo is from the nearest training photo (cosine distance), where that is known.
         probabilities: One per class, in the order of the classifier's classes.
+        labels: Multi-label: the classes that the photo shows, the most probable first; ``None`` where it is of one class.
     """
 
     label: str
@@ -57,6 +61,7 @@ class Prediction:
     problem: str = ""
     distance: float | None = None
     probabilities: tuple[float, ...] = field(default=(), repr=False)
+    labels: tuple[str, ...] | None = None
 
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON.
@@ -69,6 +74,7 @@ class Prediction:
         return {
             "path": self.name,
             "label": self.label,
+            **({} if self.labels is None else {"labels": [*self.labels]}),
             "probability": self.probability,
             "known": self.known,
             "distance": self.distance,
@@ -113,6 +119,30 @@ class Unknown:
 
 
 @dataclass(frozen=True)
+class MultiLabel:
+    """How logits become several labels: each class has a probability of its own and is shown from a threshold on.
+
+    Attributes:
+        slope: ``[K]`` by which a logit is multiplied before it becomes a probability.
+        offset: ``[K]`` what is added then.
+        thresholds: ``[K]`` probabilities, float32: a class is shown that reaches its own.
+    """
+
+    slope: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+    thresholds: Floats
+
+    @classmethod
+    def fresh(cls, num_classes: int) -> MultiLabel:
+        """Before anything is learned."""
+        return cls(np.ones(num_classes), np.zeros(num_classes), np.full(num_classes, 0.5, np.float32))
+
+    def probabilities(self, logits: npt.NDArray[Any]) -> Floats:
+        """``[B, K]`` of logits ``[B, K]``."""
+        return sigmoid(np.asarray(logits, np.float64) * self.slope + self.offset).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class AnswerHead:
     """What turns features into answers.
 
@@ -122,6 +152,7 @@ class AnswerHead:
         bias: ``[K]`` float32.
         temperature: Logits are divided by it before they become probabilities.
         unknown: How far is too far from the training photos, or ``None`` where that is not known.
+        multi_label: How logits become several labels; ``None`` where each photo is of one class.
     """
 
     classes: tuple[str, ...]
@@ -129,6 +160,12 @@ class AnswerHead:
     bias: Floats
     temperature: float = 1.0
     unknown: Unknown | None = None
+    multi_label: MultiLabel | None = None
+
+    @property
+    def task(self) -> Task:
+        """``multi`` where a photo may have several labels."""
+        return "single" if self.multi_label is None else "multi"
 
     def logits(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """``[B, K]`` of features ``[B, D]``."""
@@ -136,6 +173,8 @@ class AnswerHead:
 
     def probabilities(self, features: npt.NDArray[Any]) -> Floats:
         """Calibrated probabilities ``[B, K]`` of features ``[B, D]``."""
+        if self.multi_label is not None:
+            return self.multi_label.probabilities(self.logits(features))
         return calibrated(self.logits(features), self.temperature)
 
     def known(self, features: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
@@ -158,6 +197,11 @@ class AnswerHead:
         known = distance is None or self.unknown is None or distance <= self.unknown.threshold
         label, probability = ranked[0]
         every = tuple(probabilities.tolist())
+        if self.multi_label is not None:
+            shown = probabilities >= self.multi_label.thresholds
+            labels = tuple(self.classes[at] for at in np.argsort(-probabilities, kind="stable").tolist() if shown[at])
+            label = joined(labels)
+            return Prediction(label, probability, ranked, known, name, distance=distance, probabilities=every, labels=labels)
         return Prediction(label, probability, ranked, known=known, name=name, distance=distance, probabilities=every)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from tsugiki.classifier.answer import AnswerHead, Unknown
+from tsugiki.classifier.answer import AnswerHead, MultiLabel, Unknown
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
@@ -33,6 +33,9 @@ from tsugiki.locale.messages import tr
 
 FORMAT = "tsugiki-classifier"
 SCHEMA = 1
+MULTI_LABEL_SCHEMA = 2
+"""Of classifiers that give several labels: an older program would take their answers for those of one class."""
+
 DESCRIPTION = "classifier.json"
 WEIGHTS = "weights.safetensors"
 _NEW_WEIGHTS = f"{WEIGHTS}.new"
@@ -113,7 +116,8 @@ def _complete(description: Mapping[str, Any], digest: str) -> dict[str, Any]:
     trained = {"trained": description["trained"]}
     rest = {name: value for name, value in description.items() if name != "trained"}
     versions = {name: metadata.version(name) for name in _LIBRARIES}
-    return {"format": FORMAT, "schema": SCHEMA, **rest, "weights_sha256": digest, **trained, "versions": versions}
+    schema = MULTI_LABEL_SCHEMA if description.get("task") == "multi" else SCHEMA
+    return {"format": FORMAT, "schema": schema, **rest, "weights_sha256": digest, **trained, "versions": versions}
 
 
 def _digest_in(path: Path) -> str | None:
@@ -157,10 +161,10 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise damaged(path, str(error)) from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ArtefactError(tr("{path} describes something else than a classifier of this program.", path=path))
-    if description.get("schema") != SCHEMA:
+    if description.get("schema") not in (SCHEMA, MULTI_LABEL_SCHEMA):
         raise ArtefactError(
             tr("{path} was written in another version of the format.", path=path),
-            allowed=str(SCHEMA),
+            allowed=f"{SCHEMA}, {MULTI_LABEL_SCHEMA}",
             got=str(description.get("schema")),
             cure="pip install --upgrade tsugiki",
         )
@@ -198,7 +202,26 @@ def answer_head_of(description: Mapping[str, Any], arrays: Mapping[str, npt.NDAr
     if weight.ndim != 2 or bias.shape != (len(weight),) or len(classes) != len(weight):
         raise ValueError(f"head.weight {list(weight.shape)}, head.bias {list(bias.shape)}, {len(classes)} classes")
     unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+    if description.get("task", "single") == "multi":
+        return AnswerHead(classes, weight, bias, unknown=unknown, multi_label=read_multi_label(description))
     return AnswerHead(classes, weight, bias, read_temperature(description), unknown)
+
+
+def read_multi_label(description: Mapping[str, Any]) -> MultiLabel:
+    """How logits become several labels.
+
+    Raises:
+        KeyError: When something is missing.
+        ValueError: When something is no number per class that is possible.
+    """
+    calibration, count = description["calibration"], len(description["classes"])
+    slope, offset, thresholds = (np.array(calibration[name], np.float64) for name in ("slope", "offset", "thresholds"))
+    for values in (slope, offset, thresholds):
+        if values.shape != (count,) or not np.isfinite(values).all():
+            raise ValueError(values.tolist())
+    if (slope <= 0).any() or (thresholds < 0).any() or (thresholds > 1).any():
+        raise ValueError(calibration)
+    return MultiLabel(slope, offset, thresholds.astype(np.float32))
 
 
 def read_temperature(description: Mapping[str, Any]) -> float:

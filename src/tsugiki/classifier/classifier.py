@@ -9,7 +9,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,14 @@ from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating, freeze
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
 from tsugiki.backbones.weights_fit import not_finite
-from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction, Unknown, calibrated
+from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, MultiLabel, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,
     WEIGHTS,
     damage_told,
     damaged,
     read_description,
+    read_multi_label,
     read_temperature,
     read_unknown,
     read_weights,
@@ -38,6 +39,7 @@ from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
+from tsugiki.data.label_sets import Task
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.halving import Halving
@@ -58,9 +60,11 @@ class Classifier(nn.Module):
         weights: ``default``, a named set of weights, a local ``.safetensors`` or ``.pth`` file, or ``none``.
         model_args: Further arguments of the network's constructor.
         preprocess: Instead of the weights' own preprocessing.
+        task: ``single``: each photo is of one class; ``multi``: it may show any number of them.
 
     Attributes:
         temperature: Logits are divided by it before they become probabilities.
+        multi_label: How logits become several labels; ``None`` where each photo is of one class.
         unknown: How far is too far from the training photos, or ``None`` before training.
         notes: How the classifier was trained, plain values.
 
@@ -77,9 +81,13 @@ class Classifier(nn.Module):
         weights: str | Path = "default",
         model_args: Mapping[str, Any] | None = None,
         preprocess: Preprocess | None = None,
+        task: Task = "single",
     ) -> None:
         super().__init__()
         self.classes = _checked(classes)
+        if task not in get_args(Task):
+            raise RequestError(tr("There is no such task."), allowed=", ".join(get_args(Task)), got=repr(task))
+        self.multi_label = MultiLabel.fresh(len(self.classes)) if task == "multi" else None
         if not isinstance(backbone, Backbone):
             backbone = load_backbone(backbone, weights=weights, model_args=model_args)
         self.backbone = backbone
@@ -90,6 +98,11 @@ class Classifier(nn.Module):
         self.notes: dict[str, Any] = {}
         freeze(self.backbone)
         self.eval()
+
+    @property
+    def task(self) -> Task:
+        """``multi`` where a photo may show any number of the classes."""
+        return "single" if self.multi_label is None else "multi"
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits ``[B, K]`` of preprocessed photos ``[B, 3, H, W]``."""
@@ -110,7 +123,7 @@ class Classifier(nn.Module):
     def answer_head(self) -> AnswerHead:
         """What turns features into answers, as it is now."""
         weight, bias = (tensor.detach().cpu().float().numpy() for tensor in (self.head.weight, self.head.bias))
-        return AnswerHead(self.classes, weight, bias, self.temperature, self.unknown)
+        return AnswerHead(self.classes, weight, bias, self.temperature, self.unknown, self.multi_label)
 
     @property
     def estimated_temperature(self) -> float | None:
@@ -119,7 +132,10 @@ class Classifier(nn.Module):
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities ``[B, K]`` of logits ``[B, K]``."""
-        return torch.from_numpy(calibrated(logits.detach().cpu().numpy(), self.temperature)).to(logits.device)
+        plain = logits.detach().cpu().numpy()
+        sets = self.multi_label
+        answers = calibrated(plain, self.temperature) if sets is None else sets.probabilities(plain)
+        return torch.from_numpy(answers).to(logits.device)
 
     def features_of_files(self, paths: Sequence[Path]) -> tuple[Floats, dict[int, str]]:
         """Exact features ``[B, D]`` of files, and the problems, by position, of those that cannot be read."""
@@ -207,14 +223,22 @@ class Classifier(nn.Module):
         return place
 
     def _description(self) -> dict[str, Any]:
-        unknown = self.unknown
+        unknown, sets = self.unknown, self.multi_label
+        calibration: dict[str, Any] = {"temperature": self.temperature}
+        if sets is not None:
+            calibration = {
+                "slope": sets.slope.tolist(),
+                "offset": sets.offset.tolist(),
+                "thresholds": sets.thresholds.tolist(),
+            }
         return {
+            "task": self.task,
             "classes": list(self.classes),
             "backbone": self.backbone.spec.to_dict(),
             "pretrained": dataclasses.asdict(self.backbone.origin),
             "preprocess": self.preprocess.to_dict(),
             "head": {"kind": "linear", "features": self.head.in_features},
-            "calibration": {"temperature": self.temperature},
+            "calibration": calibration,
             "unknown": unknown and {"threshold": unknown.threshold, "false_reject_rate": unknown.false_reject_rate},
             "trained": self.notes,
         }
@@ -250,8 +274,12 @@ class Classifier(nn.Module):
         backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
         # Where the root was grown stays known however often the classifier is saved and loaded.
         backbone.origin = WeightsOrigin(**description["pretrained"])
-        classifier = cls(backbone, classes=description["classes"], preprocess=preprocess)
-        classifier.temperature = read_temperature(description)
+        task = description.get("task", "single")
+        classifier = cls(backbone, classes=description["classes"], preprocess=preprocess, task=task)
+        if task == "multi":
+            classifier.multi_label = read_multi_label(description)
+        else:
+            classifier.temperature = read_temperature(description)
         classifier.notes = dict(description["trained"])
         return classifier
 

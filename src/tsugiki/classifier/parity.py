@@ -84,10 +84,15 @@ def _differences(one: Prediction, other: Prediction) -> tuple[bool, float, float
     gaps = np.abs(first - second)
     largest = float(gaps.max()) if np.isfinite(gaps).all() else float("inf")
     chosen = int(second.argmax())
-    same = bool(first.max() - first[chosen] <= TOLERANCE) and np.isfinite(largest)
+    same = bool(first.max() - first[chosen] <= TOLERANCE) and np.isfinite(largest) and _same_labels(one, other, largest)
     if one.distance is None or other.distance is None:
         return bool(same), largest, 0.0 if one.distance is other.distance else float("inf")
     return bool(same), largest, abs(one.distance - other.distance)
+
+
+def _same_labels(one: Prediction, other: Prediction, largest: float) -> bool:
+    """Whether two answers show the same classes; a class at its threshold may be shown by one alone where a hair decides."""
+    return (one.labels is None) == (other.labels is None) and (set(one.labels or ()) == set(other.labels or ()) or largest > 0)
 
 
 def golden_photos(folder: Path, photos: Sequence[Path] = ()) -> list[Path]:

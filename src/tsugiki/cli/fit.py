@@ -11,6 +11,7 @@ from tsugiki.cli.options import (
     DataOptions,
     EngineOptions,
     FineTuneOptions,
+    LabelOptions,
     MethodOptions,
     OutputOptions,
     WeightOptions,
@@ -37,6 +38,7 @@ def fit(
     weights: WeightOptions,
     training: MethodOptions,
     photos: DataOptions,
+    labels: LabelOptions,
     fine_tuning: FineTuneOptions,
     compute: EngineOptions,
     output: OutputOptions,
@@ -55,9 +57,9 @@ def fit(
     target = check_output_folder(out or default_target(photos.data), overwrite=output.force)
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()
-    decided = choose(photos.exclude, photos.relabel)
+    decided, reading = choose(photos.exclude, photos.relabel), labels.reading()
 
-    found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out)
+    found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
     samples = apply_decisions(found, decided)
     say(describe_samples(samples))  # once, as it is after what a person has decided
     with working(tr("Loading the backbone")):
@@ -80,7 +82,7 @@ def classifier_of(root: Backbone, samples: Samples) -> Classifier:
     from tsugiki.backbones.tables import parameter_table
     from tsugiki.classifier.classifier import Classifier
 
-    model = Classifier(root, classes=samples.classes)
+    model = Classifier(root, classes=samples.classes, task=samples.task)
     table = parameter_table(model)
     say(
         tr(

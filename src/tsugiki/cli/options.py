@@ -24,6 +24,7 @@ from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
+    from tsugiki.data.label_sets import LabelReading
     from tsugiki.features.extract import FeatureSettings
     from tsugiki.heads.linear import HeadSettings
     from tsugiki.training.fit import FineTuning
@@ -165,6 +166,34 @@ class DataOptions:
     exclude: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked exclude are left out"))] = None
     relabel: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked relabel change class"))] = None
     held_out: Annotated[float, _expert("X", tr("share to hold out where the data set has no splits"))] = 0.2
+
+
+def label_separator_option() -> Any:
+    """``--label-separator``."""
+    return _expert("TEXT", tr("what stands between several labels of one photo, if not |"), "--label-separator")
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labels are to be read."""
+
+    multi_label: Annotated[bool, option("", tr("a photo may show several classes, or none"), "--multi-label")] = False
+    label_separator: Annotated[str | None, label_separator_option()] = None
+
+    def reading(self) -> LabelReading:
+        """The same for who reads them.
+
+        Raises:
+            RequestError: When the separator is nothing.
+        """
+        from tsugiki.data.load import label_reading
+
+        return label_reading(multi_label=self.multi_label, label_separator=self.label_separator)
+
+    def words(self) -> list[str]:
+        """These options as they are typed."""
+        separator = [] if self.label_separator is None else ["--label-separator", self.label_separator]
+        return ["--multi-label"] * self.multi_label + separator
 
 
 @dataclass(frozen=True)

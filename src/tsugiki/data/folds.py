@@ -5,12 +5,14 @@ Letters: ``N`` photos, ``F`` folds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.union_find import UnionFind
+from tsugiki.data.stratification import Bag, bag_of, deal_bags
 
 Ints = npt.NDArray[np.int64]
 Groups = Sequence[str] | Ints
@@ -39,6 +41,53 @@ def deal_folds(labels: Ints, *, groups: Groups | None = None, seed: int = 0, fol
     if units is None or len(units) == len(labels):
         return _numbered(_singly(labels, seed, folds), labels)
     return _numbered(_dealt(labels, units, seed, folds), labels)
+
+
+def deal_folds_of_sets(
+    targets: npt.NDArray[np.int8], *, groups: Groups | None = None, seed: int = 0, folds: int | None = None
+) -> Ints:
+    """What :func:`deal_folds` gives, for photos that may have several labels, by iterative stratification.
+
+    Whichever fold is held out, every class is shown by a photo of what is left: where all photos of a class belong together,
+    they are in no fold. All photos are in no fold where that leaves fewer than two folds.
+
+    Args:
+        targets: ``[N, K]``, above zero where a photo shows a class.
+        groups: What must not be separated.
+        seed: Of the dealing.
+        folds: How many; :data:`MOST_FOLDS`, as far as there are groups, unless given.
+    """
+    units = [[row] for row in range(len(targets))] if groups is None else _units(len(targets), groups)
+    rows = [[str(place) for place in np.flatnonzero(row > 0)] for row in targets]
+    shown = [{label for row in unit for label in rows[row]} for unit in units]
+    several = Counter(label for labels in shown for label in labels)
+    dealable = [at for at, labels in enumerate(shown) if all(several[label] > 1 for label in labels)]
+    count = min(folds or MOST_FOLDS, len(dealable))
+    dealt = np.full(len(targets), IN_NO_FOLD, np.int64)
+    if count < 2:
+        return dealt
+    order = [dealable[place] for place in np.random.default_rng(seed).permutation(len(dealable))]
+    bags: list[Bag] = [bag_of(rows[row] for row in units[at]) for at in order]
+    total: Counter[Hashable] = Counter()
+    for bag in bags:
+        total.update(bag)
+    wanted: Counter[Hashable] = Counter()
+    wanted.update({label: number / count for label, number in total.items()})
+    sizes = [len(units[at]) for at in order]
+    parts = deal_bags(bags, sizes, [wanted] * count, [sum(sizes) / count] * count)
+    fold_of = dict(zip(order, parts, strict=True))
+    for label in several:
+        where = [at for at in order if label in shown[at]]
+        inside = {fold_of[at] for at in where if at in fold_of}
+        if len(inside) == 1 and all(at in fold_of for at in where):  # nobody else would learn it
+            del fold_of[min(where, key=lambda at: len(units[at]))]
+    for at, fold in fold_of.items():
+        dealt[units[at]] = fold
+    used, numbers = np.unique(dealt[dealt != IN_NO_FOLD], return_inverse=True)
+    if len(used) < 2:
+        return np.full(len(targets), IN_NO_FOLD, np.int64)
+    dealt[dealt != IN_NO_FOLD] = numbers
+    return dealt
 
 
 def _singly(labels: Ints, seed: int, folds: int | None) -> Ints:

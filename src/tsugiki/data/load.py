@@ -9,20 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.label_sets import AS_WRITTEN, PRESENT, LabelReading
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
+from tsugiki.data.sources.in_memory.objects import list_object
 from tsugiki.data.sources.labels_unread import OTHER_ARCHIVES, SPREADSHEETS
 from tsugiki.data.sources.layout_hints import places_with_several
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant
-from tsugiki.data.sources.lists import list_object
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.label_rows import finished, names_of_classes
 from tsugiki.data.sources.tables.table_paths import is_address
 from tsugiki.locale.messages import tr
 
@@ -31,7 +37,13 @@ _LEFT_OUT_SHOWN = 10
 
 
 def load(
-    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any,
+    *,
+    seed: int = DEFAULT_SEED,
+    held_out: float = DEFAULT_HELD_OUT,
+    index: PhotoIndex | None = None,
+    multi_label: bool = False,
+    label_separator: str | None = None,
 ) -> Samples:
     """Read a data set and say what was decided: classes, counts, splits, files left out.
 
@@ -46,48 +58,74 @@ def load(
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
+        multi_label: Whether a photo may have several labels, or none, even where no label says so: a photo in several class
+            folders, or in several rows of a table, has all of their labels then.
+        label_separator: What stands between the names of several labels of one photo, ``|`` where nobody says; a space means
+            any space between words.
 
     Raises:
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When the photos cannot be used as they are.
     """
-    samples = read_samples(source, seed=seed, held_out=held_out, index=index)
+    reading = label_reading(multi_label=multi_label, label_separator=label_separator)
+    samples = read_samples(source, seed=seed, held_out=held_out, index=index, reading=reading)
     say(describe_samples(samples))
     return samples
 
 
+def label_reading(*, multi_label: bool, label_separator: str | None) -> LabelReading:
+    """How labels are to be read, as a person has said it.
+
+    Raises:
+        RequestError: When the separator is nothing.
+    """
+    if label_separator == "":
+        raise RequestError(
+            tr("{argument} is empty: nothing can stand between names.", argument=argument("label_separator")),
+            allowed=tr("a sign that is in no name, as | or ;, or a space"),
+            got=repr(label_separator),
+            cure=argument("label_separator", ";"),
+        )
+    return LabelReading(multi_label, label_separator)
+
+
 def read_samples(
-    source: Any, *, seed: int = DEFAULT_SEED, held_out: float = DEFAULT_HELD_OUT, index: PhotoIndex | None = None
+    source: Any,
+    *,
+    seed: int = DEFAULT_SEED,
+    held_out: float = DEFAULT_HELD_OUT,
+    index: PhotoIndex | None = None,
+    reading: LabelReading = AS_WRITTEN,
 ) -> Samples:
     """What :func:`load` gives, without telling it: for who has more to say about these photos first."""
     if isinstance(source, Samples):
         return source
-    listing = list_photos(source)
+    listing = list_photos(source, reading)
     _point_to_several_classes(listing)
     return Samples.from_listing(listing, (index or PhotoIndex()).contents(listing.paths), seed=seed, held_out=held_out)
 
 
-def list_photos(source: Any) -> Listing:
+def list_photos(source: Any, reading: LabelReading = AS_WRITTEN) -> Listing:
     """The candidate photos behind ``source``; no photo is opened.
 
     Args:
         source: What :func:`load` takes, but for ``Samples``.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When there is nothing there, or it is laid out in another way.
         DataError: When an archive is damaged or unsafe.
     """
-    listing = _list_source(source)
-    return replace(listing, decisions=(*listing.decisions, *doubtful_names(listing.labels)))
+    by_path = isinstance(source, str | os.PathLike)
+    listing = finished(_list_source(source, reading), reading) if by_path else list_object(source, reading)
+    return replace(listing, decisions=(*listing.decisions, *doubtful_names(names_of_classes(listing))))
 
 
-def _list_source(source: Any) -> Listing:
+def _list_source(source: str | os.PathLike[str], reading: LabelReading) -> Listing:
     if isinstance(source, str) and source.startswith(SAMPLE_MARK):
         from tsugiki.data.synthetic.sample import sample_folder
 
-        return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)))
-    if not isinstance(source, str | os.PathLike):
-        return list_object(source)
+        return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)), reading)
     if is_address(str(source)):
         raise RequestError(
             tr("{address} is an address: nothing is fetched here.", address=source),
@@ -95,13 +133,13 @@ def _list_source(source: Any) -> Listing:
         )
     path = Path(source).expanduser()
     if path.is_dir():
-        return list_folder(path)
+        return list_folder(path, reading)
     if not path.exists():
         raise _nothing_there(path)
     if path.suffix.lower() in MANIFEST_SUFFIXES:
-        return list_manifest(path)
+        return list_manifest(path, reading=reading)
     if is_archive(path):
-        return _list_archive(path)
+        return _list_archive(path, reading)
     raise RequestError(
         tr("{path} is no data set.", path=path),
         allowed=tr(
@@ -133,10 +171,10 @@ def _nothing_there(path: Path) -> RequestError:
     )
 
 
-def _list_archive(path: Path) -> Listing:
+def _list_archive(path: Path, reading: LabelReading) -> Listing:
     folder = unpack(path)
     try:
-        listing = list_unpacked(folder, path)
+        listing = list_unpacked(folder, path, reading)
     except TsugikiError as fault:
         raise _said_of_archive(fault, folder, path) from fault
     sentences = [tr("{archive} was unpacked to {folder}.", archive=path.name, folder=folder), guessed_names(path)]
@@ -152,13 +190,13 @@ def _said_of_archive(fault: TsugikiError, folder: Path, archive: Path) -> Tsugik
     return kind(what, allowed=allowed, got=got, cure=cure)
 
 
-def list_unpacked(folder: Path, archive: Path) -> Listing:
+def list_unpacked(folder: Path, archive: Path, reading: LabelReading = AS_WRITTEN) -> Listing:
     """The candidate photos of ``folder``, which came out of ``archive``: those of any such folder.
 
     Raises:
         RequestError: When it is laid out in another way, or names files outside of it.
     """
-    listing = list_folder(folder)
+    listing = list_folder(folder, reading)
     _refuse_paths_outside(listing, archive)
     return listing
 
@@ -185,7 +223,7 @@ def _refuse_paths_outside(listing: Listing, path: Path) -> None:
 
 def _point_to_several_classes(listing: Listing) -> None:
     """Where all photos are of one class, nothing can be learned; often the folder above or below was meant."""
-    if len(classes := set(listing.labels)) != 1:
+    if len(classes := set(listing.labels)) != 1 or listing.label_sets is not None:
         return
     (label,) = classes
     places = list(places_with_several(listing.root, label))
@@ -200,10 +238,24 @@ def _point_to_several_classes(listing: Listing) -> None:
 def describe_samples(samples: Samples) -> str:
     """A short text of several lines: a table of classes, the decisions, and the files left out with their reasons."""
     lines = [tr("{photos} photos, {classes} classes", photos=len(samples), classes=len(samples.classes))]
+    if samples.targets is not None:
+        lines = [_said_of_several(samples, (samples.targets == PRESENT).sum(axis=1))]
     lines += _table(samples)
     lines += [f"- {sentence}" for sentence in (*samples.decisions, *samples.warnings)]
     lines += _left_out(samples)
     return "\n".join(lines)
+
+
+def _said_of_several(samples: Samples, per_photo: npt.NDArray[np.int64]) -> str:
+    """The first line where photos may have several labels; ``per_photo`` says how many each of ``N`` shows."""
+    return tr(
+        "{photos} photos, {classes} classes, multi-label: {mean} labels per photo, {most} at most, {none} photos with none",
+        photos=len(samples),
+        classes=len(samples.classes),
+        mean=f"{per_photo.mean():.2g}",
+        most=per_photo.max(),
+        none=(per_photo == 0).sum(),
+    )
 
 
 def _table(samples: Samples) -> Iterator[str]:
@@ -213,7 +265,10 @@ def _table(samples: Samples) -> Iterator[str]:
     rows += [(visible(name, one_line=True), *(str(counts[split][name]) for split in counts)) for name in shown]
     if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
         rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
-    rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
+    if samples.targets is not None:
+        rows.append((tr("photos"), *(str(samples.splits.count(split)) for split in counts)))
+    else:
+        rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
     return _aligned(rows)
 
 

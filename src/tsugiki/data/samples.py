@@ -22,11 +22,23 @@ from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.label_sets import (
+    PRESENT,
+    LabelReading,
+    LabelSet,
+    Task,
+    combinations,
+    joined,
+    sets_of,
+    target_matrix,
+)
+from tsugiki.data.merged_copies import one_photo_once
+from tsugiki.data.natural_order import natural
 from tsugiki.data.photo_index import Content, PhotoIndex
-from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same, natural
+from tsugiki.data.sources.listing import LeftOut, Listing, look_the_same
 from tsugiki.data.sources.lists import list_paths
 from tsugiki.data.split_warnings import Columns, warnings_about
-from tsugiki.data.splits import SPLITS, Draw, draw_apart, draw_splits
+from tsugiki.data.splits import SPLITS, Draw, Label, draw_apart, draw_splits
 from tsugiki.locale.messages import first_few, tr
 
 UNKNOWN_CLASS = -1
@@ -60,7 +72,8 @@ class Samples:
     Attributes:
         root: The folder that ``names`` are relative to.
         names: ``N`` POSIX paths relative to ``root``.
-        labels: ``[N]`` int64, index into ``classes``, or :data:`UNKNOWN_CLASS`.
+        labels: ``[N]`` int64, index into ``classes``, or :data:`UNKNOWN_CLASS`. Multi-label: the same number where the targets
+            are the same, and no index.
         splits: ``N`` of ``train`` / ``val`` / ``test``.
         classes: ``K`` class names in the order of the labels; none where the photos have no labels.
         digests: ``N`` SHA-256 of the files' content.
@@ -70,6 +83,8 @@ class Samples:
         warnings: Sentences for the person: what to know before trusting a score.
         draw: How photos were held out, or ``None`` where the data set has splits of its own.
         corrections: What a person's list changed, photo by photo.
+        targets: Multi-label: ``[N, K]`` int8 of :data:`~tsugiki.data.label_sets.PRESENT` (1), ``ABSENT`` (0) or ``NOT_KNOWN``
+            (-1); ``None`` where every photo is of one class.
     """
 
     root: Path
@@ -84,6 +99,7 @@ class Samples:
     warnings: tuple[str, ...] = ()
     draw: Draw | None = None
     corrections: tuple[Correction, ...] = ()
+    targets: npt.NDArray[np.int8] | None = None
 
     @classmethod
     def from_listing(
@@ -111,7 +127,11 @@ class Samples:
                 got=argument("held_out", held_out),
             )
         rows, unreadable = _readable(listing, contents)
-        names = [listing.labels[row] for row in rows]
+        labels: list[Label] = [listing.labels[row] for row in rows]
+        merged: list[str] = []
+        if listing.label_sets is not None:
+            listing, rows, merged = one_photo_once(listing, rows, contents)
+            labels = [listing.label_sets[row].present for row in rows]  # type: ignore[index]
         found = cls(
             root=listing.root,
             names=tuple(listing.names[row] for row in rows),
@@ -121,9 +141,12 @@ class Samples:
             digests=tuple(contents[row].digest for row in rows),
             groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
             left_out=(*listing.left_out, *unreadable),
-            decisions=(*listing.decisions, *_lost_splits(listing, rows, held_out)),
+            decisions=(*listing.decisions, *merged, *_lost_splits(listing, rows, held_out)),
         )
-        return with_warnings(_with_labels(_with_splits(found, names, Draw(seed, held_out)), names))
+        found = _with_splits(found, labels, Draw(seed, held_out))
+        if listing.label_sets is None:
+            return with_warnings(_with_labels(found, [str(label) for label in labels]))
+        return with_warnings(_with_targets(found, [listing.label_sets[row] for row in rows], listing.classes))
 
     @classmethod
     def from_lists(
@@ -136,25 +159,30 @@ class Samples:
         seed: int = DEFAULT_SEED,
         held_out: float = DEFAULT_HELD_OUT,
         index: PhotoIndex | None = None,
+        multi_label: bool = False,
+        classes: Sequence[str] | None = None,
     ) -> Samples:
         """Photos from lists of ``N`` paths and, for each, what is known of it.
 
         Args:
             paths: Files; lists, arrays and columns of pandas are all lists here.
             labels: Class names, a photo without one among others being left out by name; ``None`` for photos without labels:
-                they can be answered, and nothing is learned from them.
+                they can be answered, and nothing is learned from them. For photos with several labels: lists of names, or
+                ``[N, K]`` of 1, 0 and, where nobody knows, NaN or -1.
             splits: ``train``, ``val`` or ``test``; ``train`` alone holds nothing out, and a score is out-of-fold. ``None``
                 holds a share of every class out.
             groups: Names of subjects that must not be in two splits; ``""`` is a subject of its own.
             seed: Of the draw that holds photos out.
             held_out: The share to hold out where there are no ``splits``; 0 holds nothing out.
             index: Where it is kept what the files hold.
+            multi_label: Whether a photo may show any number of classes, even where each has one label.
+            classes: ``K`` names of the columns of labels of 1 and 0; a ``DataFrame`` brings them along.
 
         Raises:
             RequestError: When the lists do not fit together, or one path is given two labels.
             DataError: When the photos cannot be used, or not one can be read.
         """
-        listing = list_paths(paths, labels, splits, groups)
+        listing = list_paths(paths, labels, splits, groups, reading=LabelReading(multi_label), classes=classes)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if labels is None:
             return cls.unlabelled(listing, contents)
@@ -203,6 +231,11 @@ class Samples:
         return cell_html(repr(self)[1:-1], table, [*more, *self.decisions, *self.warnings, *left])
 
     @property
+    def task(self) -> Task:
+        """``multi`` where a photo may show any number of the classes, ``single`` where it is of one."""
+        return "single" if self.targets is None else "multi"
+
+    @property
     def paths(self) -> list[Path]:
         """``N`` paths that can be opened."""
         return [self.root / name for name in self.names]
@@ -237,6 +270,7 @@ class Samples:
             splits=tuple(self.splits[row] for row in picked),
             digests=tuple(self.digests[row] for row in picked),
             groups=None if self.groups is None else tuple(self.groups[row] for row in picked),
+            targets=None if self.targets is None else self.targets[picked],
         )
 
     def rows_of(self, split: str) -> list[int]:
@@ -248,11 +282,26 @@ class Samples:
         return replace(self.take(self.rows_of(split)), draw=None)
 
     def label_names(self) -> list[str]:
-        """``N`` class names; ``""`` where a photo has none of the classes."""
+        """``N`` class names; ``""`` where a photo has none of the classes. Multi-label: several as ``a|b``."""
+        if self.targets is not None:
+            return [joined(names) for names in self.label_sets()]
         return [self.classes[label] if label != UNKNOWN_CLASS else "" for label in self.labels.tolist()]
+
+    def label_sets(self) -> list[frozenset[str]]:
+        """``N`` sets of the classes that a photo shows."""
+        if self.targets is None:
+            return [frozenset({name} if name else ()) for name in self.label_names()]
+        return [one.present for one in sets_of(self.targets, self.classes)]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Photos per split and class name, classes in order, absent ones as 0."""
+        if self.targets is not None:
+            shown = {split: (self.targets[self.rows_of(split)] == PRESENT).sum(axis=0) for split in SPLITS}
+            return {
+                split: {name: int(shown[split][place]) for place, name in enumerate(self.classes)}
+                for split in SPLITS
+                if split in self.splits
+            }
         seen = Counter(zip(self.splits, self.labels.tolist(), strict=True))
         return {
             split: {name: seen[split, label] for label, name in enumerate(self.classes)}
@@ -279,6 +328,8 @@ class Samples:
                 got="; ".join(filter(None, (", ".join(self.classes), _reasons(lost)))),
                 cure="Classifier(..., classes=data.classes)",
             )
+        if self.targets is not None:
+            return replace(self, classes=classes, targets=self.targets[:, [self.classes.index(name) for name in classes]])
         place = np.array([classes.index(name) for name in self.classes] + [UNKNOWN_CLASS])
         return replace(self, classes=classes, labels=place[self.labels])
 
@@ -298,9 +349,9 @@ class Samples:
         if self.draw is not None and len(kept):
             before = _said_of_draw(self, self.draw)
             kept = replace(kept, decisions=tuple(sentence for sentence in kept.decisions if sentence != before))
-            kept = _with_drawn_splits(kept, kept.label_names(), replace(self.draw, settled=False))
-        learned = {int(label) for label in kept.labels[kept.train_rows]}
-        empty = [name for label, name in enumerate(self.classes) if label not in learned and self.train_rows]
+            kept = _with_drawn_splits(kept, labels_to_draw(kept), replace(self.draw, settled=False))
+        learned = kept.counts().get("train", {})
+        empty = [name for name in self.classes if not learned.get(name) and self.train_rows]
         if empty:
             raise DataError(
                 tr("No training photo of these classes can be read: {names}.", names=", ".join(empty)),
@@ -322,13 +373,18 @@ def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
     draw = samples.draw
     if draw is None or draw.settled:
         return samples
-    splits = draw_apart(draw, samples.label_names(), samples.digests, samples.groups, near, samples.splits)
+    splits = draw_apart(draw, labels_to_draw(samples), samples.digests, samples.groups, near, samples.splits)
     told = samples.decisions
     if moved := sum(new != old for new, old in zip(splits, samples.splits, strict=True)):
         sentence = tr("Near copies stay together, too: {count} photos changed sides for that.", count=moved)
         before, after = _said_of_draw(samples, draw), _said_of_draw(replace(samples, splits=splits), draw)
         told = (*(after if one == before else one for one in told), sentence)
     return with_warnings(replace(samples, splits=splits, draw=replace(draw, settled=True), decisions=told))
+
+
+def labels_to_draw(samples: Samples) -> list[Label]:
+    """``N`` class names; multi-label: sets of them."""
+    return [*samples.label_names()] if samples.targets is None else [*samples.label_sets()]
 
 
 def require_labels(samples: Samples) -> None:
@@ -370,7 +426,7 @@ def _lost_splits(listing: Listing, rows: Sequence[int], held_out: float) -> list
     return [tr("Not one photo of {split} can be read: nothing is held out.", split=split)]
 
 
-def _with_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
+def _with_splits(samples: Samples, names: Sequence[Label], draw: Draw) -> Samples:
     """With a split for the photos that have none, some of them held out where nobody did."""
     unsplit = samples.splits.count("")
     if {"val", "test"} & set(samples.splits) or not draw.held_out:
@@ -382,7 +438,7 @@ def _with_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
     return _with_drawn_splits(samples, names, draw)
 
 
-def _with_drawn_splits(samples: Samples, names: Sequence[str], draw: Draw) -> Samples:
+def _with_drawn_splits(samples: Samples, names: Sequence[Label], draw: Draw) -> Samples:
     """With photos held out by ``draw``, and that said."""
     found = replace(samples, splits=draw_splits(draw, names, samples.digests, samples.groups), draw=draw)
     return replace(found, decisions=(*samples.decisions, _said_of_draw(found, draw)))
@@ -419,6 +475,32 @@ def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
     return labelled
 
 
+def _with_targets(samples: Samples, sets: Sequence[LabelSet], declared: Sequence[str]) -> Samples:
+    """With targets: classes are those that a training photo shows; what else is named is said."""
+    learned = {name for row in samples.train_rows for name in sets[row].present}
+    classes = sorted(learned, key=natural)
+    _require_training(samples, classes)
+    named = {name for one in sets for name in one.present}
+    told = []
+    if never := sorted({*declared} - named, key=natural):
+        told.append(tr("No photo shows {classes}: these are no classes.", classes=first_few(never)))
+    if strange := sorted(named - learned, key=natural):
+        told.append(
+            tr(
+                "Labels of held-out photos that no training photo has are not scored: {classes}. Their photos count.",
+                classes=first_few(strange),
+            )
+        )
+    targets = target_matrix(sets, classes)
+    return replace(
+        samples,
+        classes=tuple(classes),
+        targets=targets,
+        labels=combinations(targets),
+        decisions=(*samples.decisions, *told),
+    )
+
+
 def _renamed(unknown: Iterable[str], classes: Sequence[str]) -> str:
     """What to rename where classes of held-out photos look like those of training photos."""
     pairs = [f"{name!r} -> {other!r}" for name in unknown for other in classes if look_the_same(name, other)]
@@ -453,7 +535,7 @@ def _without_classes(samples: Samples, names: Sequence[str], unknown: Counter[st
 
 def with_warnings(samples: Samples) -> Samples:
     """With the warnings that these very photos deserve."""
-    photos = Columns(samples.names, samples.label_names(), samples.splits, samples.digests, samples.groups, samples.classes)
+    photos = Columns(samples.names, labels_to_draw(samples), samples.splits, samples.digests, samples.groups, samples.classes)
     return replace(samples, warnings=tuple(warnings_about(photos)) if len(samples) else ())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tsugiki.data.sources.listing import kind_of
-from tsugiki.data.splits import SPLITS
+from tsugiki.data.splits import SPLITS, Label, names_in
 from tsugiki.locale.messages import first_few, tr
 
 UNEVEN = 3
@@ -21,10 +21,10 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Columns:
-    """Photos column by column: ``N`` names, class names (``""``: none), splits and digests, groups or ``None``."""
+    """Photos column by column: ``N`` names, labels (``""``: none), splits and digests, groups or ``None``."""
 
     names: Sequence[str]
-    labels: Sequence[str]
+    labels: Sequence[Label]
     splits: Sequence[str]
     digests: Sequence[str]
     groups: Sequence[str] | None
@@ -50,7 +50,8 @@ def warnings_about(photos: Columns) -> Iterator[str]:
 
 def _coverage(photos: Columns) -> Iterator[str]:
     """Which classes have no photo held out, and which have one training photo only."""
-    counts = Counter(zip(photos.splits, photos.labels, strict=True))
+    labelled = zip(photos.splits, photos.labels, strict=True)
+    counts = Counter((split, name) for split, label in labelled for name in names_in(label))
     for split in SPLITS[1:]:
         missing = [name for name in photos.classes if split in photos.splits and not counts[split, name]]
         if missing:
@@ -60,7 +61,8 @@ def _coverage(photos: Columns) -> Iterator[str]:
                 classes=first_few(missing),
             )
     uneven = uneven_sentence({name: counts["train", name] for name in photos.classes})
-    if uneven:
+    one_each = all(isinstance(label, str) for label in photos.labels)
+    if uneven and one_each:  # where a photo may have several labels, some are always rarer
         yield uneven
     lonely = [name for name in photos.classes if counts["train", name] == 1]
     if lonely:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tsugiki.core.errors import DataError
 from tsugiki.core.union_find import UnionFind
-from tsugiki.data.sources.listing import natural
+from tsugiki.data.natural_order import natural
+from tsugiki.data.stratification import Bag, bag_of, deal_bags
 from tsugiki.locale.messages import first_few, tr
+
+Label = str | frozenset[str]
+"""The class of a photo; or its labels, where it may have several."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +39,19 @@ class Draw:
     settled: bool = False
 
 
-def draw_splits(draw: Draw, labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> tuple[str, ...]:
+def draw_splits(draw: Draw, labels: Sequence[Label], digests: Sequence[str], groups: Sequence[str] | None) -> tuple[str, ...]:
     """``N`` of ``train`` / ``test``: the same share of every class held out for testing.
 
     Args:
         draw: How.
-        labels: ``N`` class names.
+        labels: ``N`` class names, or sets of them where photos may have several labels.
         digests: ``N`` digests of content.
         groups: ``N`` names of subjects, or ``None``.
 
     Raises:
         DataError: When no photo can be held out because too many of them belong together.
     """
-    chosen = hold_out(units_of(labels, digests, groups), share=draw.held_out, seed=draw.seed)
+    chosen = held_out_of(units_of(labels, digests, groups), share=draw.held_out, seed=draw.seed)
     if not chosen:
         _refuse_ties(draw, labels, digests, groups)
     return tuple("test" if row in chosen else "train" for row in range(len(labels)))
@@ -55,7 +59,7 @@ def draw_splits(draw: Draw, labels: Sequence[str], digests: Sequence[str], group
 
 def draw_apart(
     draw: Draw,
-    labels: Sequence[str],
+    labels: Sequence[Label],
     digests: Sequence[str],
     groups: Sequence[str] | None,
     near: Sequence[tuple[int, int]],
@@ -75,14 +79,14 @@ def draw_apart(
     """
     if all(splits[first] == splits[second] for first, second in near):
         return tuple(splits)
-    chosen = hold_out(units_of(labels, digests, groups, near), share=draw.held_out, seed=draw.seed)
-    judged = {label for label, split in zip(labels, splits, strict=True) if split == "test"}
-    if judged - {labels[row] for row in chosen}:
+    chosen = held_out_of(units_of(labels, digests, groups, near), share=draw.held_out, seed=draw.seed)
+    judged = {name for label, split in zip(labels, splits, strict=True) if split == "test" for name in names_in(label)}
+    if judged - {name for row in chosen for name in names_in(labels[row])}:
         return tuple(splits)
     return tuple("test" if row in chosen else "train" for row in range(len(labels)))
 
 
-def _refuse_ties(draw: Draw, labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None) -> None:
+def _refuse_ties(draw: Draw, labels: Sequence[Label], digests: Sequence[str], groups: Sequence[str] | None) -> None:
     """Refuse photos of which none could be held out because they belong together."""
     ties = what_ties(labels, digests, groups, share=draw.held_out, seed=draw.seed)
     if ties == "groups" and groups is not None:
@@ -103,9 +107,10 @@ def _refuse_ties(draw: Draw, labels: Sequence[str], digests: Sequence[str], grou
         )
 
 
-def _different(labels: Sequence[str], column: Sequence[str]) -> str:
+def _different(labels: Sequence[Label], column: Sequence[str]) -> str:
     """How many different values each class has in ``column``; an empty one belongs to its row alone."""
-    seen = {(label, value or row) for row, (label, value) in enumerate(zip(labels, column, strict=True))}
+    rows = enumerate(zip(labels, column, strict=True))
+    seen = {(name, value or row) for row, (label, value) in rows for name in names_in(label)}
     counts = Counter(label for label, _ in seen)
     return first_few([f"{name}: {counts[name]}" for name in sorted(counts, key=natural)])
 
@@ -118,11 +123,24 @@ class Unit:
         rows: Where they stand.
         key: What its place in the draw depends on, whatever other photos there are.
         classes: How many rows it has of each class.
+        bag: Where photos may have several labels: these, and their pairs.
     """
 
     rows: tuple[int, ...]
     key: str
     classes: Counter[str]
+    bag: Bag | None = field(default=None, compare=False)
+
+
+def names_in(label: Label) -> frozenset[str]:
+    """The classes that a label names."""
+    return frozenset({label}) if isinstance(label, str) else label
+
+
+def held_out_of(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
+    """The rows to hold out: :func:`hold_out`, or :func:`hold_out_sets` where photos may have several labels."""
+    draw = hold_out if any(unit.bag is None for unit in units) else hold_out_sets
+    return draw(units, share=share, seed=seed)
 
 
 def hold_out(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
@@ -148,8 +166,45 @@ def hold_out(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
     return draw.rows
 
 
+def hold_out_sets(units: Sequence[Unit], *, share: float, seed: int) -> set[int]:
+    """The rows to hold out of photos that may have several labels, by iterative stratification.
+
+    Every class keeps a unit for training; a class with two units or more has one held out where that is possible.
+
+    Args:
+        units: What stays together, with bags; together they cover all rows.
+        share: The part of every class, and of every pair of classes, that is wanted, between 0 and 1.
+        seed: Another seed, another draw.
+    """
+    draw = _Draw(units, share)
+    order = sorted(units, key=lambda unit: hashlib.sha256(f"{seed}:{unit.key}".encode()).digest())
+    total: Counter[Hashable] = Counter()
+    several: Counter[str] = Counter()
+    for unit in order:
+        total.update(unit.bag or {})
+        several.update(unit.classes.keys())
+    held: Counter[Hashable] = Counter()
+    kept: Counter[Hashable] = Counter()
+    for name, count in total.items():
+        # Of a class with few photos at least one is wanted on either side.
+        least = 1.0 if isinstance(name, str) and several[name] > 1 else 0.0
+        held[name] = max(least, share * count)  # type: ignore[assignment]
+        kept[name] = count - held[name]
+    rows = sum(len(unit.rows) for unit in order)
+    bags, sizes = [unit.bag or Counter() for unit in order], [len(unit.rows) for unit in order]
+    dealt = deal_bags(bags, sizes, [kept, held], [(1 - share) * rows, share * rows])
+    for unit, part in zip(order, dealt, strict=True):
+        if part and draw.leaves_training(unit):
+            draw.take(unit)
+    for candidates in draw.left_without(order):
+        fitting = [unit for unit in candidates if draw.leaves_training(unit)]
+        if fitting:
+            draw.take(min(fitting, key=lambda unit: len(unit.rows)))
+    return draw.rows
+
+
 def what_ties(
-    labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None, *, share: float, seed: int
+    labels: Sequence[Label], digests: Sequence[str], groups: Sequence[str] | None, *, share: float, seed: int
 ) -> Literal["groups", "copies", "nothing"]:
     """Why :func:`hold_out` takes no photo: without what it would.
 
@@ -160,10 +215,10 @@ def what_ties(
         share: As in :func:`hold_out`.
         seed: As in :func:`hold_out`.
     """
-    if groups is not None and hold_out(units_of(labels, digests, None), share=share, seed=seed):
+    if groups is not None and held_out_of(units_of(labels, digests, None), share=share, seed=seed):
         return "groups"
     alone = [f"{row}" for row in range(len(labels))]
-    return "copies" if hold_out(units_of(labels, alone, None), share=share, seed=seed) else "nothing"
+    return "copies" if held_out_of(units_of(labels, alone, None), share=share, seed=seed) else "nothing"
 
 
 class _Draw:
@@ -199,12 +254,12 @@ class _Draw:
 
 
 def units_of(
-    labels: Sequence[str], digests: Sequence[str], groups: Sequence[str] | None, near: Sequence[tuple[int, int]] = ()
+    labels: Sequence[Label], digests: Sequence[str], groups: Sequence[str] | None, near: Sequence[tuple[int, int]] = ()
 ) -> list[Unit]:
     """Rows that belong together, each unit once.
 
     Args:
-        labels: ``N`` class names.
+        labels: ``N`` class names, or sets of them.
         digests: ``N`` digests; rows with the same one belong together.
         groups: ``N`` names, likewise, an empty one belonging to nobody; or ``None``.
         near: Pairs of rows that belong together, too.
@@ -218,7 +273,13 @@ def units_of(
     members: dict[int, list[int]] = {}
     for row, root in enumerate(sets.roots()):
         members.setdefault(root, []).append(row)
-    return [Unit(tuple(rows), _key(rows, digests, groups), Counter(labels[row] for row in rows)) for rows in members.values()]
+    return [_unit(rows, labels, _key(rows, digests, groups)) for rows in members.values()]
+
+
+def _unit(rows: Sequence[int], labels: Sequence[Label], key: str) -> Unit:
+    sets = [label for row in rows if isinstance(label := labels[row], frozenset)]
+    classes = Counter(name for row in rows for name in names_in(labels[row]))
+    return Unit(tuple(rows), key, classes, bag_of(sets) if sets else None)
 
 
 def _key(rows: Sequence[int], digests: Sequence[str], groups: Sequence[str] | None) -> str:

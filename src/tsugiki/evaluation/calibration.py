@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.evaluation.metrics import CONFIDENCE, Floats, Interval, Ints, log_softmax, softmax, wilson
+from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Interval, Ints, log_softmax, softmax, wilson
 
 Binning = Literal["width", "mass"]
 
 _COLDEST, _HOTTEST = 0.01, 100.0
 _CHANCES = 200  # worlds in which every percentage is true
+_MOST_TOSSED = 1_000_000  # statements that are tossed one by one; the sums of more are normal
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,21 @@ def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15, binning:
         bins: How many bars at most.
         binning: ``width``: equally wide bars; ``mass``: equally many photos in each, as far as equal confidences allow.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    right = np.equal(probabilities.argmax(axis=1), labels, dtype=np.bool_)
+    return bars_of(probabilities.max(axis=1).astype(np.float64), right, bins=bins, binning=binning)
+
+
+def bars_of(confidence: npt.NDArray[np.float64], right: Bools, *, bins: int = 15, binning: Binning = "width") -> list[Bin]:
+    """The bars of a reliability diagram of any statements: how sure each was, and whether it was right.
+
+    Args:
+        confidence: ``[N]`` in 0..1.
+        right: ``[N]``.
+        bins: How many bars at most.
+        binning: As in :func:`reliability`.
+    """
     edges = _edges(confidence, bins, binning)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
+    place = _place(edges, confidence)
     bars = []
     for index in np.unique(place).tolist():
         inside = place == index
@@ -115,6 +127,11 @@ def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15, binning:
         mean = float(confidence[inside].mean())
         bars.append(Bin(float(edges[index]), float(edges[index + 1]), n, mean, hits / n, wilson(hits, n)))
     return bars
+
+
+def _place(edges: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """``[N]`` which bar each falls into; the lower end belongs to the bar below, except 0."""
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
 
 
 def _edges(confidence: npt.NDArray[np.float64], bins: int, binning: Binning) -> npt.NDArray[np.float64]:
@@ -132,10 +149,24 @@ def error_by_chance(probabilities: Floats, *, bins: int = 15) -> float:
         probabilities: ``[N, K]``, taken at their word: each answer is right as often as it says.
         bins: Equally wide bars, as :func:`reliability` has them.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    edges = _edges(confidence, bins, "width")
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
+    return chance_error(probabilities.max(axis=1).astype(np.float64), bins=bins)
+
+
+def chance_error(confidence: npt.NDArray[np.float64], *, bins: int = 15) -> float:
+    """The calibration error of statements ``[N]`` each of which is right as often as it says: below it 19 times out of 20.
+
+    Args:
+        confidence: ``[N]`` in 0..1.
+        bins: Equally wide bars.
+    """
+    if not len(confidence):
+        return 0.0
+    place = _place(_edges(confidence, bins, "width"), confidence)
     dice = np.random.default_rng(0)
+    if len(confidence) > _MOST_TOSSED:
+        spread = np.sqrt(np.bincount(place, weights=confidence * (1 - confidence)))
+        sums = np.abs(dice.normal(size=(_CHANCES, len(spread))) * spread).sum(axis=1)
+        return float(np.quantile(sums / len(confidence), CONFIDENCE))
     errors = []
     for _ in range(_CHANCES):
         surplus = confidence - (dice.random(len(confidence)) < confidence)

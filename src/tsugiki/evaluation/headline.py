@@ -1,11 +1,21 @@
 """The score in one sentence: how many photos, the interval, what photos they were, and whether they leaked.
 
 It is said in the terminal, in the report and in the card; what makes the number worth less stands in the same sentence.
+
+Every function takes the document of either task. Where photos have several labels, the mean average precision stands for the
+accuracy, and the frequency guess for always answering the largest class (:mod:`tsugiki.evaluation.multi_label.set_headline`).
 """
 
 from __future__ import annotations
 
 from tsugiki.data.split_warnings import is_uneven
+from tsugiki.evaluation.multi_label.set_headline import (
+    is_multi,
+    set_chance_sentence,
+    set_score_sentence,
+    set_trust_state,
+    where_twins_are,
+)
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDATED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
 
@@ -15,13 +25,22 @@ _SMALL_ERROR = 0.05  # expected calibration error
 
 
 def headline(document: Document) -> str:
-    """The accuracy that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos."""
-    return in_a_row(_score(document), _copies_sentence(document), chance_sentence(document))
+    """The score that :func:`~tsugiki.evaluation.predictions.evaluate_rows` found, in words that are true of its photos.
+
+    Likewise that of :func:`~tsugiki.evaluation.multi_label.evaluate_sets.evaluate_sets`.
+    """
+    score = set_score_sentence(document) if is_multi(document) else _score(document)
+    return in_a_row(score, _copies_sentence(document), chance_sentence(document))
 
 
 def _copies_sentence(document: Document) -> str:
-    """That the interval takes copies of one photo for several; empty where they are few, and where there is no interval."""
+    """That the interval takes copies of one photo for several; empty where they are few, and where there is no interval.
+
+    Empty, too, where the interval knows of copies: its photos were drawn in groups.
+    """
     different, leaks = document.get("n_different"), document["leaks"]
+    if document.get("n_groups") is not None:
+        return ""
     if different is None or different >= _MOSTLY * document["n"] or (leaks and leaks["n"]):
         return ""
     # No count: how many there are depends on the photos that they were compared with.
@@ -62,9 +81,7 @@ def _score(document: Document) -> str:
 
 def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
     leaks = document["leaks"]
-    # Who evaluates a classifier elsewhere has no other split, only what is known of the training photos.
-    named = all(one["twin"] for one in leaks["photos"])
-    where = tr("in another split") if named else tr("among the photos of the training")
+    where = where_twins_are(leaks)
     if leaks["accuracy_without"] is None:
         return tr(
             "{accuracy} of {n} photos answered right, but every one of them has a twin {where}: this score is worth nothing.",
@@ -89,6 +106,8 @@ def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
 
 def chance_sentence(document: Document) -> str:
     """That a classifier hardly beats guessing; empty where it does."""
+    if is_multi(document):
+        return set_chance_sentence(document)
     if not document["near_chance"]:
         return ""
     return tr(
@@ -108,15 +127,21 @@ def _balanced(document: Document) -> float:
 def guess_to_beat(document: Document) -> Document | None:
     """Always answering the largest class, and how it compares: over the photos that did not leak.
 
-    ``None`` where all of them leaked, or where an older version has not compared the others: a leak beats any guess.
+    ``None`` where all of them leaked, or where an older version has not compared the others: a leak beats any guess. Several
+    labels have no largest class: there it is the ``frequency_guess``, which has no ``class`` and no ``accuracy``, but a
+    ``mean_average_precision`` and a ``verdict``.
     """
     leaks = document["leaks"]
-    guess: Document | None = leaks.get("majority_guess_without") if leaks and leaks["n"] else document["majority_guess"]
+    name = "frequency_guess" if is_multi(document) else "majority_guess"
+    guess: Document | None = leaks.get(f"{name}_without") if leaks and leaks["n"] else document[name]
     return guess
 
 
 def never_answered_sentence(document: Document) -> str:
-    """Which classes have photos and were never named; empty where there is none."""
+    """Which classes have photos and were never named; empty where there is none.
+
+    What would help is said of one label only: with several, a threshold of its own decides when a class is answered.
+    """
     never = [row["class"] for row in document["per_class"] if row["n"] and not row["answered"]]
     if not never:
         return ""
@@ -125,31 +150,49 @@ def never_answered_sentence(document: Document) -> str:
         said = tr("Never answered, although there are photos of them: {count} of {classes} classes, as {names}.", **many)
     else:
         said = tr("Never answered, although there are photos of it: {classes}.", classes=first_few(never))
-    if not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
+    if is_multi(document) or not is_uneven({row["class"]: row["n"] for row in document["per_class"] if row["n"]}):
         return said
     return in_a_row(said, tr("--class-weights makes every class count the same."))
 
 
+def main_score(document: Document) -> tuple[float, list[float]]:
+    """The number that a classifier is judged by, and its interval: accuracy, or mean average precision of several labels."""
+    name = _main_score(document)
+    return document[name], document[f"{name}_interval"]
+
+
+def _main_score(document: Document) -> str:
+    return "mean_average_precision" if is_multi(document) else "accuracy"
+
+
 def accuracy_without_leaks(document: Document) -> tuple[float, list[float]]:
-    """The accuracy and its interval of the photos that did not leak; of all of them where there are no others."""
-    leaks = document["leaks"]
-    if not leaks or not leaks["n"] or leaks["accuracy_without"] is None:
-        return document["accuracy"], document["accuracy_interval"]
-    return leaks["accuracy_without"], leaks["accuracy_without_interval"]
+    """The accuracy and its interval of the photos that did not leak; of all of them where there are no others.
+
+    Of several labels, the mean average precision.
+    """
+    leaks, name = document["leaks"], f"{_main_score(document)}_without"
+    if not leaks or not leaks["n"] or leaks[name] is None:
+        return main_score(document)
+    return leaks[name], leaks[f"{name}_interval"]
 
 
 def trust_state(document: Document) -> str:
-    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell, or leaks alone."""
-    error, by_chance = document["calibration"]["after"]["ece"], document["calibration"].get("by_chance", 0.0)
+    """Whether its percentages are ``fine``, deserve a ``look``, or are ``open``: too few photos to tell, or leaks alone.
+
+    Of several labels, the percentages of the classes that are shown.
+    """
     if document["near_chance"]:
         return "look"
     if guess_to_beat(document) is None:
         return "open"
+    if is_multi(document):
+        return set_trust_state(document)
+    error, by_chance = document["calibration"]["after"]["ece"], document["calibration"].get("by_chance", 0.0)
     return "fine" if error <= _SMALL_ERROR else "look" if error > by_chance else "open"
 
 
 def is_worth_nothing(document: Document) -> bool:
     """Whether the score must not be shown as a good one: learned photos only, leaks only, or hardly better than guessing."""
     leaks = document["leaks"]
-    leaked = bool(leaks and leaks["n"] and leaks["accuracy_without"] is None)
+    leaked = bool(leaks and leaks["n"] and leaks[f"{_main_score(document)}_without"] is None)
     return leaked or document["split"] == SEEN or bool(document["near_chance"])

@@ -10,8 +10,8 @@ Letters: ``N`` photos, ``K`` classes.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -116,10 +116,13 @@ class Decisions:
     Attributes:
         exclude: Paths of photos to leave out.
         relabel: Path to the class that is right.
+        changes: Where photos may have several labels: path to the changes of that photo, each as it stands in ``label`` and
+            ``suggested``.
     """
 
     exclude: frozenset[str]
     relabel: dict[str, str]
+    changes: dict[str, list[tuple[str, str]]] = field(default_factory=dict, compare=False)
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect], *, names: Sequence[str], classes: Sequence[str]) -> None:
@@ -145,29 +148,45 @@ def read_decisions(path: Path) -> Decisions:
     Raises:
         DataError: When a column or an action is not understood.
     """
+    exclude: set[str] = set()
+    relabel: dict[str, str] = {}
+    changes: dict[str, list[tuple[str, str]]] = {}
+    for _, row in _decided_rows(path):
+        if row["action"] == "exclude":
+            exclude.add(row["path"])
+        elif row["action"] == "relabel":
+            relabel[row["path"]] = row["suggested"]
+            changes.setdefault(row["path"], []).append((row["label"], row["suggested"]))
+    return Decisions(frozenset(exclude), relabel, changes)
+
+
+def _decided_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row of an edited table: ``path``, ``label``, ``suggested``, ``action`` in lower case.
+
+    Raises:
+        DataError: When a column or an action is not understood.
+    """
     text = _text(path)
     try:
         header, *cells = table_rows(text, _separator(text))
     except csv.Error as error:
         raise DataError(tr("{path} cannot be read.", path=path), got=str(error)) from error
     rows = [dict(zip(header, row, strict=False)) for row in cells if row]
-    exclude: set[str] = set()
-    relabel: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         # The path is taken as it stands: names of files may begin or end with a space.
-        name, action, suggested = (row.get(key) or "" for key in ("path", "action", "suggested"))
-        action = action.strip()
-        if not name.strip() or action.lower() not in (*ACTIONS, "") or (action.lower() == "relabel" and not suggested.strip()):
+        known = {key: row.get(key) or "" for key in ("path", "label", "suggested", "action")}
+        action = known["action"] = known["action"].strip().lower()
+        if (
+            not known["path"].strip()
+            or action not in (*ACTIONS, "")
+            or (action == "relabel" and not known["suggested"].strip())
+        ):
             raise DataError(
                 tr("Line {number} of {name} cannot be understood.", number=number, name=path.name),
                 allowed=tr("path, action (keep, exclude or relabel), and suggested where the action is relabel"),
                 got=str({key: value for key, value in row.items() if key}),
             )
-        if action.lower() == "exclude":
-            exclude.add(name)
-        elif action.lower() == "relabel":
-            relabel[name] = suggested
-    return Decisions(frozenset(exclude), relabel)
+        yield number, known
 
 
 def _text(path: Path) -> str:

@@ -58,14 +58,14 @@ Interval = tuple[float, float]
 Verdict = Literal["helped", "hurt", "cannot tell"]
 
 
-def wilson(successes: int, n: int, *, confidence: float = CONFIDENCE) -> Interval:
+def wilson(successes: float, n: float, *, confidence: float = CONFIDENCE) -> Interval:
     """Wilson's score interval for a share (E. B. Wilson, 1927); ``(0, 1)`` where there is nothing to count.
 
     It stays inside of 0..1 and keeps its coverage for shares near one, where the usual "plus or minus" breaks.
 
     Args:
         successes: How many of ``n``.
-        n: How many there are.
+        n: How many there are; parts of one, too, where photos tell the same and are worth fewer than they are.
         confidence: How often such an interval holds the true share.
     """
     if n == 0:
@@ -243,10 +243,17 @@ def confusion_matrix(labels: Ints, predicted: Ints, num_classes: int) -> npt.NDA
 def class_scores(confusion: Ints) -> list[ClassScore]:
     """Precision, recall and F1 with intervals, for each of the ``K`` classes of a ``[K, K]`` confusion matrix."""
     counts = zip(confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist(), confusion.diagonal().tolist(), strict=True)
-    return [_class_score(n, answered, hits) for n, answered, hits in counts]
+    return [score_of_counts(n, answered, hits) for n, answered, hits in counts]
 
 
-def _class_score(n: int, answered: int, hits: int) -> ClassScore:
+def score_of_counts(n: int, answered: int, hits: int) -> ClassScore:
+    """Precision, recall and F1 with intervals.
+
+    Args:
+        n: Photos of the class.
+        answered: Photos that were called so.
+        hits: Photos of the class that were called so.
+    """
     return ClassScore(
         n=n,
         answered=answered,

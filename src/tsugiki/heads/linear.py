@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +19,14 @@ from tsugiki.core.console import Tick, progress, say
 from tsugiki.core.errors import TrainingError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.validation import Checks
-from tsugiki.data.folds import IN_NO_FOLD, Groups, deal_folds
+from tsugiki.data.folds import IN_NO_FOLD, Groups, deal_folds, deal_folds_of_sets
+from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import class_weights
+from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
+from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
-from tsugiki.heads.solver import Heads, Plan, Scaling, train_heads
+from tsugiki.heads.solver import Cells, Heads, Plan, Scaling, train_heads
 from tsugiki.locale.messages import tr
 
 # Inverse strength per photo, as scikit-learn's C, for features scaled to unit variance.
@@ -46,6 +50,7 @@ class HeadSettings:
         lr: Peak learning rate of Adam.
         seed: Of folds and order.
         class_weights: Weigh classes by the inverse of their photos, so that rare ones count as much as frequent ones.
+        threshold: Multi-label: what the threshold of each class is chosen for: ``f1``, ``precision=0.9`` or ``recall=0.9``.
 
     Raises:
         RequestError: With every impossible value at once.
@@ -56,6 +61,7 @@ class HeadSettings:
     lr: float = _USUAL_RATE
     seed: int = DEFAULT_SEED
     class_weights: bool = False
+    threshold: str = "f1"
 
     def __post_init__(self) -> None:
         checks = Checks()
@@ -65,18 +71,23 @@ class HeadSettings:
         object.__setattr__(self, "lr", checks.real("lr", self.lr, *_RATES))
         object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0, 2**32 - 1))
         object.__setattr__(self, "class_weights", checks.switch("class_weights", self.class_weights))
+        object.__setattr__(self, "threshold", str(ThresholdGoal.read(str(self.threshold))))
         checks.refuse(
             tr("These settings of the head cannot work."),
             cure=tr("change them as allowed, or leave them out: what is left out has a usual value"),
         )
 
-    def plan(self, labels: Ints, num_classes: int, folds: Ints) -> Plan:
-        """The settings, with what was left open filled in for photos of these labels ``[N]`` and folds ``[N]``."""
+    def plan(self, labels: Ints, num_classes: int, folds: Ints, targets: npt.NDArray[np.int8] | None = None) -> Plan:
+        """The settings, with what was left open filled in for photos of these labels ``[N]`` and folds ``[N]``.
+
+        Multi-label: for targets ``[N, K]``.
+        """
+        cells = None if targets is None else Cells.of(targets, balanced=self.class_weights)
         batch_size = self.batch_size or int(np.clip(len(labels) // 128, 32, 1024))
         epochs = self.epochs or int(np.clip(math.ceil(_USUAL_STEPS / math.ceil(len(labels) / batch_size)), 3, 100))
-        balanced = class_weights(labels, num_classes) if self.class_weights else np.ones(num_classes)
+        balanced = class_weights(labels, num_classes) if self.class_weights and cells is None else np.ones(num_classes)
         weights = torch.from_numpy(balanced).float()
-        return Plan(labels, num_classes, folds, weights, epochs, batch_size, self.lr, self.seed)
+        return Plan(labels, num_classes, folds, weights, epochs, batch_size, self.lr, self.seed, cells)
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,8 @@ class HeadFit:
         weight: ``[K, D]``, for features as they are.
         bias: ``[K]``.
         history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``; validation numbers are NaN
-            where no photo can be judged by a head that has not learned from it.
+            where no photo can be judged by a head that has not learned from it. Multi-label: ``train_map`` and ``val_map``
+            (mean average precision) instead of accuracies.
         out_of_fold: ``[N, K]`` logits of each training photo by a head that has learned its class, but not from it; NaN for
             photos in no fold; ``None`` where cross-validation is impossible.
         folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.data.folds.deal_folds`).
@@ -117,10 +129,18 @@ class Labelled:
     Attributes:
         features: Of the photos.
         labels: ``[N]``.
+        targets: Multi-label: ``[N, K]`` of 1, 0 and -1 (nobody knows).
     """
 
     features: FeatureRows
     labels: Ints
+    targets: npt.NDArray[np.int8] | None = None
+
+    @classmethod
+    def of(cls, features: FeatureRows, samples: Samples, rows: Sequence[int], *, views: int = 1) -> Labelled:
+        """Photos at ``rows`` of the samples, view after view."""
+        targets = None if samples.targets is None else np.tile(samples.targets[rows], (views, 1))
+        return cls(features, np.tile(samples.labels[rows], views), targets)
 
 
 def fit_head(
@@ -136,11 +156,11 @@ def fit_head(
     """
     samples = table.samples
     chosen = samples.train_rows if rows is None else rows
-    training = Labelled(table.train if rows is None else table.train_views(rows), np.tile(samples.labels[chosen], table.views))
+    training = Labelled.of(table.train if rows is None else table.train_views(rows), samples, chosen, views=table.views)
     validation = None
     if rows is None and samples.val_rows:
         features = FeatureRows(table.val, np.arange(len(samples.val_rows)))
-        validation = Labelled(features, samples.labels[samples.val_rows])
+        validation = Labelled.of(features, samples, samples.val_rows)
     groups = np.tile(table.groups_of(chosen), table.views)
     return fit_linear_head(training, num_classes, groups=groups, validation=validation, settings=settings)
 
@@ -171,19 +191,23 @@ def fit_linear_head(
         TrainingError: When the loss ends as no finite number.
     """
     settings = settings or HeadSettings()
-    folds = deal_folds(training.labels, groups=groups, seed=settings.seed)
-    plan = settings.plan(training.labels, num_classes, folds)
+    if training.targets is None:
+        folds = deal_folds(training.labels, groups=groups, seed=settings.seed)
+    else:
+        folds = deal_folds_of_sets(training.targets, groups=groups, seed=settings.seed)
+    plan = settings.plan(training.labels, num_classes, folds, training.targets)
     scaling = Scaling.of(training.features)
     count = int(folds.max()) + 1
     penalty = _choose_penalty(training.features, scaling, plan, count)
     heads = _side_by_side(training.features.width, plan, [*range(count), IN_NO_FOLD], [1 / (penalty["C"] * len(folds))])
     with progress(tr("Training the head"), plan.epochs) as tick:
-        watch = _Watch(training, validation, scaling, plan, tick)
+        watching = _Watch if plan.cells is None else _SetWatch
+        watch = watching(training, validation, scaling, plan, tick)
         train_heads(training.features, scaling, plan, heads, watch)
-    _tell_divergence(watch.history, num_classes, plan.lr)
+    _tell_divergence(watch.history, plan)
     weight, bias = scaling.undo(heads.weight[:, -1].T, heads.bias[-1])
     notes = {
-        "kind": "linear head on stored features",
+        "kind": "linear head on stored features" if plan.cells is None else "one-vs-rest logistic heads on stored features",
         "optimiser": "Adam",
         "epochs": plan.epochs,
         "batch_size": plan.batch_size,
@@ -196,9 +220,11 @@ def fit_linear_head(
     return HeadFit(weight, bias, watch.history, out_of_fold(training.features, scaling, heads, folds), folds, notes)
 
 
-def _tell_divergence(history: list[dict[str, float]], num_classes: int, lr: float) -> None:
+def _tell_divergence(history: list[dict[str, float]], plan: Plan) -> None:
     """Say that the learning rate was too high; raise ``TrainingError`` where nothing came of it."""
-    guessing = math.log(num_classes)  # the loss of a head that knows nothing, with which training begins
+    lr = plan.lr
+    # The loss of a head that knows nothing.
+    guessing = math.log(plan.num_classes) if plan.cells is None else math.log(2)
     worst = max((row["train_loss"] for row in history), key=lambda loss: loss if math.isfinite(loss) else math.inf, default=0.0)
     cure = tr("leave the learning rate out ({usual:g}), or give a smaller one", usual=_USUAL_RATE)
     if not math.isfinite(history[-1]["train_loss"] if history else 0.0):
@@ -245,6 +271,7 @@ def _side_by_side(width: int, plan: Plan, folds: list[int], penalties: list[floa
         plan.num_classes,
         [fold for fold in folds for _ in penalties],
         [penalty for _ in folds for penalty in penalties],
+        None if plan.cells is None else plan.cells.odds,
     )
 
 
@@ -255,7 +282,8 @@ def _choosing_plan(plan: Plan) -> Plan:
     """
     step = math.ceil(len(plan.labels) / _MOST_TO_CHOOSE_ON)
     labels, folds = plan.labels[::step], plan.folds[::step]
-    return replace(plan, labels=labels, folds=folds, batch_size=max(2 * plan.batch_size, len(labels) // 16))
+    cells = plan.cells and plan.cells.part(slice(None, None, step))
+    return replace(plan, labels=labels, folds=folds, cells=cells, batch_size=max(2 * plan.batch_size, len(labels) // 16))
 
 
 def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: Tick) -> list[float]:
@@ -273,6 +301,11 @@ def _score_strengths(features: FeatureRows, scaling: Scaling, plan: Plan, tick: 
         logits = heads.logits(scaling(block)).view(-1, len(tested), len(_STRENGTHS), plan.num_classes)
         for fold in tested:
             own = plan.folds[where] == fold
+            if plan.cells is not None:
+                judged = torch.from_numpy(np.arange(len(plan.folds))[where][own])
+                losses += plan.cells.losses(logits[own, fold], judged).sum(dim=0).numpy()
+                total += len(judged)
+                continue
             chosen = torch.log_softmax(logits[own, fold], dim=2)  # [B, strengths, K]
             truth = torch.from_numpy(plan.labels[where][own])
             weights = plan.class_weights[truth]
@@ -296,6 +329,8 @@ def out_of_fold(features: FeatureRows, scaling: Scaling, heads: Heads, folds: In
 class _Watch:
     """Loss and accuracy after every epoch, in evaluation mode, of training and validation photos."""
 
+    score = "acc"
+
     def __init__(self, training: Labelled, validation: Labelled | None, scaling: Scaling, plan: Plan, tick: Tick) -> None:
         self._training = training
         self._validation = validation
@@ -313,9 +348,9 @@ class _Watch:
                 {
                     "epoch": epoch,
                     "train_loss": train[0],
-                    "train_acc": train[1],
+                    f"train_{self.score}": train[1],
                     "val_loss": val[0],
-                    "val_acc": val[1],
+                    f"val_{self.score}": val[1],
                     "lr": rate,
                     "seconds": seconds,
                 }
@@ -336,6 +371,41 @@ class _Watch:
             for where, block in self._validation.features.blocks():
                 held += _loss_and_hits(heads.logits(self._scaling(block))[:, -1], self._validation.labels[where])
         return _means(train, len(labels)), _means(held, count)
+
+
+class _SetWatch(_Watch):
+    """Likewise where a photo may show several classes: mean average precision, of which no sum over photos can be kept."""
+
+    score = "map"
+
+    def _scores(self, heads: Heads) -> tuple[tuple[float, float], tuple[float, float]]:
+        folds = self._plan.folds
+        own, apart = self._logits(heads, self._training, -1), self._logits(heads, self._training, folds)
+        train = _loss_and_precision(self._training, np.arange(len(folds)), own)
+        if self._validation is not None:
+            every = np.arange(len(self._validation.labels))
+            return train, _loss_and_precision(self._validation, every, self._logits(heads, self._validation, -1))
+        return train, _loss_and_precision(self._training, np.flatnonzero(folds != IN_NO_FOLD), apart)
+
+    def _logits(self, heads: Heads, photos: Labelled, head: int | Ints) -> Floats:
+        """``[N, K]`` by one head, or for each photo by the head of its fold."""
+        found = np.empty((len(photos.features), heads.bias.shape[1]), np.float32)
+        for where, block in photos.features.blocks():
+            logits = heads.logits(self._scaling(block)).numpy()
+            found[where] = logits[np.arange(len(block)), head if isinstance(head, int) else head[where]]
+        return found
+
+
+def _loss_and_precision(photos: Labelled, rows: Ints, logits: Floats) -> tuple[float, float]:
+    """Mean loss over known cells, class by class, and mean average precision, of photos at ``rows``."""
+    assert photos.targets is not None  # noqa: S101 (only then is this asked)
+    if not len(rows):
+        return math.nan, math.nan
+    targets, cells = photos.targets[rows], Cells.of(photos.targets[rows], balanced=False)
+    chosen = torch.from_numpy(logits[rows])[:, None]
+    loss = float(cells.losses(chosen, torch.arange(len(rows))).mean())
+    precision = mean_over_classes(average_precisions(targets, logits[rows]))
+    return loss, math.nan if precision is None else precision
 
 
 def _means(sums: npt.NDArray[np.float64], count: int) -> tuple[float, float]:

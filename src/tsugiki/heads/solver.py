@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tsugiki.core.devices import one_thread
@@ -57,6 +58,50 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Multi-label: whether each photo shows each class, and how much each such cell counts.
+
+    A cell of which nobody knows weighs nothing. The others weigh such that the loss of a class is the mean over its known
+    cells, and its penalty that of a data set of so many photos.
+
+    Attributes:
+        targets: ``[N, K]`` 1 or 0; 0 where nobody knows.
+        weights: ``[N, K]``.
+        penalty: ``[K]`` by which the penalty is multiplied.
+        odds: ``[K]`` logarithm of the odds of each class: what a head answers that knows nothing else.
+    """
+
+    targets: torch.Tensor
+    weights: torch.Tensor
+    penalty: torch.Tensor
+    odds: torch.Tensor
+
+    @classmethod
+    def of(cls, targets: npt.NDArray[np.int8], *, balanced: bool) -> Cells:
+        """Cells of targets ``[N, K]`` of 1, 0 and -1; ``balanced``: in each class both answers count the same."""
+        known, shown = targets >= 0, targets > 0
+        seen, positive = known.sum(axis=0), shown.sum(axis=0)
+        share = np.maximum(seen, 1) / len(targets)
+        weights = known / share
+        rate = (positive + 0.5) / (seen + 1)  # half a photo of either kind more: no class is certain
+        if balanced:
+            weights *= np.where(shown, 0.5 / rate, 0.5 / (1 - rate))
+            rate = np.full_like(rate, 0.5)
+        odds = np.log(rate / (1 - rate))
+        return cls(*(torch.from_numpy(np.asarray(part, np.float32)) for part in (shown, weights, 1 / share, odds)))
+
+    def losses(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """``[B, H]`` weighed binary cross-entropy of logits ``[B, H, K]``, mean over the classes."""
+        truth = self.targets[rows][:, None].expand_as(logits)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        return (loss * self.weights[rows][:, None]).mean(dim=2)
+
+    def part(self, rows: slice) -> Cells:
+        """Of some of the photos."""
+        return replace(self, targets=self.targets[rows], weights=self.weights[rows])
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the heads have in common.
 
@@ -69,6 +114,7 @@ class Plan:
         batch_size: ``B``.
         lr: Peak learning rate of Adam; it falls to zero along a cosine.
         seed: Of the order of the photos.
+        cells: Multi-label: what is to be answered class by class, instead of the labels.
     """
 
     labels: Ints
@@ -79,6 +125,7 @@ class Plan:
     batch_size: int
     lr: float
     seed: int
+    cells: Cells | None = None
 
     @property
     def steps(self) -> int:
@@ -103,12 +150,14 @@ class Heads:
     penalty: torch.Tensor
 
     @classmethod
-    def fresh(cls, width: int, num_classes: int, held_fold: list[int], penalty: list[float]) -> Heads:
-        """Heads that answer every class with the same probability."""
+    def fresh(
+        cls, width: int, num_classes: int, held_fold: list[int], penalty: list[float], bias: torch.Tensor | None = None
+    ) -> Heads:
+        """Heads that answer every class with the same probability, or with what ``bias`` ``[K]`` says."""
         count = len(held_fold)
         return cls(
             torch.zeros(width, count, num_classes),
-            torch.zeros(count, num_classes),
+            torch.zeros(count, num_classes) if bias is None else bias.repeat(count, 1),
             torch.tensor(held_fold),
             torch.tensor(penalty, dtype=torch.float32),
         )
@@ -128,7 +177,7 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
     """Train ``heads`` in place.
 
     The loss of a head is the mean cross-entropy over the photos it may learn from plus ``penalty / 2`` times its squared
-    weights.
+    weights. Multi-label, it is the sum over the classes of such a loss of each: one against the rest.
 
     Args:
         features: ``N`` photos.
@@ -146,7 +195,10 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
             for rows, inputs in batches.of_epoch(epoch):
                 rate = plan.lr * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
                 optimiser.param_groups[0]["lr"] = rate
-                _set_gradients(heads, inputs, labels[rows], folds[rows], plan.class_weights)
+                if plan.cells is None:
+                    _set_gradients(heads, inputs, labels[rows], folds[rows], plan.class_weights)
+                else:
+                    _set_cell_gradients(heads, inputs, plan.cells, rows, folds[rows])
                 optimiser.step()
                 step += 1
             on_epoch(epoch, rate, heads)
@@ -164,6 +216,18 @@ def _set_gradients(
     errors *= share[:, :, None]
     gradient = (inputs.T @ errors.view(len(labels), -1)).view(heads.weight.shape)
     heads.weight.grad = gradient + heads.penalty[None, :, None] * heads.weight
+    heads.bias.grad = errors.sum(dim=0)
+
+
+def _set_cell_gradients(heads: Heads, inputs: torch.Tensor, cells: Cells, rows: torch.Tensor, folds: torch.Tensor) -> None:
+    """Likewise where each class is a question of its own: sigmoid minus truth, for the cells that are known."""
+    held_out = (folds[:, None] == heads.held_fold[None, :]) & (folds[:, None] >= 0)
+    seen = (~held_out).float()
+    share = seen / seen.sum(dim=0).clamp_min(1e-12)  # [B, H]
+    errors = torch.sigmoid(heads.logits(inputs)) - cells.targets[rows][:, None]  # [B, H, K]
+    errors *= cells.weights[rows][:, None] * share[:, :, None]
+    gradient = (inputs.T @ errors.view(len(rows), -1)).view(heads.weight.shape)
+    heads.weight.grad = gradient + heads.penalty[None, :, None] * cells.penalty * heads.weight
     heads.bias.grad = errors.sum(dim=0)
 
 

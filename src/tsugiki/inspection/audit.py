@@ -18,13 +18,14 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.label_sets import PRESENT
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples, require_labels
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
-from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
+from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities, out_of_fold_set_probabilities
 from tsugiki.locale.messages import tr
 
 
@@ -37,7 +38,8 @@ class Audit:
         table: Their features and facts.
         findings: Suspects, copies, leaks, shortcuts, odd ones; of all photos, held-out ones too.
         accuracy: Cross-validated accuracy of a head on all photos: says how much the suspects can be relied on. ``None`` where
-            cross-validation is impossible, as too many photos belong together.
+            cross-validation is impossible, as too many photos belong together; multi-label, too:
+            ``findings.head_accuracy`` is the mean average precision then.
         backbone: What the photos were looked at with.
     """
 
@@ -76,17 +78,9 @@ class Audit:
             "decisions": [*self.samples.decisions, *self.samples.warnings],
             "backbone": self.backbone,
             "cross_validated_accuracy": self.accuracy,
+            **({} if found.cells is None else {"cross_validated_mean_average_precision": found.head_accuracy}),
             "labels_examined": found.examined,
-            "suspects": [
-                {
-                    "path": names[one.row],
-                    "label": classes[one.label],
-                    "suggested": classes[one.suggested],
-                    "score": one.score,
-                    "confident": one.confident,
-                }
-                for one in found.suspects
-            ],
+            "suspects": self._suspects(),
             "copies": None
             if found.copies is None
             else [_pair(names, pair.first, pair.second, pair.kind) for pair in found.copies],
@@ -95,6 +89,30 @@ class Audit:
             "odd": [{"path": names[one.row], "distance": one.distance} for one in found.odd],
             **{name: found.summary()[name] for name in ("shortcuts", "learning_curve")},
         }
+
+    def _suspects(self) -> list[dict[str, Any]]:
+        names, classes, found = self.samples.names, self.samples.classes, self.findings
+        if found.cells is None:
+            return [
+                {
+                    "path": names[one.row],
+                    "label": classes[one.label],
+                    "suggested": classes[one.suggested],
+                    "score": one.score,
+                    "confident": one.confident,
+                }
+                for one in found.suspects
+            ]
+        return [
+            {
+                "path": names[one.row],
+                "class": classes[one.cls],
+                "given": "present" if one.given == PRESENT else "absent",
+                "score": one.score,
+                "confident": one.confident,
+            }
+            for one in found.cells.suspects
+        ]
 
 
 def _pair(names: tuple[str, ...], first: int, second: int, kind: str) -> dict[str, str]:
@@ -128,14 +146,20 @@ def audit(
         backbone = load_backbone(backbone or best_at_hand())
     table = extract(samples, backbone, settings=features)
     samples, everything = table.samples, range(len(table.samples))
-    labelled = Labelled(FeatureRows(table.every, np.arange(len(samples))), samples.labels)
+    labelled = Labelled.of(FeatureRows(table.every, np.arange(len(samples))), samples, list(everything))
     groups = table.groups_of(everything)
     head = fit_linear_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
     if head.out_of_fold is None:
         say(impossible_sentence())
     with working(tr("Looking at what the photos tell")):
-        findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples.labels))
-    accuracy = None if head.out_of_fold is None else _accuracy(head.out_of_fold, samples.labels)
+        targets = samples.targets
+        probabilities = (
+            out_of_fold_probabilities(head.out_of_fold, samples.labels)
+            if targets is None
+            else out_of_fold_set_probabilities(head.out_of_fold, targets)
+        )
+        findings = find(table, everything, probabilities)
+    accuracy = None if head.out_of_fold is None or targets is not None else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, table, findings, accuracy, str(backbone.spec))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,20 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.load import list_photos
+from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
+from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.duplicates import copies_of
 from tsugiki.evaluation.headline import headline, never_answered_sentence
-from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED, Predictions, evaluate_rows
+from tsugiki.evaluation.multi_label.cell_issues import set_text
+from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
+from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
 from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, seen_before
 from tsugiki.locale.messages import first_few, tr
 
@@ -39,7 +43,7 @@ class Evaluation:
     """
 
     document: dict[str, Any]
-    predictions: Predictions
+    predictions: AnyPredictions
     left_out: tuple[LeftOut, ...]
 
     def __repr__(self) -> str:
@@ -50,7 +54,13 @@ class Evaluation:
         return cell_html(headline(self.document)) + self.predictions._repr_html_()
 
 
-def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
+def evaluate(
+    model: Predictor,
+    data: Samples | str | Path,
+    *,
+    store: FeatureStore | None = None,
+    label_separator: str | None = None,
+) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
@@ -62,6 +72,7 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         model: A trained classifier, or its engine.
         data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
+        label_separator: What stands between several labels of one photo, as for :func:`tsugiki.load`.
 
     Raises:
         RequestError: When the samples have no labels, or the model is something else.
@@ -69,7 +80,7 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     """
     _require_predictor(model)
     store = store or FeatureStore()
-    listing, contents = _candidates(model, data, store)
+    listing, contents = _candidates(model, data, store, label_separator)
     seen = seen_before(model.notes, listing, contents)
     choice = _to_judge(model, listing, contents, seen)
     for entry in choice.left_out:
@@ -77,14 +88,13 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     samples = _samples(model, listing, contents, seen, choice)
     table = extract(samples, model.network, preprocess=model.preprocess, settings=FeatureSettings(store=store))
     samples, head = table.samples, model.answer_head
-    answers = head.probabilities(table.held_out).astype(np.float64)
-    splits = (choice.split,) * len(samples)
-    predictions = Predictions(samples.names, splits, samples.labels, answers, model.classes, head.known(table.held_out))
+    answers = Answers.of(head, table.held_out)
     leaked = None if seen is None or choice.split == SEEN else _leaked(model, listing, seen, table)
     with working(tr("Looking at what the photos tell")):
         different = table.different(np.flatnonzero(samples.labels != UNKNOWN_CLASS).tolist())
-    temperature = model.estimated_temperature
-    document = evaluate_rows(predictions, split=choice.split, temperature=temperature, leaked=leaked, different=different)
+        groups = None if head.multi_label is None else table.groups_of(range(len(samples)))
+    about = Circumstances(choice.split, model.estimated_temperature, leaked, different, groups)
+    predictions, document = score(head, samples, answers, about, splits=(choice.split,) * len(samples))
     for sentence in (headline(document), never_answered_sentence(document)):
         if sentence:
             say(sentence)
@@ -119,16 +129,37 @@ class _Choice:
     left_out: tuple[LeftOut, ...]
 
 
-def _candidates(model: Predictor, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
+def _candidates(
+    model: Predictor, data: Samples | str | Path, store: FeatureStore, label_separator: str | None
+) -> tuple[Listing, list[Content]]:
+    several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
-        listing = list_photos(data)
-        return listing, store.contents(listing.paths)
+        listing = list_photos(data, label_reading(multi_label=several, label_separator=label_separator))
+        _require_task(several, listing.label_sets is not None)
+        contents = store.contents(listing.paths)
+        if listing.label_sets is None:
+            return listing, contents
+        listing, contents = listed_once(listing, contents)
+        # A photo with none of the classes has a text, too: what a person's list said of it is found by that.
+        return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
     require_labels(data)
+    _require_task(several, data.targets is not None)
     # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
     # notes do not tell, the draw is all there is.
     splits = ("",) * len(data) if data.draw and "seen" in model.notes else data.splits
-    listing = Listing(data.root, data.names, tuple(data.label_names()), splits, data.groups, data.left_out)
+    sets = None if data.targets is None else tuple(sets_of(data.targets, data.classes))
+    labels = tuple(data.label_names()) if sets is None else tuple(set_text(one.present) for one in sets)
+    listing = Listing(data.root, data.names, labels, splits, data.groups, data.left_out, label_sets=sets)
     return listing, [Content(digest) for digest in data.digests]
+
+
+def _require_task(several: bool, photos_have_several: bool) -> None:
+    """Refuse photos with several labels where the classifier gives one."""
+    if photos_have_several and not several:
+        raise RequestError(
+            tr("The classifier gives one label per photo, and these photos may have several."),
+            cure=tr("evaluate a classifier that was trained on photos with several labels"),
+        )
 
 
 def _to_judge(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None) -> _Choice:
@@ -168,10 +199,19 @@ def _samples(model: Predictor, listing: Listing, contents: list[Content], seen: 
     """The photos to judge, all of one split, their labels those of the model's classes."""
     rows = choice.rows
     names = listing.labels if seen is None else seen.labels
+    targets = None
+    if listing.label_sets is None:
+        labels = _labels(model, [names[row] for row in rows])
+    else:
+        # What a person's list said in training is kept as text.
+        sets = [listing.label_sets[row] if names[row] == listing.labels[row] else parted(names[row]) for row in rows]
+        targets = _targets(model, sets)
+        labels = combinations(targets)
     return Samples(
         root=listing.root,
         names=tuple(listing.names[row] for row in rows),
-        labels=_labels(model, [names[row] for row in rows]),
+        labels=labels,
+        targets=targets,
         splits=("test",) * len(rows),  # computed exactly, whatever they are called
         classes=model.classes,
         digests=tuple(contents[row].digest for row in rows),
@@ -253,6 +293,14 @@ def _leaked(model: Predictor, listing: Listing, seen: SeenPhotos, table: Feature
     copied = [] if reference is None else copies_of(table.held_out, reference).tolist()
     looks_copied = {names[row] for row in copied} & new
     return {name: "" for name in names if name in noted or name in looks_copied}
+
+
+def _targets(model: Predictor, sets: list[LabelSet]) -> np.ndarray[Any, np.dtype[np.int8]]:
+    strange = Counter(name for one in sets for name in one.present if name not in model.classes)
+    if strange:
+        text = ", ".join(f"{name} ({count})" for name, count in strange.most_common(5))
+        say(tr("The classifier does not know these classes, so their labels are not scored: {names}", names=text))
+    return target_matrix(sets, model.classes)
 
 
 def _labels(model: Predictor, names: list[str]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tsugiki.data.label_sets import ABSENT
+from tsugiki.evaluation.multi_label.cell_issues import CellIssues
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, tr
 
@@ -15,6 +17,8 @@ def suspects_sentence(findings: Findings, *, backbone: str) -> str:
     """How many labels are doubted, by what, and how right that is: a doubt is worth as much as whoever doubts."""
     if findings.failed:
         return failed_sentence()
+    if findings.cells is not None:
+        return _cells_sentence(findings, findings.cells, backbone=backbone)
     photos, count = findings.examined, len(findings.suspects)
     if not photos or findings.head_accuracy is None:
         return tr("Doubtful labels were not looked for: cross-validation was impossible.")
@@ -34,6 +38,35 @@ def suspects_sentence(findings: Findings, *, backbone: str) -> str:
         found = tr("Of {photos} labels, {count} look doubtful, {sure} of them clearly.", photos=photos, count=count, sure=sure)
     how = tr(
         "They were looked at with {backbone}, which is right about {accuracy} of them, every class counting the same.", **values
+    )
+    return in_a_row(found, how)
+
+
+def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> str:
+    """Likewise where a photo may have several labels: each label, there or not, is a question of its own."""
+    photos, count = findings.examined, len(cells.suspects)
+    values = {"backbone": backbone, "precision": f"{findings.head_accuracy or 0:.1%}"}
+    if not cells.examined:
+        return tr(
+            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have "
+            "not learned from, which is too little, or there are too few photos of each class.",
+            **values,
+        )
+    sure = sum(one.confident for one in cells.suspects)
+    missing = sum(one.given == ABSENT for one in cells.suspects)
+    numbers = {"photos": photos, "count": count, "sure": sure, "missing": missing, "extra": count - missing}
+    if not count:
+        found = tr("No label of {photos} photos looks doubtful, neither one that is there nor one that is not.", photos=photos)
+    else:
+        found = tr(
+            "Labels of {photos} photos that look doubtful: {count}, {sure} of them clearly; {missing} seem to be missing, "
+            "{extra} seem to be too many.",
+            **numbers,
+        )
+    how = tr(
+        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they "
+        "have not learned from.",
+        **values,
     )
     return in_a_row(found, how)
 

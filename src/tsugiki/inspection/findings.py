@@ -19,6 +19,9 @@ from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups
 from tsugiki.evaluation.label_issues import Suspect, even_probabilities, find_suspects
 from tsugiki.evaluation.learning_curve import LearningCurve, fit_discriminant, learning_curve, narrowed
 from tsugiki.evaluation.metrics import Floats, Ints, balanced_accuracy, class_scores, confusion_matrix, softmax
+from tsugiki.evaluation.multi_label.cell_issues import CellIssues, find_cell_suspects
+from tsugiki.evaluation.multi_label.platt import fit_platt, sigmoid
+from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
 from tsugiki.evaluation.out_of_distribution import training_distance
 from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
 from tsugiki.features.table import FeatureTable
@@ -57,9 +60,10 @@ class Findings:
             after fine-tuning.
         examined: How many labels could be examined.
         head_accuracy: Of the head that doubts them, on photos it has not learned from, every class counting the same; ``None``
-            where there is no such head.
+            where there is no such head. Multi-label: the mean average precision of the heads.
         head_near_chance: Whether that is close to guessing; such a head doubts no label.
         failed: Why nothing of this is known, where the search ended with an error.
+        cells: Multi-label: the doubted cells, a photo and a class each, instead of ``suspects``.
     """
 
     suspects: tuple[Suspect, ...]
@@ -73,6 +77,7 @@ class Findings:
     head_accuracy: float | None = None
     head_near_chance: bool = False
     failed: str = ""
+    cells: CellIssues | None = None
 
     @classmethod
     def unknown(cls, reason: str) -> Findings:
@@ -86,12 +91,13 @@ class Findings:
     def summary(self) -> dict[str, Any]:
         """Counts and curves as plain JSON values; ``None`` for what nobody knows."""
         doubted = self.examined and not self.head_near_chance
+        suspects = self.suspects if self.cells is None else self.cells.suspects
         found: dict[str, Any] = {
             "labels_examined": self.examined,
             "head_balanced_accuracy": self.head_accuracy,
             "head_near_chance": self.head_near_chance,
-            "suspects": len(self.suspects) if doubted else None,
-            "suspects_confident": sum(one.confident for one in self.suspects) if doubted else None,
+            "suspects": len(suspects) if doubted else None,
+            "suspects_confident": sum(one.confident for one in suspects) if doubted else None,
             "copies": None if self.copies is None else len(self.copies),
             "contradictions": len(self.contradictions),
             "leaks": None if self.copies is None else len(self.leaks),
@@ -112,8 +118,11 @@ def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool
         with_curve: Whether to look where accuracy is going with more photos.
         weighted: Whether those heads were trained with every class counting the same.
     """
-    rows = table.samples.train_rows
-    probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
+    rows, targets = table.samples.train_rows, table.samples.targets
+    if targets is None:
+        probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
+    else:
+        probabilities = out_of_fold_set_probabilities(out_of_fold, targets[rows])
     return find(table, rows, probabilities, with_curve=with_curve, weighted=weighted)
 
 
@@ -126,6 +135,15 @@ def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Float
         return None
     judged = judged_rows(out_of_fold)
     return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
+
+
+def out_of_fold_set_probabilities(out_of_fold: Floats | None, targets: Ints) -> Floats | None:
+    """``[N, K]`` of logits where a photo may have several labels, each class calibrated by itself; NaN and ``None`` stay."""
+    if out_of_fold is None:
+        return None
+    judged = judged_rows(out_of_fold)
+    slope, offset = fit_platt(out_of_fold[judged], targets[judged])
+    return sigmoid(out_of_fold * slope + offset)
 
 
 def find(
@@ -148,19 +166,24 @@ def find(
     samples, picked = table.samples, np.asarray(rows, np.int64)
     copies = table.duplicates
     doubts = _Doubts()
+    several = samples.targets is not None
     if probabilities is not None and len(judged := judged_rows(probabilities)):
-        doubts = _Doubts.of(samples.labels, probabilities[judged], picked[judged], weighted=weighted)
+        if samples.targets is None:
+            doubts = _Doubts.of(samples.labels, probabilities[judged], picked[judged], weighted=weighted)
+        else:
+            doubts = _Doubts.of_cells(samples.targets, probabilities[judged], picked[judged])
     return Findings(
         suspects=doubts.suspects,
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
-        shortcuts=tuple(_shortcuts(table, picked)),
+        shortcuts=() if several else tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
-        curve=_curve(table, picked) if with_curve else None,
+        curve=_curve(table, picked) if with_curve and not several else None,
         examined=doubts.examined,
         head_accuracy=doubts.accuracy,
         head_near_chance=doubts.near_chance,
+        cells=doubts.cells,
     )
 
 
@@ -172,6 +195,7 @@ class _Doubts:
     examined: int = 0
     accuracy: float | None = None
     near_chance: bool = False
+    cells: CellIssues | None = None
 
     @classmethod
     def of(cls, labels: Ints, probabilities: Floats, rows: Ints, *, weighted: bool) -> _Doubts:
@@ -183,6 +207,15 @@ class _Doubts:
         found = [] if near else find_suspects(own, fair)
         suspects = tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in found)
         return cls(suspects, len(rows), balanced_accuracy(scores)[0], near)
+
+    @classmethod
+    def of_cells(cls, targets: Ints, probabilities: Floats, rows: Ints) -> _Doubts:
+        """Of photos that may have several labels; instead of accuracy, the mean average precision of the heads that doubt."""
+        found = find_cell_suspects(targets[rows], probabilities)
+        suspects = tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in found.suspects)
+        precision = mean_over_classes(average_precisions(targets[rows], probabilities))
+        cells = dataclasses.replace(found, suspects=suspects)
+        return cls((), len(rows), precision, not found.examined, cells)
 
 
 def _shortcuts(table: FeatureTable, rows: npt.NDArray[np.int64]) -> list[Shortcut]:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
+from tsugiki.data.label_sets import ABSENT, PRESENT, combinations
 from tsugiki.data.samples import Correction, Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
+from tsugiki.evaluation.multi_label.cell_issues import apply_changes, set_text
 from tsugiki.locale.messages import tr
 
 
@@ -27,14 +29,14 @@ def choose(exclude: Path | None = None, relabel: Path | None = None) -> Decision
         DataError: When a file is no such list.
     """
     left_out = _read(exclude).exclude if exclude else frozenset()
-    relabelled = _read(relabel).relabel if relabel else {}
-    for path, decided in ((exclude, left_out), (relabel, relabelled)):
+    changed = _read(relabel) if relabel else Decisions(frozenset(), {})
+    for path, decided in ((exclude, left_out), (relabel, changed.relabel)):
         if path and not decided:
             raise RequestError(
                 tr("Nothing is decided in {name}.", name=path.name),
                 cure=tr("write exclude or relabel into its column action, row by row"),
             )
-    return Decisions(left_out, relabelled)
+    return replace(changed, exclude=left_out)
 
 
 def _read(path: Path) -> Decisions:
@@ -68,13 +70,9 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
             tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
         )
     gone = {row for row in rows if samples.names[row] in decisions.exclude}
-    moved = {row: _known(decisions.relabel[samples.names[row]], samples.classes) for row in rows if row not in gone}
-    labels = samples.labels.copy()
-    for row, name in moved.items():
-        labels[row] = samples.classes.index(name)
+    moved, changed = _moved(samples, decisions, [row for row in rows if row not in gone])
     changed = replace(
-        samples,
-        labels=labels,
+        changed,
         decisions=(*samples.decisions, *_told(samples, gone, moved)),
         corrections=(*samples.corrections, *_by_content(samples, dict.fromkeys(gone, "") | moved)),
     )
@@ -85,13 +83,31 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
     return _usable(kept, lost)
 
 
+def _moved(samples: Samples, decisions: Decisions, rows: list[int]) -> tuple[dict[int, str], Samples]:
+    """What the photos at ``rows`` are labelled now, as text, and the samples labelled so."""
+    if samples.targets is None:
+        moved = {row: _known(decisions.relabel[samples.names[row]], samples.classes) for row in rows}
+        labels = samples.labels.copy()
+        for row, name in moved.items():
+            labels[row] = samples.classes.index(name)
+        return moved, replace(samples, labels=labels)
+    targets, texts, moved = samples.targets.copy(), samples.label_names(), {}
+    for row in rows:
+        now = {_known(name, samples.classes) for name in apply_changes(texts[row], decisions.changes[samples.names[row]])}
+        moved[row] = set_text(now)
+        for place, name in enumerate(samples.classes):
+            # What nobody knows stays so, unless the list says that the photo shows it.
+            if name in now or targets[row, place] == PRESENT:
+                targets[row, place] = PRESENT if name in now else ABSENT
+    return moved, replace(samples, targets=targets, labels=combinations(targets))
+
+
 def _by_content(samples: Samples, now: dict[int, str]) -> list[Correction]:
     """The decisions as a run notes them, so that they hold wherever the photos lie later."""
-    return [
-        Correction(samples.digests[row], samples.classes[samples.labels[row]], name)
-        for row, name in sorted(now.items())
-        if name != samples.classes[samples.labels[row]]
-    ]
+    before = samples.label_names()
+    if samples.targets is not None:  # a photo with none of the classes has a text, too
+        before = [set_text(names) for names in samples.label_sets()]
+    return [Correction(samples.digests[row], before[row], name) for row, name in sorted(now.items()) if name != before[row]]
 
 
 def _known(name: str, classes: tuple[str, ...]) -> str:
@@ -116,8 +132,8 @@ def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
 
 
 def _usable(samples: Samples, lost: list[LeftOut]) -> Samples:
-    learned = set(samples.labels[samples.train_rows].tolist())
-    empty = [name for label, name in enumerate(samples.classes) if label not in learned]
+    learned = samples.counts().get("train", {})
+    empty = [name for name in samples.classes if not learned.get(name)]
     if empty:
         raise DataError(
             tr("The list leaves no training photo of: {names}.", names=", ".join(empty)),

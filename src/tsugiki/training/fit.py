@@ -25,6 +25,7 @@ from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.duplicates import Pair
 from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
@@ -116,7 +117,12 @@ def fit(
     _require_kinds(settings=(settings, HeadSettings), features=(features, FeatureSettings))
     wish = None if method == "transfer" else _Wish.of(method, fine_tuning or FineTuning(), settings, features, begun)
     with one_first(model.device):
-        samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=features.store)
+        samples = (
+            data
+            if isinstance(data, Samples)
+            else load(data, seed=settings.seed, index=features.store, multi_label=model.task == "multi")
+        )
+        _require_task(model, samples)
         samples = samples.with_classes(model.classes)
     if wish is not None:
         with working(tr("Checking the request")):
@@ -125,8 +131,8 @@ def fit(
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = take_head(model, head, table)
-        calibrate(model, table, out_of_fold)
         model.notes = notes_on(table, head, features)
+        calibrate(model, table, out_of_fold, goal=ThresholdGoal.read(settings.threshold))
     tuned = None
     if wish is not None:
         with working(tr("Fine-tuning")):
@@ -144,6 +150,19 @@ def _require_kinds(**settings: tuple[object, type]) -> None:
         if not isinstance(given, kind):
             what = tr("{name} is something else than was expected.", name=name)
             raise RequestError(what, allowed=f"{name}={kind.__name__}(...)", got=type(given).__name__)
+
+
+def _require_task(model: Classifier, samples: Samples) -> None:
+    """Refuse a classifier for one label per photo where photos have several, and the other way round."""
+    if model.task != samples.task:
+        raise RequestError(
+            tr("The classifier gives one label per photo, and these photos may have several.")
+            if samples.task == "multi"
+            else tr("The classifier gives several labels per photo, and these photos have one each."),
+            allowed=f"task={samples.task!r}",
+            got=f"task={model.task!r}",
+            cure=f"Classifier(..., classes=data.classes, task={samples.task!r})",
+        )
 
 
 def _require_held_out(samples: Samples) -> None:
@@ -342,3 +361,4 @@ def _take_over(model: Classifier, tuned: Classifier) -> None:
     model.load_state_dict(tuned.state_dict())
     model.backbone.origin = tuned.backbone.origin
     model.temperature, model.unknown = tuned.temperature, tuned.unknown
+    model.multi_label = tuned.multi_label

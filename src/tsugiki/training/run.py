@@ -13,10 +13,10 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.headline import headline
-from tsugiki.evaluation.predictions import Predictions
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.findings import Findings
+from tsugiki.inspection.score import AnyPredictions
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -38,7 +38,7 @@ class Run:
     classifier: Classifier
     history: list[dict[str, float]]
     evaluation: dict[str, Any]
-    predictions: Predictions
+    predictions: AnyPredictions
     table: FeatureTable
     out_of_fold: Floats | None
     findings: Findings
@@ -124,7 +124,7 @@ class LoadedRun(Run):
         classifier: Classifier,
         history: list[dict[str, float]],
         evaluation: dict[str, Any],
-        predictions: Predictions,
+        predictions: AnyPredictions,
         folder: Path,
     ) -> None:
         parts = {"classifier": classifier, "history": history, "evaluation": evaluation, "predictions": predictions}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
 from tsugiki.data.sources.columns_beside import columns_beside
 from tsugiki.data.sources.labels_beside import unread_tables
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
@@ -24,6 +25,7 @@ class ClassRows:
     Attributes:
         root: The data set's folder.
         walk: Of it.
+        reading: How labels are to be read.
         names: Photos.
         labels: Their classes.
         splits: Their splits, or ``""``.
@@ -31,10 +33,12 @@ class ClassRows:
         decisions: Sentences for the person.
         merged: By class, the folders inside it whose photos count as its own.
         read: Files that were read although they are no photos.
+        sets: By photo, its labels, where a table says that photos may have several.
     """
 
     root: Path
     walk: Walk
+    reading: LabelReading = AS_WRITTEN
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
@@ -42,6 +46,7 @@ class ClassRows:
     decisions: list[str] = field(default_factory=list)
     merged: dict[str, list[str]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
+    sets: dict[str, LabelSet] = field(default_factory=dict)
 
     def add_class(self, folder: str, split: str = "") -> None:
         """Take every photo below a class folder, but no masks."""
@@ -87,6 +92,8 @@ class ClassRows:
                 tr("Photos in folders inside a class folder count as that class: {folders}.", folders=first_few(kept, 3))
             )
         self.decisions += self.passed_by()
+        one_each = (LabelSet(frozenset({label})) for label in self.labels)
+        sets = tuple(self.sets.get(name, one) for name, one in zip(self.names, one_each, strict=True))
         return Listing(
             root=self.root,
             names=tuple(self.names),
@@ -95,4 +102,5 @@ class ClassRows:
             groups=self.groups,
             left_out=tuple(self.walk.left_out),
             decisions=tuple(self.decisions),
+            label_sets=sets if self.sets else None,
         )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.sources.archives.archive import guessed_names
 from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
@@ -35,17 +36,26 @@ from tsugiki.locale.messages import first_few, listed, tr
 _SPLIT_ORDER = ("train", "val", "test")
 
 
-def list_folder(root: Path) -> Listing:
+def list_folder(root: Path, reading: LabelReading = AS_WRITTEN) -> Listing:
     """The candidate photos of a folder; no photo is opened.
 
     Args:
         root: A folder that holds ``train`` with ``val`` (``valid``, ``validation``) and / or ``test``, each with one folder per
             class; or one folder per class; or photos with a table of their labels.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When the folder is laid out in another way; the error says which way it seems to be.
     """
-    rows = ClassRows(root, Walk(str(root)))
+    listing = _list_folder(root, reading)
+    if listing.label_sets is None or reading.several:
+        return listing
+    # One of its tables has several labels in a row: then the others are read so, too.
+    return _list_folder(root, replace(reading, multi_label=True))
+
+
+def _list_folder(root: Path, reading: LabelReading) -> Listing:
+    rows = ClassRows(root, Walk(str(root)), reading)
     splits = splits_in(rows.walk)
     if splits:
         _read_splits(rows, splits)
@@ -75,7 +85,7 @@ def list_folder(root: Path) -> Listing:
 def _wrapped(rows: ClassRows, inner: str) -> Listing:
     """The data set in the one folder that holds everything, or what a table around it says of its photos."""
     try:
-        return _with_what_is_around(list_folder(rows.root / inner), rows, inner)
+        return _with_what_is_around(_list_folder(rows.root / inner, rows.reading), rows, inner)
     except RequestError as fault:
         return _by_tables(rows, fault)
 
@@ -85,10 +95,10 @@ def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
     filled = rows.walk.folders_with_photos()
     if len(filled) > 1:
         return None
-    if listing := labelled_by_tables(rows.root, rows.walk):
+    if listing := labelled_by_tables(rows.root, rows.walk, reading=rows.reading):
         return listing
     for name in filled:
-        inner = ClassRows(rows.root / name, Walk(str(rows.root / name)))
+        inner = ClassRows(rows.root / name, Walk(str(rows.root / name)), rows.reading)
         if listing := _by_tables_of_one_folder(inner):
             return _with_what_is_around(listing, rows, name)
     return None
@@ -96,17 +106,17 @@ def _by_tables_of_one_folder(rows: ClassRows) -> Listing | None:
 
 def _by_tables(rows: ClassRows, fault: RequestError) -> Listing:
     """What tables and packed photos give, where there are no class folders; without any, what is wrong with the folders."""
-    if listing := labelled_by_tables(rows.root, rows.walk, fault):
+    if listing := labelled_by_tables(rows.root, rows.walk, fault, rows.reading):
         return listing
     if found := unpacked_inside(rows.root, rows.walk):
         folder, archives = found
-        listing = list_folder(folder)
+        listing = _list_folder(folder, rows.reading)
         names = first_few(archives)
         sentence = tr("Archives inside were unpacked to {folder}, each as a folder: {archives}.", folder=folder, archives=names)
         guesses = filter(None, (guessed_names(rows.root / name) for name in archives))
         return replace(listing, decisions=(sentence, *guesses, *listing.decisions))
     if not rows.walk.has_photos("") and len(inner := rows.walk.inside().folders) == 1 and rows.walk.inside(inner[0]).others:
-        return list_folder(rows.root / inner[0])
+        return _list_folder(rows.root / inner[0], rows.reading)
     raise with_unread_labels(rows.root, rows.walk, fault)
 
 
@@ -150,7 +160,7 @@ def _flat_splits(walk: Walk, known: Mapping[str, str]) -> Iterator[tuple[str, st
 
 def _read_unlabelled(rows: ClassRows, folder: str, split: str, used: set[str]) -> None:
     """Photos of a split that are in no class folders: a table in there, or beside, may name their classes."""
-    listing, table = labels_beside(rows.root, rows.walk, folder, split, classes=set(rows.labels))
+    listing, table = labels_beside(rows.root, rows.walk, folder, split, set(rows.labels), rows.reading)
     if listing is None:
         used.discard(folder.partition("/")[0])
         rows.decisions += [table] * bool(table)
@@ -160,6 +170,7 @@ def _read_unlabelled(rows: ClassRows, folder: str, split: str, used: set[str]) -
     rows.names += listing.names
     rows.labels += listing.labels
     rows.splits += [split] * len(listing)
+    rows.sets |= zip(listing.names, listing.label_sets or (), strict=bool(listing.label_sets))
     rows.walk.left_out += listing.left_out
     rows.decisions += [tr("Labels of {folder} are those in {table}.", folder=folder, table=table), *listing.decisions]
 

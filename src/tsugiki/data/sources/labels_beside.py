@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.sources.listing import Listing
 from tsugiki.data.sources.manifest import list_manifest
 from tsugiki.data.sources.split_words import split_in
+from tsugiki.data.sources.tables.label_rows import as_sets, names_of_classes
 from tsugiki.data.sources.tables.table_columns import HEADER
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES
 from tsugiki.data.sources.walk import Walk, joined
@@ -18,7 +20,9 @@ from tsugiki.locale.messages import first_few, in_a_row, listed, tr
 _MOST_TABLES = 50  # tried in one folder
 
 
-def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Collection[str] = ()) -> tuple[Listing | None, str]:
+def labels_beside(
+    root: Path, walk: Walk, folder: str, split: str, classes: Collection[str] = (), reading: LabelReading = AS_WRITTEN
+) -> tuple[Listing | None, str]:
     """The photos of a split that are in no class folders, as a table in there or at the top labels them, and the table.
 
     Without one, the sentence about a table that would be, if its labels were the class folders' names.
@@ -29,6 +33,7 @@ def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Coll
         folder: Of the split.
         split: Which it is.
         classes: Those of the class folders; a table with others is not meant, unless there are none.
+        reading: How labels are to be read.
     """
     outer = folder.partition("/")[0]
     inside = [name for place in dict.fromkeys((folder, outer)) for name in walk.inside(place).others]
@@ -37,14 +42,14 @@ def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Coll
     about = ""
     for name in _tables([*inside, *around], TABLE_SUFFIXES | LIST_SUFFIXES):
         try:
-            listing = _moved(list_manifest(root / name, split=split), root)
+            listing = _moved(list_manifest(root / name, split=split, reading=reading), root)
         except RequestError:
             continue
         if 2 * len(photos & set(listing.names)) <= len(photos):
             continue
-        if not classes or set(listing.labels) <= set(classes):
+        strange = sorted({*names_of_classes(listing)} - set(classes)) if classes else []
+        if not strange:
             return listing, name
-        strange = sorted(set(listing.labels) - set(classes))
         about = tr(
             "{table} is not used for the photos of {folder}: its labels ({labels}) are no names of class folders.",
             table=name,
@@ -54,13 +59,16 @@ def labels_beside(root: Path, walk: Walk, folder: str, split: str, classes: Coll
     return None, about
 
 
-def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None) -> Listing | None:
+def labelled_by_tables(
+    root: Path, walk: Walk, fault: RequestError | None = None, reading: LabelReading = AS_WRITTEN
+) -> Listing | None:
     """The photos of a folder without class folders, where tables name them; ``None`` where none does.
 
     Args:
         root: The folder.
         walk: Of it.
         fault: What is wrong with the folders, where there is nothing else to go by; tables that cannot be used are part of it.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When several tables could be meant, or none can be used.
@@ -70,15 +78,15 @@ def labelled_by_tables(root: Path, walk: Walk, fault: RequestError | None = None
     faults: list[RequestError] = []
     for name in tables:
         try:
-            found[name] = list_manifest(root / name)
+            found[name] = list_manifest(root / name, reading=reading)
         except RequestError as reason:
             faults.append(reason)
     if not found:
-        tables, found = _lists_of_labels(root, walk)
-    listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk)
+        tables, found = _lists_of_labels(root, walk, reading)
+    listing, inner = (_of_tables(root, found), []) if found else _of_splits(root, walk, reading)
     if listing is None:
         if fault is not None and walk.has_photos(""):
-            _raise_for_tables(fault, faults or _faults_inside(root, walk))
+            _raise_for_tables(fault, faults or _faults_inside(root, walk, reading))
         return None
     return replace(listing, decisions=(*listing.decisions, *_what_else_is_there(walk, listing, [*tables, *inner], found)))
 
@@ -90,13 +98,13 @@ def _tables(names: Iterable[str], suffixes: Collection[str]) -> list[str]:
     return found[:_MOST_TABLES]
 
 
-def _lists_of_labels(root: Path, walk: Walk) -> tuple[list[str], dict[str, Listing]]:
+def _lists_of_labels(root: Path, walk: Walk, reading: LabelReading) -> tuple[list[str], dict[str, Listing]]:
     """Text and JSON files of paths and labels that most photos are in, one of them or one per split."""
     photos = set(walk.photos_below(""))
     found = {}
     for name in _tables(walk.inside().others, LIST_SUFFIXES):
         try:
-            listing = list_manifest(root / name)
+            listing = list_manifest(root / name, reading=reading)
         except RequestError:
             continue
         if 2 * len(photos & set(listing.names)) > len(listing):
@@ -153,6 +161,7 @@ def _of_tables(root: Path, found: dict[str, Listing]) -> Listing:
 def _merged(root: Path, parts: Sequence[Listing], sentence: str) -> Listing:
     """Listings of one folder as one."""
     grouped = any(part.groups for part in parts)
+    several = any(part.label_sets is not None for part in parts)
     return _without_lone_train(
         Listing(
             root=root,
@@ -162,6 +171,8 @@ def _merged(root: Path, parts: Sequence[Listing], sentence: str) -> Listing:
             groups=tuple(group for part in parts for group in part.groups or ("",) * len(part)) if grouped else None,
             left_out=tuple(dict.fromkeys(entry for part in parts for entry in part.left_out)),
             decisions=(sentence, *dict.fromkeys(said for part in parts for said in part.decisions)),
+            label_sets=tuple(one for part in parts for one in as_sets(part)) if several else None,
+            classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
         )
     )
 
@@ -174,12 +185,12 @@ def _without_lone_train(listing: Listing) -> Listing:
     return replace(listing, splits=("",) * len(listing), decisions=(*listing.decisions, sentence))
 
 
-def _of_splits(root: Path, walk: Walk) -> tuple[Listing | None, list[str]]:
+def _of_splits(root: Path, walk: Walk, reading: LabelReading) -> tuple[Listing | None, list[str]]:
     """The photos of split folders that hold a table of their own, and these tables."""
     parts, tables, unlabelled = [], [], []
     for name in walk.folders_with_photos():
         split = split_in(name)
-        listing, table = labels_beside(root, walk, name, split) if split else (None, "")
+        listing, table = labels_beside(root, walk, name, split, reading=reading) if split else (None, "")
         if listing is None:
             unlabelled.append(name)
             continue
@@ -204,13 +215,13 @@ def _raise_for_tables(fault: RequestError, faults: list[RequestError]) -> None:
         raise RequestError(fault.what, got=lacks, cure=tr("{one}; or {other}", one=fault.cure, other=faults[0].cure))
 
 
-def _faults_inside(root: Path, walk: Walk) -> list[RequestError]:
+def _faults_inside(root: Path, walk: Walk, reading: LabelReading) -> list[RequestError]:
     """Why tables inside of split folders cannot be used."""
     faults = []
     for folder in filter(split_in, walk.folders_with_photos()):
         for name in _tables(walk.inside(folder).others, TABLE_SUFFIXES):
             try:
-                list_manifest(root / name)
+                list_manifest(root / name, reading=reading)
             except RequestError as fault:
                 faults.append(fault)
     return faults

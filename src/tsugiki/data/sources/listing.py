@@ -7,13 +7,13 @@ Letters: ``N`` photos.
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.data.label_sets import LabelSet
 from tsugiki.locale.messages import first_few, listed, tr
 
 _KINDS = {
@@ -65,16 +65,6 @@ _ONE_DASH = dict.fromkeys(map(ord, "‐‑‒–—―−ー─"), "-")
 _BETWEEN = re.compile(r"[\s_-]+")
 _JOINED = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,15})?")
-
-_DIGITS = re.compile(r"(\d+)")
-
-
-def natural(name: str) -> tuple[list[str | float], str]:
-    """A sorting key: numbers inside names by value, letters whatever their case; equal ones by the exact name."""
-    pieces: list[str | float] = list(_DIGITS.split(name.casefold()))
-    # More digits than Python makes a number of are more than any number.
-    pieces[1::2] = (int(piece) if len(piece) <= 4000 else math.inf for piece in _DIGITS.findall(name.casefold()))
-    return pieces, name
 
 
 def is_never_meant(name: str) -> bool:
@@ -166,12 +156,14 @@ class Listing:
     Attributes:
         root: The folder that ``names`` are relative to.
         names: ``N`` POSIX paths relative to ``root``, in order.
-        labels: ``N`` class names.
+        labels: ``N`` class names; where a photo may have several, these as text.
         splits: ``N`` of ``train`` / ``val`` / ``test``, or ``""`` where nobody said: such photos are split by
             :meth:`tsugiki.data.samples.Samples.from_listing`.
         groups: ``N`` names of subjects that must not be in two splits (``""``: a subject of its own), or ``None``.
         left_out: Files that were found but cannot be candidates.
         decisions: Sentences for the person: what was decided and why.
+        label_sets: ``N``, where a photo may have several labels; ``None`` where it has one.
+        classes: Classes that a source names, whether or not a photo shows them.
     """
 
     root: Path
@@ -181,6 +173,8 @@ class Listing:
     groups: tuple[str, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[str, ...] = ()
+    label_sets: tuple[LabelSet, ...] | None = None
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,27 +1,24 @@
-"""What a Python program holds already -> :class:`~tsugiki.data.sources.listing.Listing`.
+"""Lists of paths and of what is known of each -> :class:`~tsugiki.data.sources.listing.Listing`.
 
-Lists of paths and of what is known of each, a ``DataFrame``, an ``ImageFolder``, pairs of path and label. Lists come from other
-people's code: tuples, arrays of NumPy, columns of pandas, with the stand-ins for "nothing" that these have.
-
-Letters: ``N`` photos.
+Letters: ``N`` photos, ``K`` classes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from numbers import Integral
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
-from tsugiki.data.sources.listing import PHOTO_SUFFIXES, LeftOut, Listing, one_spelling, suffix_of
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
+from tsugiki.data.sources.in_memory.list_values import LabelLists, columns_of, labels_given, text_of_value
+from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
-from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
-from tsugiki.data.sources.tables.table_file import Table
-from tsugiki.data.sources.tables.table_labels import check_labels, several_labels
+from tsugiki.data.sources.tables.label_cells import sets_of, why_several
+from tsugiki.data.sources.tables.label_rows import SeveralRows, finished
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -30,6 +27,9 @@ def list_paths(
     labels: Iterable[object] | None = None,
     splits: Iterable[object] | None = None,
     groups: Iterable[object] | None = None,
+    *,
+    reading: LabelReading = AS_WRITTEN,
+    classes: Sequence[str] | None = None,
 ) -> Listing:
     """The candidate photos behind ``N`` paths.
 
@@ -37,33 +37,73 @@ def list_paths(
 
     Args:
         paths: Files.
-        labels: ``N`` class names, or ``None`` where the photos have none.
+        labels: ``N`` class names, or ``None`` where the photos have none. For photos with several labels ``N`` lists of names,
+            an empty one for a photo that shows none of the classes; or ``[N, K]`` of 1, 0 and, where nobody knows, NaN or
+            -1.
         splits: ``N`` words for train, val or test; empty ones where nobody said; or ``None``.
         groups: ``N`` names of subjects, empty ones for a subject of its own; or ``None``.
+        reading: How labels are to be read.
+        classes: ``K`` names of the columns of labels of 1 and 0; a ``DataFrame`` brings them along.
 
     Raises:
-        RequestError: When the lists do not fit together, or one path is given two labels.
+        RequestError: When the lists do not fit together, one path is given two labels, or columns of 1 and 0 have no names.
     """
-    columns = _columns(paths=paths, labels=labels, splits=splits, groups=groups)
-    places = [_place(number, path) for number, path in enumerate(columns.pop("paths"))]
-    texts = {name: [_text(name, number, value) for number, value in enumerate(column)] for name, column in columns.items()}
-    if "labels" in texts and not any(texts["labels"]):
+    columns = columns_of(paths=paths, splits=splits, groups=groups)
+    places = [place_of(number, path) for number, path in enumerate(columns.pop("paths"))]
+    texts = {
+        name: [text_of_value(name, number, value) for number, value in enumerate(column)] for name, column in columns.items()
+    }
+    refuse_strange_splits(texts.get("splits", ()))
+    given = LabelLists() if labels is None else labels_given(labels, len(places), classes)
+    if labels is not None and all(cell == "" for cell in given.cells):
         raise RequestError(tr("Not one of the photos has a label."), cure="labels=None")
-    _refuse_strange_splits(texts.get("splits", ()))
+    return finished(listing_of(places, texts, given, reading, "labels"), reading if labels is not None else AS_WRITTEN)
+
+
+def listing_of(
+    places: list[str], texts: dict[str, list[str]], given: LabelLists, reading: LabelReading, called: str
+) -> Listing:
+    """Photos at ``N`` places.
+
+    Args:
+        places: Absolute paths.
+        texts: ``N`` splits and groups, where they are known.
+        given: ``N`` labels, or none.
+        reading: How they are to be read.
+        called: What the labels are called in sentences.
+
+    Raises:
+        RequestError: When one path is given two labels.
+    """
     root = _common_folder(places)
     names = [_relative(place, root) for place in places]
-    kept, left_out = _that_count(names, texts)
+    written = [(number, cell) for number, cell in enumerate(given.cells) if cell != ""]
+    sets = sets_of(written, reading) if written else None
+    decisions = [] if sets is None else list(why_several(called, written, reading))
+    said: dict[int, str | LabelSet] = dict(
+        zip([number for number, _ in written], sets or map(str, (c for _, c in written)), strict=True)
+    )
+    kept, left_out = _that_count(names, said if given.cells else None, reading)
+    if sets is not None:
+        found = SeveralRows()
+        said |= {rows[0]: found.joined([one for row in rows if isinstance(one := said[row], LabelSet)]) for rows in kept}
+        decisions += found.sentences(marks=bool(given.classes))
 
     def column(name: str) -> tuple[str, ...] | None:
-        return tuple(texts[name][row] for row in kept) if name in texts else None
+        if name not in texts:
+            return None
+        return tuple(next((texts[name][row] for row in rows if texts[name][row]), "") for rows in kept)
 
     return Listing(
         root=root,
-        names=tuple(names[row] for row in kept),
-        labels=column("labels") or ("",) * len(kept),
+        names=tuple(names[first] for first, *_ in kept),
+        labels=tuple(str(said.get(first, "")) for first, *_ in kept),
         splits=tuple(split_of(word) or "" for word in column("splits") or ("",) * len(kept)),
         groups=column("groups"),
         left_out=tuple(left_out),
+        decisions=tuple(decisions),
+        label_sets=None if sets is None else tuple(one for first, *_ in kept if isinstance(one := said[first], LabelSet)),
+        classes=given.classes,
     )
 
 
@@ -73,43 +113,11 @@ def names_of(name: str, column: Iterable[object], count: int) -> list[str]:
     Raises:
         RequestError: When it is no list, has another length, or an entry holds several values.
     """
-    (values,) = (part for key, part in _columns(paths=range(count), **{name: column}).items() if key == name)
-    return [_text(name, number, value) for number, value in enumerate(values)]
+    (values,) = (part for key, part in columns_of(paths=range(count), **{name: column}).items() if key == name)
+    return [text_of_value(name, number, value) for number, value in enumerate(values)]
 
 
-def _columns(**given: Any) -> dict[str, list[Any]]:
-    """Those that are given, as lists of one length.
-
-    Raises:
-        RequestError: When they are something else.
-    """
-    columns: dict[str, list[Any]] = {}
-    for name, column in given.items():
-        if column is None and name != "paths":
-            continue
-        if isinstance(column, str | bytes | os.PathLike) or not isinstance(column, Iterable):
-            raise RequestError(
-                tr("{name} is no list.", name=name),
-                allowed=tr("one entry per photo"),
-                got=repr(column)[:80],
-                cure=f"{name}=[...]",
-            )
-        columns[name] = list(column)
-    count = len(columns["paths"])
-    if not count:
-        raise RequestError(tr("The list of photos is empty."), allowed=tr("one path or more"))
-    for name, column in columns.items():
-        if len(column) != count:
-            raise RequestError(
-                tr("The lists do not fit together."),
-                allowed=f"{name}: {count}",
-                got=f"{name}: {len(column)}",
-                cure=f"{name}=[...]",
-            )
-    return columns
-
-
-def _place(number: int, path: Any) -> str:
+def place_of(number: int, path: Any) -> str:
     """The absolute path; links stay links.
 
     Raises:
@@ -124,36 +132,12 @@ def _place(number: int, path: Any) -> str:
     return os.path.abspath(name)  # noqa: PTH100
 
 
-def _text(name: str, number: int, value: object) -> str:
-    """A cell as a name; empty for what stands for nothing: ``None``, NaN, NaT, pandas' NA.
+def refuse_strange_splits(words: Iterable[str]) -> None:
+    """Refuse words that mean no split.
 
     Raises:
-        RequestError: When it is a list of something.
+        RequestError: When there is one.
     """
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "backslashreplace")
-    if isinstance(value, str):
-        return one_spelling(value.strip())
-    if isinstance(value, Collection | Mapping):
-        raise RequestError(
-            tr("Entry {number} of {name} holds several values.", number=number, name=name),
-            allowed=tr("one name per photo"),
-            got=repr(value)[:80],
-        )
-    if value is None or _is_nothing(value):
-        return ""
-    # A gap in a column of whole numbers makes all of them fractions.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _is_nothing(value: object) -> bool:
-    try:
-        return bool(value != value)  # noqa: PLR0124 (NaN and NaT differ from themselves)
-    except TypeError:  # pandas' NA answers with itself
-        return True
-
-
-def _refuse_strange_splits(words: Iterable[str]) -> None:
     strange = sorted({word for word in words if word and split_of(word) is None and word.casefold() not in NO_SPLIT})
     if strange:
         raise RequestError(tr("There is no such split."), allowed="train, val, test", got=first_few(strange))
@@ -171,133 +155,30 @@ def _relative(place: str, root: Path) -> str:
     return Path(os.path.relpath(place, root)).as_posix() if root.is_absolute() else Path(place).as_posix()
 
 
-def _that_count(names: list[str], texts: dict[str, list[str]]) -> tuple[list[int], list[LeftOut]]:
-    """The rows that are candidates, and why the others are not.
+def _that_count(
+    names: list[str], labels: Mapping[int, object] | None, reading: LabelReading
+) -> tuple[list[list[int]], list[LeftOut]]:
+    """The rows of each candidate, more than one where several say its labels together, and why others are none.
 
     Raises:
         RequestError: When one path has two labels.
     """
-    labels = texts.get("labels")
-    first: dict[str, int] = {}
-    kept, left_out = [], []
+    rows: dict[str, list[int]] = {}
+    left_out = []
     for row, name in enumerate(names):
-        if labels is not None and not labels[row]:
+        if labels is not None and row not in labels:
             left_out.append(LeftOut(name, tr("no label")))
-        elif name not in first:
-            first[name] = row
-            kept.append(row)
-        elif labels is not None and labels[row] != labels[first[name]]:
+        elif name not in rows:
+            rows[name] = [row]
+        elif labels is not None and reading.multi_label:
+            rows[name].append(row)
+        elif labels is not None and labels[row] != labels[rows[name][0]]:
             raise RequestError(
                 tr("One photo is given two labels."),
                 allowed=tr("each path once"),
-                got=f"{name}: {labels[first[name]]}, {labels[row]}",
+                got=f"{name}: {labels[rows[name][0]]}, {labels[row]}",
+                cure=tr("add {argument}, if photos may have several labels", argument=argument("multi_label", value=True)),
             )
         else:
             left_out.append(LeftOut(name, tr("named again: the first counts")))
-    return kept, left_out
-
-
-_READ = ("path", "label", "split", "group")
-
-
-class _Row(NamedTuple):
-    path: str
-    label: str
-    split: str = ""
-    group: str = ""
-
-
-def list_object(photos: Any) -> Listing:
-    """The candidate photos that an object of a program names; none is opened.
-
-    Args:
-        photos: A torchvision ``ImageFolder`` (or a ``Subset`` of one); a pandas ``DataFrame`` with the columns ``path``,
-            ``label`` and, if there are any, ``split`` and ``group``; pairs of path and label; or a dictionary of these by
-            split. Paths that are relative begin in the working folder.
-
-    Raises:
-        RequestError: When it is something else, names no photos, or contradicts itself.
-    """
-    decisions: list[str] = []
-    rows = list(_rows(photos, decisions))
-    named = [row for row in rows if row.path]
-    if not named:
-        raise RequestError(tr("This names no photos."), allowed=_allowed(), got=type(photos).__name__)
-    paths, labels, splits, groups = zip(*named, strict=True)
-    listing = list_paths(paths, labels, splits, groups if any(groups) else None)
-    nameless = [LeftOut(f"#{number}", tr("no path")) for number, row in enumerate(rows) if not row.path]
-    return replace(listing, left_out=(*listing.left_out, *nameless), decisions=tuple(decisions))
-
-
-def _rows(photos: Any, decisions: list[str], split: str = "") -> Iterator[_Row]:
-    if isinstance(photos, Mapping) and photos and all(split_of(str(name)) for name in photos):
-        for name, part in photos.items():
-            yield from _rows(part, decisions, split_of(str(name)) or "")
-    elif hasattr(photos, "columns") and hasattr(photos, "itertuples"):
-        yield from _of_frame(photos, decisions, split)
-    elif hasattr(photos, "indices") and hasattr(photos, "dataset"):
-        whole = list(_rows(photos.dataset, decisions, split))
-        yield from (whole[int(at)] for at in photos.indices)
-    elif hasattr(photos, "samples") and hasattr(photos, "classes"):
-        yield from (_Row(str(path), str(photos.classes[label]), split) for path, label in photos.samples)
-    elif pairs := _pairs(photos):
-        yield from (_Row(os.fspath(path), str(label), split) for path, label in pairs)
-    else:
-        raise RequestError(
-            tr("Photos cannot be listed from this."),
-            allowed=_allowed(),
-            got=type(photos).__name__,
-            cure="Samples.from_lists(paths, labels)" if isinstance(photos, list | tuple) and photos else "",
-        )
-
-
-def _allowed() -> str:
-    return tr("a path, an ImageFolder, a DataFrame with the columns path and label, or pairs of path and label")
-
-
-def _pairs(photos: Any) -> Sequence[tuple[Any, Any]]:
-    """Pairs of path and label, or one for each path of a class; none where it is something else."""
-    if isinstance(photos, str | bytes) or not isinstance(photos, Sequence | Mapping):
-        return ()
-    pairs = list(photos.items() if isinstance(photos, Mapping) else photos)
-    if isinstance(photos, Mapping) and all(_are_paths(paths) for paths in photos.values()):
-        return [(path, name) for name, paths in pairs for path in paths]
-    good = all(isinstance(one, tuple | list) and len(one) == 2 and isinstance(one[0], str | os.PathLike) for one in pairs)
-    return pairs if good and all(isinstance(label, str | Integral) for _, label in pairs) else ()
-
-
-def _are_paths(photos: Any) -> bool:
-    return isinstance(photos, list | tuple) and all(isinstance(path, str | os.PathLike) for path in photos)
-
-
-def _of_frame(frame: Any, decisions: list[str], split: str) -> Iterator[_Row]:
-    header = [str(name) for name in frame.columns]
-    cells = zip(*(list(frame.iloc[:, place]) for place in range(len(header))), strict=True)
-    table = Table(Path("DataFrame"), header, list(enumerate(map(list, cells))))
-    columns = choose_columns(table, _are_files)
-    rows = list(_rows_of(table, columns, split))
-    labels = [(number, row.label) for number, row in enumerate(rows) if row.label]
-    decisions += [*columns.sentences, *check_labels(table.path, labels)]
-    yield from rows
-
-
-def _rows_of(table: Table, columns: Columns, split: str) -> Iterator[_Row]:
-    for number, cells in table.rows:
-        path, label, word, group = (
-            "" if place is None else _text(name, number, cells[place])
-            for name, place in zip(_READ, (columns.path, columns.labels[0], columns.split, columns.group), strict=True)
-        )
-        if len(columns.labels) > 1:
-            found = [table.header[place] for place in columns.labels if is_true(cells[place])]
-            if len(found) > 1:
-                raise several_labels(table.path, number, ", ".join(found))
-            label = "".join(found)
-        if columns.yes is not None:
-            word = columns.yes[not is_true(word)]
-        flagged = [meant for place, meant in columns.flags if is_true(cells[place])]
-        yield _Row(path, label, split or (flagged[0] if flagged else word), group)
-
-
-def _are_files(texts: Sequence[str]) -> bool:
-    """Whether most texts are paths of files, or look like it."""
-    return 2 * sum(suffix_of(text) in PHOTO_SUFFIXES or os.path.isfile(text) for text in texts) > len(texts)  # noqa: PTH113
+    return [*rows.values()], left_out

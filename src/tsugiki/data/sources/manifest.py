@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
+from tsugiki.data.label_sets import AS_WRITTEN, SEPARATOR, LabelReading, LabelSet
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
+from tsugiki.data.sources.tables.label_cells import Cell, marked, sets_of, why_several
+from tsugiki.data.sources.tables.label_rows import SeveralRows
 from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES, Table, read_table
-from tsugiki.data.sources.tables.table_labels import check_labels, several_labels, text_of
+from tsugiki.data.sources.tables.table_labels import check_labels, label_cell, text_of
 from tsugiki.data.sources.tables.table_paths import PhotoFinder, is_address, relative_to
 from tsugiki.locale.messages import first_few, listed, tr
 
@@ -22,7 +26,7 @@ MANIFEST_SUFFIXES = TABLE_SUFFIXES | LIST_SUFFIXES
 """Endings of files that can be named as a data set."""
 
 
-def list_manifest(path: Path, *, split: str = "", labelled: bool = True) -> Listing:
+def list_manifest(path: Path, *, split: str = "", labelled: bool = True, reading: LabelReading = AS_WRITTEN) -> Listing:
     """The candidate photos that a manifest names; no photo is opened.
 
     Args:
@@ -30,15 +34,16 @@ def list_manifest(path: Path, *, split: str = "", labelled: bool = True) -> List
             labels. Its paths are relative to its own folder.
         split: The split that its photos are in, where that is known from elsewhere.
         labelled: Whether it has to say the classes; where not, they are not read, and no photo has a label.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When the table cannot be read, lacks a column, says several things of one photo, leads to no photo, or
             names a split that does not exist.
     """
-    table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path)
+    table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path, reading)
     finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
-    columns = choose_columns(table, finder.leads_to_photos, labelled=labelled)
-    rows = _Rows(table, columns, decisions=[*table.sentences, *columns.sentences])
+    columns = choose_columns(table, finder.leads_to_photos, labelled=labelled, reading=reading)
+    rows = _Rows(table, columns, reading, decisions=[*table.sentences, *columns.sentences])
     if table.photos:
         rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
     rows.find_addresses(finder)
@@ -53,12 +58,13 @@ def list_manifest(path: Path, *, split: str = "", labelled: bool = True) -> List
             cure=tr("fetch the photos first, and write the paths of the files") if addresses else "",
         )
     rows.locate(finder)
-    rows.refuse_two_labels()
+    rows.read_labels()
+    rows.keep_one_each()
     if rows.words:
         words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
         rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
     if labelled:
-        rows.decisions += check_labels(path, list(zip(rows.numbers, rows.labels, strict=True)))
+        rows.decisions += check_labels(path, rows.label_names(), split=reading.separator is not None)
     return rows.listing(split)
 
 
@@ -68,10 +74,13 @@ class _Rows:
 
     table: Table
     columns: Columns
+    reading: LabelReading
     numbers: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
-    labels: list[str] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+    sets: list[LabelSet] | None = None
+    unlabelled: int = 0
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
@@ -104,7 +113,7 @@ class _Rows:
             )
         )
         label = self._label(number, cells)
-        if not path or (self.columns.labels and not label):
+        if not path or (self.columns.labels and label in ("", None)):
             name = (
                 relative_to(self.table.root, path)
                 if path and not is_address(path)
@@ -112,6 +121,7 @@ class _Rows:
             )
             if path and not is_address(path):
                 self.written.setdefault(name, path)
+            self.unlabelled += bool(path)
             self.left_out.append(LeftOut(name, tr("row {number} has no path or no label", number=number)))
             return
         if is_address(path) and path not in self.beside:
@@ -121,24 +131,33 @@ class _Rows:
         name = self.beside.get(path) or relative_to(self.table.root, path)
         self.names.append(name)
         self.written.setdefault(name, path)
-        self.labels.append(one_spelling(label))
+        self.cells.append(label or "")
         flagged = [split for place, split in self.columns.flags if is_true(cells[place])]
         self.splits.append(flagged[0] if flagged else self._split(split, number))
         self.groups.append(one_spelling(group))
 
-    def _label(self, number: int, cells: Sequence[Any]) -> str:
+    def _label(self, number: int, cells: Sequence[Any]) -> Cell | None:
+        """What is written in a row; empty or ``None`` where nothing is."""
         places = self.columns.labels
         if not places:
             return ""
         if len(places) > 1:
-            found = [self.table.header[place] for place in places if is_true(cells[place])]
-            if len(found) > 1:
-                raise several_labels(self.table.path, number, ", ".join(found))
-            return "".join(found)
-        text = text_of(self.table.path, number, cells[places[0]], "label")
+            found = marked(
+                [one_spelling(self.table.header[place]) for place in places],
+                [cells[place] for place in places],
+                minus_is_absent=self.columns.minus_is_absent,
+            )
+            return found if self.columns.several or found is None else str(found)
+        cell = label_cell(self.table.path, number, cells[places[0]])
+        if isinstance(cell, tuple):
+            return tuple(self._named(places[0], text) for text in cell)
         if self.table.header[places[0]] == "PredictionString":  # of ImageNet: the class, and where it is in the photo
-            text = text.partition(" ")[0]
-        names = self.table.names.get(places[0], [])
+            cell = str(cell).partition(" ")[0]
+        return one_spelling(self._named(places[0], str(cell)))
+
+    def _named(self, place: int, text: str) -> str:
+        """A label, or the name that its number stands for."""
+        names = self.table.names.get(place, [])
         # No list of names is that long, and Python reads no number of thousands of digits.
         numbered = text.isdecimal() and len(text) < 18 and int(text) < len(names)
         return names[int(text)] if numbered else text
@@ -164,8 +183,34 @@ class _Rows:
         self.left_out = [replace(entry, name=places.get(entry.name, entry.name)) for entry in self.left_out]
         self.decisions += sentences
 
-    def refuse_two_labels(self) -> None:
-        """Leave rows out that say the same again, and refuse those that say something else of a photo."""
+    def read_labels(self) -> None:
+        """Find out whether photos have several labels, and say why."""
+        cells = list(zip(self.numbers, self.cells, strict=True)) if self.columns.labels else []
+        self.sets = sets_of(cells, self.reading) if cells else None
+        if self.sets is not None:
+            self.decisions += why_several(self.table.path.name, cells, self.reading)
+            if self.unlabelled and len(self.columns.labels) == 1:
+                self.decisions.append(
+                    tr(
+                        "Rows without a label are left out: {count}. For a photo that shows none of the classes, "
+                        "write {separator} alone.",
+                        count=self.unlabelled,
+                        separator=SEPARATOR if self.reading.separator is None else self.reading.separator,
+                    )
+                )
+
+    def label_names(self) -> list[tuple[int, str]]:
+        """Every name, with the number of its row."""
+        if self.sets is None:
+            return list(zip(self.numbers, map(str, self.cells), strict=True))
+        return [(number, name) for number, one in zip(self.numbers, self.sets, strict=True) for name in sorted(one.present)]
+
+    def keep_one_each(self) -> None:
+        """Leave rows out that say the same again; put together what several rows say of a photo, where that is wanted.
+
+        Raises:
+            RequestError: When it is not.
+        """
         first: dict[str, int] = {}
         kept = []
         for row, name in enumerate(self.names):
@@ -173,25 +218,51 @@ class _Rows:
             if other == row:
                 kept.append(row)
                 continue
-            if self.labels[row] != self.labels[other]:
+            if self.reading.multi_label:
+                continue
+            if self._said_of(row) != self._said_of(other):
                 raise RequestError(
                     tr("The manifest {path} gives one photo two labels.", path=self.table.path),
                     got=tr(
                         "{name}: {one} in row {first}, {two} in row {second}",
                         name=name,
-                        one=self.labels[other],
+                        one=self._said_of(other),
                         first=self.numbers[other],
-                        two=self.labels[row],
+                        two=self._said_of(row),
                         second=self.numbers[row],
                     ),
-                    cure=tr("keep the row that is right; one class per photo can be learned"),
+                    cure=tr(
+                        "keep the row that is right; if both are, and photos may have several labels, add {argument}",
+                        argument=argument("multi_label", value=True),
+                    ),
                 )
             reason = tr("named again in row {number}: row {first} counts", number=self.numbers[row], first=self.numbers[other])
             self.left_out.append(LeftOut(name, reason))
+        if self.reading.multi_label and self.sets is not None and len(kept) < len(self.names):
+            self._join_rows(kept)
         self.numbers = [self.numbers[row] for row in kept]
-        self.names, self.labels, self.splits, self.groups = (
-            [column[row] for row in kept] for column in (self.names, self.labels, self.splits, self.groups)
+        self.cells = [self.cells[row] for row in kept]
+        self.sets = None if self.sets is None else [self.sets[row] for row in kept]
+        self.names, self.splits, self.groups = (
+            [column[row] for row in kept] for column in (self.names, self.splits, self.groups)
         )
+
+    def _said_of(self, row: int) -> str | LabelSet:
+        return str(self.cells[row]) if self.sets is None else self.sets[row]
+
+    def _join_rows(self, kept: list[int]) -> None:
+        """Give the row that is kept of each photo what all of its rows say."""
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.names):
+            rows.setdefault(name, []).append(row)
+        sets, found = self.sets or [], SeveralRows()
+        for row in kept:
+            same = rows[self.names[row]]
+            sets[row] = found.joined([sets[other] for other in same])
+            self.splits[row], self.groups[row] = (
+                next(filter(None, (column[other] for other in same)), "") for column in (self.splits, self.groups)
+            )
+        self.decisions += found.sentences(marks=self.columns.several)
 
     def examples(self) -> str:
         rows = (entry.reason if entry.name in entry.reason else f"{entry.name}: {entry.reason}" for entry in self.left_out)
@@ -201,9 +272,17 @@ class _Rows:
         return Listing(
             root=self.table.root,
             names=tuple(self.names),
-            labels=tuple(self.labels),
+            labels=tuple(map(str, self.cells if self.sets is None else self.sets)),
             splits=tuple(split or own for own in self.splits),
             groups=tuple(self.groups) if any(self.groups) else None,
             left_out=tuple(self.left_out),
             decisions=tuple(self.decisions),
+            label_sets=None if self.sets is None else tuple(self.sets),
+            classes=self.classes(),
         )
+
+    def classes(self) -> tuple[str, ...]:
+        """What columns of 0 and 1 are called, where photos may have several of them."""
+        if self.sets is None or not self.columns.several:
+            return ()
+        return tuple(one_spelling(self.table.header[place]) for place in self.columns.labels)

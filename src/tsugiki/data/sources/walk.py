@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from tsugiki.core.regular_files import open_regular
 from tsugiki.data.images.file_type import starts_like_a_picture
+from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import (
     PHOTO_SUFFIXES,
     LeftOut,
     is_never_meant,
     is_writable_text,
-    natural,
     shown,
     suffix_of,
 )

@@ -44,5 +44,8 @@ NO_CLASSES = words_in(
 
 TRUTHS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 
+NOT_SAID = frozenset({"", "-1", "-1.0", "nan", "<na>", "none", "null", "n/a", "na", "?"})
+"""What columns of 0 and 1 have where nobody knows."""
+
 NO_SPLIT = frozenset({"unassigned", "unspecified", "none", "null", "nan", "n/a", "na", "-", "未割当", "なし"})
 """What tables say of photos that nobody has put into a split."""

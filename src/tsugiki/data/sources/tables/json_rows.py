@@ -5,32 +5,47 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
+from tsugiki.locale.messages import tr
 
 Objects = list[dict[str, Any]]
 
 
-def objects_in(document: Any) -> tuple[Objects, tuple[str, ...]]:
+def objects_in(document: Any, *, several: bool = False) -> tuple[Objects, tuple[str, ...]]:
     """One object per photo, and what else the document says of photos and is not read.
 
+    Args:
+        document: What the file holds.
+        several: Whether photos are to have several labels, even where none of them has.
+
     Raises:
-        ValueError: When it holds nothing like it, or several classes per photo.
+        ValueError: When it holds nothing like it.
     """
     if _is_objects(document):
         if all("annotations" in one and isinstance(one.get("data"), dict) for one in document):
-            return list(map(_of_label_studio, document)), ()
+            return _labelled(list(map(_of_label_studio, document)), several=several), ()
         return document, ()
     if isinstance(document, dict):
         if _is_objects(document.get("images")) and _is_objects(document.get("annotations")):
-            return _of_coco(document)
+            return _of_coco(document, several=several)
         lists = [value for value in document.values() if _is_objects(value)]
         if len(lists) == 1:
             return lists[0], tuple(name for name, value in document.items() if value is not lists[0])
-        if document and all(isinstance(value, str | int) for value in document.values()):
-            return [{"path": name, "label": value} for name, value in document.items()], ()
-        if document and all(_is_names(value) for value in document.values()):
-            return [{"path": name, "label": label} for label, names in document.items() for name in names], ()
+        if rows := _of_names(document):
+            return rows, ()
     raise ValueError(tr("no list of photos with their labels"))
+
+
+def _of_names(document: dict[str, Any]) -> Objects:
+    """Photos with their label or their labels, or classes with their photos; none where it is something else."""
+    lists = all(_is_names(value) for value in document.values())
+    if all(isinstance(value, str | int) for value in document.values()) or (lists and all(map(_is_photo, document))):
+        return [{"path": name, "label": label} for name, label in document.items()]
+    return [{"path": name, "label": label} for label, names in document.items() for name in names] if lists else []
+
+
+def _is_photo(name: str) -> bool:
+    return suffix_of(name) in PHOTO_SUFFIXES
 
 
 def _is_objects(value: Any) -> bool:
@@ -42,28 +57,24 @@ def _is_names(value: Any) -> bool:
 
 
 def _of_label_studio(task: dict[str, Any]) -> dict[str, Any]:
-    """A task of Label Studio: what is asked about, and the one choice of who has answered last."""
+    """A task of Label Studio: what is asked about, and the choices of who has answered last."""
     photo = next((value for value in task["data"].values() if isinstance(value, str)), "")
     answers = [one for one in task["annotations"] or () if isinstance(one, dict) and not one.get("was_cancelled")]
     results = answers[-1].get("result", ()) if answers else ()
     values = [one.get("value", {}) for one in results if isinstance(one, dict)]
-    return {"path": photo, "label": _one_class(photo, [name for value in values for name in value.get("choices", ())])}
+    labels = [str(name) for value in values for name in value.get("choices", ())]
+    return {"path": photo, "label": labels if answers else None}
 
 
-def _one_class(photo: str, labels: list[str]) -> str:
-    if len(labels) > 1:
-        raise ValueError(
-            tr(
-                "{photo} shows things of several classes ({labels}); one class per photo can be learned",
-                photo=photo,
-                labels=first_few(labels, 3),
-            )
-        )
-    return "".join(labels)
+def _labelled(rows: Objects, *, several: bool) -> Objects:
+    """Rows with a list of labels each (``None`` for nothing known): as they are where one has several, else one text each."""
+    if several or any(len(row["label"] or ()) > 1 for row in rows):
+        return rows
+    return [{**row, "label": "".join(row["label"] or ())} for row in rows]
 
 
-def _of_coco(document: dict[str, Any]) -> tuple[Objects, tuple[str, ...]]:
-    """Photos of COCO, each with the one category of its annotations."""
+def _of_coco(document: dict[str, Any], *, several: bool) -> tuple[Objects, tuple[str, ...]]:
+    """Photos of COCO, each with the categories of its annotations."""
     categories = document.get("categories")
     names = {one.get("id"): one.get("name") for one in categories or ()} if _is_objects(categories) else {}
     found: dict[Any, dict[Any, None]] = defaultdict(dict)
@@ -72,7 +83,6 @@ def _of_coco(document: dict[str, Any]) -> tuple[Objects, tuple[str, ...]]:
     rows = []
     for photo in document["images"]:
         labels = [str(names.get(number, number)) for number in found[photo.get("id")]]
-        name = str(photo.get("file_name") or "")
-        rows.append({"path": name, "label": _one_class(name, labels)})
+        rows.append({"path": str(photo.get("file_name") or ""), "label": labels})
     boxes = any("bbox" in one for one in document["annotations"])
-    return rows, (("bbox",) if boxes else ())
+    return _labelled(rows, several=several), (("bbox",) if boxes else ())

@@ -98,11 +98,19 @@ def _contents(file: Any, column: str) -> Iterator[tuple[bytes | None, str]]:
             yield (value.get("bytes"), value.get("path") or "") if isinstance(value, dict) else (value, "")
 
 
+def _of_each(feature: Any) -> Any:
+    """What is noted of the entries of a column of lists; of any other column, of its cells."""
+    if isinstance(feature, list):
+        return feature[0]
+    return feature.get("feature", feature) if feature.get("_type") in {"Sequence", "List", "LargeList"} else feature
+
+
 def _names_of_classes(schema: Any, header: list[str]) -> dict[int, list[str]]:
     """The class names that a data set of the Hub notes beside its numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        found = {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
+        labels = {name: _of_each(feature) for name, feature in features.items()}
+        found = {name: feature["names"] for name, feature in labels.items() if feature.get("_type") == "ClassLabel"}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
     return {header.index(name): [str(one) for one in names] for name, names in found.items() if name in header}

@@ -5,12 +5,14 @@ Letters: ``N`` rows.
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import (
@@ -24,6 +26,7 @@ from tsugiki.data.sources.tables.column_words import (
     TRUTHS,
     YES_SAYS,
 )
+from tsugiki.data.sources.tables.mark_columns import LabelColumns, mark_columns
 from tsugiki.data.sources.tables.table_file import Table, looks_headless
 from tsugiki.locale.messages import first_few, listed, tr
 
@@ -42,12 +45,14 @@ class Columns:
 
     Attributes:
         path: A column.
-        labels: One column of class names, several with 1 for the class of the row (one-hot), or none.
+        labels: One column of class names, several with 1 for each class of the row (one-hot), or none.
         split: A column, or ``None``.
         group: Likewise.
         yes: What a true value in the column ``split`` means, and a false one; ``None`` where it holds words.
         flags: Columns of which each row has one true, and the split that this means; none where ``split`` says it.
         sentences: For the person: what was guessed, and what is not read.
+        several: Whether a row may have a 1 in any number of the columns ``labels``.
+        minus_is_absent: Whether -1 in them means that a class is not there.
     """
 
     path: int
@@ -57,15 +62,24 @@ class Columns:
     yes: tuple[str, str] | None = None
     flags: tuple[tuple[int, str], ...] = ()
     sentences: tuple[str, ...] = ()
+    several: bool = False
+    minus_is_absent: bool = False
 
 
-def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool], *, labelled: bool = True) -> Columns:
+def choose_columns(
+    table: Table,
+    leads_to_photos: Callable[[Sequence[str]], bool],
+    *,
+    labelled: bool = True,
+    reading: LabelReading = AS_WRITTEN,
+) -> Columns:
     """The columns to read.
 
     Args:
         table: Of ``N`` rows.
         leads_to_photos: Whether texts of a column are, mostly, names of photos that are there.
         labelled: Whether there have to be labels; where not, they are not read.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When there is none for paths or labels, or several that could be.
@@ -75,8 +89,9 @@ def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool
     if looks_headless(table):
         raise _missing(table, [name for name in ("path", "label") if name not in names])
     path = names.index("path") if "path" in names else _path_column(table, names, leads_to_photos)
-    labels = _labels(table, names, path) if labelled else ()
-    missing = [name for name, found in (("path", path is not None), ("label", bool(labels) or not labelled)) if not found]
+    found = _labels(table, names, path, reading) if labelled else LabelColumns()
+    labels = found.places
+    missing = [name for name, there in (("path", path is not None), ("label", bool(labels) or not labelled)) if not there]
     if path is None or missing:
         raise _missing(table, missing, [] if path is None else _may_be_labels(table, names, path))
     split, yes = _split_column(table, names, {path, *labels})
@@ -85,8 +100,12 @@ def choose_columns(table: Table, leads_to_photos: Callable[[Sequence[str]], bool
     flagged = tuple(place for place, _ in flags)
     used = {path, *labels, *flagged, *(place for place in (split, group) if place is not None)}
     guessed = {"path": (path,), "label": labels, "split": flagged or (split,), "group": (group,)}
-    sentences = [*_guesses(table, names, guessed), *_unread(table, used)]
-    return Columns(path, labels, split, group, yes, flags, tuple(sentences))
+    sentences = [*_guesses(table, names, guessed), *_unread(table, used), *_beside(table, names, labels, path, reading)]
+    if found.minus_is_absent:
+        sentences.append(
+            tr("-1 is read as 0 in {table}, where nothing else says that a class is not there.", table=table.path.name)
+        )
+    return Columns(path, labels, split, group, yes, flags, tuple(sentences), found.several, found.minus_is_absent)
 
 
 def _plain(name: str) -> str:
@@ -153,11 +172,17 @@ def _all_differ(cells: list[Any]) -> bool:
     return len({str(cell) for cell in cells}) == len(cells) > 1
 
 
-def _labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
-    return (names.index("label"),) if "label" in names else _label_columns(table, names, path)
+def _labels(table: Table, names: list[str], path: int | None, reading: LabelReading) -> LabelColumns:
+    named = (names.index("label"),) if "label" in names else _named_labels(table, names, path)
+    if named:
+        return LabelColumns(named)
+    if (found := _mark_columns(table, names, path, reading)).places:
+        return found
+    left = [] if path is None else _may_be_labels(table, names, path)
+    return LabelColumns(tuple(left) if len(left) == 1 else ())
 
 
-def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
+def _named_labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
     found = [place for place, name in enumerate(names) if name in LABELS and place != path]
     found = found or [place for place, name in enumerate(names) if name in NUMBERED_LABELS]
     if len(found) > 1 and _say_the_same([[str(cell) for cell in table.column(place)] for place in found]):
@@ -168,10 +193,7 @@ def _label_columns(table: Table, names: list[str], path: int | None) -> tuple[in
             got=", ".join(table.header[place] for place in found),
             cure=tr("rename the one that is meant to label"),
         )
-    if labels := tuple(found) or _one_hot_columns(table, names, path):
-        return labels
-    left = [] if path is None else _may_be_labels(table, names, path)
-    return tuple(left) if len(left) == 1 else ()
+    return tuple(found)
 
 
 def _say_the_same(columns: list[list[str]]) -> bool:
@@ -190,11 +212,31 @@ def _may_be_labels(table: Table, names: list[str], path: int) -> list[int]:
     return [place for place in left if 1 < len(set(map(str, table.column(place)))) <= len(table.rows) // 2]
 
 
-def _one_hot_columns(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
-    """Columns of nothing but 0 and 1, one per class; none where they are too few."""
-    taken = {path, *(place for place, name in enumerate(names) if name in YES_SAYS or name in {"split", "group", "fold", ""})}
-    found = [place for place in range(len(names)) if place not in taken and _is_yes_or_no(table.column(place))]
-    return tuple(found) if len(found) > 1 and table.rows else ()
+def _mark_columns(table: Table, names: list[str], path: int | None, reading: LabelReading) -> LabelColumns:
+    """Columns of 0 and 1, one per class."""
+    taken = {place for place, name in enumerate(names) if name in YES_SAYS or name in {"split", "group", "fold", ""}}
+    others = {place for place, name in enumerate(names) if name in {*SPLITS, *GROUPS, *NO_CLASSES, "folds", "kfold"}}
+    try:
+        return mark_columns(table, taken | ({path} if path is not None else set()), others, reading)
+    except RequestError:
+        if path is None:  # this is no table of photos
+            return LabelColumns()
+        raise
+
+
+def _beside(table: Table, names: list[str], labels: tuple[int, ...], path: int, reading: LabelReading) -> Iterator[str]:
+    """A word about columns of 0 and 1 beside the one that says the labels, where photos are to have several."""
+    marks: list[int] = []
+    if len(labels) != 1 or not reading.several:
+        return
+    with contextlib.suppress(RequestError):
+        marks = [place for place in _mark_columns(table, names, path, reading).places if place not in labels]
+    if len(marks) > 1:
+        yield tr(
+            "The labels are those in the column {label}; to go by the columns of 0 and 1 instead ({names}), take it out.",
+            label=table.header[labels[0]],
+            names=first_few([table.header[place] for place in marks]),
+        )
 
 
 def _is_yes_or_no(cells: Iterable[Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tsugiki.core.errors import RequestError
 from tsugiki.core.regular_files import open_regular, parse_json
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, suffix_of
 from tsugiki.data.sources.tables.encodings import ReadText, read_encoded
 from tsugiki.data.sources.tables.json_rows import objects_in
@@ -24,6 +25,7 @@ _DELIMITERS = ",;\t|"
 _ENDINGS = "|".join(sorted(re.escape(suffix) for suffix in PHOTO_SUFFIXES))
 _PATH_FIRST = re.compile(rf"(?P<path>.+?(?:{_ENDINGS})[\"']?)(?:\s*[\t,;|]|\s)\s*(?P<rest>.+)", re.IGNORECASE)
 _PATH_LAST = re.compile(rf"(?P<rest>[^\s,;|]+)[\s,;|]+(?P<path>.+(?:{_ENDINGS}))", re.IGNORECASE)
+_CUT_BY_BARS = re.compile(rf"(?:{_ENDINGS})[\"']?\s*\|", re.IGNORECASE)
 _NO_TABLE = re.compile(r"version https://git-lfs|\s*(?i:<!doctype html|<html)")
 _MOST_ABOVE = 10  # lines of a title above the header
 
@@ -60,8 +62,12 @@ class Table:
         return [cells[place] for _, cells in self.rows]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, reading: LabelReading = AS_WRITTEN) -> Table:
     """The rows of a text file, by its ending.
+
+    Args:
+        path: The file.
+        reading: How labels are to be read.
 
     Raises:
         RequestError: When it cannot be read, or its rows do not fit its header.
@@ -70,18 +76,18 @@ def read_table(path: Path) -> Table:
     if found := _NO_TABLE.match(read.text):
         lfs = found[0].startswith("version")
         raise cannot_be_read(path, tr("a Git LFS pointer: the file itself was not downloaded") if lfs else tr("a web page"))
-    table = _of_text(path, read.text)
+    table = _of_text(path, read.text, reading)
     return replace(table, sentences=(*filter(None, [read.sentence(path.name)]), *table.sentences))
 
 
-def _of_text(path: Path, text: str) -> Table:
+def _of_text(path: Path, text: str, reading: LabelReading) -> Table:
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson"}:
         return _of_json_lines(path, text)
     if suffix == ".json":
-        return _of_json(path, text)
+        return _of_json(path, text, reading)
     if suffix in LIST_SUFFIXES and not re.match(r"\W*(?:path|file|image)\w*\W*[,;\t|]", text, re.IGNORECASE):
-        return _of_list(path, text)
+        return _of_list(path, text, reading)
     return _of_csv(path, text)
 
 
@@ -202,22 +208,24 @@ def _of_objects(path: Path, found: list[tuple[int, dict[str, Any]]], unread: tup
     return Table(path, header, [(number, [value.get(name) for name in header]) for number, value in found], unread=unread)
 
 
-def _of_json(path: Path, text: str) -> Table:
+def _of_json(path: Path, text: str, reading: LabelReading) -> Table:
     try:
-        objects, unread = objects_in(parse_json(text))
+        objects, unread = objects_in(parse_json(text), several=reading.several)
     except ValueError as fault:
         raise cannot_be_read(path, str(fault)) from None
     return _of_objects(path, list(enumerate(objects, start=1)), unread)
 
 
-def _of_list(path: Path, text: str) -> Table:
+def _of_list(path: Path, text: str, reading: LabelReading) -> Table:
     """Lines of a path and a label, as lists of ImageNet and its like have them; what comes after is said and not read."""
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
     rows = [(number, _path_and_rest(line)) for number, line in lines if line and not line.startswith("# ")]
     more = [rest.split() for _, (_, rest) in rows if rest]
     numbered = any(len(words) > 1 for words in more) and all(map(_are_numbers, (words[1:] for words in more)))
-    cut = r"[\t,;|]|\s+" if numbered else r"[\t,;|]"
-    cells = [(number, [name, *map(str.strip, re.split(cut, rest.strip(), maxsplit=1))]) for number, (name, rest) in rows]
+    signs = r"[\t,;|]" if _CUT_BY_BARS.search(text) else r"[\t,;]"  # a | elsewhere stands between labels
+    cut = rf"{signs}|\s+" if numbered else signs
+    most = 1 if reading.separator is None else 0  # else labels are made of all that comes after the path
+    cells = [(number, [name, *_pieces(cut, rest.strip(), most)]) for number, (name, rest) in rows]
     longest = [" ".join(found[2].split()) for _, found in cells if len(found) > 2 and found[2]]
     unread = (tr("what comes after the label ({example})", example=longest[0]),) if longest else ()
     return Table(path, ["path", "label"], [(number, found[:2]) for number, found in cells], unread=unread)
@@ -231,6 +239,10 @@ def _path_and_rest(line: str) -> tuple[str, str]:
         return match["path"], match["rest"]
     name, *rest = re.split(r"[\t,]", line, maxsplit=1) if re.search(r"[\t,]", line) else line.rsplit(None, 1)
     return name.strip(), "".join(rest)
+
+
+def _pieces(cut: str, text: str, most: int) -> list[str]:
+    return [piece.strip() for piece in re.split(cut, text, maxsplit=most)] if most else [text]
 
 
 def _are_numbers(words: list[str]) -> bool:

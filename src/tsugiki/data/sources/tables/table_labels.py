@@ -1,6 +1,7 @@
-"""What the labels of a table say: one class per photo, or something else that would be trained in silence.
+"""What the labels of a table say: names of classes, or something else that would be trained in silence.
 
-Several classes in one cell, numbers that measure, cells without anything: refused with the row, or said.
+Several names with a sign between them that nobody has named, numbers that measure, cells without anything: refused with the
+row, or said.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
+from tsugiki.data.sources.tables.label_cells import Cell, items_of, names_in
 from tsugiki.locale.messages import first_few, listed, tr
 
 _ABSENT = frozenset({"nan", "<na>", "nat", "#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!"})
@@ -21,6 +24,7 @@ _ABSENT = frozenset({"nan", "<na>", "nat", "#n/a", "#ref!", "#value!", "#name?",
 _MAYBE_ABSENT = frozenset({"none", "null", "nil", "n/a", "na", "-", "?", "undefined", "-1", "なし", "未入力", "欠損"})
 _LIST = re.compile(r"[\[({].*[\])}]", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?")
+_NEARLY_ALL = 0.8
 _MANY = 20  # different numbers: more are hardly classes
 
 Labels = Sequence[tuple[int, str]]
@@ -42,9 +46,21 @@ def text_of(path: Path, number: int, cell: Any, column: str) -> str:
             cure=tr("write the column as text"),
         )
     if isinstance(cell, list | tuple | dict | set):
-        raise _list(path, number, repr(cell)) if column == "label" else _no_text(path, number, cell, column)
+        raise unread_list(path, number, repr(cell)) if column == "label" else _no_text(path, number, cell, column)
     text = str(cell).strip()
     return "" if text.casefold() in _ABSENT else text
+
+
+def label_cell(path: Path, number: int, cell: Any) -> Cell:
+    """A cell of a column of labels: its text, or the names of the list that it holds.
+
+    Raises:
+        RequestError: When it holds something else.
+    """
+    items = items_of(cell)
+    if items is None:
+        return text_of(path, number, cell, "label")
+    return names_in(items, lambda item: text_of(path, number, item, "label"))
 
 
 def _no_text(path: Path, number: int, cell: Any, column: str) -> RequestError:
@@ -55,31 +71,47 @@ def _no_text(path: Path, number: int, cell: Any, column: str) -> RequestError:
     )
 
 
-def several_labels(path: Path, number: int, got: str) -> RequestError:
-    """What to raise where one photo has several classes."""
+def _several_labels(path: Path, number: int, got: str, separator: str) -> RequestError:
+    """What to raise where one photo seems to have several classes, and nobody said so."""
     return RequestError(
-        tr("Row {number} of {path} has several labels: one class per photo can be learned.", number=number, path=path),
+        tr(
+            "Row {number} of {path} seems to have several labels with {separator} between them.",
+            number=number,
+            path=path,
+            separator=separator,
+        ),
         got=got[:80],
-        cure=tr("keep one class per photo, or write the combination as a class of its own, as in cat and dog"),
+        cure=tr(
+            "if they are several labels of one photo, add {argument}; if it is one name, write it without {separator}",
+            argument=argument("label_separator", separator),
+            separator=separator,
+        ),
     )
 
 
-def _list(path: Path, number: int, got: str) -> RequestError:
+def unread_list(path: Path, number: int, got: str) -> RequestError:
+    """What to raise where a label is a list of something else than names."""
     return RequestError(
-        tr("Row {number} of {path} has a list as its label: one class per photo can be learned.", number=number, path=path),
+        tr("The label in row {number} of {path} looks like a list, and is none of names.", number=number, path=path),
         got=got[:80],
-        cure=tr("keep one class per photo, or write the combination as a class of its own, as in cat and dog"),
+        cure=tr("write the names with | between them, as in cat|dog"),
     )
 
 
-def check_labels(path: Path, labels: Labels) -> Iterator[str]:
+def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator[str]:
     """Sentences about labels that may mean something else than classes.
+
+    Args:
+        path: The table.
+        labels: Names, with the numbers of their rows.
+        split: Whether somebody said what stands between the names of several labels, so that these are names.
 
     Raises:
         RequestError: When they do.
     """
-    _refuse_several(path, labels)
-    yield from _said_of_combinations(labels)
+    if not split:
+        _refuse_several(path, labels)
+        yield from _said_of_combinations(labels)
     yield from _said_of_numbers(path, labels)
     absent = Counter(label for _, label in labels if label.casefold() in _MAYBE_ABSENT)
     if absent and len(absent) < len({label for _, label in labels}):
@@ -90,19 +122,18 @@ def check_labels(path: Path, labels: Labels) -> Iterator[str]:
 def _refuse_several(path: Path, labels: Labels) -> None:
     known = {label for _, label in labels}
     decimal = all(_DECIMAL_COMMA.fullmatch(label) for label in known)
-    for separator in ("|", ";") if decimal else ("|", ";", ","):
+    for separator in (";",) if decimal else (";", ","):
         joined = sorted({label for label in known if separator in label})
         parts = Counter(part for label in joined for part in _parts(label, separator))
         for number, label in labels:
             pieces = _parts(label, separator) if separator in label else []
             # Names have commas, too: "Pepper, bell" beside "Pepper, red".
             often = (all if separator == "," else any)(parts[part] > 1 for part in pieces)
-            again = often or any(part in known for part in pieces)
-            if len(pieces) > 1 and (again or separator == "|"):
-                raise several_labels(path, number, label)
+            if len(pieces) > 1 and (often or any(part in known for part in pieces)):
+                raise _several_labels(path, number, label, separator)
     for number, label in labels:
         if _LIST.fullmatch(label) and (len(_parts(label[1:-1], ",")) > 1 or re.search("['\":]", label)):
-            raise _list(path, number, label)
+            raise unread_list(path, number, label)
 
 
 def _parts(label: str, separator: str) -> list[str]:
@@ -110,16 +141,26 @@ def _parts(label: str, separator: str) -> list[str]:
 
 
 def _said_of_combinations(labels: Labels) -> Iterator[str]:
-    """Classes that are made of others, joined by a space or a plus: they count as classes of their own."""
+    """Classes that are made of others, or of few words, joined by a space or a plus: they count as classes of their own."""
     known = {label for _, label in labels}
     for separator in (" ", "+", "&", "/"):
-        made = [label for label in sorted(known) if separator in label and set(_parts(label, separator)) <= known]
-        if len(made) > 1:
+        joined = [label for label in sorted(known) if len(_parts(label, separator)) > 1]
+        made = [label for label in joined if set(_parts(label, separator)) <= known]
+        if len(made) > 1 or _are_combinations(joined, separator):
             yield tr(
-                "Labels that are made of others count as classes of their own: {labels}. One class per photo is learned.",
-                labels=first_few(made, 3),
+                "Labels that are made of others count as classes of their own: {labels}. "
+                "If they are several labels of one photo, add {argument}.",
+                labels=first_few(made or joined, 3),
+                argument=argument("label_separator", separator),
             )
             return
+
+
+def _are_combinations(labels: Sequence[str], separator: str) -> bool:
+    """Whether labels are made of fewer parts than they are, nearly all of which recur: names of things seldom are."""
+    parts = Counter(part for label in labels for part in set(_parts(label, separator)))
+    often = sum(count > 1 for count in parts.values())
+    return len(labels) > 3 and len(parts) < len(labels) and _NEARLY_ALL * len(parts) < often
 
 
 def _said_of_numbers(path: Path, labels: Labels) -> Iterator[str]:
