@@ -1,16 +1,16 @@
-"""How fast the server answers, and what hostile requests do to it: every number of docs/serving.md.
+"""How fast the server answers, and what hostile requests do to it: figures for docs/serving.md.
 
 ::
 
     python -m benchmarks.serving RUN PHOTOS [--clients 32] [--seconds 20]
     python -m benchmarks.serving RUN PHOTOS --hostile --seconds 600
 
-The first compares photos per second of ``--clients`` clients, one photo per request, with what the same decoder and engine do on
-the same cores without HTTP. The clients run on the same machine, in a process of their own, and take part of it: their processor
-time is printed beside. Where other programs use the machine too, what both do per second of processor time says more.
+The first compares photos per second of ``--clients`` clients, one photo per request, with what the same decoder and engine do
+on the same cores without HTTP. The clients run on the same machine, in a process of their own, and take part of it: their
+processor time is printed beside. Where other programs use the machine too, what both do per second of processor time says more.
 
-The second sends truncated photos, pixel bombs, wrong types, wrong hosts, broken HTTP and slow clients, while an honest client goes
-on asking: it counts what is answered wrongly or not at all, and how the server's memory grows after the first minute.
+The second sends truncated photos, pixel bombs, wrong types, wrong hosts, broken HTTP and slow clients, while an honest client
+goes on asking: it counts what is answered wrongly or not at all, and how the server's memory grows after the first minute.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -67,9 +68,10 @@ def _server(run: Path, *words: str) -> Iterator[tuple[int, int]]:
     """A server of its own process: its port and process number."""
     command = [sys.executable, "-m", "tsugiki", "serve", str(run), "--port", "0", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        port = re.search(r":(\d+)/", process.stdout.readline())
-        assert port is not None, "the server did not start"
+        line = process.stdout.readline() if process.stdout else ""
+        port = re.search(r":(\d+)/", line)
+        if port is None:
+            raise SystemExit("the server did not start")
         try:
             yield int(port[1]), process.pid
         finally:
@@ -144,8 +146,7 @@ def _clients(port: int, contents: list[bytes], count: int, seconds: float) -> di
         selector.register(connection, selectors.EVENT_READ, [b"", time.perf_counter()])
     while time.perf_counter() - begun < seconds:
         for key, _ in selector.select(1):
-            connection, state = key.fileobj, key.data
-            assert isinstance(connection, socket.socket)
+            connection, state = cast("socket.socket", key.fileobj), key.data
             state[0] += connection.recv(65536)
             head, _, body = state[0].partition(b"\r\n\r\n")
             length = re.search(rb"content-length: (\d+)", head)
@@ -268,36 +269,39 @@ def _attack(port: int, contents: list[bytes], stop: threading.Event, told: Count
                     )
                 told["leaves: gone"] += 1
             else:
-                status, _ = _post(port, *_hostile_request(kind, photo, dice))
+                strange = {"host": {"host": "evil.example"}, "origin": {"origin": "http://evil.example"}}.get(kind, {})
+                types = ["image/jpeg", "application/json", "multipart/form-data; boundary=x", "x"]
+                told_type = {"json": types[1], "form": types[2]}.get(kind) or dice.choice(types)
+                status, _ = _post(port, *_hostile_request(kind, photo, dice), content_type=told_type, **strange)
                 told[f"{kind}: {status}"] += 1
         except OSError as error:  # the server may close before all has been sent
             told[f"{kind}: {type(error).__name__}"] += 1
 
 
 def _hostile_request(kind: str, photo: bytes, dice: random.Random) -> tuple[str, bytes]:
-    path = "/v1/predict"
+    if kind in {"host", "origin"}:
+        return f"/v1/predict?model={kind}&top=-1", photo
+    if kind == "v2":
+        given = {"name": dice.choice(["photo", "image"]), "datatype": "UINT8", "shape": [1, 9, 9, 3], "data": [1] * 200}
+        return "/v2/models/x/infer", json.dumps({"inputs": [given]}).encode()
+    return "/v1/predict", _hostile_body(kind, photo, dice)
+
+
+def _hostile_body(kind: str, photo: bytes, dice: random.Random) -> bytes:
     if kind == "cut":
-        return path, photo[: dice.randrange(len(photo))]
+        return photo[: dice.randrange(len(photo))]
     if kind == "noise":
         noisy = bytearray(photo)
         for _ in range(50):
             noisy[dice.randrange(len(noisy))] = dice.randrange(256)
-        return path, bytes(noisy)
+        return bytes(noisy)
     if kind == "bomb":
-        return path, dice.choice([bomb(100_000, 100_000), bomb(4000, 4000), bomb(30_000, 30_000)])
+        return bomb(*dice.choice([(100_000, 100_000), (4000, 4000), (30_000, 30_000)]))
     if kind == "large":
-        return path, bytes(40_000_000)
+        return bytes(40_000_000)
     if kind == "json":
-        return path, dice.choice([b"{", b"[" * 10**6, json.dumps({"photos": ["A" * 10**6]}).encode()])
-    if kind == "form":
-        return path, b"--x\r\n" * dice.randrange(1, 10_000)
-    if kind == "v2":
-        name = photo[:6].hex()
-        inputs = [
-            {"name": dice.choice(["photo", "image", name]), "datatype": "UINT8", "shape": [1, 9, 9, 3], "data": [1] * 200}
-        ]
-        return "/v2/models/x/infer", json.dumps({"inputs": inputs}).encode()
-    return f"/v1/predict?model={kind}&top=-1", photo
+        return dice.choice([b"{", b"[" * 10**6, json.dumps({"photos": ["A" * 10**6]}).encode()])
+    return b"--x\r\n" * dice.randrange(1, 10_000)
 
 
 def _crawl(port: int, stop: threading.Event, told: Counter[str]) -> None:

@@ -88,6 +88,28 @@ def test_a_run_without_held_out_photos_expects_what_its_threshold_was_set_for(tr
     assert watched(head, expected, drawn(dice, 100, shift=6.0)[0]).alarms
 
 
+def test_with_several_labels_per_photo_each_class_is_counted_by_itself(tmp_path):
+    from tsugiki.classifier.answer import MultiLabel
+    from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
+
+    dice = np.random.default_rng(0)
+    chances = np.where(dice.random((200, 3)) < (0.5, 0.3, 0.1), 0.9, 0.1)
+    names = tuple(f"{row}.jpg" for row in range(200))
+    targets = (chances > 0.5).astype(np.int8)
+    MultiLabelPredictions(names, ("test",) * 200, targets, chances, np.full(3, 0.5), CLASSES).to_csv(
+        tmp_path / "predictions.csv"
+    )
+    head = AnswerHead(CLASSES, np.eye(3, dtype=np.float32), np.zeros(3, np.float32), multi_label=MultiLabel.fresh(3))
+    expected = Expected.of_run(tmp_path, head)
+    assert expected.shares == pytest.approx(dict(zip(CLASSES, (chances > 0.5).mean(axis=0), strict=True)))
+    watch = DriftWatch(CLASSES, expected, None)
+    for _ in range(40):
+        watch.note([Prediction("ants|wasps", 0.9, labels=("ants", "wasps")), Prediction("", 0.2, labels=())])
+    assert watch.count == 80
+    assert watch.answered == {"ants": 40, "bees": 0, "wasps": 40}
+    assert {(alarm.kind, alarm.label) for alarm in watch.alarms} == {("more", "wasps"), ("less", "bees")}
+
+
 def test_what_cannot_be_read_does_not_count(trained):
     head, expected, _ = trained(0)
     watch = DriftWatch(CLASSES, expected, head.unknown.threshold)

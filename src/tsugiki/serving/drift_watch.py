@@ -26,6 +26,7 @@ import numpy as np
 from tsugiki.classifier.answer import AnswerHead, Prediction
 from tsugiki.core.errors import DataError
 from tsugiki.evaluation.drift import RateWatch, highest_rate
+from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
 from tsugiki.evaluation.predictions import Predictions
 from tsugiki.locale.messages import tr
 
@@ -61,10 +62,7 @@ class Expected:
     @classmethod
     def of_run(cls, run: Path, head: AnswerHead) -> Expected:
         """Read ``predictions.csv`` of a run folder, if it is there."""
-        try:
-            found: Predictions | None = Predictions.from_csv(run / "predictions.csv")
-        except (OSError, DataError):
-            found = None
+        found = _judged(run, several=head.multi_label is not None)
         count = 0 if found is None else len(found)
         shares = _shares(found, head.classes) if found is not None else {}
         counts = {name: round(share * count) for name, share in shares.items()}
@@ -80,14 +78,26 @@ class Expected:
         )
 
 
-def _shares(found: Predictions, classes: Sequence[str]) -> dict[str, float]:
+def _judged(run: Path, *, several: bool) -> Predictions | MultiLabelPredictions | None:
+    """What the run answered about its held-out photos, if that is there."""
+    try:
+        return (MultiLabelPredictions if several else Predictions).from_csv(run / "predictions.csv")
+    except (OSError, DataError):
+        return None
+
+
+def _shares(found: Predictions | MultiLabelPredictions, classes: Sequence[str]) -> dict[str, float]:
+    """Class to the share of the photos that it is answered for; with several labels per photo they add up to another sum."""
     if not len(found) or tuple(found.classes) != tuple(classes):
         return {}
-    told = np.bincount(found.predicted, minlength=len(classes)) / len(found)
+    if isinstance(found, MultiLabelPredictions):
+        told = found.shown.mean(axis=0)
+    else:
+        told = np.bincount(found.predicted, minlength=len(classes)) / len(found)
     return dict(zip(classes, told.tolist(), strict=True))
 
 
-def _unknown(found: Predictions | None, head: AnswerHead) -> tuple[float, float | None]:
+def _unknown(found: Predictions | MultiLabelPredictions | None, head: AnswerHead) -> tuple[float, float | None]:
     """The share of unknown photos that is expected, and the most that it may be."""
     if head.unknown is None:
         return 0.0, None
@@ -127,6 +137,8 @@ class DriftWatch:
     def __init__(self, classes: Sequence[str], expected: Expected, threshold: float | None) -> None:
         self.expected, self.threshold = expected, threshold
         self.begun = time.time()
+        self.count = 0
+        """Photos that were answered."""
         self.answered: Counter[str] = Counter(dict.fromkeys(classes, 0))
         self.unknown = 0
         self.distances = [0] * (len(DISTANCE_EDGES) + 1)
@@ -143,11 +155,6 @@ class DriftWatch:
             most += [1 - expected.least_shares[name] for name in self._classes]
             self._shares = RateWatch(most, FALSE_ALARM_RATE / 2 / len(most))
 
-    @property
-    def count(self) -> int:
-        """Photos that were answered."""
-        return sum(self.answered.values())
-
     def note(self, answers: Sequence[Prediction]) -> None:
         """Count answers; what could not be read does not count."""
         now = time.time()
@@ -157,7 +164,9 @@ class DriftWatch:
                     self._note(answer, now)
 
     def _note(self, answer: Prediction, now: float) -> None:
-        self.answered[answer.label] += 1
+        labels = (answer.label,) if answer.labels is None else answer.labels
+        self.count += 1
+        self.answered.update(labels)
         self.unknown += not answer.known
         self._remember_time(now)
         self._recent = [*self._recent[-_RECENT + 1 :], not answer.known]
@@ -168,7 +177,7 @@ class DriftWatch:
         if self._far is not None and self._far.update([not answer.known])[0]:
             self._alarm("unknown", "", int(self._far.since[0]))
         if self._shares is not None:
-            told = [answer.label == name for name in self._classes]
+            told = [name in labels for name in self._classes]
             new = self._shares.update([*told, *(not one for one in told)])
             for event in np.flatnonzero(new).tolist():
                 kind = "more" if event < len(told) else "less"

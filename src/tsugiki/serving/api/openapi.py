@@ -47,6 +47,7 @@ _PREDICTION: Document = {
     "properties": {
         "path": _TEXT,
         "label": _TEXT,
+        "labels": {"type": "array", "items": _TEXT},
         "probability": _NUMBER,
         "known": {"type": "boolean"},
         "distance": {"type": ["number", "null"]},

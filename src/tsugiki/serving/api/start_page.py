@@ -109,6 +109,8 @@ def _start_words() -> dict[str, str]:
         "answers": tr("Answers"),
         "none_yet": tr("Nothing has been asked yet."),
         "working": tr("Looking at it"),
+        "comma": tr(", "),
+        "none_of_them": tr("none of the classes"),
         "not_sure": tr("not sure ({label}?)", label="{label}"),
         "why_not_sure": tr("Less like the training photos than 95% of them, however high the probability."),
         "unreachable": tr("The server did not answer. Does it still run?"),

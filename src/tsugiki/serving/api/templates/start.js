@@ -32,7 +32,8 @@ function card(file) {
 
 function show(told, name, prediction) {
   const known = prediction.known;
-  const text = known ? prediction.label : words.unsure.replace("{label}", prediction.label);
+  const label = prediction.labels ? prediction.labels.join(words.comma) || words.none : prediction.label;
+  const text = known ? label : words.unsure.replace("{label}", label);
   const list = element("dl");
   for (const one of prediction.top) {
     const bar = element("dd", "bar"), filled = element("i");
