@@ -59,6 +59,8 @@ def test_requests_that_are_too_large_are_refused_before_they_are_read(start, ask
     chunk = b"2000\r\n" + bytes(0x2000) + b"\r\n"
     endless = talk(server, b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 2)
     assert endless.startswith(b"HTTP/1.1 413")
+    whole = ask(server, "/v1/predict", bytes(20_000_000))  # the client has sent all of it before it reads why
+    assert whole.status == 413
     many = ask(server, "/v1/predict", json.dumps({"photos": ["aGk="] * 3}), content_type="application/json")
     assert many.status == 413
     assert many.json["error"] == {

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -23,7 +25,7 @@ from tsugiki.core.console import say
 from tsugiki.core.errors import TsugikiError
 from tsugiki.locale.messages import language, speaking, tr
 from tsugiki.serving.counters import Counters
-from tsugiki.serving.limits import Refusal
+from tsugiki.serving.limits import Refusal, status_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,6 +48,8 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+_MOST_DISCARDED = 256_000_000  # bytes
+_DISCARDING = 5.0  # seconds
 _OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
 
@@ -90,19 +94,21 @@ class Guard:
             self._counters.answered(scope.get("tsugiki.route", "other"), status, time.perf_counter() - begun)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, str]) -> None:
+        body = _Body(receive, wanted=b"expect" not in headers)
         try:
             app = self._welcomed(scope, headers) or self._app
+            await app(scope, body.receive, send)
         except TsugikiError as error:
-            app = self._answer(error, scope)
-        try:
-            await app(scope, receive, send)
-        except TsugikiError as error:
-            await self._answer(error, scope)(scope, receive, send)
+            fault = error
         except Exception as error:  # noqa: BLE001 (a fault of the program's own: told here, and not to a stranger)
             reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
             say(tr("A request failed that should not: {reason}", reason=reason))
             fault = Refusal(500, tr("Something went wrong in the server, which says more about it where it runs."))
-            await self._answer(fault, scope)(scope, receive, send)
+        else:
+            return
+        if status_of(fault) != 408:  # whoever was too slow is not waited for again
+            await body.discard()
+        await self._answer(fault, scope)(scope, receive, send)
 
     def _welcomed(self, scope: Scope, headers: dict[bytes, str]) -> App | None:
         """Refuse who may not ask; whoever comes with the token in the address is sent to the page with a cookie."""
@@ -159,6 +165,31 @@ class Guard:
         headers = [(b"location", scope["path"].encode("latin-1", "replace")), (b"set-cookie", cookie.encode())]
         await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
+
+
+class _Body:
+    """What a request brings, of which the rest can be thrown away.
+
+    A connection that is closed while its client still sends ends that client before it has read why.
+    """
+
+    def __init__(self, receive: Receive, *, wanted: bool) -> None:
+        self._receive = receive
+        self._more = wanted
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The next part."""
+        message = await self._receive()
+        self._more = self._more and bool(message.get("more_body"))
+        return message
+
+    async def discard(self) -> None:
+        """Take the rest, within reason, and keep nothing of it."""
+        left = _MOST_DISCARDED
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARDING):
+                while self._more and left > 0:
+                    left -= len((await self.receive()).get("body", b""))
 
 
 def _same(shown: str, secret: str) -> bool:
