@@ -49,7 +49,8 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _MOST_DISCARDED = 256_000_000  # bytes
-_DISCARDING = 5.0  # seconds
+_DISCARDING = 5.0  # seconds in all
+_SILENCE = 0.5  # seconds without a byte, after which a client waits for its answer
 _OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
 
@@ -185,10 +186,10 @@ class _Body:
 
     async def discard(self) -> None:
         """Take the rest, within reason, and keep nothing of it."""
-        left = _MOST_DISCARDED
+        left, until = _MOST_DISCARDED, time.monotonic() + _DISCARDING
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DISCARDING):
-                while self._more and left > 0:
+            while self._more and left > 0 and time.monotonic() < until:
+                async with asyncio.timeout(_SILENCE):
                     left -= len((await self.receive()).get("body", b""))
 
 
