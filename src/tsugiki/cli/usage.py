@@ -123,6 +123,10 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki predict runs/photos new --format csv > answers.csv", tr("a folder, as a table for a spreadsheet")),
             ("tsugiki predict runs/photos new --plot answers.jpg", tr("also as a picture")),
         ],
+        "next": [
+            ("tsugiki next runs/photos new", tr("the twenty of them, into next.csv")),
+            ("tsugiki fit photos --labels next.csv", tr("once labels are written into it, learn from them too")),
+        ],
         "export": [
             ("tsugiki export runs/photos --format onnx", tr("for ONNX Runtime, with a program that needs nothing of tsugiki")),
             ("tsugiki export runs/photos --format openvino --out model", tr("for OpenVINO, into a folder of that name")),
