@@ -50,6 +50,7 @@ def fit(
         from tsugiki.reporting.run_folder import check_output_folder
         from tsugiki.training.corrections import apply_decisions, choose
         from tsugiki.training.fit import fit as train
+        from tsugiki.training.further_labels import with_further
         from tsugiki.training.trackers import require_tracker, tracking
 
     # What cannot work is refused before the first photo is opened.
@@ -60,6 +61,8 @@ def fit(
     decided, reading = choose(photos.exclude, photos.relabel), labels.reading()
 
     found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
+    if photos.labels is not None:
+        found = with_further(found, photos.labels, reading=reading)
     samples = apply_decisions(found, decided)
     say(describe_samples(samples))  # once, as it is after what a person has decided
     with working(tr("Loading the backbone")):

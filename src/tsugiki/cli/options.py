@@ -165,6 +165,7 @@ class DataOptions:
     data: Annotated[str, data_argument()]
     exclude: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked exclude are left out"))] = None
     relabel: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked relabel change class"))] = None
+    labels: Annotated[Path | None, option("FILE", tr("a table of further photos to learn from, as next writes it"))] = None
     held_out: Annotated[float, _expert("X", tr("share to hold out where the data set has no splits"))] = 0.2
 
 

@@ -134,6 +134,17 @@ def check_content(content: bytes) -> None:
             _check_size(photo)
 
 
+def check_pixels(content: bytes, most: int) -> None:
+    """Refuse a photo of more than ``most`` pixels before any of them is decoded; its header tells.
+
+    Raises:
+        UnreadablePhoto: When it has more, or is no photo.
+    """
+    with strict_pillow(), _full_memory_told(), _identify(content) as photo:
+        if photo.width * photo.height > most:
+            raise _too_many_pixels(most)
+
+
 def is_proven_whole(content: bytes) -> bool:
     """Whether the bytes of a file prove that nothing of the photo is missing; its pixels are not looked at."""
     if content.startswith(JPEG_START):
@@ -296,8 +307,8 @@ def _check_size(photo: Image.Image) -> None:
         raise UnreadablePhoto(tr("a picture without a pixel"))
 
 
-def _too_many_pixels() -> UnreadablePhoto:
-    return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=MAX_PIXELS // 1_000_000))
+def _too_many_pixels(most: int = MAX_PIXELS) -> UnreadablePhoto:
+    return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=most // 1_000_000))
 
 
 def _frames(content: bytes) -> int:
