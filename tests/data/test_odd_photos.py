@@ -4,9 +4,11 @@ import base64
 import importlib.util
 import io
 import re
+import sys
 import threading
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,19 +24,13 @@ from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import speaking
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tools.attack.heic import HEIC
+
 SMALL = Preprocess(size=(48, 48), resize=56)
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 PHOTO = Image.fromarray(NOISE).resize((320, 240), Image.Resampling.BICUBIC)
-# 32 x 16 pixels, the left half red, the right half blue; no library at hand writes HEIC.
-HEIC = zlib.decompress(
-    base64.b85decode(
-        "c-muNV30{GsVvAy%}izhg51nBLl8SRGck>Ufw3kxwIq=N0u(b+a*CjAhJwuG5(YG&l$nzcHpIn&fe{FSfN=qY27;YHtelydmj>p6L`8v|R3<1dqb%7F#N;c;EXjo"
-        "{`IA{tQ~;#!WELdn1L;zrGG|6+kkACMBDoI?fBydX!N9=JoB-4z;lRkl`2Rmh0W(MiGYHA;Vsc0XN@_YWGNQ>WP-tYG_G;a%XAcw?9B5!*;AsE}w<G~ov$-%HEI!x"
-        "?v_m*KKc^@!Ii~_B%FDn8RKg&VSzM3`^_T+`Yb56+f*hs*b-MtF{{R2~10c-=q%VMIka$66MJ7liGY1C;kdnwO$c2S5FxXfdnV4Byfb4_0DT$yk-m1a4p7TWd#%-3"
-        "$;r0K|XUqTBNMHE-Xr6Zc_q*QjADG|&zv{@p;PqeL-Ew(+_jp99vFY6Mg@ppHk$2vk>C|o7#P>9ZZ9%JA<}am|=`)Pum(SWcx99gOiSPCfhi$vHXFN6&{h07J{Q0`"
-        "fhdBisHWg2|lu=w%Ys&55{)^$P#fyORJb5V$-4Bv4Eb_nVZ^9s*D}ScCCPdIzYL4!_)Z{rkPdwxmez|nreCdz%N@^jhN~VS<uC?@5006W!st*"
-    )
-)
 EXTRA = all(importlib.util.find_spec(module) for module in ("pi_heif", "imagecodecs"))
 
 
@@ -429,6 +425,40 @@ def test_what_the_decoder_notices_of_flipped_bits_is_heard(capfd):
     assert refused + said >= 50
     assert min(refused, said) > 5
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a JPEG of 400 KB whose hundreds of scans keep a decoder busy for minutes",
+    right="refused in a sentence before it is decoded; programs that save photos write ten scans",
+)
+def test_scans_without_end_are_not_waited_for():
+    progressive = stored(PHOTO.resize((4000, 3000)), "JPEG", progressive=True)
+    last = progressive.rfind(b"\xff\xda")
+    bomb = progressive[:last] + (progressive[last:-2] * 400) + b"\xff\xd9"
+    for read in (open_photo, check_content, lambda content: read_pixels(content, SMALL, fast=True)):
+        with pytest.raises(UnreadablePhoto, match="12 million pixels in 409 scans"):
+            read(bomb)
+    assert open_photo(progressive).size == (4000, 3000)
+
+
+def test_fewer_data_than_pixels_can_have_are_told_before_any_is_computed(monkeypatch):
+    lied = bytearray(stored(PHOTO, "JPEG"))
+    frame = lied.find(b"\xff\xc0")
+    lied[frame + 5 : frame + 9] = (13_000).to_bytes(2) * 2
+    monkeypatch.setattr("tsugiki.data.images.decode.decode_jpeg", lambda _: pytest.fail("decoded"))
+    assert reason(bytes(lied)) == "cut off or damaged: the JPEG data end before the picture is complete"
+
+
+@pytest.mark.robust(
+    "hostile", case="a PNG, checksums of its chunks right, whose packed data are damaged", right="refused in a sentence"
+)
+def test_the_checksum_at_the_end_of_packed_data_counts():
+    rows = bytearray(zlib.compress(bytes(257 * 64)))
+    rows[-1] ^= 1
+    head = (64).to_bytes(4) * 2 + bytes((8, 6, 0, 0, 0))
+    content = stored(PHOTO)[:8] + chunk(b"IHDR", head) + chunk(b"IDAT", bytes(rows)) + chunk(b"IEND", b"")
+    assert "incorrect data check" in reason(content)
 
 
 def test_filling_before_the_end_mark_is_no_fault_and_other_bytes_are_said():

@@ -1,0 +1,3 @@
+"""Attack the program and print what was counted."""
+
+from __future__ import annotations
