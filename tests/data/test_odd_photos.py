@@ -18,6 +18,7 @@ from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images import heif
 from tsugiki.data.images.decode import check_content, open_photo
 from tsugiki.data.images.jpeg import decode_jpeg
+from tsugiki.data.images.jpeg_xl import jpeg_xl_size
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.images.remarks import note, noting, sentences
 from tsugiki.data.loaders import create_dataloaders
@@ -454,9 +455,9 @@ def test_fewer_data_than_pixels_can_have_are_told_before_any_is_computed(monkeyp
     "hostile", case="a PNG, checksums of its chunks right, whose packed data are damaged", right="refused in a sentence"
 )
 def test_the_checksum_at_the_end_of_packed_data_counts():
-    rows = bytearray(zlib.compress(bytes(257 * 64)))
+    rows = bytearray(zlib.compress(bytes(193 * 64 + 999)))
     rows[-1] ^= 1
-    head = (64).to_bytes(4) * 2 + bytes((8, 6, 0, 0, 0))
+    head = (64).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
     content = stored(PHOTO)[:8] + chunk(b"IHDR", head) + chunk(b"IDAT", bytes(rows)) + chunk(b"IEND", b"")
     assert "incorrect data check" in reason(content)
 
@@ -618,6 +619,51 @@ def test_without_the_extra_the_command_is_named(monkeypatch, content, name):
     assert reason(content) == f"{name}, which needs a library more: pip install 'tsugiki[heif]', or save it as JPEG"
     with speaking("ja"):
         assert "pip install 'tsugiki[heif]'" in reason(content)
+
+
+@pytest.mark.robust(
+    "pixels", case="colours of 12 or 16 bits in JPEG 2000", right="as they are; Pillow would show white as black"
+)
+@pytest.mark.parametrize("bits", [12, 16])
+def test_deep_colours_of_jpeg_2000(monkeypatch, bits):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = np.minimum(NOISE.astype(np.uint16) * 257, 65535) >> (16 - bits)
+    values[0] = 2**bits - 1
+    content = bytes(imagecodecs.jpeg2k_encode(values, level=0, reversible=True, bitspersample=bits))
+    expected = np.rint(values * (255 / (2**bits - 1)))
+    assert np.abs(opened(content)[0] - expected).max() <= 1
+    head = content.find(b"ihdr")
+    assert reason(content[: head + 14] + b"\x07" + content[head + 15 :]).startswith("damaged: JPEG 2000")
+    monkeypatch.setattr(heif.importlib.util, "find_spec", lambda _: None)
+    assert "pip install 'tsugiki[heif]'" in reason(content)
+
+
+def _jpeg_xl_of(width, height):
+    """The head of a JPEG XL codestream of that size."""
+    bits = "0" + "".join(f"11{size - 1:030b}"[:2] + f"{size - 1:030b}"[::-1] for size in (height,)) + "000"
+    bits += "11" + f"{width - 1:030b}"[::-1]
+    bits += "0" * (-len(bits) % 8)
+    return b"\xff\x0a" + bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+
+
+@pytest.mark.skipif(not EXTRA, reason="needs the extra heif")
+@pytest.mark.robust(
+    "hostile", case="JPEG XL and JPEG 2000 whose heads tell of billions of pixels", right="refused before they are decoded"
+)
+def test_huge_pictures_of_other_libraries_are_refused_by_their_heads(monkeypatch):
+    import imagecodecs
+
+    small = imagecodecs.jpegxl_encode(NOISE)
+    assert jpeg_xl_size(small) == (80, 60)
+    assert jpeg_xl_size(imagecodecs.jpegxl_encode(NOISE[:, :40], usecontainer=True)) == (40, 60)
+    assert jpeg_xl_size(imagecodecs.jpegxl_encode(np.tile(NOISE, (40, 5, 1)))) == (400, 2400)
+    for name in ("jpegxl_decode", "jpeg2k_decode"):
+        monkeypatch.setattr(imagecodecs, name, lambda _: pytest.fail("decoded"))
+    assert reason(_jpeg_xl_of(40_000, 30_000) + bytes(50)) == "too large: more than 178 million pixels"
+    deep = bytearray(imagecodecs.jpeg2k_encode(NOISE.astype(np.uint16) * 257, level=0, reversible=True))
+    at = deep.find(b"\xff\x4f\xff\x51")
+    deep[at + 8 : at + 16] = (40_000).to_bytes(4) * 2
+    assert reason(bytes(deep)) == "too large: more than 178 million pixels"
 
 
 @pytest.mark.skipif(not EXTRA, reason="needs the extra heif")

@@ -183,6 +183,8 @@ def _others() -> Files:
     yield "jpeg 2000", _pillow(PHOTO, "JPEG2000")
     yield "jpeg 2000 grey", _pillow(GREY, "JPEG2000")
     yield "jpeg 2000 16 bits grey", bytes(imagecodecs.jpeg2k_encode(GREY16, level=0, reversible=True))
+    yield "jpeg 2000 16 bits RGB", bytes(imagecodecs.jpeg2k_encode(BITS16, level=0, reversible=True))
+    yield "jpeg 2000 16 bits RGBA", bytes(imagecodecs.jpeg2k_encode(RGBA16, level=0, reversible=True))
     yield "jpeg 2000 codestream", _pillow(PHOTO, "JPEG2000", no_jp2=True)
     yield "avif", _pillow(PHOTO, "AVIF", quality=95, subsampling="4:4:4")
     yield "qoi", _pillow(PHOTO, "QOI")

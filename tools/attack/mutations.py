@@ -105,31 +105,33 @@ def _enlarged(content: bytes, other: bytes, dice: random.Random) -> bytes:
 
 def _places_of_size(content: bytes) -> tuple[int | str, ...]:
     """Where width and height stand, and as what numbers: ``(at, form, at, form)``."""
-    if content.startswith(_PNG_START):
-        return 16, ">I", 20, ">I"
-    if content.startswith(b"GIF8"):
-        return 6, "<H", 8, "<H"
-    if content.startswith(b"BM"):
-        return 18, "<i", 22, "<i"
-    if content.startswith(b"qoif"):
-        return 4, ">I", 8, ">I"
+    for start, places in _PLACES.items():
+        if content.startswith(start):
+            return places
     if content.startswith(b"\xff\xd8"):
         frame = next((at for at in range(len(content)) if content[at : at + 2] in {b"\xff\xc0", b"\xff\xc2"}), -1)
         return (frame + 7, ">H", frame + 5, ">H") if frame >= 0 else ()
     if content[12:16] == b"VP8 ":
         return 26, "<H", 28, "<H"
-    for mark, shift in ((b"ihdr", 8), (b"ispe", 8)):  # JPEG 2000 has the height first
-        if (at := content.find(mark)) >= 0:
-            return (at + shift, ">I", at + shift - 4, ">I") if mark == b"ihdr" else (at + shift, ">I", at + shift + 4, ">I")
-    if content[:2] in {b"II", b"MM"}:
-        order = "<" if content[:2] == b"II" else ">"
-        tags = [content.find(struct.pack(order + "HH", tag, 4)) for tag in (256, 257)]
-        tags = [
-            at if at >= 0 else content.find(struct.pack(order + "HH", tag, 3)) for at, tag in zip(tags, (256, 257), strict=True)
-        ]
-        if min(tags) >= 0:
-            return tags[0] + 8, order + "H", tags[1] + 8, order + "H"
-    return ()
+    if (at := content.find(b"ihdr")) >= 0:  # JPEG 2000 has the height first
+        return at + 8, ">I", at + 4, ">I"
+    if (at := content.find(b"ispe")) >= 0:
+        return at + 8, ">I", at + 12, ">I"
+    return _places_of_tags(content) if content[:2] in {b"II", b"MM"} else ()
+
+
+_PLACES: dict[bytes, tuple[int | str, ...]] = {
+    _PNG_START: (16, ">I", 20, ">I"),
+    b"GIF8": (6, "<H", 8, "<H"),
+    b"BM": (18, "<i", 22, "<i"),
+    b"qoif": (4, ">I", 8, ">I"),
+}
+
+
+def _places_of_tags(content: bytes) -> tuple[int | str, ...]:
+    order = "<" if content[:2] == b"II" else ">"
+    found = [max(content.find(struct.pack(order + "HH", tag, kind)) for kind in (3, 4)) for tag in (256, 257)]
+    return (found[0] + 8, order + "H", found[1] + 8, order + "H") if min(found) >= 0 else ()
 
 
 _KINDS: dict[str, Callable[[bytes, bytes, random.Random], bytes]] = {

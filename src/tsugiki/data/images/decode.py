@@ -277,7 +277,7 @@ def _sound_jpeg(content: bytes, photo: Image.Image) -> npt.NDArray[np.uint8] | N
 def _identify(content: bytes) -> Image.Image:
     try:
         plain = black_is_zero(content)
-        photo = open_other(content) or Image.open(io.BytesIO(plain), formats=_FORMATS)
+        photo = open_other(content, MAX_PIXELS) or Image.open(io.BytesIO(plain), formats=_FORMATS)
         photo.info[WHITE_IS_ZERO] = plain is not content
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
