@@ -8,15 +8,15 @@ not always agreed upon.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from tools.attack.corpus import DECODERS, LOSSY, TURNED, VARIANTS, WITH_THE_EXTRA, Values, apart
 from tools.attack.mutations import mutated
+from tools.attack.outcome import Outcome
 from tools.attack.workers import Died, Worker
 from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images.decode import check_content, open_photo
@@ -52,20 +52,6 @@ class Seen:
     faults: tuple[str, ...] = ()
 
 
-@dataclass
-class Outcome:
-    """Counts, and one line for each fault.
-
-    Attributes:
-        counts: ``tried``, ``decoded``, ``named``, ``like two others`` (of the decoded), ``disagreements``, ``crashes``, ``hangs``,
-            ``paths apart`` (what the fast path sees at a part of the size differs from all of it, damage that no decoder notices).
-        faults: What went wrong, with the number of the file.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-
-
 def damaged_file(number: int, seed: int) -> tuple[str, str, bytes]:
     """The kind of the ``number``-th file, what was done to it, and its content."""
     dice = random.Random(f"{seed}-{number}")  # noqa: S311
@@ -76,19 +62,23 @@ def damaged_file(number: int, seed: int) -> tuple[str, str, bytes]:
     return name, how, content
 
 
-def attack(files: int, *, seed: int = 0, first: int = 0, jobs: int = 1) -> Outcome:
-    """Try files ``first`` to ``first + files`` of a seed."""
+def attack(files: int, *, seed: int = 0, jobs: int = 1, tell: Callable[[str], object] = str) -> Outcome:
+    """Try the first ``files`` files of a seed.
+
+    Counted are ``tried``, ``decoded``, ``named``, ``like two others`` (of the decoded), ``disagreements``, ``crashes``,
+    ``hangs``, and ``paths apart``: what the fast path sees, which decodes a part of the size, differs from what the reference
+    sees, where damage that no decoder notices has left values beyond all range.
+    """
     total = Outcome()
     with ThreadPoolExecutor(jobs) as pool:
-        parts = [range(first + job, first + files, jobs) for job in range(jobs)]
-        for part in pool.map(lambda numbers: _attack(numbers, seed), parts):
-            total.counts.update(part.counts)
-            total.faults += part.faults
+        parts = [range(job, files, jobs) for job in range(jobs)]
+        for part in pool.map(lambda numbers: _attack(numbers, seed, tell), parts):
+            total.add(part)
     return total
 
 
-def _attack(numbers: range, seed: int) -> Outcome:
-    outcome = Outcome()
+def _attack(numbers: range, seed: int, tell: Callable[[str], object]) -> Outcome:
+    outcome = Outcome(tell=tell)
     ours: Worker[Task, Seen] = Worker(_by_tsugiki, seconds=SECONDS, more_memory=MEMORY)
     theirs: Worker[Task, list[Values | None]] = Worker(_by_others, seconds=SECONDS, more_memory=MEMORY)
     try:
@@ -101,7 +91,7 @@ def _attack(numbers: range, seed: int) -> Outcome:
             for kind, detail in _judged(name, seen, [values for values in kinds if values is not None]):
                 outcome.counts[kind] += 1
                 if detail:
-                    outcome.faults.append(f"{number} ({name}, {how}): {kind}: {detail}")
+                    outcome.fault(f"{number} ({name}, {how}): {kind}: {detail}")
     finally:
         ours.close()
         theirs.close()

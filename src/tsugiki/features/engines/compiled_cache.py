@@ -7,13 +7,14 @@ was not used for longest goes when all becomes too large. A cache that cannot be
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tsugiki.core.files import cache_folder, write_atomically
+from tsugiki.core.files import cache_folder, sweep_own_folder, write_atomically
 
 _MOST = 4 << 30  # bytes that all entries may take
 _DIGEST = 32  # bytes
@@ -27,6 +28,7 @@ def key_of(parts: Sequence[object]) -> str:
 def kept(key: str) -> bytes | None:
     """The entry called ``key``; ``None`` where there is none that is whole."""
     path = folder() / key
+    _swept(folder())
     try:
         with path.open("rb") as stream:
             digest, content = stream.read(_DIGEST), stream.read()
@@ -37,6 +39,12 @@ def kept(key: str) -> bytes | None:
     with contextlib.suppress(OSError):
         os.utime(path)  # used now
     return content
+
+
+@functools.cache
+def _swept(place: Path) -> None:
+    """Once in a process: what others were killed over goes."""
+    sweep_own_folder(place)
 
 
 def keep(key: str, content: bytes) -> None:
