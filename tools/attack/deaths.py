@@ -1,7 +1,7 @@
 """Sudden death: the program is killed, interrupted, starved of disk, or its photos change, at one moment after the other.
 
-After each, all of this must hold: no run and no store is corrupt, nothing of the person's has changed, the same command, without
-cleaning up, ends as if nothing had happened, and after that nothing is left lying about.
+After each, all of this must hold: no run and no store is corrupt, nothing of the person's has changed, the same command,
+without cleaning up, ends as if nothing had happened, and after that nothing is left lying about.
 """
 
 from __future__ import annotations

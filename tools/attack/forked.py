@@ -12,11 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import timm  # noqa: F401  (this and what follows: so that each fork has it)
+import torchvision  # noqa: F401
+
 import tsugiki.backbones.load_backbone
 import tsugiki.classifier.engine_predictor
 import tsugiki.fine_tuning.fine_tune
 import tsugiki.reporting.report
-import tsugiki.training.fit  # noqa: F401  (so that each fork has it)
+import tsugiki.training.fit  # noqa: F401
 from tsugiki.cli import main
 from tsugiki.features.engines.openvino_import import openvino_module
 

@@ -114,10 +114,10 @@ def _tables(root: Path, paths: list[Path]) -> None:
     (root / "photos.csv").write_text(text.getvalue(), encoding="utf-8")
     (root / "photos.json").write_text(json.dumps(rows), encoding="utf-8")
     (root / "photos.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist(rows), root / "photos.parquet")
+    parquet.write_table(pa.Table.from_pylist(rows), root / "photos.parquet")
     names = ["path", "label", "suggested", "action"]
     decisions = [[path.relative_to(root / "photos").as_posix(), path.parent.name, "pizza", "exclude"] for path in paths[:3]]
     (root / "suspects.csv").write_text("\n".join(map(",".join, [names, *decisions])) + "\n", encoding="utf-8")
