@@ -95,10 +95,9 @@ def _texts(node: ast.expr, known: dict[str, ast.expr], depth: int = 3) -> tuple[
         return (node.value,) if node.value else ()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
         return _texts(node.args[0], known)
-    if isinstance(node, ast.IfExp):
-        return tuple(dict.fromkeys((*_texts(node.body, known, depth), *_texts(node.orelse, known, depth))))
-    if isinstance(node, ast.BoolOp):
-        return tuple(dict.fromkeys(text for value in node.values for text in _texts(value, known, depth)))
+    if isinstance(node, ast.IfExp | ast.BoolOp):
+        choices = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
+        return tuple(dict.fromkeys(text for choice in choices for text in _texts(choice, known, depth)))
     if isinstance(node, ast.JoinedStr):
         values = [str(part.value) if isinstance(part, ast.Constant) else _COMPUTED for part in node.values]
         return ("".join(values),)
@@ -119,16 +118,15 @@ def page() -> str:
     """The page in Markdown."""
     found, translated = errors(), japanese()
     count = sum(map(len, found.values()))
-    lines = [
-        "# Every error sentence",
-        "",
+    about = (
         "Made by `python -m tools.errors_page` from the source; a test of the suite compares both. An error says what was wrong, "
-        "and where it can, what is allowed, what was got, and what to do next. `{...}` is filled in, `…` stands for what is only "
-        f"known when it happens. There are {count}.",
-    ]
-    for kind, (about, status) in family().items():
+        "and where it can, what is allowed, what was got, and what to do next. `{...}` is filled in; `…` is only known when it "
+        f"happens. There are {count}."
+    )
+    lines = ["# Every error sentence", "", about]
+    for kind, (meaning, status) in family().items():
         if found.get(kind):
-            lines += ["", f"## {kind}: exit status {status}", "", about]
+            lines += ["", f"## {kind}: exit status {status}", "", meaning]
             for sentence in sorted(found[kind]):
                 lines += ["", *_shown(sentence, translated)]
     return "\n".join(lines) + "\n"

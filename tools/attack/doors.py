@@ -278,7 +278,8 @@ def _store(material: Material, dice: random.Random, work: Path) -> Right:
         shutil.copyfile(dice.choice(others), victim) if others else victim.unlink()
     else:
         damage(victim, dice)
-    return bool(np.array_equal(features_of(material.photos, store), material.features))
+    found = features_of(material.photos, store)  # of a batch of another size, the last bits differ
+    return bool(np.allclose(found, material.features, rtol=1e-4, atol=1e-5))
 
 
 def _zoo(material: Material, dice: random.Random, work: Path) -> Right:

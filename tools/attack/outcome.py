@@ -7,6 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+FAULTS = (
+    "disagreements", "crashes", "hangs", "tracebacks", "wrong results", "corrupt", "lost", "left behind", "unescaped",
+)  # fmt: skip
+"""What must be counted 0 times."""
+
+
+def is_fault(name: str) -> bool:
+    """Whether a count is one of faults."""
+    return name in FAULTS
+
+
 @dataclass
 class Outcome:
     """Counts, and one line for each fault.
