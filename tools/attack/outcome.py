@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
 FAULTS = (
     "disagreements", "crashes", "hangs", "tracebacks", "wrong results", "corrupt", "lost", "left behind", "unescaped",
 )  # fmt: skip
