@@ -8,6 +8,7 @@ when all becomes too large. A cache that cannot be written costs time and nothin
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.core.console import say_once
-from tsugiki.core.files import cache_folder, write_atomically
+from tsugiki.core.files import cache_folder, sweep_own_folder, write_atomically
 from tsugiki.locale.messages import tr
 
 _MOST = 4 << 30  # bytes that all entries may take
@@ -45,6 +46,7 @@ def keep_json(key: str, value: Any) -> None:
 def kept(key: str) -> bytes | None:
     """The entry called ``key``; ``None`` where there is none that is whole."""
     path = folder() / key
+    _swept(folder())
     try:
         with path.open("rb") as stream:
             digest, content = stream.read(_DIGEST), stream.read()
@@ -56,6 +58,12 @@ def kept(key: str) -> bytes | None:
     with contextlib.suppress(OSError):
         os.utime(path)  # used now
     return content
+
+
+@functools.cache
+def _swept(place: Path) -> None:
+    """Once in a process: what others were killed over goes."""
+    sweep_own_folder(place)
 
 
 def keep(key: str, content: bytes) -> None:
