@@ -5,9 +5,9 @@
 The photos are 2 x 2 mosaics of real ones (`benchmarks.make_mosaics`: training mosaics of training photos only, test mosaics of
 test photos only, as few as let each photo come up about once), made anew for every seed, and `sample:table`, drawn tables with
 none to three dishes. Both see the same stored features of one frozen network. By hand means what a person types: each class a
-LogisticRegression on standardised features, once with scikit-learn's own settings, once with its penalty cross-validated. Printed,
-means over the seeds: mean average precision on the held-out photos, and F1 (mean over classes) at the thresholds that each would
-use: the program's own, one half by hand.
+LogisticRegression on standardised features, once with scikit-learn's own settings, once with its penalty cross-validated.
+Printed, means over the seeds: mean average precision on the held-out photos, and F1 (mean over classes) at the thresholds that
+each would use: the program's own, one half by hand.
 """
 
 from __future__ import annotations
