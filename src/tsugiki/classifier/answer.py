@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tsugiki.data.label_sets import Task, joined
+from tsugiki.data.taxonomy import Taxonomy
+from tsugiki.evaluation.levels.parent_probabilities import NOBODY, deepest_sure, parent_probabilities
 from tsugiki.evaluation.metrics import softmax, unit_rows
 from tsugiki.evaluation.multi_label.platt import sigmoid
 
@@ -51,6 +53,11 @@ class Prediction:
         distance: How far the photo is from the nearest training photo (cosine distance), where that is known.
         probabilities: One per class, in the order of the classifier's classes.
         labels: Multi-label: the classes that the photo shows, the most probable first; ``None`` where it is of one class.
+        ancestors: With a taxonomy: what the answer is a kind of, with the probability of that, the nearest first; of several
+            labels, of all that are shown. ``None`` without a taxonomy.
+        at_least: With a taxonomy: where no class is sure, the nearest thing to one that is, with its probability: "at least a
+            bird". ``None`` where a class is sure, nothing is, or the photo is not known; and of several labels, whose parents
+            are never surer than they.
     """
 
     label: str
@@ -62,6 +69,8 @@ class Prediction:
     distance: float | None = None
     probabilities: tuple[float, ...] = field(default=(), repr=False)
     labels: tuple[str, ...] | None = None
+    ancestors: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
+    at_least: tuple[str, float] | None = field(default=None, repr=False)
 
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON.
@@ -79,8 +88,17 @@ class Prediction:
             "known": self.known,
             "distance": self.distance,
             "top": [{"label": label, "probability": probability} for label, probability in self.top],
+            **self._above(),
             "probabilities": dict(zip(classes, self.probabilities, strict=True)),
         }
+
+    def _above(self) -> dict[str, Any]:
+        """What a taxonomy adds to the answer."""
+        if self.ancestors is None:
+            return {}
+        ancestors = [{"name": name, "probability": probability} for name, probability in self.ancestors]
+        named = None if self.at_least is None else {"name": self.at_least[0], "probability": self.at_least[1]}
+        return {"ancestors": ancestors, "at_least": named}
 
 
 @dataclass(frozen=True)
@@ -157,6 +175,7 @@ class AnswerHead:
         temperature: Logits are divided by it before they become probabilities.
         unknown: How far is too far from the training photos, or ``None`` where that is not known.
         multi_label: How logits become several labels; ``None`` where each photo is of one class.
+        taxonomy: What is above the classes, where that is known.
     """
 
     classes: tuple[str, ...]
@@ -165,6 +184,7 @@ class AnswerHead:
     temperature: float = 1.0
     unknown: Unknown | None = None
     multi_label: MultiLabel | None = None
+    taxonomy: Taxonomy | None = None
 
     @property
     def task(self) -> Task:
@@ -193,7 +213,22 @@ class AnswerHead:
         for row, name in enumerate(names):
             distance = None if distances is None else float(distances[row])
             rows.append(self._prediction(probabilities[row], distance, name, top))
-        return rows
+        return rows if self.taxonomy is None else self._placed(self.taxonomy, rows, probabilities)
+
+    def _placed(self, taxonomy: Taxonomy, answers: list[Prediction], probabilities: Floats) -> list[Prediction]:
+        """The ``B`` answers with what a taxonomy adds to them."""
+        parents = parent_probabilities(taxonomy, probabilities, self.task)
+        known = np.array([answer.known for answer in answers], np.bool_)
+        nobody = np.full(len(answers), NOBODY)
+        named = deepest_sure(taxonomy, probabilities, parents, known) if self.multi_label is None else nobody
+        placed = []
+        for answer, chances, at in zip(answers, parents.tolist(), named.tolist(), strict=True):
+            labels = (answer.label,) if answer.labels is None else answer.labels
+            above = dict.fromkeys(one for label in labels for one in taxonomy.above(label))
+            ancestors = tuple((one, chances[taxonomy.row[one]]) for one in above)
+            at_least = None if at == NOBODY else (taxonomy.inner[at], chances[at])
+            placed.append(replace(answer, ancestors=ancestors, at_least=at_least))
+        return placed
 
     def _prediction(self, probabilities: Floats, distance: float | None, name: str, top: int) -> Prediction:
         best = np.argsort(-probabilities, kind="stable")[: max(top, 1)].tolist()

@@ -29,6 +29,7 @@ from tsugiki.core.console import typed
 from tsugiki.core.errors import ArtefactError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_path, recover_folder, sha256_of, write_json
 from tsugiki.core.regular_files import read_json
+from tsugiki.data.taxonomy import Taxonomy
 from tsugiki.locale.messages import tr
 
 FORMAT = "tsugiki-classifier"
@@ -202,9 +203,22 @@ def answer_head_of(description: Mapping[str, Any], arrays: Mapping[str, npt.NDAr
     if weight.ndim != 2 or bias.shape != (len(weight),) or len(classes) != len(weight):
         raise ValueError(f"head.weight {list(weight.shape)}, head.bias {list(bias.shape)}, {len(classes)} classes")
     unknown = read_unknown(description["unknown"], arrays.get(UNKNOWN_REFERENCE), weight.shape[1])
+    taxonomy = read_tree(description)
     if description.get("task", "single") == "multi":
-        return AnswerHead(classes, weight, bias, unknown=unknown, multi_label=read_multi_label(description))
-    return AnswerHead(classes, weight, bias, read_temperature(description), unknown)
+        sets = read_multi_label(description)
+        return AnswerHead(classes, weight, bias, unknown=unknown, multi_label=sets, taxonomy=taxonomy)
+    return AnswerHead(classes, weight, bias, read_temperature(description), unknown, taxonomy=taxonomy)
+
+
+def read_tree(description: Mapping[str, Any]) -> Taxonomy | None:
+    """What is above the classes, where that is known.
+
+    Raises:
+        KeyError: When something is missing.
+        ValueError: When it is no tree above these classes.
+    """
+    values = description.get("taxonomy")
+    return None if values is None else Taxonomy.from_dict(description["classes"], values)
 
 
 def read_multi_label(description: Mapping[str, Any]) -> MultiLabel:

@@ -30,6 +30,7 @@ from tsugiki.classifier.artefact import (
     read_description,
     read_multi_label,
     read_temperature,
+    read_tree,
     read_unknown,
     read_weights,
     write_artefact,
@@ -41,6 +42,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
 from tsugiki.data.label_sets import Task
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.data.sources.taxonomy_file import GivenTaxonomy, taxonomy_of
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
@@ -61,15 +63,19 @@ class Classifier(nn.Module):
         model_args: Further arguments of the network's constructor.
         preprocess: Instead of the weights' own preprocessing.
         task: ``single``: each photo is of one class; ``multi``: it may show any number of them.
+        taxonomy: What the classes are kinds of: a table ``class,parent``, or the parent of each name. Answers tell the
+            probabilities of parents, too, and "at least a bird" where no class is sure.
 
     Attributes:
         temperature: Logits are divided by it before they become probabilities.
         multi_label: How logits become several labels; ``None`` where each photo is of one class.
         unknown: How far is too far from the training photos, or ``None`` before training.
+        taxonomy: What is above the classes (:class:`tsugiki.data.taxonomy.Taxonomy`), where that was given.
         notes: How the classifier was trained, plain values.
 
     Raises:
-        RequestError: When the classes are fewer than two or named twice, or the backbone has no such name.
+        RequestError: When the classes are fewer than two or named twice, the backbone has no such name, or the taxonomy is no
+            tree above the classes.
         WeightsError: When the weights cannot be used.
     """
 
@@ -82,12 +88,14 @@ class Classifier(nn.Module):
         model_args: Mapping[str, Any] | None = None,
         preprocess: Preprocess | None = None,
         task: Task = "single",
+        taxonomy: GivenTaxonomy | None = None,
     ) -> None:
         super().__init__()
         self.classes = _checked(classes)
         if task not in get_args(Task):
             raise RequestError(tr("There is no such task."), allowed=", ".join(get_args(Task)), got=repr(task))
         self.multi_label = MultiLabel.fresh(len(self.classes)) if task == "multi" else None
+        self.taxonomy = None if taxonomy is None else taxonomy_of(taxonomy, self.classes)
         if not isinstance(backbone, Backbone):
             backbone = load_backbone(backbone, weights=weights, model_args=model_args)
         self.backbone = backbone
@@ -123,7 +131,7 @@ class Classifier(nn.Module):
     def answer_head(self) -> AnswerHead:
         """What turns features into answers, as it is now."""
         weight, bias = (tensor.detach().cpu().float().numpy() for tensor in (self.head.weight, self.head.bias))
-        return AnswerHead(self.classes, weight, bias, self.temperature, self.unknown, self.multi_label)
+        return AnswerHead(self.classes, weight, bias, self.temperature, self.unknown, self.multi_label, self.taxonomy)
 
     @property
     def estimated_temperature(self) -> float | None:
@@ -248,6 +256,7 @@ class Classifier(nn.Module):
             "head": {"kind": "linear", "features": self.head.in_features},
             "calibration": calibration,
             "unknown": unknown and {"threshold": unknown.threshold, "false_reject_rate": unknown.false_reject_rate},
+            **({} if self.taxonomy is None else {"taxonomy": self.taxonomy.to_dict()}),
             "trained": self.notes,
         }
 
@@ -288,6 +297,7 @@ class Classifier(nn.Module):
             classifier.multi_label = read_multi_label(description)
         else:
             classifier.temperature = read_temperature(description)
+        classifier.taxonomy = read_tree(description)
         classifier.notes = dict(description["trained"])
         return classifier
 

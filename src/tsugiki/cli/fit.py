@@ -14,6 +14,7 @@ from tsugiki.cli.options import (
     LabelOptions,
     MethodOptions,
     OutputOptions,
+    TaxonomyOptions,
     WeightOptions,
     default_target,
     option,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.samples import Samples
+    from tsugiki.data.taxonomy import Taxonomy
     from tsugiki.training.run import Run
 
 
@@ -39,6 +41,7 @@ def fit(
     training: MethodOptions,
     photos: DataOptions,
     labels: LabelOptions,
+    above: TaxonomyOptions,
     fine_tuning: FineTuneOptions,
     compute: EngineOptions,
     output: OutputOptions,
@@ -65,9 +68,10 @@ def fit(
         found = with_further(found, photos.labels, reading=reading)
     samples = apply_decisions(found, decided)
     say(describe_samples(samples))  # once, as it is after what a person has decided
+    tree = above.tree(samples.classes)
     with working(tr("Loading the backbone")):
         root = weights.load(backbone)
-        model, device = classifier_of(root, samples), pick_device(compute.device)
+        model, device = classifier_of(root, samples, tree), pick_device(compute.device)
         if device != model.device:  # moving a network that is known would build it
             model = model.to(device)
     about = {"backbone": str(root.spec), "method": training.method}
@@ -82,11 +86,12 @@ def fit(
     finish(run, target, output)
 
 
-def classifier_of(root: Backbone, samples: Samples) -> Classifier:
+def classifier_of(root: Backbone, samples: Samples, tree: Taxonomy | None = None) -> Classifier:
     """A classifier for the samples' classes on a loaded backbone, told in two lines."""
     from tsugiki.classifier.classifier import Classifier
 
     model = Classifier(root, classes=samples.classes, task=samples.task)
+    model.taxonomy = tree
     say(
         tr(
             "Backbone: {name} ({weights}), {frozen} parameters frozen; head: {trainable} trainable",

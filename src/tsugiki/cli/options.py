@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
@@ -25,6 +25,7 @@ from tsugiki.locale.messages import tr
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
     from tsugiki.data.label_sets import LabelReading
+    from tsugiki.data.taxonomy import Taxonomy
     from tsugiki.features.extract import FeatureSettings
     from tsugiki.heads.linear import HeadSettings
     from tsugiki.training.fit import FineTuning
@@ -195,6 +196,40 @@ class LabelOptions:
         """These options as they are typed."""
         separator = [] if self.label_separator is None else ["--label-separator", self.label_separator]
         return ["--multi-label"] * self.multi_label + separator
+
+
+@dataclass(frozen=True)
+class TaxonomyOptions:
+    """What the classes are kinds of.
+
+    Raises:
+        RequestError: When the file is no tree, or a probability is given without one, or is none.
+    """
+
+    taxonomy: Annotated[Path | None, option("FILE", tr("a table class,parent of what the classes are kinds of"))] = None
+    at_least: Annotated[
+        float | None, _expert("X", tr("a parent is named from this probability on, where no class is sure"), show_default="0.8")
+    ] = None
+
+    def __post_init__(self) -> None:
+        from tsugiki.data.sources.taxonomy_file import read_taxonomy
+        from tsugiki.data.taxonomy import require_sure
+
+        if self.at_least is not None:
+            if self.taxonomy is None:
+                raise RequestError(
+                    tr("--at-least is about parents, and nobody has named any."),
+                    cure=tr("add --taxonomy FILE, or leave it out"),
+                )
+            require_sure(self.at_least)
+        if self.taxonomy is not None:
+            read_taxonomy(self.taxonomy)  # what cannot be used is refused before the first photo is opened
+
+    def tree(self, classes: Sequence[str]) -> Taxonomy | None:
+        """What is above the classes; what of it is not used is said."""
+        from tsugiki.data.sources.taxonomy_file import taxonomy_of
+
+        return None if self.taxonomy is None else taxonomy_of(self.taxonomy, classes, at_least=self.at_least)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.cli.answer_rows import set_answer_rows
+from tsugiki.cli.answer_rows import at_least_text, set_answer_rows, taxonomy_cells, taxonomy_columns
 from tsugiki.cli.options import device_option, force_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json, say_left_out
 from tsugiki.cli.waiting import goes_on_with, is_whole, starting
@@ -343,24 +343,31 @@ def _say_the_end(told: _Told, plot: Path | None) -> None:
 def _table(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
     if any(answer.labels is not None for answer in answers):
         return aligned(set_answer_rows(answers, classes))
-    rows = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
+    rows: list[tuple[str, ...]] = [(tr("photo"), tr("answer"), tr("probability"), tr("next best"))]
+    placed = any(answer.ancestors is not None for answer in answers)
+    if placed:
+        rows = [(*rows[0][:3], tr("at least"), *rows[0][3:])]
     for answer in answers:
         if answer.problem:
             continue
         label = answer.label if answer.known else tr("not sure ({label}?)", label=answer.label)
         others = ", ".join(f"{name} {probability:.1%}" for name, probability in answer.top[1:])
-        rows.append((answer.name, label, f"{answer.probability:.1%}", others))
+        named = (at_least_text(answer),) if placed else ()
+        rows.append((answer.name, label, f"{answer.probability:.1%}", *named, others))
     return aligned(rows)
 
 
 def _csv_head(model: Predictor) -> str:
-    return table_text([["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"]])
+    chances = [f"probability:{name}" for name in model.classes]
+    return table_text([["path", "predicted", "known", *chances, *taxonomy_columns(model.answer_head), "problem"]])
 
 
 def _csv_row(answer: Prediction, model: Predictor) -> str:
     """A row; a photo that could not be read has no answer, and its reason in the last column."""
     chances = [""] * len(model.classes) if answer.problem else answer.probabilities
-    return table_text([[answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem]])
+    known = "" if answer.problem else answer.known
+    above = taxonomy_cells(answer, model.answer_head)
+    return table_text([[answer.name, answer.label, known, *chances, *above, answer.problem]])
 
 
 def _json_line(answer: Prediction, model: Predictor) -> str:

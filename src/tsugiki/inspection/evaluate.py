@@ -22,6 +22,7 @@ from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.duplicates import copies_of
 from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.levels.level_sentences import taxonomy_sentence
 from tsugiki.evaluation.multi_label.cell_issues import set_text
 from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings, extract
@@ -95,7 +96,7 @@ def evaluate(
         groups = None if head.multi_label is None else table.groups_of(range(len(samples)))
     about = Circumstances(choice.split, model.estimated_temperature, leaked, different, groups)
     predictions, document = score(head, samples, answers, about, splits=(choice.split,) * len(samples))
-    for sentence in (headline(document), never_answered_sentence(document)):
+    for sentence in (headline(document), never_answered_sentence(document), taxonomy_sentence(document)):
         if sentence:
             say(sentence)
     return Evaluation(document, predictions, samples.left_out)

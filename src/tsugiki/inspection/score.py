@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tsugiki.classifier.answer import AnswerHead
 from tsugiki.data.samples import Samples
+from tsugiki.evaluation.levels.level_scores import score_levels, score_set_levels
 from tsugiki.evaluation.multi_label.evaluate_sets import evaluate_sets
 from tsugiki.evaluation.multi_label.platt import sigmoid
 from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
@@ -81,16 +82,19 @@ def score(
     """
     if head.multi_label is None or photos.targets is None:
         rows = Predictions(photos.names, tuple(splits), photos.labels, answers.probabilities, head.classes, answers.known)
-        return rows, evaluate_rows(
+        document = evaluate_rows(
             rows, split=about.split, temperature=about.temperature, leaked=about.leaked, different=about.different
         )
+        if head.taxonomy is not None:
+            document["taxonomy"] = score_levels(head.taxonomy, rows, split=about.split, leaked=about.leaked)
+        return rows, document
     sets = head.multi_label
     thresholds = sets.thresholds.astype(np.float64) if answers.thresholds is None else answers.thresholds
     found = MultiLabelPredictions(
         photos.names, tuple(splits), photos.targets, answers.probabilities, thresholds, head.classes, answers.known
     )
     plain = None if answers.logits is None else sigmoid(answers.logits)
-    return found, evaluate_sets(
+    document = evaluate_sets(
         found,
         split=about.split,
         uncalibrated=plain,
@@ -98,3 +102,7 @@ def score(
         different=about.different,
         groups=about.groups,
     )
+    if head.taxonomy is not None:
+        levels = score_set_levels(head.taxonomy, found, split=about.split, leaked=about.leaked, groups=about.groups)
+        document["taxonomy"] = levels
+    return found, document

@@ -25,6 +25,7 @@ from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.duplicates import Pair
 from tsugiki.evaluation.headline import headline, never_answered_sentence
+from tsugiki.evaluation.levels.level_sentences import taxonomy_sentence
 from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
@@ -135,7 +136,8 @@ def fit(
     # Everything is decided: only now the held-out photos are looked at.
     frozen = _finished(model, head.history, table, out_of_fold)
     run = frozen if wish is None else wish.kept(frozen, tuned)
-    for sentence in filter(None, (headline(run.evaluation), never_answered_sentence(run.evaluation))):
+    told = (headline(run.evaluation), never_answered_sentence(run.evaluation), taxonomy_sentence(run.evaluation))
+    for sentence in filter(None, told):
         say(sentence)
     return run
 

@@ -94,7 +94,7 @@ def doubtful_names(labels: Iterable[str]) -> Iterator[str]:
     names = list(dict.fromkeys(labels))
     forms: dict[str, list[str]] = {}
     for name in names:
-        forms.setdefault(_seen_form(name), []).append(name)
+        forms.setdefault(seen_form(name), []).append(name)
     alike = [" = ".join(map(repr, found)) for found in forms.values() if len(found) > 1]
     if alike:
         yield tr(
@@ -108,7 +108,7 @@ def doubtful_names(labels: Iterable[str]) -> Iterator[str]:
 
 def look_the_same(one: str, other: str) -> bool:
     """Whether a person could take one class name for another one."""
-    return _seen_form(one) == _seen_form(other)
+    return seen_form(one) == seen_form(other)
 
 
 def says_no_label(name: str) -> bool:
@@ -117,7 +117,7 @@ def says_no_label(name: str) -> bool:
     return _BETWEEN.sub("", plain) in _WITHOUT_LABELS or bool(_LEFT_BEHIND.search(plain))
 
 
-def _seen_form(name: str) -> str:
+def seen_form(name: str) -> str:
     """What a person sees of a name: one width and case, one dash, no spaces around or twice, nothing invisible."""
     plain = unicodedata.normalize("NFKC", name).casefold().translate(_ONE_DASH)
     visible = "".join(letter for letter in plain if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace())
