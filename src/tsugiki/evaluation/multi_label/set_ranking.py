@@ -1,7 +1,7 @@
 """Mean average precision with its interval, against guessing, and against another classifier.
 
 The interval is Wilson's, of as many photos as the bootstrap says they are worth: the usual percentiles of the bootstrap say
-nothing at all of a classifier that made no mistake, and where few photos show a class they may never hold the truth. The lower
+nothing at all of a classifier that made no mistake, and where few photos show a class they seldom hold the truth. The lower
 end is that of an average precision in which no photo vouches for itself: the usual one is too high then. How often intervals
 hold is counted by ``benchmarks/multi_label_honesty.py``.
 
