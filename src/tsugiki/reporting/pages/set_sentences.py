@@ -85,7 +85,12 @@ def set_score_sentences(evaluation: Document, notes: Notes, *, wrong: int) -> Se
         ),
         "exact": _exact(evaluation),
         "cells": _cells(evaluation),
-        "thresholds": thresholds_sentence(notes),
+        "thresholds": in_a_row(
+            thresholds_sentence(notes),
+            tr("Nothing being held out, each photo was judged with thresholds that the other photos chose.")
+            if evaluation["split"] == OUT_OF_FOLD and notes.get("thresholds")
+            else "",
+        ),
         "class_note": tr("Lines are 95% intervals; shorter means more photos. The triangle is what guessing gives."),
         "together_note": tr(
             "The commonest combinations in truth and in the answers, of photos of which everything is known: how many photos "
