@@ -66,7 +66,7 @@ def test_photos_without_labels(lists):
     [
         ({"labels": ["a"]}, "labels: 20"),
         ({"labels": "ab"}, "labels is no list"),
-        ({"labels": ["a", ["a", "b"]] * 10}, "Entry 1 of labels holds several values"),
+        ({"labels": ["a", "b"] * 10, "groups": ["x", ["x", "y"]] * 10}, "Entry 1 of groups holds several values"),
         ({"labels": [None, ""] * 10}, "Not one of the photos has a label"),
         ({"labels": ["a", "b"] * 10, "splits": ["train"]}, "splits: 20"),
         ({"labels": ["a", "b"] * 10, "splits": ["sometimes"] * 20}, "no such split"),

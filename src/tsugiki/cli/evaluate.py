@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tsugiki.cli.options import data_argument, device_option, force_option, json_option, option, run_argument
+from tsugiki.cli.answer_rows import set_score_rows
+from tsugiki.cli.options import (
+    data_argument,
+    device_option,
+    force_option,
+    json_option,
+    label_separator_option,
+    option,
+    run_argument,
+)
 from tsugiki.cli.output import aligned, emit_json
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say, typed
@@ -19,6 +28,7 @@ def evaluate(
     out: Annotated[Path | None, option("FOLDER", tr("a folder for evaluation.json and predictions.csv"))] = None,
     force: Annotated[bool, force_option()] = False,
     device: Annotated[str | None, device_option()] = None,
+    label_separator: Annotated[str | None, label_separator_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Judge a trained classifier on labelled photos."""
@@ -30,7 +40,7 @@ def evaluate(
         from tsugiki.inspection.evaluate import evaluate as judge
 
         model = load_predictor(run, device=device, count=MANY)
-    result = judge(model, data)
+    result = judge(model, data, label_separator=label_separator)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "evaluation.json", result.document)
@@ -56,6 +66,8 @@ def _check(folder: Path, *, force: bool) -> None:
 
 
 def _table(document: dict[str, object]) -> str:
+    if document.get("task") == "multi":
+        return aligned(set_score_rows(document))
     rows = [(tr("class"), tr("photos"), tr("precision"), tr("recall"), "F1")]
     for row in document["per_class"]:  # type: ignore[attr-defined]
         shares = (_percent(row[name]) for name in ("precision", "recall", "f1"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.cli.options import WeightOptions, data_argument, device_option, json_option, option, seed_option
+from tsugiki.cli.options import LabelOptions, WeightOptions, data_argument, device_option, json_option, option, seed_option
 from tsugiki.cli.values import model_arg_words
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say, working
@@ -54,6 +56,7 @@ def lr(
     network: Annotated[str, typer.Argument(metavar="RUN_OR_BACKBONE", help=tr("a run folder, or the name of a backbone"))],
     data: Annotated[str, data_argument()],
     weights: WeightOptions,
+    labels: LabelOptions,
     tuned: TunedOptions,
     rates: RateOptions,
     plot: Annotated[Path | None, option("FILE", tr("draw the curve into this file"))] = None,
@@ -73,7 +76,9 @@ def lr(
         check_picture(plot)
     if _is_run(network):
         _refuse_for_run(network, weights)
-    classifier, samples, words = _start(network, data, settings, weights)
+    labels.reading()
+    classifier, samples, words = _start(network, partial(_loaded, data, labels, settings), settings, weights)
+    words += labels.words()
     found = find_rate(classifier.to(pick_device(device)), samples, settings, **vars(rates))
     _tell(found, plot, as_json=as_json)
     if found.suggestion is not None and not as_json:
@@ -96,8 +101,14 @@ def _refuse_for_run(network: str, weights: WeightOptions) -> None:
         )
 
 
+def _loaded(data: str, labels: LabelOptions, settings: FineTuneSettings) -> Samples:
+    from tsugiki.data.load import load
+
+    return load(data, seed=settings.seed, **vars(labels))
+
+
 def _start(
-    network: str, data: str, settings: FineTuneSettings, weights: WeightOptions
+    network: str, loaded: Callable[[], Samples], settings: FineTuneSettings, weights: WeightOptions
 ) -> tuple[Classifier, Samples, list[str]]:
     """The classifier that fine-tuning would start from, the photos, and the words that make ``fit`` start there, too.
 
@@ -105,7 +116,6 @@ def _start(
     cannot work is refused before any feature is computed.
     """
     from tsugiki.classifier.classifier import Classifier
-    from tsugiki.data.load import load
     from tsugiki.features.extract import extract
     from tsugiki.fine_tuning.layers import chosen_groups
     from tsugiki.fine_tuning.training_data import split_for_validation
@@ -115,7 +125,7 @@ def _start(
     with working(tr("Loading the backbone")):
         root = run.backbone if run else weights.load(network)
     chosen_groups(root, settings.unfreeze)
-    samples = load(data, seed=settings.seed)
+    samples = loaded()
     split_for_validation(samples, settings)
     # As in a fit, photos that cannot be read are out of the way before anything is learned, and the others are held out so.
     if run is not None:

@@ -24,6 +24,7 @@ from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
+    from tsugiki.data.label_sets import LabelReading
     from tsugiki.features.extract import FeatureSettings
     from tsugiki.heads.linear import HeadSettings
     from tsugiki.training.fit import FineTuning
@@ -164,7 +165,36 @@ class DataOptions:
     data: Annotated[str, data_argument()]
     exclude: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked exclude are left out"))] = None
     relabel: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked relabel change class"))] = None
+    labels: Annotated[Path | None, option("FILE", tr("a table of further photos to learn from, as next writes it"))] = None
     held_out: Annotated[float, _expert("X", tr("share to hold out where the data set has no splits"))] = 0.2
+
+
+def label_separator_option() -> Any:
+    """``--label-separator``."""
+    return _expert("TEXT", tr("what stands between several labels of one photo, if not |"), "--label-separator")
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labels are to be read."""
+
+    multi_label: Annotated[bool, option("", tr("a photo may show several classes, or none"), "--multi-label")] = False
+    label_separator: Annotated[str | None, label_separator_option()] = None
+
+    def reading(self) -> LabelReading:
+        """The same for who reads them.
+
+        Raises:
+            RequestError: When the separator is nothing.
+        """
+        from tsugiki.data.load import label_reading
+
+        return label_reading(multi_label=self.multi_label, label_separator=self.label_separator)
+
+    def words(self) -> list[str]:
+        """These options as they are typed."""
+        separator = [] if self.label_separator is None else ["--label-separator", self.label_separator]
+        return ["--multi-label"] * self.multi_label + separator
 
 
 @dataclass(frozen=True)
@@ -179,6 +209,9 @@ class MethodOptions:
     lr: Annotated[float | None, _expert("X", tr("learning rate; chosen for you when left out"))] = None
     batch_size: Annotated[int | None, _expert("N", tr("photos per step; chosen for you when left out"))] = None
     class_weights: Annotated[bool | None, _expert("", tr("rare classes count as much as others"), "--class-weights")] = None
+    threshold: Annotated[
+        str | None, _expert("GOAL", tr("what several labels are shown for: f1, precision=0.9, recall=0.9"), "--threshold")
+    ] = None
     seed: Annotated[int | None, seed_option()] = None
 
     def seed_or_default(self) -> int:
@@ -198,7 +231,7 @@ class MethodOptions:
         from tsugiki.heads.linear import HeadSettings
 
         # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
-        of_both = {"seed", "class_weights"} if self.method != "transfer" else self.given().keys()
+        of_both = {"seed", "class_weights", "threshold"} if self.method != "transfer" else self.given().keys()
         return HeadSettings(**{name: value for name, value in self.given().items() if name in of_both})
 
 
@@ -232,7 +265,8 @@ class FineTuneOptions:
             self._refuse_any()
             return None
         own = {name: getattr(self, name) for name in ("unfreeze", "flip", "precision", "budget")}
-        given = training.given() | {name: value for name, value in own.items() if value is not None}
+        shared = {name: value for name, value in training.given().items() if name != "threshold"}
+        given = shared | {name: value for name, value in own.items() if value is not None}
         given |= parse_settings(self.settings or [], {name: _as_typed(name, value) for name, value in given.items()})
         if self.budget is not None:
             given["budget"] = parse_time(self.budget)

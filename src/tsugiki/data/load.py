@@ -9,23 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
+from tsugiki.data.label_sets import ABSENT, AS_WRITTEN, PRESENT, LabelReading
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
 from tsugiki.data.sources.folders import list_folder
-from tsugiki.data.sources.label_rows import finished, names_of_classes
+from tsugiki.data.sources.in_memory.objects import list_object
 from tsugiki.data.sources.labels_unread import OTHER_ARCHIVES, SPREADSHEETS
 from tsugiki.data.sources.layout_hints import places_with_several
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
-from tsugiki.data.sources.objects import list_object
 from tsugiki.data.sources.split_words import split_of
+from tsugiki.data.sources.tables.label_rows import finished, names_of_classes
 from tsugiki.data.sources.tables.table_paths import is_address
 from tsugiki.locale.messages import tr
 
@@ -235,10 +238,25 @@ def _point_to_several_classes(listing: Listing) -> None:
 def describe_samples(samples: Samples) -> str:
     """A short text of several lines: a table of classes, the decisions, and the files left out with their reasons."""
     lines = [tr("{photos} photos, {classes} classes", photos=len(samples), classes=len(samples.classes))]
+    if samples.targets is not None:
+        lines = [_said_of_several(samples, samples.targets)]
     lines += _table(samples)
     lines += [f"- {sentence}" for sentence in (*samples.decisions, *samples.warnings)]
     lines += _left_out(samples)
     return "\n".join(lines)
+
+
+def _said_of_several(samples: Samples, targets: npt.NDArray[np.int8]) -> str:
+    """The first line where photos may have several labels."""
+    per_photo = (targets == PRESENT).sum(axis=1)  # [N]
+    return tr(
+        "{photos} photos, {classes} classes, multi-label: {mean} labels per photo, {most} at most, {none} photos with none",
+        photos=len(samples),
+        classes=len(samples.classes),
+        mean=f"{per_photo.mean():.2g}",
+        most=per_photo.max(),
+        none=(targets == ABSENT).all(axis=1).sum(),
+    )
 
 
 def _table(samples: Samples) -> Iterator[str]:
@@ -248,7 +266,10 @@ def _table(samples: Samples) -> Iterator[str]:
     rows += [(visible(name, one_line=True), *(str(counts[split][name]) for split in counts)) for name in shown]
     if (more := len(samples.classes) - _CLASSES_SHOWN) > 0:
         rows.append((tr("... and {count} more", count=more), *("" for _ in counts)))
-    rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
+    if samples.targets is not None:
+        rows.append((tr("photos"), *(str(samples.splits.count(split)) for split in counts)))
+    else:
+        rows.append((tr("all"), *(str(sum(counts[split].values())) for split in counts)))
     return _aligned(rows)
 
 

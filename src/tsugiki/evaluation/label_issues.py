@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -116,10 +116,13 @@ class Decisions:
     Attributes:
         exclude: Paths of photos to leave out.
         relabel: Path to the class that is right.
+        changes: Where photos may have several labels: path to the changes of that photo, each as it stands in ``label`` and
+            ``suggested``.
     """
 
     exclude: frozenset[str]
     relabel: dict[str, str]
+    changes: dict[str, list[tuple[str, str]]] = field(default_factory=dict, compare=False)
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect], *, names: Sequence[str], classes: Sequence[str]) -> None:
@@ -147,15 +150,17 @@ def read_decisions(path: Path) -> Decisions:
     """
     exclude: set[str] = set()
     relabel: dict[str, str] = {}
-    for _, row in decided_rows(path):
+    changes: dict[str, list[tuple[str, str]]] = {}
+    for _, row in _decided_rows(path):
         if row["action"] == "exclude":
             exclude.add(row["path"])
         elif row["action"] == "relabel":
             relabel[row["path"]] = row["suggested"]
-    return Decisions(frozenset(exclude), relabel)
+            changes.setdefault(row["path"], []).append((row["label"], row["suggested"]))
+    return Decisions(frozenset(exclude), relabel, changes)
 
 
-def decided_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _decided_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells of each row of an edited table: ``path``, ``label``, ``suggested``, ``action`` in lower case.
 
     Raises:

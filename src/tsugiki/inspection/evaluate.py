@@ -14,8 +14,8 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.label_sets import LabelReading, LabelSet, combinations, parted, sets_of, target_matrix
-from tsugiki.data.load import list_photos
+from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
+from tsugiki.data.load import label_reading, list_photos
 from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
@@ -54,7 +54,13 @@ class Evaluation:
         return cell_html(headline(self.document)) + self.predictions._repr_html_()
 
 
-def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStore | None = None) -> Evaluation:
+def evaluate(
+    model: Predictor,
+    data: Samples | str | Path,
+    *,
+    store: FeatureStore | None = None,
+    label_separator: str | None = None,
+) -> Evaluation:
     """Judge a classifier on the held-out photos of a data set.
 
     Where the data set has no splits of its own, every photo counts that the classifier has not learned from; photos are known
@@ -66,6 +72,7 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
         model: A trained classifier, or its engine.
         data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
+        label_separator: What stands between several labels of one photo, as for :func:`tsugiki.load`.
 
     Raises:
         RequestError: When the samples have no labels, or the model is something else.
@@ -73,7 +80,7 @@ def evaluate(model: Predictor, data: Samples | str | Path, *, store: FeatureStor
     """
     _require_predictor(model)
     store = store or FeatureStore()
-    listing, contents = _candidates(model, data, store)
+    listing, contents = _candidates(model, data, store, label_separator)
     seen = seen_before(model.notes, listing, contents)
     choice = _to_judge(model, listing, contents, seen)
     for entry in choice.left_out:
@@ -122,10 +129,12 @@ class _Choice:
     left_out: tuple[LeftOut, ...]
 
 
-def _candidates(model: Predictor, data: Samples | str | Path, store: FeatureStore) -> tuple[Listing, list[Content]]:
+def _candidates(
+    model: Predictor, data: Samples | str | Path, store: FeatureStore, label_separator: str | None
+) -> tuple[Listing, list[Content]]:
     several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
-        listing = list_photos(data, LabelReading(multi_label=several))
+        listing = list_photos(data, label_reading(multi_label=several, label_separator=label_separator))
         _require_task(several, listing.label_sets is not None)
         contents = store.contents(listing.paths)
         if listing.label_sets is None:

@@ -48,8 +48,8 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
     values = {"backbone": backbone, "precision": f"{findings.head_accuracy or 0:.1%}"}
     if not cells.examined:
         return tr(
-            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have not "
-            "learned from, which is too little, or there are too few photos of each class.",
+            "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have "
+            "not learned from, which is too little, or there are too few photos of each class.",
             **values,
         )
     sure = sum(one.confident for one in cells.suspects)
@@ -64,8 +64,8 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
             **numbers,
         )
     how = tr(
-        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they have "
-        "not learned from.",
+        "They were looked at with {backbone}, whose heads have a mean average precision of {precision} on photos that they "
+        "have not learned from.",
         **values,
     )
     return in_a_row(found, how)
@@ -88,6 +88,15 @@ def shortcut_sentence(findings: Findings) -> str:
         return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
     names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
     one = suspicious[0]
+    if one.label:
+        return tr(
+            "Possible shortcut: {name} alone tells of {accuracy} of the photos whether they show {label}, guessing of {guess}. "
+            "If that is no property of {label}, the classifier may have learned the camera instead.",
+            name=names[one.name],
+            accuracy=f"{one.accuracy:.0%}",
+            guess=f"{one.majority:.0%}",
+            label=one.label,
+        )
     return tr(
         "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
         "classifier may have learned the camera instead.",

@@ -107,9 +107,7 @@ def _by_content(samples: Samples, now: dict[int, str]) -> list[Correction]:
     before = samples.label_names()
     if samples.targets is not None:  # a photo with none of the classes has a text, too
         before = [set_text(names) for names in samples.label_sets()]
-    return [
-        Correction(samples.digests[row], before[row], name) for row, name in sorted(now.items()) if name != before[row]
-    ]
+    return [Correction(samples.digests[row], before[row], name) for row, name in sorted(now.items()) if name != before[row]]
 
 
 def _known(name: str, classes: tuple[str, ...]) -> str:

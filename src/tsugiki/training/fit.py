@@ -117,7 +117,7 @@ def fit(
             if isinstance(data, Samples)
             else load(data, seed=settings.seed, index=features.store, multi_label=model.task == "multi")
         )
-        _require_task(model, samples)
+        _require_task(model, samples, settings)
         samples = samples.with_classes(model.classes)
     if wish is not None:
         with working(tr("Checking the request")):
@@ -147,8 +147,13 @@ def _require_kinds(**settings: tuple[object, type]) -> None:
             raise RequestError(what, allowed=f"{name}={kind.__name__}(...)", got=type(given).__name__)
 
 
-def _require_task(model: Classifier, samples: Samples) -> None:
+def _require_task(model: Classifier, samples: Samples, settings: HeadSettings) -> None:
     """Refuse a classifier for one label per photo where photos have several, and the other way round."""
+    if settings.threshold != HeadSettings.threshold and samples.task == "single":
+        raise RequestError(
+            tr("{argument} is for photos with several labels, and these have one each.", argument=argument("threshold")),
+            cure=tr("leave it out"),
+        )
     if model.task != samples.task:
         raise RequestError(
             tr("The classifier gives one label per photo, and these photos may have several.")

@@ -13,7 +13,6 @@ from tsugiki.evaluation.multi_label.cell_issues import (
     apply_changes,
     find_cell_suspects,
     names_in,
-    read_set_decisions,
     set_text,
     unexamined_sentence,
     write_cell_suspects,
@@ -117,7 +116,7 @@ def suspect(row, cls, given):
 @pytest.mark.robust(
     "tables", case="two doubted labels of one photo, both to be changed", right="both changes are made, in either order"
 )
-def test_the_list_is_read_by_either_reader_and_changes_add_up(tmp_path):
+def test_the_list_is_read_and_changes_add_up(tmp_path):
     targets = np.array([[1, 0, 1, NOT_KNOWN], [0, 0, 0, 0]], np.int8)
     suspects = [suspect(0, 1, ABSENT), suspect(0, 0, PRESENT), suspect(1, 3, ABSENT)]
     path, lines = written(tmp_path, targets, suspects, "relabel", "relabel", "exclude")
@@ -127,10 +126,10 @@ def test_the_list_is_read_by_either_reader_and_changes_add_up(tmp_path):
         "'=写真 a.jpg,c10|x,c10,0.9100,relabel",
         " b.jpg,|,c9,0.9100,exclude",
     ]
-    decided = read_set_decisions(path)
-    assert decided.exclude == read_decisions(path).exclude == {" b.jpg"}
-    assert list(read_decisions(path).relabel) == list(decided.relabel) == ["=写真 a.jpg"]
-    changes = decided.relabel["=写真 a.jpg"]
+    decided = read_decisions(path)
+    assert decided.exclude == {" b.jpg"}
+    assert list(decided.relabel) == list(decided.changes) == ["=写真 a.jpg"]
+    changes = decided.changes["=写真 a.jpg"]
     assert changes == [("c10|x", "c10|x|y"), ("c10|x", "c10")]
     for rows in (changes, changes[::-1], changes * 2):
         assert apply_changes("c10|x", rows) == {"c10", "y"}
@@ -141,7 +140,7 @@ def test_the_list_is_read_by_either_reader_and_changes_add_up(tmp_path):
 def test_the_last_label_can_be_taken_from_a_photo(tmp_path):
     path, lines = written(tmp_path, np.array([[1, 0, 0, 0]] * 2), [suspect(0, 0, PRESENT)], "relabel")
     assert lines[1] == "'=写真 a.jpg,x,|,0.9100,relabel"
-    changes = read_set_decisions(path).relabel["=写真 a.jpg"]
+    changes = read_decisions(path).changes["=写真 a.jpg"]
     assert apply_changes("x", changes) == frozenset()
     assert (set_text(()), names_in("|"), names_in(" a | b ")) == ("|", frozenset(), {"a", "b"})
 
@@ -149,9 +148,8 @@ def test_the_last_label_can_be_taken_from_a_photo(tmp_path):
 def test_changes_by_hand_that_cannot_be_made_are_refused_with_the_cure(tmp_path):
     with pytest.raises(DataError, match=r"contradict each other: y(.|\n)*keep one of these rows"):
         apply_changes("x", [("x", "x|y"), ("x|y", "x")])
-    (tmp_path / "suspects.csv").write_text("path,suggested,action\na.jpg,x,relabel\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"Line 2(.|\n)*in label"):
-        read_set_decisions(tmp_path / "suspects.csv")
+    with pytest.raises(DataError, match=r"does not say(.|\n)*in label"):
+        apply_changes("x", [("", "y")])
     (tmp_path / "suspects.csv").write_text("path,label,suggested,action\na.jpg,x,,relabel\n", encoding="utf-8")
     with pytest.raises(DataError, match="Line 2"):
-        read_set_decisions(tmp_path / "suspects.csv")
+        read_decisions(tmp_path / "suspects.csv")

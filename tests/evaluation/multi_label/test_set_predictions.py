@@ -137,7 +137,6 @@ HEAD = "path,split,label,predicted,label:x,probability:x,threshold:x\n"
         HEAD + "a.jpg,val,x,x,2,1.0,0.5\n",
         HEAD + "a.jpg,val,x,x,1,much,0.5\n",
         HEAD + "a.jpg,val,x,x,1,1.0\n",
-        HEAD + "a.jpg,val,x,x,1,1.0,0.5\nb.jpg,val,x,x,1,1.0,0.6\n",
         HEAD.replace("predicted,", "predicted,known,") + "a.jpg,val,x,x,maybe,1,1.0,0.5\n",
     ],
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
-from tsugiki.data.sources.label_rows import as_sets, names_of_classes
 from tsugiki.data.sources.listing import Listing
 from tsugiki.data.sources.manifest import list_manifest
 from tsugiki.data.sources.split_words import split_in
+from tsugiki.data.sources.tables.label_rows import as_sets, names_of_classes
 from tsugiki.data.sources.tables.table_columns import HEADER
 from tsugiki.data.sources.tables.table_file import LIST_SUFFIXES, TABLE_SUFFIXES
 from tsugiki.data.sources.walk import Walk, joined

@@ -13,12 +13,12 @@ from typing import Any
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
-from tsugiki.data.sources.label_rows import SeveralRows, finished
-from tsugiki.data.sources.list_values import LabelLists, columns_of, labels_given, text_of_value
+from tsugiki.data.sources.in_memory.list_values import LabelLists, columns_of, labels_given, text_of_value
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
 from tsugiki.data.sources.tables.label_cells import sets_of, why_several
+from tsugiki.data.sources.tables.label_rows import SeveralRows, finished
 from tsugiki.locale.messages import first_few, tr
 
 

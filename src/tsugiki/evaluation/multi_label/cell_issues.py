@@ -18,7 +18,7 @@ from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
 from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT, SEPARATOR, joined
-from tsugiki.evaluation.label_issues import ACTIONS, COLUMNS, decided_rows
+from tsugiki.evaluation.label_issues import ACTIONS, COLUMNS
 from tsugiki.evaluation.metrics import Bools, Floats, Ints
 from tsugiki.evaluation.multi_label.set_metrics import roc_area
 from tsugiki.locale.messages import first_few, in_a_row, tr
@@ -165,41 +165,6 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(filter(None, (name.strip() for name in text.split(SEPARATOR))))
 
 
-@dataclass(frozen=True)
-class SetDecisions:
-    """What a person decided about doubted cells.
-
-    Attributes:
-        exclude: Paths of photos to leave out.
-        relabel: Path to the changes of that photo, each as it stands in ``label`` and ``suggested``.
-    """
-
-    exclude: frozenset[str]
-    relabel: dict[str, list[tuple[str, str]]]
-
-
-def read_set_decisions(path: Path) -> SetDecisions:
-    """Read an edited table as :func:`tsugiki.evaluation.label_issues.read_decisions` does, with all changes of each photo.
-
-    Raises:
-        DataError: When a column or an action is not understood, or a row to relabel does not say what the label was.
-    """
-    exclude: set[str] = set()
-    relabel: dict[str, list[tuple[str, str]]] = {}
-    for number, row in decided_rows(path):
-        if row["action"] == "exclude":
-            exclude.add(row["path"])
-        elif row["action"] == "relabel":
-            if not row["label"].strip():
-                raise DataError(
-                    tr("Line {number} of {name} cannot be understood.", number=number, name=path.name),
-                    allowed=tr("in label what the photo was said to show, | alone for none of the classes"),
-                    got=row["path"],
-                )
-            relabel.setdefault(row["path"], []).append((row["label"], row["suggested"]))
-    return SetDecisions(frozenset(exclude), relabel)
-
-
 def apply_changes(label_text: str, changes: Iterable[tuple[str, str]]) -> frozenset[str]:
     """What a photo shows after all changes that a person decided.
 
@@ -211,11 +176,17 @@ def apply_changes(label_text: str, changes: Iterable[tuple[str, str]]) -> frozen
         changes: ``label`` and ``suggested`` of each row.
 
     Raises:
-        DataError: When one row adds a class that another takes away.
+        DataError: When one row adds a class that another takes away, or does not say what the label was.
     """
     added: set[str] = set()
     removed: set[str] = set()
     for label, suggested in changes:
+        if not label.strip():
+            raise DataError(
+                tr("A row to relabel does not say what the photo was said to show."),
+                allowed=tr("in label what the photo was said to show, | alone for none of the classes"),
+                got=suggested,
+            )
         added |= names_in(suggested) - names_in(label)
         removed |= names_in(label) - names_in(suggested)
     if contradicted := added & removed:

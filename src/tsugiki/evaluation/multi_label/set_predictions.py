@@ -31,7 +31,6 @@ _KINDS = _LABEL, _PROBABILITY, _THRESHOLD = "label:", "probability:", "threshold
 _CELLS: dict[int, object] = {PRESENT: PRESENT, ABSENT: ABSENT, NOT_KNOWN: ""}
 _VALUES = {str(text): value for value, text in _CELLS.items()}
 _SHOWN = 10  # rows in a notebook
-_NO_ROWS = 0.5  # thresholds stand in the rows: of a table without any they are gone, and nothing is answered in it
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +45,8 @@ class MultiLabelPredictions:
             (:mod:`tsugiki.evaluation.predictions`).
         targets: ``[N, K]`` int8: 1 where a photo shows a class, 0 where not, -1 where nobody knows.
         probabilities: ``[N, K]``, each class by itself; rows do not add up to one.
-        thresholds: ``[K]`` a class is shown from this probability on.
+        thresholds: ``[N, K]`` a class is shown from this probability on; ``[K]`` is taken for the same at every photo. They
+            differ between photos where nothing is held out: each photo has had no say in its own.
         classes: ``K`` class names.
         known: ``[N]`` whether the photo is like the training photos: where not, it is answered with "not sure", whatever its
             probabilities; ``None`` where nobody has looked.
@@ -63,12 +63,15 @@ class MultiLabelPredictions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", np.asarray(self.targets, dtype=np.int8))
         object.__setattr__(self, "probabilities", np.asarray(self.probabilities, dtype=np.float64))
-        object.__setattr__(self, "thresholds", np.asarray(self.thresholds, dtype=np.float64))
+        thresholds = np.asarray(self.thresholds, dtype=np.float64)
+        if thresholds.ndim == 1:
+            thresholds = np.tile(thresholds, (len(self.names), 1))
+        object.__setattr__(self, "thresholds", thresholds)
         if self.known is not None:
             object.__setattr__(self, "known", np.asarray(self.known, dtype=np.bool_))
         cells = (len(self.names), len(self.classes))
         shapes = (len(self.splits), self.targets.shape, self.probabilities.shape, self.thresholds.shape)
-        if shapes != (cells[0], cells, cells, cells[1:]):
+        if shapes != (cells[0], cells, cells, cells):
             raise ValueError(
                 f"names {cells[0]}, splits {shapes[0]}, classes {cells[1]}, targets {shapes[1]}, probabilities {shapes[2]} "
                 f"and thresholds {shapes[3]} do not belong together"
@@ -93,7 +96,7 @@ class MultiLabelPredictions:
 
     def answer_text(self, row: int) -> str:
         """The classes that are answered, as ``a|b``; empty for none of the classes."""
-        return self._text(shown_cells(self.probabilities[row], self.thresholds))
+        return self._text(shown_cells(self.probabilities[row], self.thresholds[row]))
 
     def _text(self, flags: npt.NDArray[np.bool_]) -> str:
         return joined(self.classes[column] for column in np.flatnonzero(flags).tolist())
@@ -106,7 +109,7 @@ class MultiLabelPredictions:
             tuple(self.splits[row] for row in picked),
             self.targets[picked],
             self.probabilities[picked],
-            self.thresholds,
+            self.thresholds[picked],
             self.classes,
             None if self.known is None else self.known[picked],
         )
@@ -151,7 +154,7 @@ class MultiLabelPredictions:
         cells = [[None if cell == NOT_KNOWN else cell for cell in column] for column in self.targets.T.tolist()]
         columns: dict[str, Any] = {_LABEL + name: pd.array(cells[at], dtype="Int8") for at, name in enumerate(self.classes)}
         columns |= {_PROBABILITY + name: self.probabilities[:, at] for at, name in enumerate(self.classes)}
-        columns |= {_THRESHOLD + name: np.full(len(self), self.thresholds[at]) for at, name in enumerate(self.classes)}
+        columns |= {_THRESHOLD + name: self.thresholds[:, at] for at, name in enumerate(self.classes)}
         return pd.concat([plain, pd.DataFrame(columns)], axis=1)
 
     @property
@@ -164,10 +167,9 @@ class MultiLabelPredictions:
         return [self.names[row], self.splits[row], self.label_text(row), self.answer_text(row), *known]
 
     def _rows(self) -> Iterator[list[Any]]:
-        thresholds = self.thresholds.tolist()
         for row in range(len(self)):
             cells = [_CELLS[cell] for cell in self.targets[row].tolist()]
-            yield [*self._row(row), *cells, *self.probabilities[row].tolist(), *thresholds]
+            yield [*self._row(row), *cells, *self.probabilities[row].tolist(), *self.thresholds[row].tolist()]
 
     def to_csv(self, path: Path) -> None:
         """Write ``path, split, label, predicted, known, label:<class>..., probability:<class>..., threshold:<class>...``.
@@ -200,14 +202,12 @@ class MultiLabelPredictions:
             known = [{"True": True, "False": False}[row[first - 1]] for row in rows] if first > len(_COLUMNS) else None
         except (KeyError, ValueError) as error:
             raise _no_table(path, str(error)) from error
-        if len(rows) and (chances[:, 1] != chances[0, 1]).any():
-            raise _no_table(path, tr("thresholds that differ between photos"))
         return cls(
             tuple(row[0] for row in rows),
             tuple(row[1] for row in rows),
             np.array(targets, np.int8).reshape(len(rows), len(classes)),
             chances[:, 0],
-            chances[0, 1] if len(rows) else np.full(len(classes), _NO_ROWS),
+            chances[:, 1],
             classes,
             None if known is None else np.array(known, np.bool_),
         )

@@ -6,14 +6,17 @@ Letters: ``N`` photos.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet, joined
+from tsugiki.core.regular_files import parse_json
+from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
+from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import one_spelling
 from tsugiki.data.sources.tables.column_words import NOT_SAID, TRUTHS
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 Cell: TypeAlias = "str | tuple[str, ...] | LabelSet"
 """What is written of one photo: a text (empty where nothing is), the names of a list, or what columns of 0 and 1 say."""
@@ -45,17 +48,25 @@ def written_list(text: str) -> tuple[str, ...] | None:
     """The names of a list that is written out as text, as tables of programs have them; ``None`` where it is none."""
     if not (match := _BRACKETS.fullmatch(text)):
         return None
-    try:
-        # Python takes quoted texts beside each other for one.
-        value = None if _BESIDE.search(text) else ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        value = None
+    value = _value_of(text)
     if value is None:
         return _names_in_brackets(next((inside for inside in match.groups() if inside is not None), ":"))
     items = items_of(value)
     if items is None or not all(isinstance(item, str | int) for item in items):
         return () if value == {} else None
     return names_in(items, lambda item: str(item).strip())
+
+
+def _value_of(text: str) -> Any:
+    """What a text is in JSON, or in Python; ``None`` where it is neither."""
+    with contextlib.suppress(ValueError):
+        return parse_json(text)
+    # Python takes quoted texts beside each other for one, and warns of signs behind backslashes that mean nothing.
+    if _BESIDE.search(text) or "\\" in text:
+        return None
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(text)
+    return None
 
 
 def _names_in_brackets(inside: str) -> tuple[str, ...] | None:
@@ -87,20 +98,23 @@ def marked(names: Sequence[str], cells: Sequence[object], *, minus_is_absent: bo
         cells: Of the row.
         minus_is_absent: Whether -1 means that a class is not there.
     """
-    marks = dict(zip(names, map(mark_of, cells), strict=True))
-    unknown = frozenset(name for name, mark in marks.items() if mark is None)
-    if minus_is_absent:
-        unknown = frozenset()
+    marks = list(map(mark_of, cells))
+    unknown = frozenset(name for name, mark in zip(names, marks, strict=True) if mark is None and not minus_is_absent)
     if unknown and len(unknown) == len(marks):
         return None
-    return LabelSet(frozenset(name for name, mark in marks.items() if mark), unknown)
+    return LabelSet(frozenset(name for name, mark in zip(names, marks, strict=True) if mark), unknown)
 
 
 def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
     """``N`` sets of labels; ``None`` where each photo has one label, and nobody asked for more."""
-    if not reading.several and not any(_has_several(cell, reading) for _, cell in cells):
+    if not reading.several and not are_split(cells, reading):
         return None
     return [_set_of(cell, reading) for _, cell in cells]
+
+
+def are_split(cells: Cells, reading: LabelReading) -> bool:
+    """Whether it is known where one label ends and the next one begins: somebody said it, or cells show it."""
+    return reading.separator is not None or any(_has_several(cell, reading) for cell in {cell for _, cell in cells})
 
 
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
@@ -133,13 +147,15 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
     """Sentences about why photos have several labels, and by what."""
     separator = SEPARATOR if reading.separator is None else reading.separator
     found = next(((number, cell) for number, cell in cells if _shows_several(cell, reading)), None)
-    if found is None and not reading.several:
+    if found is None and not reading.several and any(isinstance(cell, LabelSet) for _, cell in cells):
+        yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
+    elif found is None and not reading.several:
         yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
     elif found is None:
         yield tr("Photos may have several labels (multi-label), because that was asked for.")
     else:
         number, cell = found
-        names = joined(_set_of(cell, reading).present)
+        names = first_few(sorted(_set_of(cell, reading).present, key=natural))
         if isinstance(cell, LabelSet):
             yield tr(
                 "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
@@ -156,15 +172,15 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
             )
         else:
             yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has {text}, "
-                "and {separator} is read as what stands between names.",
+                "Photos may have several labels (multi-label): row {number} of {table} has {text}; "
+                "names are separated by {separator}.",
                 number=number,
                 table=table,
                 text=cell,
-                separator=repr(separator),
+                separator=repr(separator) if separator.strip() else tr("spaces"),
             )
     if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) > 1 for _, cell in cells):
-        yield tr("The separator {separator} stands between no labels.", separator=repr(separator))
+        yield tr("No label holds the separator {separator}.", separator=repr(separator))
 
 
 def _shows_several(cell: Cell, reading: LabelReading) -> bool:

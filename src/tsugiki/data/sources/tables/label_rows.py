@@ -98,7 +98,7 @@ def _in_sets(listing: Listing, reading: LabelReading) -> Listing:
     sets = sets_of(cells, reading) or []
     several = any(len(reading.split(label)) > 1 for label in listing.labels)
     split = tr(
-        "Photos may have several labels (multi-label), because that was asked for; names of class folders were divided "
+        "Photos may have several labels (multi-label), because that was asked for; names of class folders are divided "
         "at {separator}.",
         separator=repr(reading.separator or SEPARATOR),
     )
@@ -110,15 +110,12 @@ def _said_of_sets(listing: Listing, sets: Sequence[LabelSet]) -> Iterator[str]:
     unknown = Counter(name for one in sets for name in one.unknown)
     if unknown:
         yield tr(
-            "Not known (empty, NaN or -1), so that nothing is learned from it and nothing judged: {count} of {total} "
-            "answers, most of {name} ({most}).",
+            "Cells that nobody has answered (empty, NaN or -1): {count} of {total}, most of them for {name} ({most}). "
+            "Nothing is learned from them, and nothing is judged by them.",
             count=unknown.total(),
             total=len(sets) * len({*names_of_classes(listing), *listing.classes, *unknown}),
             name=unknown.most_common(1)[0][0],
             most=unknown.most_common(1)[0][1],
         )
     if none := sum(not one.present and not one.unknown for one in sets):
-        yield tr("Photos that show none of the classes, and count: {count}.", count=none)
-    shown = set(names_of_classes(listing))
-    if never := [name for name in listing.classes if name not in shown]:
-        yield tr("No class, because no photo has it: {names}.", names=first_few(never))
+        yield tr("Photos that show none of the classes, and count as such: {count}.", count=none)

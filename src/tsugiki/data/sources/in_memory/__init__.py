@@ -1,0 +1,1 @@
+"""Photos that a Python program holds already, in lists and objects of its own."""
