@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +31,7 @@ CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory) -> Path:
+def table(tmp_path_factory):
     """40 photos to learn from and 12 held out, each channel of which is bright or not; here and there nobody knows."""
     root = tmp_path_factory.mktemp("colours")
     random = np.random.default_rng(0)

@@ -263,7 +263,7 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
         # By number, whatever the names look like: numbers sort as the classes do.
         numbers = [str(label) for label in labels]
         table = self._table(photos, backbone, model.preprocess, labels=numbers, groups=groups)
-        self._learn(model, table, settings)
+        self.out_of_fold_ = self._learn(model, table, settings)
         return self
 
     def _fit_several(self, X: Any, several: SeveralLabels, settings: HeadSettings, groups: Any) -> TransferClassifier:  # noqa: N803
@@ -281,18 +281,19 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
         backbone = self._load()
         model = Classifier(backbone, classes=[str(one) for one in learned.classes], task="multi")
         table = self._table(photos, backbone, model.preprocess, several=learned, groups=groups)
-        self._learn(model, table, settings)
-        if self.out_of_fold_ is not None:
-            self.out_of_fold_ = self._of_all_classes(self.out_of_fold_, log_odds(self._shares))
+        logits = self._learn(model, table, settings)
+        self.out_of_fold_ = None if logits is None else self._of_all_classes(logits, log_odds(self._shares))
         return self
 
-    def _learn(self, model: Classifier, table: FeatureTable, settings: HeadSettings) -> None:
+    def _learn(self, model: Classifier, table: FeatureTable, settings: HeadSettings) -> Floats | None:
+        """Train the classifier inside; returns its out-of-fold logits."""
         with quiet():
             head = fit_head(table, len(model.classes), settings)
-        self.out_of_fold_ = take_head(model, head, table)
+        logits = take_head(model, head, table)
         model.notes = notes_on(table, head, FeatureSettings())
-        calibrate(model, table, self.out_of_fold_, goal=ThresholdGoal.read(settings.threshold))
+        calibrate(model, table, logits, goal=ThresholdGoal.read(settings.threshold))
         self.classifier_ = model
+        return logits
 
     def predict(self, X: Any) -> Any:  # noqa: N803
         """``[N]`` the most probable class of each photo.
@@ -335,7 +336,8 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
             sets, logits = self.classifier_.answer_head.multi_label, self._logits(X)
             assert sets is not None  # noqa: S101 (its task is to give several labels)
             above = logits * sets.slope + sets.offset - log_odds(sets.thresholds)
-            return self._of_all_classes(above, log_odds(self._shares) - log_odds(np.ones(1)))
+            found: npt.NDArray[np.float64] = self._of_all_classes(above, log_odds(self._shares) - log_odds(np.ones(1)))
+            return found
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
