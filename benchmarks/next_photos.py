@@ -2,10 +2,10 @@
 
     python -m benchmarks.next_photos PHOTOS... [--backbone NAME] [--weights W] [--seeds 5] [--step 20] [--most 400]
 
-The training photos of PHOTOS are taken for unlabelled. ``--step`` of them, drawn at random, are labelled first; then, ``--step``
+The training photos of PHOTOS are taken for unlabelled. ``--step`` of them, drawn at random, are labelled first; then that many
 at a time, those that ``next`` chooses, or others drawn at random; after each step a head is trained and calibrated on the
-labelled ones as ``fit`` does, and judged on the held-out photos. Printed are mean accuracies over the seeds, and how many labels
-``next`` needs for the accuracy that random choice has with ``n``: a share below 1 saves labels, one above 1 wastes them.
+labelled ones as ``fit`` does, and judged on the held-out photos. Printed are mean accuracies over the seeds, and how many
+labels ``next`` needs for the accuracy that random choice has with ``n``: a share below 1 saves labels, one above wastes them.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def _curve(table: FeatureTable, counts: npt.NDArray[np.int64], seed: int, *, at_
     labels = samples.labels[samples.train_rows]
     order = dice.permutation(len(labels))
     labelled, accuracies = order[: counts[0]], []
+    head: AnswerHead | None = None
     for count in counts.tolist():
-        if count > len(labelled):
+        if head is not None:
             rest = np.setdiff1d(np.arange(len(labels)), labelled)
-            labelled = (
-                order[:count] if at_random else np.concatenate([labelled, _chosen(head, features, labelled, rest, count)])
-            )
+            more = order[len(labelled) : count] if at_random else _chosen(head, features, labelled, rest, count)
+            labelled = np.concatenate([labelled, more])
         head = _head(features, labels, labelled, samples.classes)
         told = head.logits(table.held_out).argmax(axis=1)
         accuracies.append(float((told == samples.labels[samples.held_out_rows]).mean()))
