@@ -1,15 +1,18 @@
 """Several labels per photo, by every door: tables, lists, columns of 0 and 1, JSON, class folders, objects of a program."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.data.conftest import refusal, said
-from tsugiki.core.errors import RequestError
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
-from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.load import label_reading, list_photos, load
+from tsugiki.data.loaders import create_dataloaders
+from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.data.sources.lists import list_paths
 
@@ -76,6 +79,7 @@ def test_names_with_a_bar_between_them_are_several_labels(written):
         '"{cat,dog}"',
         "\"('cat', 'dog')\"",
         '"{""choices"":[""cat"",""dog""]}"',
+        '"[""\\u0063at"",""dog""]"',
     ],
 )
 def test_lists_that_are_written_out_as_text(written, cell):
@@ -98,6 +102,7 @@ def test_lists_in_json(written, kind):
     listing = list_photos(path)
     assert shown(listing) == {**TWO, "x/3.png": ""}
     assert (kind == "names") or listing.left_out == (LeftOut("x/4.png", "row 5 has no path or no label"),)
+    assert (kind == "names") or "that shows none of the classes, write [] alone." in said(listing)
     assert "Photos that show none of the classes, and count as such: 1." in listing.decisions
 
 
@@ -115,6 +120,12 @@ def test_lists_of_parquet_and_numbers_with_names(written, put):
         pa.table({"path": list(PHOTOS[:3]), "tags": [["cat", "dog"], ["cat"], ["bird"]]}), put() / "list.parquet"
     )
     assert shown(list_photos(put() / "list.parquet")) == TWO
+
+
+def test_brackets_beyond_measure_are_no_list(written):
+    deep = "[" * 20000 + "]" * 20000
+    assert len(list_photos(written(rows(f"x/0.png,{deep}", "x/1.png,cat")))) == 2
+    assert shown(list_photos(written(rows("x/0.png,\"['a\\d', 'b']\"", "x/1.png,cat"))))["x/0.png"] == r"a\d|b"
 
 
 def test_lists_of_one_are_lists_and_that_is_said(written):
@@ -152,6 +163,21 @@ def test_other_signs_between_names_are_asked_about(written, cell, separator):
         list_photos(path, ASKED)
 
 
+def test_a_bar_alone_is_no_class(written):
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,dog", "x/2.png,|")))
+    assert shown(listing) == {"x/0.png": "cat", "x/1.png": "dog", "x/2.png": ""}
+    assert "row 4 of list.csv has |; names are separated by '|'." in said(listing)
+
+
+def test_other_signs_are_parts_of_names_where_bars_stand_between_them(written):
+    listing = list_photos(
+        written(rows('x/0.png,"Pepper, bell|Tomato, red"', 'x/1.png,"Tomato, red"', 'x/2.png,"Pepper, bell"'))
+    )
+    assert shown(listing)["x/0.png"] == "Pepper, bell|Tomato, red"
+    numbers = [{"path": f"x/{number}.png", "label": [number * 20 + one for one in range(9)]} for number in range(6)]
+    assert len(list_photos(written(json.dumps(numbers), "many.json")).label_sets) == 6
+
+
 @pytest.mark.robust(
     "tables", case="tags with spaces between them (haze primary water)", right="classes as they stand; the option is pointed to"
 )
@@ -164,6 +190,19 @@ def test_words_that_recur_in_labels_are_pointed_to(written):
     listing = list_photos(path, LabelReading(separator=" "))
     assert shown(listing)["x/1.png"] == "clear|primary|water"
     assert "made of others" not in said(listing)
+
+
+def test_signs_of_japanese_between_labels_are_pointed_to(written):
+    path = written(rows("x/0.png,猫", "x/1.png,犬", "x/2.png,猫、犬", "x/3.png,犬、猫"))
+    assert "add label_separator='、'." in said(list_photos(path))
+    assert shown(list_photos(path, LabelReading(separator="、")))["x/2.png"] == "犬|猫"
+
+
+def test_columns_that_are_called_after_several_labels(written):
+    path = written(rows("x/0.png,1972,Crime|Drama", "x/1.png,1994,Drama", "x/2.png,1999,Action", header="poster,year,Genre"))
+    listing = list_photos(path)
+    assert shown(listing)["x/0.png"] == "Crime|Drama"
+    assert "label: Genre" in said(listing)
 
 
 def test_names_of_two_words_are_no_combinations(written):
@@ -265,6 +304,12 @@ def test_ones_beside_nothing(written):
     assert one_each.labels == ("cat", "dog")
 
 
+def test_cells_that_nobody_has_answered_make_classes_answers_of_their_own(written):
+    listing = list_photos(written("path,cat,dog\nx/0.png,1,0\nx/1.png,0,\nx/2.png,0,1\n"))
+    assert unknown(listing) == {"x/1.png": "dog"}
+    assert "list.csv answers for each class by itself." in said(listing)
+
+
 def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written):
     path = written("path,cat,dog,checked\nx/0.png,1,0,1\nx/1.png,0,1,\n")
     listing = list_photos(path)
@@ -274,7 +319,7 @@ def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written
 
 
 @pytest.mark.robust("layouts", case="_classes.csv in each of train, valid and test (Roboflow)", right="all read alike")
-def test_a_table_of_columns_in_every_split(build):
+def test_a_table_of_columns_in_every_split(build, tmp_path):
     header = "filename, cat, dog\n"
     folder = build(
         {
@@ -300,6 +345,8 @@ def test_a_table_of_columns_in_every_split(build):
     assert listing.splits == ("test",) * 2 + ("train",) * 4 + ("val",) * 2
     assert listing.classes == ("cat", "dog")
     assert listing.left_out == ()
+    packed = list_photos(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
+    assert (packed.label_sets, packed.splits) == (listing.label_sets, listing.splits)
 
 
 def test_names_count_before_columns_of_ones(written):
@@ -398,6 +445,22 @@ def test_class_folders_with_several_labels_asked_for(put_classes):
     assert "names of class folders are divided at '+'." in said(listing)
 
 
+@pytest.mark.robust(
+    "layouts",
+    case="one photo copied into the folders of all classes that it shows",
+    right="named as a contradiction; with --multi-label one photo with all of them",
+    source="ultralytics/ultralytics#6837",
+)
+def test_copies_in_several_class_folders(put_classes, put, photo_bytes, capsys):
+    put_classes({"cat": 5, "dog": 5})
+    folder = put("dog/copy.png", content=photo_bytes("cat/0.png"))
+    assert "add multi_label=True." in "\n".join(load(folder, held_out=0).warnings)
+    samples = load(folder, held_out=0, multi_label=True)
+    assert dict(zip(samples.names, samples.label_names(), strict=True))["cat/0.png"] == "cat|dog"
+    assert len(samples) == 10
+    assert "10 photos, 2 classes, multi-label: 1.1 labels per photo, 2 at most, 0 photos with none" in capsys.readouterr().err
+
+
 def test_a_table_of_several_labels_beside_class_folders(put_classes, put):
     put_classes({"train/cat": 2, "train/dog": 2})
     put("test/0.png", "test/1.png")
@@ -405,6 +468,26 @@ def test_a_table_of_several_labels_beside_class_folders(put_classes, put):
     listing = list_photos(folder)
     assert shown(listing)["test/0.png"] == "cat|dog"
     assert shown(listing)["train/cat/0.png"] == "cat"
+
+
+@pytest.mark.robust(
+    "layouts", case="an archive whose table asks what stands between labels", right="refused, with the option that says it"
+)
+def test_an_archive_of_photos_with_several_labels(put, tmp_path):
+    put("images/0.png", "images/1.png", "images/2.png")
+    put("list.csv", content=rows("images/0.png,cat", "images/1.png,cat;dog", "images/2.png,dog").encode())
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", put())
+    with pytest.raises(DataError, match=r"holds no labelled photos(?s:.*)add label_separator=';'"):
+        get_data(archive, to=tmp_path / "data")
+    folder = get_data(archive, to=tmp_path / "data", label_separator=";")
+    assert shown(list_photos(folder, LabelReading(separator=";")))["images/1.png"] == "cat|dog"
+    assert get_data(archive, to=tmp_path / "data", label_separator=";") == folder
+
+
+def test_loaders_of_one_label_refuse_several(written):
+    folder = written(rows("x/0.png,cat|dog", "x/1.png,cat")).parent
+    with pytest.raises(RequestError, match="several labels each"):
+        create_dataloaders(folder, folder, lambda photo: photo, 1)
 
 
 # -- objects of a program -------------------------------------------------------------------------------------------------

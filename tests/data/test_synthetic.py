@@ -9,8 +9,9 @@ from PIL import Image
 
 from tsugiki.core.errors import UnknownName
 from tsugiki.core.files import cache_folder
+from tsugiki.data.load import list_photos
 from tsugiki.data.synthetic import sample
-from tsugiki.data.synthetic.sample import SAMPLES, describe_samples, draw_photo, sample_folder
+from tsugiki.data.synthetic.sample import SAMPLES, describe_samples, draw_photo, draw_table, sample_folder
 
 DISHES = ("pizza", "steak", "sushi")
 
@@ -86,3 +87,32 @@ def test_unknown_sample_is_answered_with_the_nearest():
 
 def test_every_sample_is_described():
     assert set(describe_samples()) == set(SAMPLES)
+
+
+@pytest.fixture
+def tables(monkeypatch) -> Path:
+    monkeypatch.setattr(sample, "TABLES", {"train": 9, "test": 5})
+    return sample_folder("table")
+
+
+def test_tables_have_none_to_three_dishes_and_a_list_of_which(tables):
+    listing = list_photos(tables)
+    assert list_photos("sample:table").label_sets == listing.label_sets
+    assert listing.splits == ("train",) * 9 + ("test",) * 5
+    assert [one.present for one in listing.label_sets] == [frozenset(draw_table(number)[1]) for number in range(14)]
+    assert [path.read_bytes() for path in listing.paths] == [draw_table(number)[0] for number in range(14)]
+    with Image.open(listing.paths[0]) as photo:
+        assert (photo.mode, photo.size) == ("RGB", (176, 176))
+
+
+def test_every_number_of_dishes_and_every_dish_is_common():
+    served = [draw_table(number)[1] for number in range(60)]
+    assert all(sum(len(dishes) == count for dishes in served) > 3 for count in range(4))
+    assert all(sum(dish in dishes for dishes in served) > 12 for dish in DISHES)
+
+
+def test_a_table_that_breaks_off_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(sample, "draw_table", lambda number: pytest.fail("stop") if number == 2 else (b"photo", ()))
+    with pytest.raises(pytest.fail.Exception):
+        sample_folder("table")
+    assert list((cache_folder() / "samples").iterdir()) == []

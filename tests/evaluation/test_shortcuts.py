@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsugiki.evaluation.shortcuts import find_shortcuts
+from tsugiki.evaluation.shortcuts import find_set_shortcuts, find_shortcuts
 
 
 def test_a_planted_shortcut_is_suspicious_and_an_honest_measurement_is_not():
@@ -33,3 +33,23 @@ def test_too_few_photos_say_nothing(labels):
 def test_two_photos_of_a_class_are_enough_to_try():
     values = np.array([[1.0], [1.1], [5.0], [5.1], [5.2]])
     assert len(find_shortcuts({"size": values}, np.array([0, 0, 1, 1, 1]))) == 1
+
+
+def test_of_several_labels_the_one_that_is_given_away_is_named():
+    dice = np.random.default_rng(0)
+    targets = (dice.random((300, 4)) < 0.5).astype(np.int8)
+    targets[::7, 2] = -1
+    colour = dice.normal(size=(300, 3)) + 3 * (targets[:, 2:3] == 1)
+    one, other = find_set_shortcuts({"colour": colour, "size": dice.normal(size=(300, 2))}, targets, ["a", "b", "c", "d"])
+    assert (one.name, one.label, one.suspicious) == ("colour", "c", True)
+    assert (other.name, other.suspicious) == ("size", False)
+
+
+def test_many_labels_raise_no_alarm_by_chance():
+    alarms = 0
+    for seed in range(20):
+        dice = np.random.default_rng(seed)
+        targets = (dice.random((200, 20)) < 0.5).astype(np.int8)
+        found = find_set_shortcuts({"colour": dice.normal(size=(200, 3))}, targets, [str(place) for place in range(20)])
+        alarms += any(one.suspicious for one in found)
+    assert alarms <= 1

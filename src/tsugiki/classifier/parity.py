@@ -102,12 +102,18 @@ def golden_photos(folder: Path, photos: Sequence[Path] = ()) -> list[Path]:
         folder: Where the drawn ones are written.
         photos: Of the classifier's own kind; a few of them are taken, where they lie.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    return [*drawn_photos(folder), *some_of(photos)]
+
+
+def some_of(photos: Sequence[Path]) -> list[Path]:
+    """A few of the photos of a classifier's own kind, spread over all of them."""
     step = max(1, len(photos) // _MOST_PHOTOS)
-    return [*_drawn(folder), *photos[::step][:_MOST_PHOTOS]]
+    return list(photos[::step][:_MOST_PHOTOS])
 
 
-def _drawn(folder: Path) -> list[Path]:
+def drawn_photos(folder: Path) -> list[Path]:
+    """The odd photos, written into ``folder``; the same ones every time."""
+    folder.mkdir(parents=True, exist_ok=True)
     for turn in range(1, 9):
         exif = Image.Exif()
         exif[ExifTags.Base.Orientation] = turn

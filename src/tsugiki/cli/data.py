@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tsugiki.cli.options import json_option, option, spread
+from tsugiki.cli.options import LabelOptions, json_option, option, spread
 from tsugiki.cli.output import emit_json
 from tsugiki.cli.usage import Command, Group
 from tsugiki.core.console import emit
@@ -27,13 +27,14 @@ def get(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help=tr("a name (see: tsugiki data list), an address, or a zip or tar archive"))
     ],
+    labels: LabelOptions,
     to: Annotated[Path, option("FOLDER", tr("where its folder is made"), "--to")] = Path("data"),
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Fetch and unpack a data set and tell its folder."""
     from tsugiki.data.sources.data_sets import get_data
 
-    folder = get_data(name, to=to)
+    folder = get_data(name, to=to, **vars(labels))
     if as_json:
         emit_json({"folder": folder.as_posix()})
     else:

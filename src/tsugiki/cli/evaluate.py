@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from tsugiki.cli.answer_rows import set_score_rows
 from tsugiki.cli.options import (
     data_argument,
     device_option,
@@ -65,6 +66,8 @@ def _check(folder: Path, *, force: bool) -> None:
 
 
 def _table(document: dict[str, object]) -> str:
+    if document.get("task") == "multi":
+        return aligned(set_score_rows(document))
     rows = [(tr("class"), tr("photos"), tr("precision"), tr("recall"), "F1")]
     for row in document["per_class"]:  # type: ignore[attr-defined]
         shares = (_percent(row[name]) for name in ("precision", "recall", "f1"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,13 +14,16 @@ from tsugiki.core.console import emit_exactly, say, working
 from tsugiki.core.errors import DataError, RequestError, UnreadablePhoto
 from tsugiki.locale.messages import tr
 
+if TYPE_CHECKING:
+    from tsugiki.classifier.answer import Prediction
+
 
 def explain(
     run: Annotated[Path, run_argument()],
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help=tr("a photo"))],
     out: Annotated[Path | None, option("FILE", tr("the picture to write; PHOTO-why.png here when left out"))] = None,
     data: Annotated[str | None, option("DATA", tr("the photos of the run: shows the training photos most like it"))] = None,
-    label: Annotated[str | None, option("CLASS", tr("explain this class instead of the answer"), "--class")] = None,
+    label: Annotated[str | None, option("CLASS", tr("explain this class instead of the answer"), "--label", "--class")] = None,
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
@@ -49,8 +52,18 @@ def explain(
         emit_json({"picture": target.as_posix(), **found.to_dict(classifier.classes)})
         return
     answer = found.prediction
-    say(
-        f"{answer.label}  {answer.probability:.1%}"
-        + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them"))
-    )
+    told = f"{answer.label}  {answer.probability:.1%}" if answer.labels is None else _answered_labels(answer)
+    say(told + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them")))
+    if label is None and answer.labels and len(answer.labels) > len(found.evidence):
+        numbers = {"count": len(found.evidence), "total": len(answer.labels)}
+        say(tr("Explained: the {count} most probable of {total} labels; --label names another one.", **numbers))
     emit_exactly(str(target))
+
+
+def _answered_labels(answer: Prediction) -> str:
+    """Every label with its probability; without any, the most probable class."""
+    labels = answer.labels or ()
+    if not labels:
+        name, chance = answer.top[0]
+        return tr("none of the classes (most probable: {name}, {chance})", name=name, chance=f"{chance:.1%}")
+    return ", ".join(f"{name} {chance:.1%}" for name, chance in answer.top if name in labels)

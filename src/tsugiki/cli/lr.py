@@ -76,6 +76,7 @@ def lr(
         check_picture(plot)
     if _is_run(network):
         _refuse_for_run(network, weights)
+    labels.reading()
     classifier, samples, words = _start(network, partial(_loaded, data, labels, settings), settings, weights)
     words += labels.words()
     found = find_rate(classifier.to(pick_device(device)), samples, settings, **vars(rates))

@@ -86,16 +86,20 @@ def _part(run: Path, name: str) -> Path:
 
 
 def _predictions(run: Path, data: str, count: int, seed: int) -> Figure:
-    from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions
+    from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
+    from tsugiki.evaluation.predictions import OUT_OF_FOLD
+    from tsugiki.reporting.plots.label_sets_plot import SetTile, draw_label_sets
     from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions
+    from tsugiki.reporting.run_tables import read_predictions
 
-    rows = Predictions.from_csv(_part(run, "predictions.csv"))
+    rows = read_predictions(_part(run, "predictions.csv"))
     held_out = rows.of(next(split for split in ("test", "val", OUT_OF_FOLD, *rows.splits) if split in rows.splits)).scored()
     found = _found(_listed(data), held_out.names)
+    picked = [row for row in _some(sorted(found), count, seed) if _readable(found[row], held_out.names[row]) is not None]
+    if isinstance(held_out, MultiLabelPredictions):
+        return draw_label_sets([SetTile.of_row(found[row], held_out, row) for row in picked])
     tiles = []
-    for row in _some(sorted(found), count, seed):
-        if _readable(found[row], held_out.names[row]) is None:
-            continue
+    for row in picked:
         predicted = held_out.predicted[row]
         chance, label = held_out.probabilities[row, predicted], held_out.labels[row]
         tiles.append(Tile(found[row], held_out.classes[predicted], float(chance), held_out.classes[label]))
@@ -119,6 +123,7 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
     import torch
 
     from tsugiki.classifier.classifier import Classifier
+    from tsugiki.data.label_sets import spoken
     from tsugiki.reporting.plots.batch_plot import draw_batch
 
     preprocess = Classifier.load(run).preprocess
@@ -128,7 +133,7 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
         photo = _readable(listing.paths[row], listing.names[row])
         if photo is not None:
             inputs.append(preprocess(photo))
-            labels.append(listing.labels[row])
+            labels.append(listing.labels[row] if listing.label_sets is None else spoken(listing.label_sets[row].present))
     stacked = torch.stack(inputs) if inputs else torch.empty(0, 3, 1, 1)
     return draw_batch(stacked, labels, (preprocess.mean, preprocess.std))
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.data.natural_order import natural
+from tsugiki.locale.messages import listed, tr
 
 Task = Literal["single", "multi"]
 """``single``: each photo is of exactly one class; ``multi``: of any number of them, none included."""
@@ -71,6 +72,12 @@ class LabelSet:
 def joined(names: Iterable[str]) -> str:
     """Names of labels as one text, as tables and people write them; empty for none."""
     return SEPARATOR.join(sorted(names, key=natural))
+
+
+def spoken(names: Iterable[str]) -> str:
+    """Names of labels as a person reads them, in the language in use; where there is none, that it is none of the classes."""
+    in_order: list[str] = sorted(names, key=natural)
+    return listed(in_order) or tr("none of the classes")
 
 
 def target_matrix(sets: Sequence[LabelSet], classes: Sequence[str]) -> npt.NDArray[np.int8]:

@@ -185,6 +185,11 @@ def _settled(train_dir: Path, test_dir: Path) -> Samples:
 
 def _listed(folder: Path, split: str) -> Listing:
     listing = list_photos(folder)
+    if listing.label_sets is not None:
+        raise RequestError(
+            tr("Photos in {folder} have several labels each; a DataLoader for classification gives one.", folder=folder),
+            cure=tr("learn from them with tsugiki.load and tsugiki.fit"),
+        )
     if any(listing.splits):
         raise RequestError(
             tr("{folder} is divided into splits itself; name one of them.", folder=folder),

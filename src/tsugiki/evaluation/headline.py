@@ -193,6 +193,10 @@ def trust_state(document: Document) -> str:
 
 def is_worth_nothing(document: Document) -> bool:
     """Whether the score must not be shown as a good one: learned photos only, leaks only, or hardly better than guessing."""
+    return nothing_is_clean(document) or document["split"] == SEEN or bool(document["near_chance"])
+
+
+def nothing_is_clean(document: Document) -> bool:
+    """Whether photos leaked and there is no score without them."""
     leaks = document["leaks"]
-    leaked = bool(leaks and leaks["n"] and leaks[f"{_main_score(document)}_without"] is None)
-    return leaked or document["split"] == SEEN or bool(document["near_chance"])
+    return bool(leaks and leaks["n"] and leaks[f"{_main_score(document)}_without"] is None)

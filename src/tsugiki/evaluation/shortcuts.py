@@ -6,8 +6,8 @@ breaks on the first photo from elsewhere. Letters: ``N`` photos, ``F`` measured 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ LEVEL = 0.01
 _WORTH = 0.15
 """A gain over the majority guess below this is real at best, but no explanation of a good score."""
 
+_MOST_CLASSES = 20  # that are asked about, where photos may have several labels
 _NEIGHBOURS = 9
 _MOST_KNOWN = 1_000  # photos that are asked; more would hardly change the answer
 
@@ -35,6 +36,7 @@ class Shortcut:
         majority: Accuracy of always answering the largest class.
         p_value: Of the exact test of one against the other, on the same photos.
         suspicious: Whether it is better than the guess beyond chance, by fifteen points or more.
+        label: Where photos may have several labels: of which class it tells whether a photo shows it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Shortcut:
     majority: float
     p_value: float
     suspicious: bool
+    label: str = ""
 
 
 def find_shortcuts(measured: Mapping[str, Floats], labels: Ints, *, folds: int = 5, seed: int = 0) -> list[Shortcut]:
@@ -69,6 +72,37 @@ def find_shortcuts(measured: Mapping[str, Floats], labels: Ints, *, folds: int =
         suspicious = comparison.p_value < LEVEL and comparison.difference >= _WORTH
         found.append(Shortcut(name, share, interval, comparison.accuracy_a, comparison.p_value, suspicious))
     return sorted(found, key=lambda shortcut: -shortcut.accuracy)
+
+
+def find_set_shortcuts(
+    measured: Mapping[str, Floats], targets: Ints, classes: Sequence[str], *, folds: int = 5, seed: int = 0
+) -> list[Shortcut]:
+    """Likewise where photos may have several labels: each class is a question of its own.
+
+    Of every kind of measurement the class is told that it gives away most; that so many classes were asked makes chance alone
+    no more likely to raise the alarm.
+
+    Args:
+        measured: Name to ``[N, F]`` values.
+        targets: ``[N, K]`` of 1, 0 and -1 (nobody knows).
+        classes: ``K`` class names.
+        folds: Of the cross-validation.
+        seed: Of the folds.
+    """
+    often = np.argsort(-(targets > 0).sum(axis=0), kind="stable")[:_MOST_CLASSES].tolist()
+    found: list[Shortcut] = []
+    for label in often:
+        known = np.flatnonzero(targets[:, label] >= 0)
+        part = {name: values[known] for name, values in measured.items()}
+        shown = (targets[known, label] > 0).astype(np.int64)
+        for one in find_shortcuts(part, shown, folds=folds, seed=seed):
+            suspicious = one.suspicious and one.p_value < LEVEL / len(often)
+            found.append(replace(one, suspicious=suspicious, label=classes[label]))
+    worst = {
+        name: max((one for one in found if one.name == name), key=lambda one: (one.suspicious, one.accuracy - one.majority))
+        for name in dict.fromkeys(one.name for one in found)
+    }
+    return sorted(worst.values(), key=lambda one: (not one.suspicious, one.majority - one.accuracy))
 
 
 def _predicted(values: Floats, labels: Ints, folds: int, seed: int) -> npt.NDArray[np.int64]:

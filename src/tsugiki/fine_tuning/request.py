@@ -183,8 +183,9 @@ def digest(classifier: Classifier, samples: Samples, settings: FineTuneSettings,
     for name in _OF_NO_WEIGHT:
         del decisive[name]
     groups = samples.groups or ("",) * len(samples)
+    truth: list[Any] = (samples.labels if samples.targets is None else samples.targets).tolist()
     rows = [
-        (samples.digests[row], int(samples.labels[row]), samples.splits[row], groups[row])
+        (samples.digests[row], truth[row], samples.splits[row], groups[row])
         for row in range(len(samples))
         if samples.splits[row] in {"train", "val"} - {samples.held_out} and samples.labels[row] != UNKNOWN_CLASS
     ]

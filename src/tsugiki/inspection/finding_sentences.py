@@ -54,13 +54,14 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
         )
     sure = sum(one.confident for one in cells.suspects)
     missing = sum(one.given == ABSENT for one in cells.suspects)
-    numbers = {"photos": photos, "count": count, "sure": sure, "missing": missing, "extra": count - missing}
+    numbers = {"cells": cells.cells, "photos": photos, "count": count, "sure": sure, "missing": missing}
     if not count:
         found = tr("No label of {photos} photos looks doubtful, neither one that is there nor one that is not.", photos=photos)
     else:
         found = tr(
-            "Labels of {photos} photos that look doubtful: {count}, {sure} of them clearly; {missing} seem to be missing, "
-            "{extra} seem to be too many.",
+            "Of {cells} labels (of what {photos} photos show, and of what not), {count} look doubtful, {sure} of them clearly: "
+            "{missing} seem to be missing, {extra} seem to be too many.",
+            extra=count - missing,
             **numbers,
         )
     how = tr(
@@ -88,6 +89,15 @@ def shortcut_sentence(findings: Findings) -> str:
         return tr("Neither size, nor shape, nor mean colour of a photo gives its class away.")
     names = {"size": tr("the size in pixels"), "shape": tr("the shape (wide or tall)"), "colour": tr("the mean colour")}
     one = suspicious[0]
+    if one.label:
+        return tr(
+            "Possible shortcut: {name} alone tells of {accuracy} of the photos whether they show {label}, guessing of {guess}. "
+            "If that is no property of {label}, the classifier may have learned the camera instead.",
+            name=names[one.name],
+            accuracy=f"{one.accuracy:.0%}",
+            guess=f"{one.majority:.0%}",
+            label=one.label,
+        )
     return tr(
         "Possible shortcut: {name} alone gives {accuracy}, guessing {guess}. If that is not a property of the classes, the "
         "classifier may have learned the camera instead.",

@@ -23,7 +23,7 @@ from tsugiki.evaluation.multi_label.cell_issues import CellIssues, find_cell_sus
 from tsugiki.evaluation.multi_label.platt import fit_platt, sigmoid
 from tsugiki.evaluation.multi_label.set_metrics import average_precisions, mean_over_classes
 from tsugiki.evaluation.out_of_distribution import training_distance
-from tsugiki.evaluation.shortcuts import Shortcut, find_shortcuts
+from tsugiki.evaluation.shortcuts import Shortcut, find_set_shortcuts, find_shortcuts
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import judged_rows
 
@@ -102,7 +102,7 @@ class Findings:
             "contradictions": len(self.contradictions),
             "leaks": None if self.copies is None else len(self.leaks),
             "odd": len(self.odd),
-            "shortcuts": [dataclasses.asdict(one) for one in self.shortcuts],
+            "shortcuts": [_plain(one) for one in self.shortcuts],
             "learning_curve": None if self.curve is None else dataclasses.asdict(self.curve),
         }
         return dict.fromkeys(found) | {"failed": self.failed} if self.failed else found
@@ -177,7 +177,7 @@ def find(
         copies=None if copies is None else tuple(copies),
         contradictions=tuple(contradictions(copies or [], samples.labels)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
-        shortcuts=() if several else tuple(_shortcuts(table, picked)),
+        shortcuts=tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
         curve=_curve(table, picked) if with_curve and not several else None,
         examined=doubts.examined,
@@ -185,6 +185,11 @@ def find(
         head_near_chance=doubts.near_chance,
         cells=doubts.cells,
     )
+
+
+def _plain(shortcut: Shortcut) -> dict[str, Any]:
+    """As JSON; a label is in it only where photos may have several."""
+    return {name: value for name, value in dataclasses.asdict(shortcut).items() if name != "label" or value}
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,8 @@ def _shortcuts(table: FeatureTable, rows: npt.NDArray[np.int64]) -> list[Shortcu
         "shape": size[:, :1] / size[:, 1:],
         "colour": np.array([fact.colour for fact in facts], np.float64),
     }
+    if table.samples.targets is not None:
+        return find_set_shortcuts(measured, table.samples.targets[known], table.samples.classes)
     return find_shortcuts(measured, table.samples.labels[known])
 
 

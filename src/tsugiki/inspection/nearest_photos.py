@@ -9,6 +9,7 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
+from tsugiki.data.label_sets import LabelReading, parted, target_matrix
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
@@ -26,7 +27,7 @@ class NearPhoto:
 
     Attributes:
         path: That can be opened.
-        label: Its class.
+        label: Its class; several as ``a|b``, empty where it shows none of the classes.
         similarity: Cosine of the features, -1 to 1.
     """
 
@@ -67,7 +68,7 @@ def _training_photos(classifier: Classifier, data: Samples | str | Path, store: 
     """The photos that the classifier learned from, with the class that each had then."""
     if isinstance(data, Samples):
         return data.of("train")
-    listing = list_photos(data)
+    listing = list_photos(data, LabelReading(multi_label=classifier.task == "multi"))
     contents = store.contents(listing.paths)
     seen = seen_before(classifier.notes, listing, contents)
     if seen is None:  # notes that do not tell
@@ -79,6 +80,12 @@ def _training_photos(classifier: Classifier, data: Samples | str | Path, store: 
             got=str(data),
             cure=tr("name the photos that it was trained with"),
         )
+    targets = None
+    if classifier.task == "multi":
+        read = listing.label_sets or tuple(parted(label) for label in listing.labels)
+        # What a person's list said in training is kept as text.
+        sets = [read[row] if seen.labels[row] == listing.labels[row] else parted(seen.labels[row]) for row in rows]
+        targets = target_matrix(sets, classifier.classes)
     place = {name: label for label, name in enumerate(classifier.classes)}
     return Samples(
         root=listing.root,
@@ -87,4 +94,5 @@ def _training_photos(classifier: Classifier, data: Samples | str | Path, store: 
         splits=("train",) * len(rows),
         classes=classifier.classes,
         digests=tuple(contents[row].digest for row in rows),
+        targets=targets,
     )

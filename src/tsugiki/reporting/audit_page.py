@@ -8,16 +8,18 @@ import numpy as np
 
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.label_issues import write_suspects
 from tsugiki.inspection.audit import Audit
 from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.gallery import Gallery
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
+from tsugiki.reporting.pages.run_charts import draw_learning
+from tsugiki.reporting.pages.set_sentences import set_finding_sentences, set_labels
 from tsugiki.reporting.pages.training_sentences import Sentences
-from tsugiki.reporting.report import count_table, draw_learning, states_of, suspects_state, told_about
+from tsugiki.reporting.report import count_table, states_of, suspects_state, told_about
 from tsugiki.reporting.run_folder import AUDIT, AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS, check_output_folder
+from tsugiki.reporting.run_tables import write_doubts
 
 
 def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -38,7 +40,7 @@ def save_audit(audit: Audit, folder: str | Path, *, overwrite: bool = False) -> 
     with atomic_folder(target) as temporary:
         write_atomically(temporary / AUDIT_PAGE, write_audit_page(audit))
         write_json(temporary / AUDIT_NUMBERS, audit.to_dict())
-        write_suspects(temporary / SUSPECTS, audit.findings.suspects, names=audit.samples.names, classes=audit.samples.classes)
+        write_doubts(temporary / SUSPECTS, audit.findings, audit.samples)
     return target
 
 
@@ -100,6 +102,7 @@ def audit_sentences(audit: Audit) -> Sentences:
         **sentences.learning_curve_sentences(found),
         **_duplicate_sentences(audit),
         "shortcut": shortcut_sentence(found),
+        **(set_finding_sentences(found) if samples.targets is not None else {}),
         "audit_title": tr("A look at the photos, before training"),
         "audit_how": _how(audit),
         "suspects_worth": tr("The better the backbone knows such photos, the more its doubts are worth."),
@@ -112,6 +115,13 @@ def audit_sentences(audit: Audit) -> Sentences:
 
 
 def _how(audit: Audit) -> str:
+    if audit.findings.cells is not None and audit.findings.head_accuracy is not None:
+        return tr(
+            "Looked at with {backbone}; heads on its features, cross-validated on all photos, have a mean average precision of "
+            "{value}. Nothing was changed.",
+            backbone=audit.backbone,
+            value=f"{audit.findings.head_accuracy:.1%}",
+        )
     if audit.accuracy is None:
         return tr(
             "Looked at with {backbone}. A head cannot be cross-validated. Nothing was changed.",
@@ -166,6 +176,7 @@ def _sizes(audit: Audit) -> str:
 def _in_two_languages(audit: Audit) -> dict[str, Bilingual]:
     def say() -> Sentences:
         where = tr("Type this in the folder of this page.")
-        return {**sentences.page_labels(), **audit_sentences(audit), "report": tr("Audit"), "where": where}
+        several = set_labels() if audit.samples.targets is not None else {}
+        return {**sentences.page_labels(), **several, **audit_sentences(audit), "report": tr("Audit"), "where": where}
 
     return in_each_language(say)

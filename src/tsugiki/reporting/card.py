@@ -11,11 +11,14 @@ from typing import Any
 from tsugiki.backbones.backbone import WeightsOrigin
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import typed
+from tsugiki.evaluation.headline import nothing_is_clean
+from tsugiki.evaluation.multi_label.set_headline import is_multi
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.locale.messages import speaking
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.page import fill_text
-from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned, is_weighted, training_sentences
+from tsugiki.reporting.pages.run_sentences import run_sentences
+from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned
 from tsugiki.training.run import Run
 
 _MOST_CLASSES = 100
@@ -36,9 +39,10 @@ def write_card(run: Run, *, name: str) -> str:
         name: Of the run's folder, without its path.
     """
     classes, leaks = run.classifier.classes, run.evaluation["leaks"] or {"n": 0}
+    all_leaked = nothing_is_clean(run.evaluation)
     more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
     return fill_text(
-        "card.md.j2",
+        "set_card.md.j2" if is_multi(run.evaluation) else "card.md.j2",
         metadata=card_metadata(run, name=name).rstrip(),
         name=name,
         literal=json.dumps(name, ensure_ascii=False),
@@ -47,8 +51,8 @@ def write_card(run: Run, *, name: str) -> str:
         shown_classes=", ".join(classes[:_SHOWN_CLASSES]) + more,
         evaluation=run.evaluation,
         nothing_held_out=run.evaluation["split"] == OUT_OF_FOLD,
-        leaked=leaks["n"] > 0 and leaks["accuracy_without"] is not None,
-        all_leaked=leaks["n"] > 0 and leaks["accuracy_without"] is None,
+        leaked=leaks["n"] > 0 and not all_leaked,
+        all_leaked=all_leaked,
         most_classes=_MOST_CLASSES,
         counts=Counter(run.samples.splits),
         weights=_weights(run.classifier),
@@ -64,7 +68,7 @@ def card_metadata(run: Run, *, name: str) -> str:
 
     evaluation, spec = run.evaluation, run.classifier.backbone.spec
     dataset = run.samples.root.name or "photos"
-    numbers = _worth_publishing(evaluation)
+    numbers, several = _worth_publishing(evaluation), is_multi(evaluation)
     results = [
         EvalResult(
             task_type="image-classification",
@@ -81,8 +85,8 @@ def card_metadata(run: Run, *, name: str) -> str:
         language=["en", "ja"],
         library_name="tsugiki",
         pipeline_tag="image-classification",
-        tags=["image-classification", "transfer-learning", "tsugiki", spec.source],
-        metrics=["accuracy", "f1"],
+        tags=["image-classification", *(["multi-label"] if several else []), "transfer-learning", "tsugiki", spec.source],
+        metrics=["mean_average_precision" if several else "accuracy", "f1"],
         base_model=spec.name if spec.source == "hub" else None,
         model_name=name,
         eval_results=results or None,
@@ -94,12 +98,13 @@ def card_metadata(run: Run, *, name: str) -> str:
 
 def _worth_publishing(evaluation: Document) -> dict[str, float]:
     """What machines may read as the score: that of photos which leaked is none."""
+    score = "mean_average_precision" if is_multi(evaluation) else "accuracy"
     leaks = evaluation["leaks"]
-    if not leaks or not leaks["n"]:
-        names = {"accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "f1": "macro_f1"}
-        return {kind: evaluation[name] for kind, name in names.items()}
-    clean = {"accuracy": leaks["accuracy_without"], "balanced_accuracy": leaks.get("balanced_accuracy_without")}
-    return {kind: value for kind, value in clean.items() if value is not None}
+    if leaks and leaks["n"]:
+        clean = {name: leaks.get(f"{name}_without") for name in (score, "balanced_accuracy")}
+        return {kind: value for kind, value in clean.items() if value is not None}
+    names = {score: score, "balanced_accuracy": "balanced_accuracy", "f1": "macro_f1"}
+    return {kind: evaluation[name] for kind, name in names.items() if name in evaluation}
 
 
 def _licence(licence: str) -> dict[str, Any]:
@@ -126,19 +131,5 @@ def _weights_line(what: str, origin: WeightsOrigin, digest: str = "SHA-256") -> 
 
 
 def _said(run: Run, name: str, *, language: str) -> dict[str, str]:
-    evaluation, findings = run.evaluation, run.findings
     with speaking(language):
-        return {
-            **sentences.headline_sentences(evaluation),
-            **sentences.score_sentences(evaluation),
-            **sentences.usage_sentences(name),
-            **sentences.calibration_sentences(evaluation, run.classifier.notes),
-            **sentences.out_of_distribution_sentences(run.classifier),
-            **training_sentences(run),
-            **sentences.learning_curve_sentences(
-                findings, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
-            ),
-            **sentences.duplicate_sentences(evaluation, findings, run.samples.splits),
-            **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
-            "balance": sentences.balance_sentence(run.samples, weighted=is_weighted(run.classifier.notes)),
-        }
+        return {**run_sentences(run), **sentences.usage_sentences(name)}

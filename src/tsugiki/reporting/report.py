@@ -16,16 +16,22 @@ from tsugiki.evaluation.headline import (
     accuracy_without_leaks,
     guess_to_beat,
     is_worth_nothing,
+    main_score,
     never_answered_sentence,
     trust_state,
 )
-from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
+from tsugiki.evaluation.multi_label.set_headline import is_multi
+from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
+from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.inspection.findings import Findings
-from tsugiki.reporting.pages import charts, sentences
-from tsugiki.reporting.pages.descriptions import history_descriptions, learning_descriptions, score_descriptions
+from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.gallery import Gallery, mistakes_in
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page, said_to_reader
-from tsugiki.reporting.pages.training_sentences import is_fine_tuned, is_weighted, training_sentences
+from tsugiki.reporting.pages.run_charts import run_charts
+from tsugiki.reporting.pages.run_sentences import run_sentences
+from tsugiki.reporting.pages.set_gallery import set_mistakes_in
+from tsugiki.reporting.pages.set_sentences import set_labels
+from tsugiki.reporting.pages.set_tables import set_tables
 from tsugiki.training.run import Run
 
 _MATRIX_UP_TO = 12
@@ -41,48 +47,46 @@ def write_report(run: Run, *, name: str) -> str:
         run: What it is about.
         name: Of the run's folder, without its path.
     """
-    evaluation = run.evaluation
-    mistakes = mistakes_in(run.predictions.of(evaluation["split"]).scored())
-    glance = _glance(run)
-    return render_page(
-        "report.html.j2",
-        f"{name} · tsugiki",
-        name=name,
-        say=_sentences(run, name),
-        glance=glance,
-        states=states_of(glance),
-        doubtful=is_worth_nothing(evaluation) or accuracy_without_leaks(evaluation)[0] < evaluation["accuracy"],
-        charts=_charts(run),
-        evaluation=evaluation,
-        classes=evaluation["classes"],
-        **_confusion(evaluation["confusion"]["counts"], evaluation["classes"]),
-        gallery=Gallery.of(run.samples, run.findings, mistakes),
-        counts=count_table(run.samples),
+    evaluation, rows, glance = run.evaluation, run.predictions, _glance(run)
+    values = {
+        "name": name,
+        "say": _sentences(run, name),
+        "glance": glance,
+        "states": states_of(glance),
+        "score": main_score(evaluation)[0],
+        "doubtful": is_worth_nothing(evaluation) or accuracy_without_leaks(evaluation)[0] < main_score(evaluation)[0],
+        "charts": run_charts(run),
+        "evaluation": evaluation,
+        "classes": evaluation["classes"],
+        "counts": count_table(run.samples),
         **told_about(run.samples),
-        settings=list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
-        fingerprint=str(run.classifier.notes.get("data_fingerprint", ""))[:16],
-        run_typed=typed(name),
-        suspects_typed=typed(f"{name}/suspects.csv"),
-        run_literal=json.dumps(name, ensure_ascii=False),
-    )
+        "settings": list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
+        "fingerprint": str(run.classifier.notes.get("data_fingerprint", ""))[:16],
+        "run_typed": typed(name),
+        "suspects_typed": typed(f"{name}/suspects.csv"),
+        "run_literal": json.dumps(name, ensure_ascii=False),
+    }
+    title = f"{name} · tsugiki"
+    if isinstance(rows, MultiLabelPredictions):
+        mistakes = set_mistakes_in(rows.of(evaluation["split"]).scored())
+        gallery = Gallery.of(run.samples, run.findings, mistakes)
+        tables = set_tables(evaluation, run.classifier.notes)
+        return render_page(
+            "set_report.html.j2", title, styles=("page.css", "set_page.css"), gallery=gallery, **tables, **values
+        )
+    gallery = Gallery.of(run.samples, run.findings, mistakes_in(rows.of(evaluation["split"]).scored()))
+    confusion = _confusion(evaluation["confusion"]["counts"], evaluation["classes"])
+    return render_page("report.html.j2", title, gallery=gallery, **confusion, **values)
 
 
 def _sentences(run: Run, name: str) -> dict[str, Bilingual]:
-    evaluation, samples, findings = run.evaluation, run.samples, run.findings
+    samples = run.samples
+    several = samples.targets is not None
     return in_each_language(
         lambda: {
             **sentences.page_labels(),
-            **sentences.headline_sentences(evaluation),
-            **sentences.score_sentences(evaluation),
-            **sentences.calibration_sentences(evaluation, run.classifier.notes),
-            **sentences.out_of_distribution_sentences(run.classifier),
-            **sentences.duplicate_sentences(evaluation, findings, samples.splits),
-            **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
-            **sentences.learning_curve_sentences(
-                findings, evaluation=evaluation, fine_tuned=is_fine_tuned(run.classifier.notes)
-            ),
-            "balance": sentences.balance_sentence(samples, weighted=is_weighted(run.classifier.notes)),
-            **training_sentences(run),
+            **(set_labels() if several else {}),
+            **run_sentences(run),
             **sentences.usage_sentences(name),
             **sentences.photo_sentences(len(samples), len(samples.classes), len(samples.left_out)),
             **(sentences.remark_sentences(run.table) if run.table.remarks else {}),
@@ -103,6 +107,7 @@ def _glance(run: Run) -> list[dict[str, str]]:
     given_away = any(one.suspicious for one in findings.shortcuts)
     states = [
         ("against", "score", "look" if failed else against),
+        *([("exact", "score", "told")] if is_multi(evaluation) else []),
         *([("never_answered", "score", "look")] if never_answered_sentence(evaluation) else []),
         ("leaked", "leaks", "open" if leaks is None else "look" if leaks["n"] else "fine"),
         *([("remarks", "data", "look")] if run.table.remarks else []),
@@ -117,7 +122,8 @@ def _glance(run: Run) -> list[dict[str, str]]:
 
 def suspects_state(findings: Findings) -> str:
     """Whether labels deserve a ``look``, are ``fine``, or ``open``: nobody could judge them, or only by guessing."""
-    if any(one.confident for one in findings.suspects):
+    doubted = findings.suspects if findings.cells is None else findings.cells.suspects
+    if any(one.confident for one in doubted):
         return "look"
     return "fine" if findings.examined and not findings.head_near_chance else "open"
 
@@ -129,47 +135,6 @@ def states_of(glance: Sequence[Mapping[str, str]]) -> dict[str, str]:
     for one in glance:
         states[one["to"]] = max(states[one["to"]], one["state"], key=order.index)
     return states
-
-
-def _charts(run: Run) -> Plain:
-    evaluation, history = run.evaluation, run.history
-    calibration = evaluation["calibration"]
-    before = () if calibration["temperature"] in (None, 1) else calibration["before"]["reliability"]
-    words = in_each_language(lambda: score_descriptions(evaluation))
-    drawn = {
-        "strip": _strip(evaluation, words["strip"]),
-        "reliability": charts.reliability_chart(
-            calibration["after"]["reliability"],
-            before,
-            words=charts.Words(words["reliability"], words["sure"], words["right"]),
-        ),
-        "learning": draw_learning(run.findings),
-        "loss": "",
-        "accuracy": "",
-    }
-    if history:
-        words = in_each_language(lambda: history_descriptions(history))
-        for name, kind, key in (("loss", "loss", "loss"), ("accuracy", "acc", "train_accuracy")):
-            drawn[name] = charts.history_chart(history, kind, words=charts.Words(words[key], words["epoch"]))
-    return drawn
-
-
-def _strip(evaluation: Document, name: Bilingual) -> str:
-    """The accuracy of the photos that did not leak; nothing where there is no such photo."""
-    guess = guess_to_beat(evaluation)
-    if guess is None:
-        return ""
-    accuracy, interval = accuracy_without_leaks(evaluation)
-    return charts.interval_strip(accuracy, interval, guess["accuracy"], words=charts.Words(name))
-
-
-def draw_learning(findings: Findings) -> str:
-    """The learning curve, or nothing where there is none."""
-    curve = findings.curve
-    if curve is None:
-        return ""
-    words = in_each_language(lambda: learning_descriptions(curve))
-    return charts.learning_chart(curve, words=charts.Words(words["learning"], words["photos"], words["accuracy"]))
 
 
 def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Plain:
@@ -208,7 +173,7 @@ def count_table(samples: Samples) -> Plain:
     """Photos per class and split."""
     counts = samples.counts()
     rows = [{"name": name, "counts": [counts[split][name] for split in counts]} for name in samples.classes]
-    return {"splits": list(counts), "rows": rows, "totals": [sum(counts[split].values()) for split in counts]}
+    return {"splits": list(counts), "rows": rows, "totals": [samples.splits.count(split) for split in counts]}
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

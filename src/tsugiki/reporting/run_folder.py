@@ -5,8 +5,6 @@ Nothing that is neither a run nor an audit is ever replaced, and these only wher
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import os
@@ -25,11 +23,11 @@ from tsugiki.core.console import say, typed
 from tsugiki.core.devices import is_main_process
 from tsugiki.core.errors import ArtefactError, DataError, RequestError, TsugikiError
 from tsugiki.core.files import atomic_folder, cache_folder, write_atomically, write_json
-from tsugiki.evaluation.label_issues import read_decisions, write_suspects
-from tsugiki.evaluation.predictions import Predictions
+from tsugiki.evaluation.label_issues import read_decisions
 from tsugiki.locale.messages import first_few, listed, tr
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
+from tsugiki.reporting.run_tables import history_text, read_history, read_predictions, write_doubts
 from tsugiki.training.run import LoadedRun, Run
 
 HISTORY = "history.csv"
@@ -39,7 +37,6 @@ SUSPECTS = "suspects.csv"
 REPORT = "report.html"
 CARD = "README.md"
 RUN_FILES = ("classifier.json", "weights.safetensors", "engine", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
-HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "val_loss", "val_acc", "lr", "seconds")
 AUDIT_PAGE = "audit.html"
 AUDIT_NUMBERS = "audit.json"
 AUDIT_FILES = (AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS)
@@ -126,7 +123,10 @@ def what_is_there(folder: Path, kind: Kind = RUN) -> str:
     parts = [tr("written {date}", date=written)]
     if classes := about.get("classes"):
         parts.append(tr("classes: {names}", names=first_few([str(name) for name in classes])))
-    if {"accuracy", "n"} <= numbers.keys():
+    if {"mean_average_precision", "n"} <= numbers.keys():
+        value = f"{numbers['mean_average_precision']:.1%}"
+        parts.append(tr("mean average precision {value} on {n} photos", value=value, n=numbers["n"]))
+    elif {"accuracy", "n"} <= numbers.keys():
         parts.append(tr("{accuracy} of {n} photos right", accuracy=f"{numbers['accuracy']:.1%}", n=numbers["n"]))
     if _is_edited(folder / SUSPECTS):
         parts.append(tr("decisions of yours in {name}", name=SUSPECTS))
@@ -242,13 +242,14 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
 def _write_run(run: Run, target: Path, *, name: str, overwrite: bool = False) -> None:
     findings = run.findings
     with atomic_folder(target) as temporary:
-        run.classifier.save(temporary, proof=run.samples.take(run.samples.held_out_rows).paths)
+        held_out = run.samples.take(run.samples.held_out_rows).paths
+        run.classifier.save(temporary, proof=dict(zip(held_out, run.table.held_out, strict=True)))
         if not overwrite and _is_another(target, temporary):
             raise _would_be_lost(target, RUN)
-        write_atomically(temporary / HISTORY, _history_csv(run.history))
+        write_atomically(temporary / HISTORY, history_text(run.history, run.classifier.task))
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
-        write_suspects(temporary / SUSPECTS, findings.suspects, names=run.samples.names, classes=run.samples.classes)
+        write_doubts(temporary / SUSPECTS, findings, run.samples)
         _write_extra(temporary / REPORT, lambda: write_report(run, name=name))
         _write_extra(temporary / CARD, lambda: write_card(run, name=name))
 
@@ -277,10 +278,9 @@ def load_run(folder: str | Path) -> LoadedRun:
     place = Path(folder)
     classifier = Classifier.load(place)
     try:
-        with (place / HISTORY).open(encoding="utf-8", newline="") as stream:
-            history = [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(stream)]
+        history = read_history(place / HISTORY)
         evaluation = json.loads((place / EVALUATION).read_text(encoding="utf-8"))
-        predictions = Predictions.from_csv(place / PREDICTIONS)
+        predictions = read_predictions(place / PREDICTIONS)
     except (OSError, ValueError, TypeError, DataError) as error:
         what = tr("{folder} holds a classifier, but not a whole run.", folder=place)
         raise ArtefactError(what, got=str(error), cure=f"tsugiki.Classifier.load({str(place)!r})") from error
@@ -304,11 +304,3 @@ def _write_extra(path: Path, content: Callable[[], str]) -> None:
         say(tr("{name} could not be made; the rest of the run is saved: {reason}", name=path.name, reason=reason))
     else:
         write_atomically(path, text)
-
-
-def _history_csv(history: list[dict[str, float]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, HISTORY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return stream.getvalue()

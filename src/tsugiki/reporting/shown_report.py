@@ -12,6 +12,7 @@ from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.errors import ArtefactError
 from tsugiki.core.files import write_atomically
 from tsugiki.evaluation.headline import headline
+from tsugiki.evaluation.multi_label.set_headline import is_multi
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.report import write_report
 from tsugiki.reporting.run_folder import REPORT
@@ -67,9 +68,12 @@ def report_of(run: Run) -> Report:
 
 def run_cell(run: Run) -> str:
     """HTML for a notebook: the score, and the classes one by one."""
-    rows: list[tuple[object, ...]] = [(tr("class"), tr("photos"), tr("recognised"), tr("right when named"))]
+    columns = {"recall": tr("recognised"), "precision": tr("right when named")}
+    if is_multi(run.evaluation):
+        columns = {"average_precision": tr("average precision"), **columns}
+    rows: list[tuple[object, ...]] = [(tr("class"), tr("photos"), *columns.values())]
     for each in run.evaluation["per_class"]:
-        shares = ("-" if each[name] is None else f"{each[name]:.1%}" for name in ("recall", "precision"))
+        shares = ("-" if each[name] is None else f"{each[name]:.1%}" for name in columns)
         rows.append((each["class"], each["n"], *shares))
     return cell_html(headline(run.evaluation), rows)
 

@@ -49,8 +49,17 @@ def twins(rows):
 def test_the_document_is_plain_and_has_every_key_that_its_docstring_lists():
     document = judged(unknown=0.2, leaked=twins(range(5)), groups=np.arange(60) // 2, known=np.arange(60) > 3)
     assert json.loads(json.dumps(document)) == document
+    assert {type(value) for value in leaves(document)} <= {str, int, float, bool, type(None)}
     block = evaluate_sets.__doc__.partition("::")[2].partition("Raises:")[0]
     assert re.findall(r"^ {12}(\w+) ", block, re.MULTILINE) == list(order_of_docstring(document))
+
+
+def leaves(value):
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from leaves(one)
+    else:
+        yield value
 
 
 def order_of_docstring(document):
@@ -173,6 +182,8 @@ def test_percentages_are_judged_before_and_after_by_all_cells_and_by_those_shown
     inside = (rows.probabilities > bars[1]["lower"]) & (rows.probabilities <= bars[1]["upper"])
     assert bars[1]["accuracy"] == pytest.approx(rows.targets[inside].mean())
     assert bars[1]["confidence"] == pytest.approx(rows.probabilities[inside].mean())
+    rounded = evaluate_sets(rows, split="test", uncalibrated=rows.probabilities.astype(np.float32))["calibration"]
+    assert not rounded["corrected"]
     same = evaluate_sets(rows, split="test")["calibration"]
     assert not same["corrected"]
     assert same["before"] == same["after"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from benchmarks.multi_label_honesty import World, true_average_precision
 from tsugiki.data.label_sets import NOT_KNOWN
 from tsugiki.evaluation.metrics import macro_f1
 from tsugiki.evaluation.multi_label import set_ranking
@@ -25,20 +26,9 @@ from tsugiki.evaluation.multi_label.set_ranking import compare_sets, macro_f1_in
 
 
 def photos(dice, n, shares, distance, *, copies=1):
-    """Cells and scores of ``n`` photos; scores of photos that show a class lie higher by ``distance`` standard deviations."""
-    own = np.repeat(np.arange(n // copies), copies)
-    targets = (dice.random((n // copies, len(shares))) < shares).astype(np.int8)
-    scores = (
-        targets * distance + np.sqrt(0.7) * dice.normal(size=targets.shape) + np.sqrt(0.3) * dice.normal(size=(len(targets), 1))
-    )
-    return targets[own], scores[own] + 0.01 * dice.normal(size=(n, len(shares))), own
-
-
-def true_average_precision(share, distance):
-    """Of endless photos."""
-    cut = np.linspace(-8, 8 + distance, 20_001)
-    hits, alarms = share * norm.sf(cut - distance), (1 - share) * norm.sf(cut)
-    return -np.trapezoid(hits / (hits + alarms), hits / share)
+    """Cells and scores of ``n`` photos, and which of them are one."""
+    targets, scores, _ = World(n, tuple(shares), distance, copies).photos(dice)
+    return targets, scores, np.repeat(np.arange(n // copies), copies)
 
 
 @pytest.fixture
@@ -76,7 +66,7 @@ def test_each_draw_is_the_metric_of_the_photos_drawn(groups):
 
 
 def test_large_collections_are_drawn_in_blocks_and_less_often(monkeypatch):
-    assert draws_for(5_000, 80) == 1_000
+    assert draws_for(1_000, 80) == 500
     assert draws_for(1_000_000, 100) == 200
     monkeypatch.setattr("tsugiki.evaluation.multi_label.bootstrap._BLOCK", 30)
     blocks = list(drawn_photos(None, 10, draws=7, seed=0))
@@ -85,6 +75,16 @@ def test_large_collections_are_drawn_in_blocks_and_less_often(monkeypatch):
     assert (whole.sum(axis=0) == 10).all()
     monkeypatch.undo()
     assert np.array_equal(whole, np.hstack(list(drawn_photos(None, 10, draws=7, seed=0))))
+
+
+def test_many_photos_of_a_class_are_drawn_in_coarse_steps_of_the_same_variance(monkeypatch):
+    targets, scores, _ = photos(np.random.default_rng(10), 4000, [0.3, 0.5], 1)
+    coarse = drawn_average_precisions(targets, scores, None, draws=150)
+    monkeypatch.setattr("tsugiki.evaluation.multi_label.bootstrap._STEPS", 10**9)
+    exact = drawn_average_precisions(targets, scores, None, draws=150)
+    assert coarse.std(axis=1) == pytest.approx(exact.std(axis=1), rel=0.03)
+    assert coarse.mean(axis=1) == pytest.approx(exact.mean(axis=1), abs=0.001)
+    assert (coarse != exact).all()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -17,7 +17,8 @@ from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownNa
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically
 from tsugiki.core.http import Line, alone, fetched
 from tsugiki.core.regular_files import read_text
-from tsugiki.data.load import SAMPLE_MARK, list_unpacked, unwrapped
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
+from tsugiki.data.load import SAMPLE_MARK, label_reading, list_unpacked, unwrapped
 from tsugiki.data.sources.archives.archive import extract_archive, guessed_names, without_suffix
 from tsugiki.data.synthetic.sample import describe_samples, sample_folder
 from tsugiki.locale.messages import tr
@@ -40,15 +41,24 @@ class _Order:
     url: str = ""
     archive: Path | None = None
     sha256: str = ""
+    reading: LabelReading = AS_WRITTEN
 
 
-def get_data(name_or_url_or_zip: str | Path, *, to: Path = Path("data")) -> Path:
+def get_data(
+    name_or_url_or_zip: str | Path,
+    *,
+    to: Path = Path("data"),
+    multi_label: bool = False,
+    label_separator: str | None = None,
+) -> Path:
     """Bring a data set into the folder ``to``; what is there already is not fetched again.
 
     Args:
         name_or_url_or_zip: One of :data:`DATA_SETS`, ``sample:NAME``, an ``http``, ``https`` or ``file`` address (with
             ``#sha256=...`` its content is checked), or a zip or tar archive on this machine.
         to: Where the data set's folder is made.
+        multi_label: Whether a photo may have several labels, as for :func:`tsugiki.load`; nothing that is fetched is changed.
+        label_separator: What stands between several labels of one photo, likewise.
 
     Returns:
         The folder with the classes, or with the ``train`` and ``test`` that hold them.
@@ -58,22 +68,23 @@ def get_data(name_or_url_or_zip: str | Path, *, to: Path = Path("data")) -> Path
         DataError: When it cannot be fetched, is not what it should be, or holds no labelled photos.
     """
     text = str(name_or_url_or_zip)
+    reading = label_reading(multi_label=multi_label, label_separator=label_separator)
     if text.startswith(SAMPLE_MARK):
         return _copy_sample(text.removeprefix(SAMPLE_MARK), to)
-    order = _understand(text)
+    order = replace(_understand(text), reading=reading)
     folder = to / order.name
     if _is_present(folder, order):
         say(tr("{folder} is there already; nothing was fetched.", folder=folder))
         return folder
     if order.archive is not None:
-        _unpack_photos(order.archive, folder, order.sha256)
+        _unpack_photos(order, order.archive, folder)
         return folder
     with alone(folder):
         if not _is_present(folder, order):  # another process may have been quicker
             say(tr("Fetching {url}", url=order.url))
             line = Line(order.url, partial(_unreachable, order.url), tr("Fetching"))
             with fetched(line, to / f"{order.name}.download") as archive:
-                _unpack_photos(archive, folder, order.sha256)
+                _unpack_photos(order, archive, folder)
     return folder
 
 
@@ -147,7 +158,7 @@ def _is_present(folder: Path, order: _Order) -> bool:
         return False
     elsewhere = tr("name another place with {argument}, or take {folder} away", argument=argument("to"), folder=folder)
     try:
-        listing = list_unpacked(folder, folder)
+        listing = list_unpacked(folder, folder, order.reading)
     except TsugikiError as fault:
         raise RequestError(
             tr("{folder} is there already and holds no labelled photos.", folder=folder), got=fault.what, cure=elsewhere
@@ -164,10 +175,12 @@ def _is_present(folder: Path, order: _Order) -> bool:
     return len(listing) > 0
 
 
-def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
+def _unpack_photos(order: _Order, archive: Path, folder: Path) -> None:
     digest = sha256_of(archive)
-    if wanted and digest != wanted:
-        raise DataError(tr("The file is not the one that was asked for."), allowed=f"sha256 {wanted}", got=f"sha256 {digest}")
+    if order.sha256 and digest != order.sha256:
+        raise DataError(
+            tr("The file is not the one that was asked for."), allowed=f"sha256 {order.sha256}", got=f"sha256 {digest}"
+        )
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=_made(folder.parent)) as work:
         packed = Path(work) / "packed"
         packed.mkdir()
@@ -175,7 +188,7 @@ def _unpack_photos(archive: Path, folder: Path, wanted: str) -> None:
         if guess := guessed_names(archive):
             say(guess)
         photos = unwrapped(packed)
-        count = _count_photos(photos, archive)
+        count = _count_photos(photos, archive, order.reading)
         if folder.is_dir():
             folder.rmdir()  # it is empty, or it would have been kept
         photos.rename(folder)
@@ -188,21 +201,23 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _count_photos(folder: Path, archive: Path) -> int:
+def _count_photos(folder: Path, archive: Path, reading: LabelReading) -> int:
     try:
-        count = len(list_unpacked(folder, archive))
+        count = len(list_unpacked(folder, archive, reading))
     except RequestError as fault:
-        raise _no_photos(archive, fault.what) from fault
+        # What to do about the labels is what to do here, too; a cure of the folder would name one that is taken away.
+        raise _no_photos(archive, fault.what, "" if str(folder) in fault.cure else fault.cure) from fault
     if not count:
         raise _no_photos(archive, tr("nothing"))
     return count
 
 
-def _no_photos(archive: Path, got: str) -> DataError:
+def _no_photos(archive: Path, got: str, cure: str = "") -> DataError:
     return DataError(
         tr("{archive} holds no labelled photos.", archive=_name_of(archive)),
         allowed=tr("one folder of photos per class, with or without train and test around them"),
         got=got,
+        cure=cure,
     )
 
 

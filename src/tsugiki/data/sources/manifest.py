@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tsugiki.data.label_sets import AS_WRITTEN, SEPARATOR, LabelReading, LabelSe
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
-from tsugiki.data.sources.tables.label_cells import Cell, marked, sets_of, why_several
+from tsugiki.data.sources.tables.label_cells import Cell, are_split, marked, sets_of, why_several
 from tsugiki.data.sources.tables.label_rows import SeveralRows
 from tsugiki.data.sources.tables.parquet_file import read_parquet
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
@@ -64,7 +65,7 @@ def list_manifest(path: Path, *, split: str = "", labelled: bool = True, reading
         words = listed(f"{word} = {meant}" for word, meant in rows.words.items())
         rows.decisions.append(tr("Words for splits were read as {words}.", words=words))
     if labelled:
-        rows.decisions += check_labels(path, rows.label_names(), split=reading.separator is not None)
+        rows.decisions += check_labels(path, rows.label_names(), split=rows.split)
     return rows.listing(split)
 
 
@@ -80,6 +81,7 @@ class _Rows:
     written: dict[str, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     sets: list[LabelSet] | None = None
+    split: bool = False
     unlabelled: int = 0
     splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -142,12 +144,10 @@ class _Rows:
         if not places:
             return ""
         if len(places) > 1:
-            found = marked(
-                [one_spelling(self.table.header[place]) for place in places],
-                [cells[place] for place in places],
-                minus_is_absent=self.columns.minus_is_absent,
-            )
-            return found if self.columns.several or found is None else str(found)
+            said = [cells[place] for place in places]
+            if not self.columns.several:
+                return next((name for name, cell in zip(self.classes, said, strict=True) if is_true(cell)), None)
+            return marked(self.classes, said, minus_is_absent=self.columns.minus_is_absent)
         cell = label_cell(self.table.path, number, cells[places[0]])
         if isinstance(cell, tuple):
             return tuple(self._named(places[0], text) for text in cell)
@@ -187,17 +187,21 @@ class _Rows:
         """Find out whether photos have several labels, and say why."""
         cells = list(zip(self.numbers, self.cells, strict=True)) if self.columns.labels else []
         self.sets = sets_of(cells, self.reading) if cells else None
+        self.split = are_split(cells, self.reading)
         if self.sets is not None:
             self.decisions += why_several(self.table.path.name, cells, self.reading)
             if self.unlabelled and len(self.columns.labels) == 1:
                 self.decisions.append(
                     tr(
                         "Rows without a label are left out: {count}. For a photo that shows none of the classes, "
-                        "write {separator} alone.",
+                        "write {nothing} alone.",
                         count=self.unlabelled,
-                        separator=SEPARATOR if self.reading.separator is None else self.reading.separator,
+                        nothing="[]" if any(isinstance(cell, tuple) for cell in self.cells) else self._between(),
                     )
                 )
+
+    def _between(self) -> str:
+        return SEPARATOR if self.reading.separator is None else self.reading.separator
 
     def label_names(self) -> list[tuple[int, str]]:
         """Every name, with the number of its row."""
@@ -278,11 +282,10 @@ class _Rows:
             left_out=tuple(self.left_out),
             decisions=tuple(self.decisions),
             label_sets=None if self.sets is None else tuple(self.sets),
-            classes=self.classes(),
+            classes=self.classes if self.columns.several else (),
         )
 
+    @cached_property
     def classes(self) -> tuple[str, ...]:
-        """What columns of 0 and 1 are called, where photos may have several of them."""
-        if self.sets is None or not self.columns.several:
-            return ()
+        """What the columns of labels are called."""
         return tuple(one_spelling(self.table.header[place]) for place in self.columns.labels)

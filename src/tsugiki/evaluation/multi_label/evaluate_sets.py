@@ -33,6 +33,7 @@ from tsugiki.evaluation.predictions import SCHEMA, Document
 from tsugiki.locale.messages import first_few, tr
 
 _BINS = 15
+_ROUNDED = 1e-6  # probabilities that differ by less are the same, one of them as float32
 _COMMONEST = 20  # combinations of labels that are counted
 
 
@@ -225,7 +226,7 @@ def _calibration(known: MultiLabelPredictions, before: Floats | None) -> Documen
         "bins": _BINS,
         "by_chance": chance_error(known.probabilities[told], bins=_BINS),
         "by_chance_shown": chance_error(known.probabilities[shown], bins=_BINS),
-        "corrected": before is not None,
+        "corrected": before is not None and bool((np.abs(before - known.probabilities) > _ROUNDED)[told].any()),
         "before": _calibrated(known.targets, known.probabilities if before is None else before, shown),
         "after": _calibrated(known.targets, known.probabilities, shown),
         "per_class": _calibration_per_class(known),

@@ -106,23 +106,25 @@ def rank(targets: Ints, probabilities: Floats, groups: Ints | None = None, *, se
     drawn = drawn_average_precisions(targets, probabilities, groups, draws=draws, seed=seed)
     means, shares = mean_of_classes(drawn), mean_of_classes(drawn_shares(targets, groups, draws=draws, seed=seed))
     mean, own_shares = mean_over_classes(precisions), present_shares(targets)
-    share = mean_over_classes([None if value is None else own for value, own in zip(precisions, own_shares, strict=True)])
+    share = mean_over_classes(
+        [None if value is None else own for value, own in zip(precisions, own_shares.tolist(), strict=True)]
+    )
     difference = None if mean is None or share is None else mean - share
-    units = _units(targets, groups)
+    told = _Told.of(targets, groups)
     return Ranking(
         mean=mean,
-        interval=mean_interval(mean, means, targets, groups),
+        interval=told.interval_of_mean(mean, means),
         average_precisions=precisions,
         intervals=[
             _interval(value, _variance(row, most), most)
-            for value, row, most in zip(precisions, drawn, units.tolist(), strict=True)
+            for value, row, most in zip(precisions, drawn, told.shown_by, strict=True)
         ],
         mean_roc_area=mean_over_classes(roc_areas(targets, probabilities)),
         shares=own_shares,
         share=share,
-        by_chance=_by_chance(targets, groups),
+        by_chance=told.by_chance,
         difference=difference,
-        difference_interval=(-1.0, 1.0) if difference is None else _difference(difference, means - shares, targets, groups)[0],
+        difference_interval=(-1.0, 1.0) if difference is None else told.difference(difference, means - shares)[0],
         draws=draws,
     )
 
@@ -138,21 +140,7 @@ def macro_f1_interval(value: float, targets: Ints, shown: Bools, groups: Ints | 
         seed: Of the draws.
     """
     drawn = drawn_macro_f1(targets, shown, groups, draws=draws_for(*targets.shape), seed=seed)
-    return mean_interval(value, drawn, targets, groups)
-
-
-def mean_interval(value: float | None, drawn: Floats, targets: Ints, groups: Ints | None) -> Interval:
-    """The interval of a mean over classes, from its values in ``[B]`` draws.
-
-    Args:
-        value: The mean, in 0..1; ``None``: nobody knows.
-        drawn: ``[B]``.
-        targets: ``[N, K]``.
-        groups: ``[N]``; ``None``: every photo stands for itself.
-    """
-    everyone = len(targets) if groups is None else len(np.unique(groups))
-    most = _worth(targets, groups)
-    return _interval(value, _variance(drawn, _usual(_units(targets, groups))), most, least=min(most, everyone))
+    return _Told.of(targets, groups).interval_of_mean(value, drawn)
 
 
 def _interval(value: float | None, variance: float, most: float, *, least: float | None = None) -> Interval:
@@ -168,43 +156,55 @@ def _variance(drawn: Floats, units: float) -> float:
     return float(known.var()) * (units / (units - 1) if units > 1 else 1.0) if len(known) else 0.0
 
 
-def _units(targets: Ints, groups: Ints | None) -> npt.NDArray[np.int64]:
-    """``[K]`` how many photos show each class, those of one group counted once."""
-    present = targets == PRESENT
-    if groups is None:
-        return np.asarray(present.sum(axis=0), np.int64)
-    return np.array([len(np.unique(groups[column])) for column in present.T], np.int64)
+@dataclass(frozen=True)
+class _Told:
+    """What cells can tell at most, photos of one group counted as one.
 
+    Attributes:
+        everyone: Photos.
+        shown_by: For each class, the photos that are known to show it.
+        by_chance: What a random order has for a mean average precision, photos of one group side by side.
+    """
 
-def _worth(targets: Ints, groups: Ints | None) -> float:
-    """How many photos a mean over classes is worth at most, were the classes independent: every class counts the same."""
-    units = _units(targets, groups)
-    return np.count_nonzero(units) * _usual(units)
+    everyone: int
+    shown_by: list[int]
+    by_chance: float | None
 
+    @classmethod
+    def of(cls, targets: Ints, groups: Ints | None) -> _Told:
+        number = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
+        everyone = int(number.max()) + 1
 
-def _usual(units: npt.NDArray[np.int64]) -> float:
-    """The harmonic mean of how many photos show each class that has some: the scarce ones decide how much is known."""
-    some = units[units > 0]
-    return len(some) / float((1 / some).sum()) if len(some) else 0.0
+        def units(flags: Bools) -> list[int]:
+            return [int(np.count_nonzero(np.bincount(number[column], minlength=everyone))) for column in flags.T]
 
+        shown_by, known = units(targets == PRESENT), units(targets != NOT_KNOWN)
+        chances: list[float | None] = []
+        for share, positives, n in zip(present_shares(targets).tolist(), shown_by, known, strict=True):
+            chance = average_precision_by_chance(positives, n)
+            chances.append(None if chance is None else min(1.0, share + chance - positives / n))
+        return cls(everyone, shown_by, mean_over_classes(chances))
 
-def _by_chance(targets: Ints, groups: Ints | None) -> float | None:
-    """The mean average precision of a random order, in which photos of one group stand side by side."""
-    shares, units = present_shares(targets), _units(targets, groups)
-    known = targets != NOT_KNOWN
-    chances: list[float | None] = []
-    for column, (share, positives) in enumerate(zip(shares.tolist(), units.tolist(), strict=True)):
-        n = int(known[:, column].sum()) if groups is None else len(np.unique(groups[known[:, column]]))
-        chance = average_precision_by_chance(positives, n)
-        chances.append(None if chance is None else min(1.0, share + chance - positives / n))
-    return mean_over_classes(chances)
+    @property
+    def usual(self) -> float:
+        """The harmonic mean of how many photos show each class that has some: the scarce ones decide how much is known."""
+        inverse = [1 / count for count in self.shown_by if count]
+        return len(inverse) / sum(inverse) if inverse else 0.0
 
+    @property
+    def most(self) -> float:
+        """How many photos a mean over classes is worth at most, were the classes independent: each counts the same."""
+        return self.usual * sum(map(bool, self.shown_by))
 
-def _difference(value: float, drawn: Floats, targets: Ints, groups: Ints | None) -> tuple[Interval, float]:
-    """Interval and standard error of a difference; as if one photo more had spoken for either side (Bonett and Price, 2012)."""
-    error = math.sqrt(_variance(drawn, _usual(_units(targets, groups))) + 2 / (_worth(targets, groups) + 2) ** 2)
-    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
-    return (max(-1.0, value - half), min(1.0, value + half)), error
+    def interval_of_mean(self, value: float | None, drawn: Floats) -> Interval:
+        """The interval of a mean over classes, from its values in ``[B]`` draws."""
+        return _interval(value, _variance(drawn, self.usual), self.most, least=min(self.most, self.everyone))
+
+    def difference(self, value: float, drawn: Floats) -> tuple[Interval, float]:
+        """Interval and standard error of a difference; as if one photo more spoke for either side (Bonett and Price, 2012)."""
+        error = math.sqrt(_variance(drawn, self.usual) + 2 / (self.most + 2) ** 2)
+        half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
+        return (max(-1.0, value - half), min(1.0, value + half)), error
 
 
 @dataclass(frozen=True)
@@ -257,13 +257,14 @@ def compare_sets(targets: Ints, first: Floats, second: Floats, groups: Ints | No
     one, other = values
     if one is None or other is None:
         raise ValueError("no photo is known to show a class")
-    interval, error = _difference(other - one, means[1] - means[0], targets, groups)
+    told = _Told.of(targets, groups)
+    interval, error = told.difference(other - one, means[1] - means[0])
     return SetComparison(
         n=len(targets),
         mean_average_precision_a=one,
         mean_average_precision_b=other,
-        interval_a=mean_interval(one, means[0], targets, groups),
-        interval_b=mean_interval(other, means[1], targets, groups),
+        interval_a=told.interval_of_mean(one, means[0]),
+        interval_b=told.interval_of_mean(other, means[1]),
         difference=other - one,
         difference_interval=interval,
         p_value=2 * NormalDist().cdf(-abs(other - one) / error),

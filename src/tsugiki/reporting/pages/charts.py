@@ -123,11 +123,11 @@ def learning_chart(curve: LearningCurve, *, words: Words) -> Markup:
 
 
 def history_chart(rows: Sequence[Mapping[str, float]], kind: str, *, words: Words) -> Markup:
-    """Loss or accuracy over the epochs: training photos as a line, photos that were not learned from dashed.
+    """Loss or score over the epochs: training photos as a line, photos that were not learned from dashed.
 
     Args:
         rows: Of the history.
-        kind: ``loss`` or ``acc``.
+        kind: ``loss``, ``acc`` or ``map``.
         words: What is said of it.
     """
     lines = [[(row["epoch"], row[f"{part}_{kind}"]) for row in rows] for part in ("train", "val")]

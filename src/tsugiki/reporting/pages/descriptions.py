@@ -35,6 +35,28 @@ def score_descriptions(evaluation: Document) -> Sentences:
     }
 
 
+def set_score_descriptions(evaluation: Document) -> Sentences:
+    """The same where photos have several labels."""
+    guess = guess_to_beat(evaluation) or evaluation["frequency_guess"]
+    value, (low, high) = accuracy_without_leaks(evaluation)
+    points = [
+        tr("{sure} sure: {right} of {n} there", sure=_percent(bar["confidence"]), right=_percent(bar["accuracy"]), n=bar["n"])
+        for bar in evaluation["calibration"]["after"]["reliability"]
+    ]
+    return {
+        "strip": tr(
+            "Mean average precision {value}, 95% interval {low} to {high}; guessing: {guess}.",
+            value=f"{value:.1%}",
+            low=f"{low:.1%}",
+            high=f"{high:.1%}",
+            guess=f"{guess['mean_average_precision']:.1%}",
+        ),
+        "reliability": tr("How often a class was there, by its probability: {points}.", points=listed(points)),
+        "sure": tr("probability of a class"),
+        "right": tr("how often it was there"),
+    }
+
+
 def learning_descriptions(curve: LearningCurve) -> Sentences:
     """Of the learning curve."""
     measured, forecast = (
@@ -49,9 +71,10 @@ def learning_descriptions(curve: LearningCurve) -> Sentences:
     return {"learning": name, "photos": tr("training photos"), "accuracy": tr("accuracy")}
 
 
-def history_descriptions(history: Sequence[Mapping[str, float]]) -> Sentences:
-    """Of loss and accuracy over the epochs."""
-    loss, accuracy = ({part: _ends(history, f"{part}_{kind}") for part in ("train", "val")} for kind in ("loss", "acc"))
+def history_descriptions(history: Sequence[Mapping[str, float]], measure: str) -> Sentences:
+    """Of loss and ``measure`` over the epochs: ``acc``, or ``map`` where photos have several labels."""
+    loss, score = ({part: _ends(history, f"{part}_{kind}") for part in ("train", "val")} for kind in ("loss", measure))
+    values = {"epochs": len(history), "train": score["train"], "other": score["val"]}
     return {
         "epoch": tr("Epoch"),
         "loss": tr(
@@ -60,11 +83,13 @@ def history_descriptions(history: Sequence[Mapping[str, float]]) -> Sentences:
             train=loss["train"],
             other=loss["val"],
         ),
-        "train_accuracy": tr(
-            "Accuracy over {epochs} epochs: training photos {train}, photos that were not learned from {other}.",
-            epochs=len(history),
-            train=accuracy["train"],
-            other=accuracy["val"],
+        "score": tr(
+            "Accuracy over {epochs} epochs: training photos {train}, photos that were not learned from {other}.", **values
+        )
+        if measure == "acc"
+        else tr(
+            "Mean average precision over {epochs} epochs: training photos {train}, photos that were not learned from {other}.",
+            **values,
         ),
     }
 
@@ -73,7 +98,7 @@ def _ends(history: Sequence[Mapping[str, float]], column: str) -> str:
     values = [row[column] for row in history if row[column] is not None and math.isfinite(row[column])]
     if not values:
         return tr("not measured")
-    write = _percent if column.endswith("acc") else "{:.3g}".format
+    write = "{:.3g}".format if column.endswith("loss") else _percent
     return tr("from {first} to {last}", first=write(values[0]), last=write(values[-1]))
 
 

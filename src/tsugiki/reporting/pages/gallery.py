@@ -12,7 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tsugiki.data.label_sets import ABSENT, PRESENT, spoken
+from tsugiki.data.natural_order import natural
 from tsugiki.data.samples import Samples
+from tsugiki.evaluation.multi_label.cell_issues import CellIssues
 from tsugiki.evaluation.predictions import Predictions
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import tr
@@ -31,11 +34,12 @@ class ShownPhoto:
 
     Attributes:
         name: Relative to the folder of photos.
-        label: Its class.
+        label: Its class; of several labels all of them, ``""`` where it shows none of the classes.
         said: The class that somebody else gives it, if any.
         words: What there is to see, for whoever cannot.
         chance: How sure the answer was, if there is one.
         image: A data address, or ``""``.
+        doubt: In what way ``said`` differs, where that is more than another look.
     """
 
     name: str
@@ -44,6 +48,12 @@ class ShownPhoto:
     said: str = ""
     chance: str = ""
     image: str = ""
+    doubt: Bilingual | None = None
+
+    @property
+    def named(self) -> str | Bilingual:
+        """The label, for a reader."""
+        return self.label or bilingual(lambda: spoken(()))
 
 
 Twins = tuple[ShownPhoto, ShownPhoto]
@@ -55,7 +65,7 @@ class Gallery:
 
     Attributes:
         mistakes: Wrong answers, the surest first.
-        suspects: Doubted labels, the most doubtful first.
+        suspects: Doubted labels, the most doubtful first; a photo with two doubted labels is there twice.
         twins: Pairs of copies, leaks first.
         odd: Photos unlike all others, the oddest first.
         twins_left: What is said of pairs that are not among them.
@@ -74,12 +84,12 @@ class Gallery:
         Args:
             samples: The photos.
             findings: About them.
-            mistakes: From :func:`mistakes_in`.
+            mistakes: From :func:`mistakes_in`, or of several labels from :mod:`tsugiki.reporting.pages.set_gallery`.
         """
         twins = _twins(samples, findings)
         return cls(
             _with_images(samples.root, tuple(mistakes)),
-            _with_images(samples.root, tuple(_suspects(samples, findings))),
+            _with_images(samples.root, _doubts(samples, findings)),
             _in_pairs(_with_images(samples.root, [side for pair in twins for side in pair])),
             _with_images(samples.root, tuple(_odd(samples, findings))),
             _left(len(twins), len(findings.copies or ())),
@@ -99,10 +109,35 @@ def _answered(label: str, said: str, chance: str) -> Bilingual:
     return bilingual(lambda: tr("labelled {label}, answered {answer} {chance}", label=label, answer=said, chance=chance))
 
 
+def _doubts(samples: Samples, findings: Findings) -> tuple[ShownPhoto, ...]:
+    return tuple(_suspects(samples, findings) if findings.cells is None else _doubted_cells(samples, findings.cells))
+
+
 def _suspects(samples: Samples, findings: Findings) -> Iterable[ShownPhoto]:
     for one in findings.suspects:
         photo, said = _shown(samples, one.row), samples.classes[one.suggested]
         yield replace(photo, said=said, words=_doubted(photo.label, said))
+
+
+def _doubted_cells(samples: Samples, cells: CellIssues) -> Iterable[ShownPhoto]:
+    """A photo for each label that seems to be missing, or to be there by mistake."""
+    for one in cells.suspects:
+        photo, said = _shown(samples, one.row), samples.classes[one.cls]
+        yield replace(photo, said=said, doubt=_doubt(one.given), words=_doubted_cell(photo.label, said, one.given))
+
+
+def _doubt(given: int) -> Bilingual:
+    return bilingual(lambda: tr("perhaps also") if given == ABSENT else tr("perhaps not"))
+
+
+def _doubted_cell(label: str, said: str, given: int) -> Bilingual:
+    return bilingual(
+        lambda: (
+            tr("labelled {label}, perhaps also {name}", label=label or spoken(()), name=said)
+            if given == ABSENT
+            else tr("labelled {label}, perhaps not {name}", label=label or spoken(()), name=said)
+        )
+    )
 
 
 def _doubted(label: str, said: str) -> Bilingual:
@@ -116,7 +151,7 @@ def _odd(samples: Samples, findings: Findings) -> Iterable[ShownPhoto]:
 
 
 def _unlike(label: str) -> Bilingual:
-    return bilingual(lambda: tr("labelled {label}, unlike all others", label=label))
+    return bilingual(lambda: tr("labelled {label}, unlike all others", label=label or spoken(())))
 
 
 def _twins(samples: Samples, findings: Findings) -> list[Twins]:
@@ -132,8 +167,20 @@ def _left(shown: int, count: int) -> Bilingual:
 
 
 def _shown(samples: Samples, row: int) -> ShownPhoto:
-    label = samples.classes[samples.labels[row]]
-    return ShownPhoto(samples.names[row], label, bilingual(lambda: tr("labelled {label}, one of two copies", label=label)))
+    label = _label_of(samples, row)
+    words = bilingual(lambda: tr("labelled {label}, one of two copies", label=label or spoken(())))
+    return ShownPhoto(samples.names[row], label, words)
+
+
+def _label_of(samples: Samples, row: int) -> str:
+    if samples.targets is None:
+        return str(samples.classes[samples.labels[row]])
+    return labels_text(samples.classes[column] for column in np.flatnonzero(samples.targets[row] == PRESENT).tolist())
+
+
+def labels_text(names: Iterable[str]) -> str:
+    """Several labels of one photo as one text, the same in both languages; ``""`` for none."""
+    return ", ".join(sorted(names, key=natural))
 
 
 def _in_pairs(photos: Sequence[ShownPhoto]) -> tuple[Twins, ...]:

@@ -15,11 +15,18 @@ from tsugiki.data.images import remarks
 from tsugiki.data.samples import Samples
 from tsugiki.data.split_warnings import is_uneven, uneven_sentence
 from tsugiki.evaluation.duplicates import across
-from tsugiki.evaluation.headline import guess_to_beat, headline, never_answered_sentence, trust_state
+from tsugiki.evaluation.headline import (
+    accuracy_without_leaks,
+    guess_to_beat,
+    headline,
+    never_answered_sentence,
+    nothing_is_clean,
+    trust_state,
+)
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.features.table import FeatureTable
-from tsugiki.fine_tuning.model_selection import verdict_sentence
+from tsugiki.fine_tuning.comparison import verdict_sentence
 from tsugiki.inspection.finding_sentences import contradictions_sentence, failed_sentence, shortcut_sentence, suspects_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr
@@ -129,8 +136,13 @@ def score_sentences(evaluation: Document) -> Sentences:
             "Mistakes: {wrong}, the surest first. Is the photo hard, or its label wrong?",
             wrong=evaluation["n"] - evaluation["correct"],
         ),
-        "fine_tuning": verdict_sentence(evaluation["fine_tuning"]) if evaluation.get("fine_tuning") else "",
+        "fine_tuning": fine_tuning_sentence(evaluation),
     }
+
+
+def fine_tuning_sentence(evaluation: Document) -> str:
+    """Whether fine-tuning helped; empty where it was not tried."""
+    return verdict_sentence(evaluation["fine_tuning"]) if evaluation.get("fine_tuning") else ""
 
 
 def _against(evaluation: Document) -> str:
@@ -341,20 +353,20 @@ def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequen
         splits: The split of each photo.
     """
     leaks = evaluation["leaks"]
+    without, (low, high) = accuracy_without_leaks(evaluation)
     if _nothing_held_out(evaluation):
         leaked = tr("Nothing is held out, so nothing could leak: cross-validation keeps copies and subjects together.")
     elif leaks is None:
         leaked = tr("There are too many photos to compare each with each: nobody has looked for copies.")
     elif not leaks["n"]:
         leaked = tr("No held-out photo has a twin among the others.")
-    elif leaks["accuracy_without"] is None:
+    elif nothing_is_clean(evaluation):
         leaked = tr("Every held-out photo has a twin in another split: this score is worth nothing.")
     else:
-        low, high = leaks["accuracy_without_interval"]
         leaked = tr(
             "Held-out photos with a twin in another split: {count}. Without them: {accuracy} ({low} to {high}).",
             count=leaks["n"],
-            accuracy=f"{leaks['accuracy_without']:.1%}",
+            accuracy=f"{without:.1%}",
             low=f"{low:.1%}",
             high=f"{high:.1%}",
         )
@@ -413,7 +425,7 @@ def balance_state(samples: Samples) -> str:
 def class_counts(samples: Samples) -> Mapping[str, int]:
     """Training photos per class, or all photos where none is for training."""
     counts = samples.counts()
-    return counts["train"] if "train" in counts else Counter(samples.label_names())
+    return counts["train"] if "train" in counts else sum(map(Counter, counts.values()), Counter())
 
 
 def remark_sentences(table: FeatureTable) -> Sentences:

@@ -56,7 +56,7 @@ def _trained_how(classifier: Classifier) -> str:
         "backbone": str(backbone.spec),
         "weights": backbone.origin.label,
         "licence": backbone.origin.licence,
-        "frozen": f"{sum(one.numel() for one in backbone.parameters()):,}",
+        "frozen": f"{backbone.num_parameters:,}",
         "learned": f"{sum(one.numel() for one in classifier.head.parameters()):,}",
     }
     if not is_fine_tuned(classifier.notes):
@@ -170,7 +170,10 @@ def kept_sentence(notes: Notes) -> str:
     if not is_fine_tuned(notes):
         tried = notes.get("fine_tuning")
         return choice_sentence(tried) if isinstance(tried, Mapping) and "validated" in tried else ""
-    epoch, share, accuracy = notes["best_epoch"], notes["blended"], f"{notes['best']['accuracy']:.1%}"
+    epoch, share, best = notes["best_epoch"], notes["blended"], notes["best"]
+    if "mean_average_precision" in best:
+        return _kept_of_several_labels(epoch, share, f"{best['mean_average_precision']:.1%}")
+    accuracy = f"{best['accuracy']:.1%}"
     if share == 1:
         return tr(
             "Kept: the weights of epoch {epoch}, the best on the validation photos ({accuracy} correct).",
@@ -183,6 +186,22 @@ def kept_sentence(notes: Notes) -> str:
         epoch=epoch,
         share=f"{share:.0%}",
         accuracy=accuracy,
+    )
+
+
+def _kept_of_several_labels(epoch: int, share: float, value: str) -> str:
+    if share == 1:
+        return tr(
+            "Kept: the weights of epoch {epoch}, the best on the validation photos (mean average precision {value}).",
+            epoch=epoch,
+            value=value,
+        )
+    return tr(
+        "Kept: weights {share} of the way from the start to epoch {epoch}, the best on the validation photos (mean average "
+        "precision {value}).",
+        epoch=epoch,
+        share=f"{share:.0%}",
+        value=value,
     )
 
 

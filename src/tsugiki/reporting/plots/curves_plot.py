@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 Results: TypeAlias = "Mapping[str, Sequence[float]] | Sequence[Mapping[str, Any]]"
 """What :func:`tsugiki.train` gives (a list per name), or rows of a ``history.csv`` (names to values)."""
 
+_SCORES = ("_acc", "_map")  # accuracy, or where photos have several labels mean average precision
+_PARTS = ("train", "val", "test")
+
 
 def plot_loss_curves(results: Results) -> Picture:
     """Draw and show the losses (left) and accuracies (right) of a training, epoch by epoch.
+
+    Where photos have several labels, mean average precision stands for accuracy.
 
     Args:
         results: The dictionary that :func:`tsugiki.train` gives, or the rows of a run's history.
@@ -39,7 +44,7 @@ def draw_loss_curves(results: Results) -> Picture:
         RequestError: When there is no curve.
     """
     columns = _columns(results)
-    curves = {name: _points(values) for name, values in columns.items() if name.endswith(("_loss", "_acc"))}
+    curves = {name: _points(values) for name, values in columns.items() if name.endswith(("_loss", *_SCORES))}
     if not any(curves.values()):
         raise RequestError(
             tr("There is no curve to draw."), allowed="train_loss, train_acc, test_loss, test_acc", got=", ".join(columns)
@@ -48,7 +53,8 @@ def draw_loss_curves(results: Results) -> Picture:
         figure = picture(9, 3.6)
         left, right = figure.subplots(1, 2)
         _draw(left, curves, "_loss", tr("Loss"))
-        _draw(right, curves, "_acc", tr("Accuracy"))
+        kind = next((kind for kind in reversed(_SCORES) if any(curves.get(f"{part}{kind}") for part in _PARTS)), "_acc")
+        _draw(right, curves, kind, tr("Accuracy") if kind == "_acc" else tr("Mean average precision"))
         left.set_ylim(bottom=0)
         right.set_ylim(0, 1.03)
     return figure

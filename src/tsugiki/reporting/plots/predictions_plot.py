@@ -15,17 +15,15 @@ from PIL import Image
 from tsugiki.core.errors import RequestError
 from tsugiki.data.images.decode import PhotoSource, open_photo
 from tsugiki.locale.messages import listed, tr
-from tsugiki.reporting.plots.figures import BLUE, GREY, VERMILION, Picture, picture, present
+from tsugiki.reporting.plots.figures import Picture, picture, present
 from tsugiki.reporting.plots.fonts import drawn_names, legible
+from tsugiki.reporting.plots.photo_grid import Framed, draw_grid, show_photo
 
 if TYPE_CHECKING:
     import torch
-    from matplotlib.axes import Axes
     from torch import nn
 
     Transform: TypeAlias = Callable[[Image.Image], torch.Tensor]
-
-_LARGEST_SIDE = 480
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def pred_and_plot_image(
     with legible(class_names):
         figure = picture(4.5, 4.5 * min(max(photo.height / photo.width, 0.4), 1.6) + 0.4)
         axes = figure.subplots()
-        _show(axes, photo)
+        show_photo(axes, photo)
         name = drawn_names(class_names, 24)[predicted]
         axes.set_title(tr("Prediction: {name} | Probability: {probability}", name=name, probability=f"{probability:.3f}"))
     return present(figure)
@@ -111,54 +109,26 @@ def draw_predictions(tiles: Sequence[Tile], *, columns: int = 3) -> Picture:
     Raises:
         RequestError: When there is no photo.
     """
-    if not tiles:
-        raise RequestError(tr("There is no photo to draw."))
-    wide = min(columns, len(tiles))
-    rows = -(-len(tiles) // wide)
     said = [name for tile in tiles for name in (tile.predicted, tile.label) if name is not None]
     with legible(said):
         names = drawn_names(said, 18)
-        figure = picture(2.5 * wide, 2.8 * rows + 0.3)
-        grid = figure.subplots(rows, wide, squeeze=False).ravel()
-        for axes, tile in zip(grid, tiles, strict=False):
-            _draw_tile(axes, tile, names)
-        for axes in grid[len(tiles) :]:
-            axes.set_axis_off()
-    return figure
+        return draw_grid([_framed_tile(tile, names) for tile in tiles], columns)
 
 
-def _draw_tile(axes: Axes, tile: Tile, names: Mapping[str, str]) -> None:
-    _show(axes, open_photo(tile.photo))
+def _framed_tile(tile: Tile, names: Mapping[str, str]) -> Framed:
     answer = f"{names[tile.predicted]} {tile.probability:.0%}"
     if not tile.known:
-        _frame(axes, f"? {answer}\n{_doubt(tile, names)}", GREY, (0, (1, 2)))
-    elif tile.label is None:
-        _frame(axes, answer, GREY, "-")
-    elif tile.label == tile.predicted:
-        _frame(axes, f"✓ {answer}", BLUE, "-")
-    else:
-        truth = tr("is: {name}", name=names[tile.label])
-        _frame(axes, f"✗ {answer}\n{truth}", VERMILION, (0, (3, 2.5)))
+        return Framed.unsure(tile.photo, f"{answer}\n{_doubt(tile, names)}")
+    if tile.label is None:
+        return Framed.unjudged(tile.photo, answer)
+    if tile.label == tile.predicted:
+        return Framed.right(tile.photo, answer)
+    return Framed.wrong(tile.photo, f"{answer}\n{tr('is: {name}', name=names[tile.label])}")
 
 
 def _doubt(tile: Tile, names: Mapping[str, str]) -> str:
     unsure = tr("not sure")
     return unsure if tile.label is None else listed((unsure, tr("is: {name}", name=names[tile.label])))
-
-
-def _frame(axes: Axes, title: str, colour: str, line: Any) -> None:
-    axes.set_title(title, color=colour, fontsize=10)
-    axes.set_axis_on()
-    axes.set(xticks=[], yticks=[])
-    for edge in axes.spines.values():
-        edge.set(color=colour, linewidth=3, linestyle=line)
-
-
-def _show(axes: Axes, photo: Image.Image) -> None:
-    small = photo.copy()
-    small.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
-    axes.imshow(small)
-    axes.set_axis_off()
 
 
 def _predict(

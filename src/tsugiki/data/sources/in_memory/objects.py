@@ -18,7 +18,7 @@ from tsugiki.data.sources.in_memory.list_values import LabelLists, label_of, tex
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, LeftOut, Listing, one_spelling, suffix_of
 from tsugiki.data.sources.lists import listing_of, place_of, refuse_strange_splits
 from tsugiki.data.sources.split_words import split_of
-from tsugiki.data.sources.tables.label_cells import Cell, marked, names_of_cells
+from tsugiki.data.sources.tables.label_cells import Cell, are_split, marked, names_of_cells
 from tsugiki.data.sources.tables.label_rows import finished
 from tsugiki.data.sources.tables.table_columns import Columns, choose_columns, is_true
 from tsugiki.data.sources.tables.table_file import Table
@@ -140,7 +140,7 @@ def _of_frame(frame: Any, told: _Told, split: str) -> Iterator[_Row]:
     rows = list(_rows_of(table, columns, split))
     written = [(number, row.label) for number, row in enumerate(rows) if row.label != ""]
     names = names_of_cells(written, told.reading)
-    told.decisions += [*columns.sentences, *check_labels(table.path, names, split=told.reading.separator is not None)]
+    told.decisions += [*columns.sentences, *check_labels(table.path, names, split=are_split(written, told.reading))]
     told.classes |= dict.fromkeys(_class_names(table, columns) if columns.several else ())
     yield from rows
 

@@ -104,7 +104,7 @@ def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator
     Args:
         path: The table.
         labels: Names, with the numbers of their rows.
-        split: Whether somebody said what stands between the names of several labels, so that these are names.
+        split: Whether it is known what stands between the names of several labels, so that these are names.
 
     Raises:
         RequestError: When they do.
@@ -112,7 +112,7 @@ def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator
     if not split:
         _refuse_several(path, labels)
         yield from _said_of_combinations(labels)
-    yield from _said_of_numbers(path, labels)
+        yield from _said_of_numbers(path, labels)
     absent = Counter(label for _, label in labels if label.casefold() in _MAYBE_ABSENT)
     if absent and len(absent) < len({label for _, label in labels}):
         named = listed(f"{label!r} ({count})" for label, count in absent.items())
@@ -143,7 +143,7 @@ def _parts(label: str, separator: str) -> list[str]:
 def _said_of_combinations(labels: Labels) -> Iterator[str]:
     """Classes that are made of others, or of few words, joined by a space or a plus: they count as classes of their own."""
     known = {label for _, label in labels}
-    for separator in (" ", "+", "&", "/"):
+    for separator in (" ", "+", "&", "/", "、", "，", "；", "・", "｜"):
         joined = [label for label in sorted(known) if len(_parts(label, separator)) > 1]
         made = [label for label in joined if set(_parts(label, separator)) <= known]
         if len(made) > 1 or _are_combinations(joined, separator):
