@@ -25,7 +25,7 @@ def test_what_makes_no_sense_is_refused(tsu, run, tmp_path):
     assert "did you mean onnx?" in err
     status, out, err = tsu("export", run, "--format", "openvino", "--precision", "int8")
     assert (status, out) == (2, "")
-    assert "--data DATA" in err
+    assert "name them with --data" in err
     status, _, err = tsu("export", run, "--format", "openvino", "--photos", tmp_path / "nowhere")
     assert status == 2
     assert "There is no folder" in err

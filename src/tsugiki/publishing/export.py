@@ -26,7 +26,6 @@ from typing import Any, cast, get_args
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.engine_writer import describe
 from tsugiki.classifier.parity import Parity, golden_photos
-from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, TsugikiError, UnknownName
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.load import read_samples
@@ -101,7 +100,7 @@ def export(
     if precision == "int8" and data is None:
         raise RequestError(
             tr("8-bit numbers are measured on the photos that the classifier was trained on."),
-            cure=tr("name them: {option}", option=argument("data", "DATA")),
+            cure=tr("name them with --data"),
         )
     source = Path(run)
     folder = _checked(Path(out) if out is not None else source.absolute().with_name(f"{source.absolute().name}-{format}"))

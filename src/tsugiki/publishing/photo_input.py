@@ -129,7 +129,7 @@ class PhotoInput(nn.Module):
         Whole numbers, of which :data:`ONE` is all.
         """
         at = torch.arange(count) + first
-        # The middle of a pixel of the resized photo lies at length / 2 + steps / (2 * scaled): small whole numbers, even of strips.
+        # The middle of a pixel of the resized photo lies at length / 2 + steps / (2 * scaled): small numbers, even of strips.
         steps = (2 * at + 1 - scaled) * length
         whole = torch.div(steps, 2 * scaled, rounding_mode="floor")
         rest = (steps - whole * (2 * scaled)).double() / torch.full([1], 2 * scaled).double()

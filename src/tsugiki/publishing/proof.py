@@ -1,7 +1,7 @@
 """The proof of an export: the written files answer photos in a process of their own, and their answers are compared.
 
-Asked is what a stranger runs, ``predict.py``, which resizes with Pillow. Where the files take photos of any size, the same photos go
-into them a second time, as they were decoded.
+Asked is what a stranger runs, ``predict.py``, which resizes with Pillow. Where the files take photos of any size, the same photos
+go into them a second time, as they were decoded.
 
 Letters: ``N`` photos, ``H`` x ``W`` a photo's own size, ``h`` x ``w`` the network's input.
 """
@@ -34,7 +34,7 @@ from tsugiki.locale.messages import tr
 SCRIPT, PROOF = "predict.py", "parity.json"
 
 TOLERANCES = {"fp32": TOLERANCE, "fp16": 0.05, "bf16": 0.2}
-"""How far a probability, or the distance to the training photos, may be from the reference's; ``int8`` is judged by its accuracy."""
+"""How far a probability, or the distance to the training photos, may be from the reference's; of ``int8`` accuracy counts."""
 
 MOST_LOSS = 0.01
 """The share of held-out photos that 8-bit numbers may get wrong more than the reference does."""
