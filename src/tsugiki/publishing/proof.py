@@ -1,7 +1,7 @@
 """The proof of an export: the written files answer photos in a process of their own, and their answers are compared.
 
-Asked is what a stranger runs, ``predict.py``, which resizes with Pillow. Where the files take photos of any size, the same photos
-go into them a second time, as they were decoded.
+Asked is what a stranger runs, ``predict.py``, which resizes with Pillow. Where the files take photos of any size, the same
+photos go into them a second time, as they were decoded.
 
 Letters: ``N`` photos, ``H`` x ``W`` a photo's own size, ``h`` x ``w`` the network's input.
 """
