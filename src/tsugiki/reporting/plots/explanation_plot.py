@@ -155,7 +155,12 @@ def _to_explain(prediction: Prediction) -> list[str]:
 
 
 def explain_with_neighbours(
-    classifier: Classifier, photo: str | Path, *, label: str | None = None, data: Any = None
+    classifier: Classifier,
+    photo: str | Path,
+    *,
+    label: str | None = None,
+    data: Any = None,
+    label_separator: str | None = None,
 ) -> Explanation:
     """What :meth:`tsugiki.Classifier.explain` promises.
 
@@ -164,8 +169,9 @@ def explain_with_neighbours(
         photo: A file.
         label: The class to explain; the answer's when left out, each of them where there are several.
         data: What the classifier was trained on: adds the training photos most like this one.
+        label_separator: What stands between several labels of one photo there, if not ``|``.
     """
-    near = [] if data is None else nearest_photos(classifier, Path(photo), data)
+    near = [] if data is None else nearest_photos(classifier, Path(photo), data, label_separator=label_separator)
     return explain(classifier, photo, label=label, near=near)
 
 
