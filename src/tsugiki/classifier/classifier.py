@@ -42,7 +42,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
 from tsugiki.data.label_sets import Task
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.data.sources.taxonomy_file import GivenTaxonomy, taxonomy_of
+from tsugiki.data.sources.tables.taxonomy_file import GivenTaxonomy, taxonomy_of
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr

@@ -212,7 +212,7 @@ class TaxonomyOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        from tsugiki.data.sources.taxonomy_file import read_taxonomy
+        from tsugiki.data.sources.tables.taxonomy_file import read_taxonomy
         from tsugiki.data.taxonomy import require_sure
 
         if self.at_least is not None:
@@ -227,7 +227,7 @@ class TaxonomyOptions:
 
     def tree(self, classes: Sequence[str]) -> Taxonomy | None:
         """What is above the classes; what of it is not used is said."""
-        from tsugiki.data.sources.taxonomy_file import taxonomy_of
+        from tsugiki.data.sources.tables.taxonomy_file import taxonomy_of
 
         return None if self.taxonomy is None else taxonomy_of(self.taxonomy, classes, at_least=self.at_least)
 

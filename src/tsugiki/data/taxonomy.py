@@ -1,7 +1,7 @@
 """A taxonomy: which classes are kinds of the same thing, as a tree; a sparrow is a bird, a bird is an animal.
 
 Its nodes are names. What has something below it is an inner node; a class may be one, too, when photos of it say no more than
-that: then it is a kind of itself. Nothing here reads files (:mod:`tsugiki.data.sources.taxonomy_file`).
+that: then it is a kind of itself. Nothing here reads files (:mod:`tsugiki.data.sources.tables.taxonomy_file`).
 
 Letters: ``K`` classes, ``P`` inner nodes.
 """

@@ -65,8 +65,8 @@ def at_least_sentence(found: Document) -> str:
         return ""
     low, high = named["accuracy_interval"]
     return tr(
-        "Photos in which no class reaches {sure}, but something above the classes does: {n}. That is right in {accuracy} of them "
-        "(95% interval {low} to {high}), the class in {classes}; it stands for {size} of {count} classes on average.",
+        "Photos in which no class reaches {sure}, but something above the classes does: {n}. That is right in {accuracy} of "
+        "them (95% interval {low} to {high}), the class in {classes}; it stands for {size} of {count} classes on average.",
         n=named["n"],
         sure=f"{found['sure']:.0%}",
         accuracy=f"{named['accuracy']:.1%}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
 from tsugiki.reporting.pages import sentences, set_sentences
 from tsugiki.reporting.pages.set_gallery import wrong_cells
+from tsugiki.reporting.pages.taxonomy_part import taxonomy_part
 from tsugiki.reporting.pages.training_sentences import Sentences, is_fine_tuned, is_weighted, training_sentences
 from tsugiki.training.run import Run
 
@@ -18,6 +19,7 @@ def run_sentences(run: Run) -> Sentences:
         **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
         "balance": sentences.balance_sentence(run.samples, weighted=is_weighted(notes)),
         "fine_tuning": sentences.fine_tuning_sentence(evaluation),
+        **taxonomy_part(evaluation),
         **training_sentences(run),
         **(_of_several_labels(run, rows) if isinstance(rows, MultiLabelPredictions) else _of_one_label(run)),
     }
