@@ -206,7 +206,7 @@ class TaxonomyOptions:
         RequestError: When the file is no tree, or a probability is given without one, or is none.
     """
 
-    taxonomy: Annotated[Path | None, option("FILE", tr("a table class,parent of what the classes are kinds of"))] = None
+    taxonomy: Annotated[Path | None, _expert("FILE", tr("a table class,parent of what the classes are kinds of"))] = None
     at_least: Annotated[
         float | None, _expert("X", tr("a parent is named from this probability on, where no class is sure"), show_default="0.8")
     ] = None
