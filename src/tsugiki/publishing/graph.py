@@ -6,6 +6,7 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``M`` reference photo
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import torch
@@ -46,7 +47,7 @@ class WholeClassifier(nn.Module):
         self.features = Normalised(backbone, preprocess)
         self.dtype = dtype
         if dtype != torch.float32:
-            self.features.backbone = _Reduced(backbone, dtype)
+            self.features.add_module("backbone", _Reduced(backbone, dtype))
         self.answer = Answer(head)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
@@ -104,8 +105,6 @@ class _Reduced(nn.Module):
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:
         super().__init__()
-        import copy
-
         self.backbone = copy.deepcopy(backbone).to(dtype)
         self.dtype = dtype
 
