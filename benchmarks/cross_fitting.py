@@ -62,7 +62,7 @@ def how_often_kept(*, better: float, trainings: int = 400, photos: int = 45) -> 
         found = cross_fit(answers(start), given[:EPOCHS], given[EPOCHS:], blended=chosen + 1, half=half)
         assert found is not None  # noqa: S101 (neither half is empty)
         kept += found["fine_tuned"] > found["start"]
-        best += max(one.score().accuracy for one in given) > found["start"]
+        best += max(one.score().value for one in given) > found["start"]
     return kept / trainings, best / trainings
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.make_mosaics SOURCE OUT --photos 600
 
-Train mosaics are made of training photos only, test mosaics of test photos only. Photos come back in several mosaics of their
-split: a score on many mosaics of few test photos is known less well than its interval says.
+Train mosaics are made of training photos only, test mosaics of test photos only that are no copies of those. Photos come back
+in several mosaics of their split: a score on many mosaics of few test photos is known less well than its interval says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -34,30 +35,30 @@ def main() -> None:
     options = parser.parse_args()
     if options.out.exists():
         parser.error(f"{options.out} is there already")
-    make_mosaics(load(options.source), options.out, count=options.photos, side=options.side, seed=options.seed)
+    make_mosaics(options.source, options.out, photos=options.photos, side=options.side, seed=options.seed)
 
 
-def make_mosaics(samples: Samples, out: Path, *, count: int, side: int = 160, seed: int = 0) -> None:
-    """Write ``count`` mosaics of labelled photos, and ``labels.csv``, into the folder ``out``.
+def make_mosaics(source: Any, out: Path, *, photos: int, side: int = 160, seed: int = 0) -> None:
+    """Write mosaics of labelled photos, and ``labels.csv``, into the folder ``out``.
 
     Args:
-        samples: Photos with a class each; those that are looked at once make the test mosaics.
+        source: Photos with a class each, as :func:`tsugiki.load` takes them; those that are held out make the test mosaics.
         out: The folder.
-        count: Mosaics in all.
+        photos: Mosaics in all, divided as the photos are.
         side: Pixels along a quarter.
         seed: The same seed gives the same mosaics.
     """
     dice = random.Random(seed)  # noqa: S311 (no secret)
-    held_out = round(count * len(samples.held_out_rows) / len(samples))
+    samples = load(source)
+    held_out = round(photos * len(samples.held_out_rows) / len(samples))
     rows = ["path,label,split"]
-    for split, photos, number in (
-        ("train", samples.of("train"), count - held_out),
-        ("test", samples.of(samples.held_out), held_out),
-    ):
-        decks = {name: _deck(photos, name, dice) for name in photos.classes}
+    learned, looked_at = samples.of("train"), samples.of(samples.held_out)
+    new = looked_at.take(row for row, digest in enumerate(looked_at.digests) if digest not in learned.digests)
+    for split, part, number in (("train", learned, photos - held_out), ("test", new, held_out)):
+        decks = {name: _deck(part, name, dice) for name in part.classes}
         (out / split).mkdir(parents=True)
         for place in range(1, number + 1):
-            shown = _quarters(photos.classes, dice)
+            shown = _quarters(part.classes, dice)
             name = f"{split}/{place:04}.jpg"
             _mosaic([decks[label] if label else None for label in shown], side).save(out / name, quality=90)
             rows.append(f"{name},{joined(set(filter(None, shown)))},{split}")

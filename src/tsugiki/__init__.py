@@ -28,6 +28,7 @@ FLOORS = (
     "training",
     "reporting",
     "publishing",
+    "serving",
     "cli",
 )
 """Package folders, ground first: a folder imports only floors below its own (``tests/test_laws.py`` reads every import)."""

@@ -19,6 +19,7 @@ from .fine_tuning.settings import FineTuneSettings as FineTuneSettings
 from .heads.linear import HeadSettings as HeadSettings
 from .inspection.audit import audit as audit
 from .inspection.evaluate import evaluate as evaluate
+from .inspection.next_photos import next_photos as next_photos
 from .publishing.export import export as export
 from .reporting.plots.batch_plot import plot_batch as plot_batch
 from .reporting.plots.comparison_plot import plot_comparison as plot_comparison

@@ -237,6 +237,32 @@ def test_the_cache_is_where_one_says(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "xdg" / "tsugiki"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files have no locks there")
+@pytest.mark.robust(
+    "hostile",
+    case="a process killed while it wrote a file: a picture, a checkpoint, an entry of a cache",
+    right="what it has left is cleared away by the next one, and nothing else",
+)
+def test_half_files_of_killed_processes_are_cleared_away(tmp_path):
+    theirs = [".curves.png.txt", ".curves.png.ABCDEFGH", ".other.png.abcdefgh"]
+    for name in (*theirs, ".curves.png.abcdefgh"):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (0, 0))
+    with atomic_path(tmp_path / "curves.png") as living:
+        os.utime(living, (0, 0))
+        files.write_atomically(tmp_path / "curves.png", "new")
+        assert living.exists()
+    assert _names(tmp_path) == sorted([*theirs, "curves.png"])
+    (tmp_path / ".curves.png.zzzzzzzz").touch()  # just made: it may not be held yet
+    with atomic_path(tmp_path / ".held.x") as held:
+        os.utime(held, (0, 0))
+        files.sweep_own_folder(tmp_path)
+        assert held.exists()
+    assert _names(tmp_path) == sorted(
+        [".curves.png.ABCDEFGH", ".curves.png.txt", ".curves.png.zzzzzzzz", ".held.x", "curves.png"]
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="folders have no locks there")
 def test_what_a_killed_process_has_left_is_cleared_away_and_nothing_else(tmp_path):
     code = """

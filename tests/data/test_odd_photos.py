@@ -4,9 +4,11 @@ import base64
 import importlib.util
 import io
 import re
+import sys
 import threading
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,25 +18,20 @@ from tsugiki.core.errors import UnreadablePhoto
 from tsugiki.data.images import heif
 from tsugiki.data.images.decode import check_content, open_photo
 from tsugiki.data.images.jpeg import decode_jpeg
+from tsugiki.data.images.jpeg_xl import jpeg_xl_size
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.images.remarks import note, noting, sentences
 from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import speaking
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tools.attack.heic import HEIC
+
 SMALL = Preprocess(size=(48, 48), resize=56)
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 PHOTO = Image.fromarray(NOISE).resize((320, 240), Image.Resampling.BICUBIC)
-# 32 x 16 pixels, the left half red, the right half blue; no library at hand writes HEIC.
-HEIC = zlib.decompress(
-    base64.b85decode(
-        "c-muNV30{GsVvAy%}izhg51nBLl8SRGck>Ufw3kxwIq=N0u(b+a*CjAhJwuG5(YG&l$nzcHpIn&fe{FSfN=qY27;YHtelydmj>p6L`8v|R3<1dqb%7F#N;c;EXjo"
-        "{`IA{tQ~;#!WELdn1L;zrGG|6+kkACMBDoI?fBydX!N9=JoB-4z;lRkl`2Rmh0W(MiGYHA;Vsc0XN@_YWGNQ>WP-tYG_G;a%XAcw?9B5!*;AsE}w<G~ov$-%HEI!x"
-        "?v_m*KKc^@!Ii~_B%FDn8RKg&VSzM3`^_T+`Yb56+f*hs*b-MtF{{R2~10c-=q%VMIka$66MJ7liGY1C;kdnwO$c2S5FxXfdnV4Byfb4_0DT$yk-m1a4p7TWd#%-3"
-        "$;r0K|XUqTBNMHE-Xr6Zc_q*QjADG|&zv{@p;PqeL-Ew(+_jp99vFY6Mg@ppHk$2vk>C|o7#P>9ZZ9%JA<}am|=`)Pum(SWcx99gOiSPCfhi$vHXFN6&{h07J{Q0`"
-        "fhdBisHWg2|lu=w%Ys&55{)^$P#fyORJb5V$-4Bv4Eb_nVZ^9s*D}ScCCPdIzYL4!_)Z{rkPdwxmez|nreCdz%N@^jhN~VS<uC?@5006W!st*"
-    )
-)
 EXTRA = all(importlib.util.find_spec(module) for module in ("pi_heif", "imagecodecs"))
 
 
@@ -431,6 +428,40 @@ def test_what_the_decoder_notices_of_flipped_bits_is_heard(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a JPEG of 400 KB whose hundreds of scans keep a decoder busy for minutes",
+    right="refused in a sentence before it is decoded; programs that save photos write ten scans",
+)
+def test_scans_without_end_are_not_waited_for():
+    progressive = stored(PHOTO.resize((4000, 3000)), "JPEG", progressive=True)
+    last = progressive.rfind(b"\xff\xda")
+    bomb = progressive[:last] + (progressive[last:-2] * 400) + b"\xff\xd9"
+    for read in (open_photo, check_content, lambda content: read_pixels(content, SMALL, fast=True)):
+        with pytest.raises(UnreadablePhoto, match="12 million pixels in 409 scans"):
+            read(bomb)
+    assert open_photo(progressive).size == (4000, 3000)
+
+
+def test_fewer_data_than_pixels_can_have_are_told_before_any_is_computed(monkeypatch):
+    lied = bytearray(stored(PHOTO, "JPEG"))
+    frame = lied.find(b"\xff\xc0")
+    lied[frame + 5 : frame + 9] = (13_000).to_bytes(2) * 2
+    monkeypatch.setattr("tsugiki.data.images.decode.decode_jpeg", lambda _: pytest.fail("decoded"))
+    assert reason(bytes(lied)) == "cut off or damaged: the JPEG data end before the picture is complete"
+
+
+@pytest.mark.robust(
+    "hostile", case="a PNG, checksums of its chunks right, whose packed data are damaged", right="refused in a sentence"
+)
+def test_the_checksum_at_the_end_of_packed_data_counts():
+    rows = bytearray(zlib.compress(bytes(193 * 64 + 999)))
+    rows[-1] ^= 1
+    head = (64).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
+    content = stored(PHOTO)[:8] + chunk(b"IHDR", head) + chunk(b"IDAT", bytes(rows)) + chunk(b"IEND", b"")
+    assert "incorrect data check" in reason(content)
+
+
 def test_filling_before_the_end_mark_is_no_fault_and_other_bytes_are_said():
     filled = JPEG[:-2] + b"\0" * 7 + b"\xff\xd9"
     for behind in (b"", JPEG, b"\xff\xd9"):
@@ -588,6 +619,51 @@ def test_without_the_extra_the_command_is_named(monkeypatch, content, name):
     assert reason(content) == f"{name}, which needs a library more: pip install 'tsugiki[heif]', or save it as JPEG"
     with speaking("ja"):
         assert "pip install 'tsugiki[heif]'" in reason(content)
+
+
+@pytest.mark.robust(
+    "pixels", case="colours of 12 or 16 bits in JPEG 2000", right="as they are; Pillow would show white as black"
+)
+@pytest.mark.parametrize("bits", [12, 16])
+def test_deep_colours_of_jpeg_2000(monkeypatch, bits):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = np.minimum(NOISE.astype(np.uint16) * 257, 65535) >> (16 - bits)
+    values[0] = 2**bits - 1
+    content = bytes(imagecodecs.jpeg2k_encode(values, level=0, reversible=True, bitspersample=bits))
+    expected = np.rint(values * (255 / (2**bits - 1)))
+    assert np.abs(opened(content)[0] - expected).max() <= 1
+    head = content.find(b"ihdr")
+    assert reason(content[: head + 14] + b"\x07" + content[head + 15 :]).startswith("damaged: JPEG 2000")
+    monkeypatch.setattr(heif.importlib.util, "find_spec", lambda _: None)
+    assert "pip install 'tsugiki[heif]'" in reason(content)
+
+
+def _jpeg_xl_of(width, height):
+    """The head of a JPEG XL codestream of that size."""
+    bits = "0" + "".join(f"11{size - 1:030b}"[:2] + f"{size - 1:030b}"[::-1] for size in (height,)) + "000"
+    bits += "11" + f"{width - 1:030b}"[::-1]
+    bits += "0" * (-len(bits) % 8)
+    return b"\xff\x0a" + bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+
+
+@pytest.mark.skipif(not EXTRA, reason="needs the extra heif")
+@pytest.mark.robust(
+    "hostile", case="JPEG XL and JPEG 2000 whose heads tell of billions of pixels", right="refused before they are decoded"
+)
+def test_huge_pictures_of_other_libraries_are_refused_by_their_heads(monkeypatch):
+    import imagecodecs
+
+    small = imagecodecs.jpegxl_encode(NOISE)
+    assert jpeg_xl_size(small) == (80, 60)
+    assert jpeg_xl_size(imagecodecs.jpegxl_encode(NOISE[:, :40], usecontainer=True)) == (40, 60)
+    assert jpeg_xl_size(imagecodecs.jpegxl_encode(np.tile(NOISE, (40, 5, 1)))) == (400, 2400)
+    for name in ("jpegxl_decode", "jpeg2k_decode"):
+        monkeypatch.setattr(imagecodecs, name, lambda _: pytest.fail("decoded"))
+    assert reason(_jpeg_xl_of(40_000, 30_000) + bytes(50)) == "too large: more than 178 million pixels"
+    deep = bytearray(imagecodecs.jpeg2k_encode(NOISE.astype(np.uint16) * 257, level=0, reversible=True))
+    at = deep.find(b"\xff\x4f\xff\x51")
+    deep[at + 8 : at + 16] = (40_000).to_bytes(4) * 2
+    assert reason(bytes(deep)) == "too large: more than 178 million pixels"
 
 
 @pytest.mark.skipif(not EXTRA, reason="needs the extra heif")

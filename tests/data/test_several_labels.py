@@ -10,7 +10,7 @@ import pytest
 from tests.data.conftest import refusal, said
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
-from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.load import label_reading, list_photos, load
 from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
@@ -79,6 +79,7 @@ def test_names_with_a_bar_between_them_are_several_labels(written):
         '"{cat,dog}"',
         "\"('cat', 'dog')\"",
         '"{""choices"":[""cat"",""dog""]}"',
+        '"[""\\u0063at"",""dog""]"',
     ],
 )
 def test_lists_that_are_written_out_as_text(written, cell):
@@ -101,6 +102,7 @@ def test_lists_in_json(written, kind):
     listing = list_photos(path)
     assert shown(listing) == {**TWO, "x/3.png": ""}
     assert (kind == "names") or listing.left_out == (LeftOut("x/4.png", "row 5 has no path or no label"),)
+    assert (kind == "names") or "that shows none of the classes, write [] alone." in said(listing)
     assert "Photos that show none of the classes, and count as such: 1." in listing.decisions
 
 
@@ -118,6 +120,12 @@ def test_lists_of_parquet_and_numbers_with_names(written, put):
         pa.table({"path": list(PHOTOS[:3]), "tags": [["cat", "dog"], ["cat"], ["bird"]]}), put() / "list.parquet"
     )
     assert shown(list_photos(put() / "list.parquet")) == TWO
+
+
+def test_brackets_beyond_measure_are_no_list(written):
+    deep = "[" * 20000 + "]" * 20000
+    assert len(list_photos(written(rows(f"x/0.png,{deep}", "x/1.png,cat")))) == 2
+    assert shown(list_photos(written(rows("x/0.png,\"['a\\d', 'b']\"", "x/1.png,cat"))))["x/0.png"] == r"a\d|b"
 
 
 def test_lists_of_one_are_lists_and_that_is_said(written):
@@ -155,6 +163,12 @@ def test_other_signs_between_names_are_asked_about(written, cell, separator):
         list_photos(path, ASKED)
 
 
+def test_a_bar_alone_is_no_class(written):
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,dog", "x/2.png,|")))
+    assert shown(listing) == {"x/0.png": "cat", "x/1.png": "dog", "x/2.png": ""}
+    assert "row 4 of list.csv has |; names are separated by '|'." in said(listing)
+
+
 def test_other_signs_are_parts_of_names_where_bars_stand_between_them(written):
     listing = list_photos(
         written(rows('x/0.png,"Pepper, bell|Tomato, red"', 'x/1.png,"Tomato, red"', 'x/2.png,"Pepper, bell"'))
@@ -176,6 +190,19 @@ def test_words_that_recur_in_labels_are_pointed_to(written):
     listing = list_photos(path, LabelReading(separator=" "))
     assert shown(listing)["x/1.png"] == "clear|primary|water"
     assert "made of others" not in said(listing)
+
+
+def test_signs_of_japanese_between_labels_are_pointed_to(written):
+    path = written(rows("x/0.png,猫", "x/1.png,犬", "x/2.png,猫、犬", "x/3.png,犬、猫"))
+    assert "add label_separator='、'." in said(list_photos(path))
+    assert shown(list_photos(path, LabelReading(separator="、")))["x/2.png"] == "犬|猫"
+
+
+def test_columns_that_are_called_after_several_labels(written):
+    path = written(rows("x/0.png,1972,Crime|Drama", "x/1.png,1994,Drama", "x/2.png,1999,Action", header="poster,year,Genre"))
+    listing = list_photos(path)
+    assert shown(listing)["x/0.png"] == "Crime|Drama"
+    assert "label: Genre" in said(listing)
 
 
 def test_names_of_two_words_are_no_combinations(written):
@@ -277,6 +304,12 @@ def test_ones_beside_nothing(written):
     assert one_each.labels == ("cat", "dog")
 
 
+def test_cells_that_nobody_has_answered_make_classes_answers_of_their_own(written):
+    listing = list_photos(written("path,cat,dog\nx/0.png,1,0\nx/1.png,0,\nx/2.png,0,1\n"))
+    assert unknown(listing) == {"x/1.png": "dog"}
+    assert "list.csv answers for each class by itself." in said(listing)
+
+
 def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written):
     path = written("path,cat,dog,checked\nx/0.png,1,0,1\nx/1.png,0,1,\n")
     listing = list_photos(path)
@@ -286,7 +319,7 @@ def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written
 
 
 @pytest.mark.robust("layouts", case="_classes.csv in each of train, valid and test (Roboflow)", right="all read alike")
-def test_a_table_of_columns_in_every_split(build):
+def test_a_table_of_columns_in_every_split(build, tmp_path):
     header = "filename, cat, dog\n"
     folder = build(
         {
@@ -312,6 +345,8 @@ def test_a_table_of_columns_in_every_split(build):
     assert listing.splits == ("test",) * 2 + ("train",) * 4 + ("val",) * 2
     assert listing.classes == ("cat", "dog")
     assert listing.left_out == ()
+    packed = list_photos(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
+    assert (packed.label_sets, packed.splits) == (listing.label_sets, listing.splits)
 
 
 def test_names_count_before_columns_of_ones(written):
@@ -408,6 +443,22 @@ def test_class_folders_with_several_labels_asked_for(put_classes):
     listing = list_photos(folder, LabelReading(separator="+"))
     assert shown(listing)["train/cat+dog/0.png"] == "cat|dog"
     assert "names of class folders are divided at '+'." in said(listing)
+
+
+@pytest.mark.robust(
+    "layouts",
+    case="one photo copied into the folders of all classes that it shows",
+    right="named as a contradiction; with --multi-label one photo with all of them",
+    source="ultralytics/ultralytics#6837",
+)
+def test_copies_in_several_class_folders(put_classes, put, photo_bytes, capsys):
+    put_classes({"cat": 5, "dog": 5})
+    folder = put("dog/copy.png", content=photo_bytes("cat/0.png"))
+    assert "add multi_label=True." in "\n".join(load(folder, held_out=0).warnings)
+    samples = load(folder, held_out=0, multi_label=True)
+    assert dict(zip(samples.names, samples.label_names(), strict=True))["cat/0.png"] == "cat|dog"
+    assert len(samples) == 10
+    assert "10 photos, 2 classes, multi-label: 1.1 labels per photo, 2 at most, 0 photos with none" in capsys.readouterr().err
 
 
 def test_a_table_of_several_labels_beside_class_folders(put_classes, put):

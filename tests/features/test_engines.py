@@ -261,7 +261,7 @@ def test_a_library_that_is_not_there_is_not_missed(nae, pixels, capsys, monkeypa
 def test_engines_that_cannot_be_are_refused(nae):
     with pytest.raises(RequestError, match="auto, openvino, torch"):
         Engines(nae, SMALL, name="onnx")
-    elsewhere = SimpleNamespace(parameters=lambda: iter([torch.empty(1, device="meta")]))
+    elsewhere = SimpleNamespace(device=torch.device("meta"))
     with pytest.raises(RequestError, match="engine='openvino' device='cpu'"):
         Engines(elsewhere, SMALL, name="openvino")
 

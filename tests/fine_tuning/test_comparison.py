@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tsugiki.evaluation.predictions import Predictions
-from tsugiki.fine_tuning.model_selection import choice_sentence, compare, prefers_fine_tuning, verdict_sentence
+from tsugiki.fine_tuning.comparison import compare, verdict_sentence
+from tsugiki.fine_tuning.model_selection import choice_sentence, prefers_fine_tuning
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.locale.messages import use_language
 

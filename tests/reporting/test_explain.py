@@ -71,3 +71,66 @@ def test_another_class_can_be_explained_and_a_wrong_name_is_answered(run):
     assert explain(run.classifier, photo, label="犬").asked == "犬"
     with pytest.raises(UnknownName):
         explain(run.classifier, photo, label="狼")
+
+
+@pytest.fixture(scope="module")
+def of_sets(run):
+    """The same network asked for four labels: the weights make no difference to what is drawn."""
+    from tsugiki.classifier.classifier import Classifier
+
+    torch.manual_seed(0)
+    return Classifier(run.classifier.backbone, classes=("bread", "cup", "fork", "spoon", "egg"), task="multi")
+
+
+def showing(classifier, *probabilities):
+    """The classifier such that it gives every photo these probabilities and shows those of one half or more."""
+    torch.nn.init.zeros_(classifier.head.weight)
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.logit(torch.tensor(probabilities)))
+    return classifier
+
+
+def test_every_label_has_its_map_the_most_probable_first(run, of_sets, tmp_path):
+    photo = run.samples.paths[0]
+    found = explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo)
+    assert [one.label for one in found.evidence] == ["spoon", "cup"]
+    titles = [axes.get_title().splitlines()[-1] for axes in draw_explanation(found).axes]
+    assert titles[1:] == ["90.0% (occlusion)", "60.0% (occlusion)"]
+    plain = json.loads(json.dumps(found.to_dict(of_sets.classes)))
+    assert plain["labels"] == [one["label"] for one in plain["evidence"]] == ["spoon", "cup"]
+    assert found.save(tmp_path / "why.png").stat().st_size > 5_000
+
+
+def test_of_many_labels_four_are_explained_and_of_none_the_most_probable_class(run, of_sets):
+    photo = run.samples.paths[0]
+    assert len(explain(showing(of_sets, 0.6, 0.7, 0.8, 0.9, 0.95), photo).evidence) == 4
+    none = explain(showing(of_sets, 0.1, 0.4, 0.2, 0.3, 0.3), photo)
+    assert none.prediction.labels == ()
+    assert none.asked == "cup"
+    figure = draw_explanation(none)
+    assert "none of the classes (most probable: cup, 40.0%)" in figure.get_suptitle()
+    assert "40.0%: not shown" in figure.axes[1].get_title()
+    assert explain(of_sets, photo, label="egg").asked == "egg"
+
+
+def test_a_label_is_asked_for_on_its_own(of_sets):
+    """What speaks for another label does not speak against this one."""
+    from tsugiki.inspection.attribution import attribute
+
+    inputs = torch.randn(3, *of_sets.preprocess.size, generator=torch.Generator().manual_seed(1))
+    torch.nn.init.normal_(of_sets.head.weight, generator=torch.Generator().manual_seed(2))
+    alone = attribute(of_sets, inputs, 0).heat
+    with torch.no_grad():
+        of_sets.head.weight[1:] *= 5
+    assert np.array_equal(alone, attribute(of_sets, inputs, 0).heat)
+    assert alone.any()
+
+
+def test_the_nearest_photos_are_marked_by_the_labels_that_they_share(run, of_sets):
+    from tsugiki.inspection.nearest_photos import NearPhoto
+
+    photo = run.samples.paths[0]
+    near = [NearPhoto(photo, label, 0.9) for label in ("cup|spoon", "cup|fork", "egg", "")]
+    figure = draw_explanation(explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo, near=near))
+    titles = [axes.get_title() for axes in figure.axes][-5:-1]
+    assert [title.split("\n")[0] for title in titles] == ["✓ cup", "≈ cup", "✗ egg", "✗ none of the classes"]

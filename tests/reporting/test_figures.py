@@ -365,3 +365,30 @@ def test_curves_of_several_labels_are_of_mean_average_precision():
     figure = draw_loss_curves(rows)
     assert titles(figure) == ["Loss", "Mean average precision"]
     assert [line.get_ydata().tolist() for line in figure.axes[1].lines] == [[0.5], [0.6]]
+
+
+def test_photos_with_several_labels_show_all_of_them(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for number, colour in enumerate([(250, 250, 0), (0, 250, 0), (0, 0, 0)]):
+            Image.new("RGB", (16, 16), colour).save(tmp_path / split / f"{number}.png")
+        table = (
+            "path,red,green\n0.png,1,1\n1.png,0,1\n2.png,1,\n" if split == "train" else "path,red,green\n0.png,1,1\n2.png,0,0\n"
+        )
+        (tmp_path / split / "labels.csv").write_text(table)
+    train, test, _ = create_dataloaders(
+        tmp_path / "train", tmp_path / "test", Preprocess(size=(16, 16), resize=16), 3, num_workers=0
+    )
+    assert {title for title in titles(plot_batch(train)) if title} >= {"green|red", "green", "red"}
+
+    class Bright(torch.nn.Linear):
+        """Red and green above one half, each on its own."""
+
+        def __init__(self):
+            super().__init__(1, 1)
+
+        def forward(self, photos):
+            return photos[:, :2].mean(dim=(2, 3)).flip(1) * 8 - 4
+
+    shown = sorted(title for title in titles(plot_predictions(Bright(), test, count=2)) if title)
+    assert [title.rsplit(" ", 1)[0] for title in shown] == ["✓ green|red", "✓ none of the class…"]

@@ -13,7 +13,7 @@ from tsugiki.evaluation.learning_curve import fit_discriminant
 from tsugiki.evaluation.learning_curve import learning_curve as curve_of
 from tsugiki.evaluation.metrics import softmax
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Predictions, evaluate_rows
-from tsugiki.fine_tuning.model_selection import compare
+from tsugiki.fine_tuning.comparison import compare
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.inspection.findings import inspect
 from tsugiki.locale.messages import speaking

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.make_mosaics import make_mosaics
-from tsugiki.data.load import list_photos, load
+from tsugiki.data.load import list_photos
 
 COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220), "yellow": (220, 220, 10)}
 
@@ -35,12 +35,12 @@ def _classes_in(path, light):
 
 
 def test_mosaics_show_what_their_table_says_and_stay_on_their_side(tmp_path):
-    samples = load(_photos(tmp_path / "photos"))
-    make_mosaics(samples, tmp_path / "a", count=30, side=16, seed=3)
+    photos = _photos(tmp_path / "photos")
+    make_mosaics(photos, tmp_path / "a", photos=30, side=16, seed=3)
     listing = list_photos(tmp_path / "a")
     assert listing.splits == ("train",) * 15 + ("test",) * 15
     for path, labels, split in zip(listing.paths, listing.label_sets, listing.splits, strict=True):
         assert _classes_in(path, {"train": 1.0, "test": 0.5}[split]) == labels.present
         assert 1 <= len(labels.present) <= 3
-    make_mosaics(samples, tmp_path / "b", count=30, side=16, seed=3)
+    make_mosaics(photos, tmp_path / "b", photos=30, side=16, seed=3)
     assert [path.read_bytes() for path in listing.paths] == [path.read_bytes() for path in list_photos(tmp_path / "b").paths]

@@ -182,3 +182,18 @@ def test_a_label_that_nobody_knows_is_neither_learned_nor_judged(sets):
     run = tg.fit(tg.Classifier("bundled:nae", classes=data.classes, task="multi"), data)
     assert sum(row["n_not_known"] for row in run.evaluation["per_class"]) == hidden[::5].sum()
     assert run.evaluation["mean_average_precision"] > 0.85
+
+
+def test_thresholds_reach_what_was_asked_for_and_are_refused_where_each_photo_has_one_label(sets, twice):
+    data = tg.load(sets)
+    model = tg.Classifier("bundled:nae", classes=data.classes, task="multi")
+    usual = tg.fit(model, data)
+    shown = usual.predictions.shown.sum()
+    careful = tg.fit(model, data, settings=tg.HeadSettings(threshold="recall=1"))
+    assert careful.classifier.notes["thresholds"]["goal"] == "recall=1"
+    assert careful.predictions.shown.sum() >= shown
+    single = tg.load(twice)
+    with pytest.raises(RequestError, match="threshold is for photos with several labels"):
+        tg.fit(tg.Classifier("bundled:nae", classes=single.classes), single, settings=tg.HeadSettings(threshold="recall=0.9"))
+    with pytest.raises(RequestError, match="threshold says"):
+        tg.HeadSettings(threshold="high")

@@ -6,6 +6,7 @@ Letters: ``B`` photos, ``H`` x ``W`` pixels, ``D`` feature width.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tsugiki.backbones.freezing import freeze
 from tsugiki.backbones.layer_groups import LayerGroup, group_layers
 from tsugiki.backbones.structure import changed_parts, structure_of
 from tsugiki.core.errors import RequestError
@@ -108,6 +110,35 @@ class Backbone(nn.Module):
     def head(self) -> nn.Module | None:
         """The classifying layer that was cut off; it stays on the CPU and learns nothing."""
         return self._cut_off[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers could learn."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def key(self) -> str:
+        """A digest of the architecture and of every parameter and buffer as it is now."""
+        digest = hashlib.sha256()
+        digest.update(f"{self.spec.architecture} {sorted(self.spec.model_args.items())}".encode())
+        digest.update(repr(sorted(structure_of(self.body).items())).encode())  # an activation or a stride is no parameter
+        for name, tensor in sorted(self.state_dict().items()):
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
+            digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Every parameter and buffer by name, for reading only."""
+        return dict(self.state_dict())
+
+    def freeze(self) -> None:
+        """See :func:`tsugiki.backbones.freeze`."""
+        freeze(self)
 
     def check_precision(self) -> None:
         """Refuse numbers that are not float32: what is reported is computed in it, for everybody alike.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +15,11 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.known.known_backbones import keep_backbone, keep_recipe, known_backbone, known_recipe
 from tsugiki.backbones.names import Address, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source
+from tsugiki.backbones.sources.compiler_later import compiler_later
 from tsugiki.backbones.weights_file import State, WeightsFile, names_a_file, read_weights
 from tsugiki.backbones.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
@@ -61,10 +64,21 @@ def load_backbone(
         WeightsError: When the weights cannot be used.
         WeightsUnreachable: When they are neither on this machine nor reachable.
     """
-    found_zoo = find_zoo(zoo)
-    address = resolve(name, found_zoo.names())
-    recipe = _recipe(address, str(weights), dict(model_args or {}), found_zoo, preprocess)
-    return _make(recipe, preprocess or recipe.preprocess)
+    found_zoo, arguments = find_zoo(zoo), dict(model_args or {})
+    recipe = None if name in found_zoo.names() else known_recipe(name, str(weights), arguments)
+    if recipe is None:
+        address = resolve(name, found_zoo.names())
+        recipe = _recipe(address, str(weights), arguments, found_zoo, preprocess).fetched_once()
+    rule = preprocess or recipe.preprocess
+    made = functools.partial(_make, recipe, rule)
+    if seen := known_backbone(recipe, rule, lambda: made()[0]):
+        known, card = seen
+        _say_where(**card.reading)
+        return known
+    backbone, reading = made()
+    keep_recipe(name, str(weights), arguments, recipe)
+    keep_backbone(recipe, backbone, reading)
+    return backbone
 
 
 def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
@@ -155,14 +169,16 @@ def _recipe_of_zoo(address: Address, model_args: dict[str, Any], zoo: Zoo) -> Re
 
 
 def _library(name: str) -> Source:
-    return cast("Source", importlib.import_module(f"tsugiki.backbones.sources.{name}_source"))
+    with compiler_later():
+        return cast("Source", importlib.import_module(f"tsugiki.backbones.sources.{name}_source"))
 
 
-def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
+def _make(recipe: Recipe, preprocess: Preprocess) -> tuple[Backbone, dict[str, Any]]:
+    """The backbone, and where in the file its weights lie."""
     # The weights first: when they cannot be had, nobody waits for a network to be built.
     file = read_weights(recipe.fetch()) if recipe.fetch else None
     network = _build(recipe.spec)
-    filled = _filled(network, file, recipe.spec) if file else set()
+    filled, reading = _filled(network, file, recipe.spec) if file else (set(), {})
     heads = head_paths(network)
     cut = cut_head(network, preprocess.size)
     origin = WeightsOrigin(recipe.label, file.sha256, file.licence or recipe.licence) if file else NO_WEIGHTS
@@ -176,7 +192,7 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> Backbone:
         head=_at_rest(cut.head) if whole else None,
     ).eval()
     _try_out(backbone)
-    return backbone
+    return backbone, reading
 
 
 def _try_out(backbone: Backbone) -> None:
@@ -239,8 +255,8 @@ def _refuse_more_than_architecture(spec: BackboneSpec, name: str) -> None:
         )
 
 
-def _filled(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[str]:
-    """Put the file's weights into the network, whichever key they lie under; the names that were filled."""
+def _filled(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> tuple[set[str], dict[str, Any]]:
+    """Put the file's weights into the network; the names that were filled, and where in the file they lie."""
     heads = (*head_paths(network), *_AUXILIARY, *_declared_heads(network))
     found = _fitting(network, file, _library(spec.architecture.partition(":")[0]), heads)
     if len(found.gap):
@@ -258,9 +274,23 @@ def _filled(network: nn.Module, file: WeightsFile, spec: BackboneSpec) -> set[st
             got=tr("{count} tensors: {names}", count=len(broken), names=", ".join(broken[:3])),
             cure=tr("the training that wrote them diverged: take an earlier checkpoint"),
         )
-    if found.where:
-        say(tr("Weights of {file}: {where}", file=file.name, where=found.where) + _others(file, found.key))
-    return filled
+    reading: dict[str, Any] = {
+        "file": file.name,
+        "key": found.key,
+        "prefix": found.prefix,
+        "others": [each for each in file.sets if each != found.key][:6],
+    }
+    _say_where(**reading)
+    return filled, reading
+
+
+def _say_where(*, file: str, key: str = "", prefix: str = "", others: Sequence[str] = ()) -> None:
+    """Say where in the file the weights lie; nothing where it is the weights and nothing else."""
+    where = [tr("read from {key}", key=key)] if key else []
+    where += [tr("prefix {prefix} taken off", prefix=prefix)] if prefix else []
+    if where:
+        beside = " " + tr("(the file also holds {keys})", keys=", ".join(others)) if others else ""
+        say(tr("Weights of {file}: {where}", file=file, where=", ".join(where)) + beside)
 
 
 @dataclass(frozen=True)
@@ -271,18 +301,6 @@ class _Reading:
     prefix: str
     state: State
     gap: Misfit
-
-    @property
-    def where(self) -> str:
-        """Key and prefix, in words; empty where the file is the weights and nothing else."""
-        return ", ".join(
-            part
-            for part in (
-                tr("read from {key}", key=self.key) if self.key else "",
-                tr("prefix {prefix} taken off", prefix=self.prefix) if self.prefix else "",
-            )
-            if part
-        )
 
 
 def _fitting(network: nn.Module, file: WeightsFile, source: Source, heads: tuple[str, ...]) -> _Reading:
@@ -307,11 +325,6 @@ def _contents(file: WeightsFile) -> list[str]:
         return []
     sets = (f"{key or '-'} ({len(state)}: {', '.join([*state][:2])}, ...)" for key, state in file.sets.items())
     return [tr("the file holds {sets}", sets="; ".join(sets))]
-
-
-def _others(file: WeightsFile, key: str) -> str:
-    others = [each for each in file.sets if each != key]
-    return " " + tr("(the file also holds {keys})", keys=", ".join(others[:6])) if others else ""
 
 
 def _declared_heads(network: nn.Module) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.backbones.sources.compiler_later import compiler_later
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
@@ -137,13 +138,15 @@ def _listing() -> str:
 
 
 def _torchvision_names() -> tuple[str, ...]:
-    from tsugiki.backbones.sources import torchvision_source
+    with compiler_later():
+        from tsugiki.backbones.sources import torchvision_source
 
     return torchvision_source.names()
 
 
 def _timm_names() -> tuple[str, ...]:
-    from tsugiki.backbones.sources import timm_source
+    with compiler_later():
+        from tsugiki.backbones.sources import timm_source
 
     return timm_source.names()
 

@@ -9,7 +9,7 @@ import re
 import threading
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,28 @@ def shards_of(path: Path) -> list[str]:
 
 def _joined(path: Path, parts: list[WeightsFile]) -> WeightsFile:
     state = {name: tensor for part in parts for name, tensor in part.state.items()}
-    content = "".join(f"{part.name} {part.sha256}\n" for part in parts)
     licence = next((part.licence for part in parts if part.licence), "")
-    return WeightsFile(path.name, {"": state}, hashlib.sha256(content.encode()).hexdigest(), licence)
+    return WeightsFile(path.name, {"": state}, _digest_of_all((part.name, part.sha256) for part in parts), licence)
+
+
+def digest_of(path: Path) -> str:
+    """What :attr:`WeightsFile.sha256` would be, without reading the weights; empty where there is no such file.
+
+    Raises:
+        WeightsError: When it is a damaged index.
+    """
+    try:
+        shards = shards_of(path)
+        if shards:
+            return _digest_of_all((shard, sha256_of(path.parent / shard)) for shard in shards)
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
+def _digest_of_all(parts: Iterable[tuple[str, str]]) -> str:
+    content = "".join(f"{name} {sha256}\n" for name, sha256 in parts)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _something_else(path: Path) -> WeightsError | None:

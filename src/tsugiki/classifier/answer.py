@@ -12,7 +12,8 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``M`` reference photo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,12 +103,21 @@ class Unknown:
         # Half the bytes on disk; the distance moves by less than 0.001.
         return cls(unit_rows(np.asarray(features)).astype(np.float16), threshold, false_reject_rate)
 
+    def _blocks(self) -> Iterable[Floats]:
+        """The reference in float32, a bounded part at a time; kept where it is small, for those who ask photo by photo."""
+        if len(self.reference) <= MOST_REFERENCES:
+            return (self._whole,)
+        return (self.reference[at : at + _BLOCK].astype(np.float32) for at in range(0, len(self.reference), _BLOCK))
+
+    @functools.cached_property
+    def _whole(self) -> Floats:
+        return self.reference.astype(np.float32)
+
     def distance(self, features: npt.NDArray[Any]) -> Floats:
         """Cosine distance ``[B]`` of ``features`` ``[B, D]`` to the nearest reference photo."""
         rows = unit_rows(np.asarray(features))
         nearest = np.full(len(rows), -1.0, np.float32)
-        for start in range(0, len(self.reference), _BLOCK):  # bounded memory with many references
-            block = self.reference[start : start + _BLOCK].astype(np.float32)
+        for block in self._blocks():
             nearest = np.maximum(nearest, (rows @ block.T).max(axis=1))
         return np.asarray(1 - nearest, np.float32)
 

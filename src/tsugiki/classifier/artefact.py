@@ -297,7 +297,7 @@ def damage_told(folder: Path) -> Iterator[None]:
         raise
     except TsugikiError as error:
         raise damaged(folder / DESCRIPTION, error.what) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise damaged(folder / DESCRIPTION, repr(error)) from error
 
 

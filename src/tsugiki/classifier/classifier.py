@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
-from tsugiki.backbones.freezing import evaluating, freeze
+from tsugiki.backbones.freezing import evaluating
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
 from tsugiki.backbones.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, MultiLabel, Prediction, Unknown, calibrated
@@ -34,7 +34,7 @@ from tsugiki.classifier.artefact import (
     read_weights,
     write_artefact,
 )
-from tsugiki.classifier.engine_writer import write_engine
+from tsugiki.classifier.engine_writer import Proof, write_engine
 from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
@@ -96,7 +96,7 @@ class Classifier(nn.Module):
         self.temperature = 1.0
         self.unknown: Unknown | None = None
         self.notes: dict[str, Any] = {}
-        freeze(self.backbone)
+        self.backbone.freeze()
         self.eval()
 
     @property
@@ -190,7 +190,7 @@ class Classifier(nn.Module):
         """
         return done_by("reporting.plots.explanation_plot:explain_with_neighbours")(self, photo, label=label, data=data)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False, proof: Sequence[Path] = ()) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False, proof: Proof = ()) -> Path:
         """Write the classifier into ``folder``, whole or not at all; returns the folder.
 
         ``classifier.json`` and ``weights.safetensors`` are the classifier. ``engine/`` is what answers without PyTorch; it is
@@ -199,7 +199,9 @@ class Classifier(nn.Module):
         Args:
             folder: Made when it is not there. What else is in it stays.
             overwrite: Whether it may hold another classifier, which is replaced.
-            proof: Photos that it has not learned from, to compare the engine's answers on; odd ones are drawn besides.
+            proof: Photos that it has not learned from, to compare the engine's answers on; odd ones are drawn besides. By path
+                the features ``[D]`` that each was judged by, where they are known: then PyTorch is not asked again about a
+                network that has been proven on this machine.
 
         Raises:
             RequestError: When it holds another classifier or another one's run, or when the network was changed since it was
@@ -211,7 +213,7 @@ class Classifier(nn.Module):
                 got=", ".join(changed[:6]),
                 cure=tr("undo the change, or say it as an argument: load_backbone(NAME, model_args={...})"),
             )
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
         if self.unknown is not None:
             tensors[UNKNOWN_REFERENCE] = torch.from_numpy(np.ascontiguousarray(self.unknown.reference))
 
@@ -221,6 +223,12 @@ class Classifier(nn.Module):
         place = write_artefact(Path(folder), self._description(), save_weights, overwrite=overwrite)
         write_engine(place, self.backbone, self.preprocess, self.answer_head, photos=proof)
         return place
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        """Every number by name, as ``state_dict`` has them; a backbone that is known need not be built for that."""
+        own = {f"backbone.{name}": tensor for name, tensor in self.backbone.tensors().items()}
+        others = (part.state_dict(prefix=f"{name}.") for name, part in self.named_children() if part is not self.backbone)
+        return own | {name: tensor for state in others for name, tensor in state.items()}
 
     def _description(self) -> dict[str, Any]:
         unknown, sets = self.unknown, self.multi_label

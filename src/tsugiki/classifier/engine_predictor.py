@@ -26,6 +26,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from tsugiki.backbones.known import engine_cache
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import answer_head_of, damage_told, damaged, read_description
 from tsugiki.classifier.predict import predict
@@ -33,7 +34,6 @@ from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import ArtefactError, RequestError
 from tsugiki.core.files import sha256_of
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines import compiled_cache
 from tsugiki.features.engines.engine import PixelBatch
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
 from tsugiki.features.file_features import features_of_files
@@ -43,7 +43,8 @@ ENGINE = "engine"
 GRAPH, NUMBERS, ANSWER, PARITY = "network.xml", "network.bin", "answer.safetensors", "parity.json"
 SCHEMA = 1
 
-_FEW = 8  # photos: for fewer, one compiled copy with every core at its service is ready sooner
+FEW = 8
+"""Photos: for fewer, one compiled copy with every core at its service is ready sooner."""
 
 
 @dataclass
@@ -68,7 +69,7 @@ class EngineNetwork:
     def choose(self, sample: PixelBatch | None = None, *, exact: bool = True, count: int = 1, like: str = "") -> OpenVINOEngine:
         """The engine for ``count`` photos ``[B, 3, H, W]``; it was compared with PyTorch when the folder was written."""
         del sample, exact, like
-        lanes = 1 if count < _FEW else usable_cores()
+        lanes = 1 if count < FEW else usable_cores()
         if lanes not in self._engines:
             self._engines[lanes] = OpenVINOEngine(self.network, precision="float32", lanes=lanes)
         return self._engines[lanes]
@@ -213,7 +214,7 @@ def _read_answer(folder: Path, parity: Mapping[str, Any]) -> dict[str, npt.NDArr
 
 def _network(folder: Path, parity: Mapping[str, Any]) -> OpenVINONetwork:
     files = parity["files"]
-    digest = compiled_cache.key_of(("engine", files[GRAPH], files[NUMBERS]))
+    digest = engine_cache.key_of(("engine", files[GRAPH], files[NUMBERS]))
 
     def check() -> None:  # only where no compiled form of it is kept: that one is named by the same digests
         _check(folder / GRAPH, parity)

@@ -1,28 +1,44 @@
-"""Writes the folder ``engine`` of a run, and only where it is proven to answer as PyTorch does."""
+"""Writes the folder ``engine`` of a run, and only where it is proven to answer as PyTorch does.
+
+The network's part of the proof is kept: where the same files were proven on this machine before, the drawn photos' features
+are those that PyTorch and the engine gave then, and the held-out ones are compared with what the run itself was judged by. The
+head's part, and whether the files can be read, is proven every time.
+
+Letters: ``N`` photos, ``D`` feature width.
+"""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
+import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
 
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.classifier.answer import AnswerHead, Prediction
+from tsugiki.backbones.known import engine_cache
+from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import UNKNOWN_REFERENCE, read_description
-from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, GRAPH, NUMBERS, PARITY, SCHEMA, EnginePredictor
-from tsugiki.classifier.parity import Parity, compare, golden_photos
-from tsugiki.classifier.predict import predict_files
+from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, FEW, GRAPH, NUMBERS, PARITY, SCHEMA, EnginePredictor
+from tsugiki.classifier.parity import Parity, compare, drawn_photos, some_of
 from tsugiki.core.console import quiet, say
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
 from tsugiki.data.preprocess import Preprocess
+from tsugiki.features.engines.openvino_engine import this_machine
 from tsugiki.features.file_features import features_of_files
 from tsugiki.locale.messages import tr
+
+Proof = Sequence[Path] | Mapping[Path, Floats]
+"""Photos that a classifier has not learned from, or by path the features ``[D]`` that each of them was judged by."""
 
 
 class _Refused(Exception):
@@ -30,7 +46,7 @@ class _Refused(Exception):
 
 
 def write_engine(
-    run: Path, backbone: Backbone, preprocess: Preprocess, head: AnswerHead, *, photos: Sequence[Path] = ()
+    run: Path, backbone: Backbone, preprocess: Preprocess, head: AnswerHead, *, photos: Proof = ()
 ) -> Parity | None:
     """Make the engine of a classifier, compare its answers with PyTorch's, and write it where they are the same.
 
@@ -41,7 +57,8 @@ def write_engine(
         backbone: The classifier's.
         preprocess: The classifier's.
         head: The classifier's.
-        photos: Of the classifier's own kind, that it has not learned from.
+        photos: Of the classifier's own kind, that it has not learned from; by path the features ``[D]`` that they were judged
+            by, where these are known.
 
     Returns:
         How both compare; ``None`` where there is nothing to compare.
@@ -51,12 +68,12 @@ def write_engine(
         shutil.rmtree(place, ignore_errors=True)
         say(tr("No engine: OpenVINO is not installed. PyTorch will answer."))
         return None
-    if next(backbone.parameters()).device.type != "cpu":
+    if backbone.device.type != "cpu":
         backbone = copy.deepcopy(backbone).cpu()
     parity = None
     try:
-        with atomic_folder(place) as folder, TemporaryDirectory() as drawn:
-            parity = _written(folder, run, backbone, preprocess, head, golden_photos(Path(drawn), photos))
+        with atomic_folder(place) as folder:
+            parity = _written(folder, run, backbone, preprocess, head, photos)
     except _Refused as refusal:
         shutil.rmtree(place, ignore_errors=True)
         say(tr("No engine: its answers are not those of PyTorch ({detail}). PyTorch will answer.", detail=refusal))
@@ -67,9 +84,7 @@ def write_engine(
     return parity
 
 
-def _written(
-    folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: list[Path]
-) -> Parity:
+def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: Proof) -> Parity:
     """Write the engine's files into ``folder``, as they will be read, and hold its answers against PyTorch's."""
     key = _write_network(folder, backbone, preprocess)
     _write_answer(folder / ANSWER, head)
@@ -84,13 +99,88 @@ def _written(
     }
     write_json(folder / PARITY, document)
     with quiet():
-        reference = reference_answers(backbone, preprocess, head, photos)
-        answers = predict_files(EnginePredictor.load(run, engine=folder), photos)
-    parity = compare(reference, answers, [path.name for path in photos])
-    write_json(folder / PARITY, {**document, "parity": parity.to_dict()})
+        predictor = EnginePredictor.load(run, engine=folder)
+        # Preprocessing that is read back as another one is no place for a proof.
+        place = _proof_place(document) if predictor.preprocess == preprocess else ""
+        reference, answers, proof = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
+    parity = compare(reference, answers, [answer.name for answer in reference])
+    network = "compared before" if proof is None else "compared now"
+    write_json(folder / PARITY, {**document, "network": network, "parity": parity.to_dict()})
     if not parity.holds:
         raise _Refused(describe(parity))
+    if proof is not None and place and len(proof.names):
+        _keep_proof(place, proof)
     return parity
+
+
+def _compared_answers(
+    predictor: EnginePredictor, classifier: tuple[Backbone, Preprocess, AnswerHead], photos: Proof, place: str
+) -> tuple[list[Prediction], list[Prediction], _NetworkProof | None]:
+    """The reference's answers for the same photos, and the engine's; and the network's part of the proof, where it is new."""
+    backbone, preprocess, head = classifier
+    before = _network_proven(place) if isinstance(photos, Mapping) and place else None
+    with TemporaryDirectory() as folder:
+        drawn, own = [] if before else drawn_photos(Path(folder)), some_of([*photos])
+        found = _features(predictor, [*drawn, *own])
+        if before is None or not isinstance(photos, Mapping):
+            reference = features_of_files(backbone, preprocess, [*drawn, *own], name="torch")
+            names, count = [path.name for path in (*drawn, *own)], len(drawn)
+            count = 0 if reference[1] or found[1] else count  # a drawn photo that cannot be read proves nothing
+            proof = _NetworkProof(names[:count], reference[0][:count], found[0][:count])
+            return _answers(head, *reference, names), _answers(predictor.answer_head, *found, names), proof
+    names, ours = [*before.names, *(path.name for path in own)], [photos[path] for path in own]
+    expected = np.concatenate([before.reference, np.stack(ours)]) if ours else before.reference
+    problems = {len(before.names) + at: problem for at, problem in found[1].items()}
+    vectors = np.concatenate([before.engine, found[0]])
+    return _answers(head, expected, {}, names), _answers(predictor.answer_head, vectors, problems, names), None
+
+
+def _features(predictor: EnginePredictor, photos: Sequence[Path]) -> tuple[Floats, dict[int, str]]:
+    """What the engine gives for files ``[N, D]``, a few at a time: so it is prepared for whoever will ask about one."""
+    vectors = np.zeros((len(photos), predictor.network.num_features), np.float32)
+    problems: dict[int, str] = {}
+    for start in range(0, len(photos), FEW - 1):
+        vectors[start : start + FEW - 1], bad = predictor.features_of_files(photos[start : start + FEW - 1])
+        problems |= {start + at: problem for at, problem in bad.items()}
+    return vectors, problems
+
+
+@dataclass(frozen=True)
+class _NetworkProof:
+    """Features ``[N, D]`` that a network gave for the drawn photos.
+
+    Attributes:
+        names: Of the photos.
+        reference: By PyTorch.
+        engine: By the engine.
+    """
+
+    names: list[str]
+    reference: Floats
+    engine: Floats
+
+
+def _proof_place(document: Mapping[str, Any]) -> str:
+    """The name in the engine cache of what a network's files were found to give for the drawn photos."""
+    files = document["files"]
+    libraries = [metadata.version(name) for name in ("tsugiki", "pillow", "simplejpeg", "openvino")]
+    parts = (files[GRAPH], files[NUMBERS], document["preprocess"], *this_machine(), *libraries)
+    return f"{engine_cache.key_of(('proof', 1, *parts))}.proof"
+
+
+def _network_proven(place: str) -> _NetworkProof | None:
+    content = engine_cache.kept(place)
+    if content is None:
+        return None
+    with suppress(ValueError, KeyError, OSError), np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return _NetworkProof([str(name) for name in arrays["names"]], arrays["reference"], arrays["engine"])
+    return None  # whole, but of another kind
+
+
+def _keep_proof(place: str, proof: _NetworkProof) -> None:
+    content = io.BytesIO()
+    np.savez(content, names=np.array(proof.names), reference=proof.reference, engine=proof.engine)
+    engine_cache.keep(place, content.getvalue())
 
 
 def describe(parity: Parity) -> str:
@@ -126,10 +216,14 @@ def _write_answer(path: Path, head: AnswerHead) -> None:
 
 def reference_answers(backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: list[Path]) -> list[Prediction]:
     """What plain float32 PyTorch answers."""
-    vectors, problems = features_of_files(backbone, preprocess, photos, name="torch")
-    good = [row for row in range(len(photos)) if row not in problems]
-    answers = iter(head.answer(vectors[good], [photos[row].name for row in good]))
+    names = [path.name for path in photos]
+    return _answers(head, *features_of_files(backbone, preprocess, photos, name="torch"), names)
+
+
+def _answers(head: AnswerHead, vectors: Floats, problems: Mapping[int, str], names: Sequence[str]) -> list[Prediction]:
+    good = [row for row in range(len(names)) if row not in problems]
+    answers = iter(head.answer(vectors[good], [names[row] for row in good]))
     return [
-        Prediction("", 0.0, name=path.name, known=False, problem=problems[row]) if row in problems else next(answers)
-        for row, path in enumerate(photos)
+        Prediction("", 0.0, name=name, known=False, problem=problems[row]) if row in problems else next(answers)
+        for row, name in enumerate(names)
     ]

@@ -102,8 +102,8 @@ def predict_files(
     good = [position for position in range(len(paths)) if position not in problems]
     answers = predictor.answer_head.answer(vectors[good], [str(paths[row]) for row in good], top=top)
     answered = dict(zip(good, answers, strict=True))
-    read = [answered.get(position) or _unreadable(str(path), problems[position]) for position, path in enumerate(paths)]
-    return [*read, *(_unreadable(entry.name, entry.reason) for entry in left_out)]
+    read = [answered.get(position) or unreadable(str(path), problems[position]) for position, path in enumerate(paths)]
+    return [*read, *(unreadable(entry.name, entry.reason) for entry in left_out)]
 
 
 def _is_tensor(photos: Any) -> bool:
@@ -111,7 +111,8 @@ def _is_tensor(photos: Any) -> bool:
     return torch is not None and isinstance(photos, torch.Tensor)
 
 
-def _unreadable(name: str, problem: str) -> Prediction:
+def unreadable(name: str, problem: str) -> Prediction:
+    """The answer for a photo that cannot be read."""
     return Prediction("", 0.0, name=name, known=False, problem=problem)
 
 
@@ -154,7 +155,7 @@ def _predict_pictures(predictor: Predictor, pictures: Sequence[Any], top: int) -
                 features = compute(predictor, [*rows.values()])
                 told = predictor.answer_head.answer(features, [names[at] for at in rows], top=top)
                 answered |= dict(zip(rows, told, strict=True))
-        answers += [answered.get(at) or _unreadable(names[at], _in_one_line(found[at])) for at in range(len(part))]
+        answers += [answered.get(at) or unreadable(names[at], _in_one_line(found[at])) for at in range(len(part))]
     return answers
 
 

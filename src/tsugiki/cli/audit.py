@@ -36,10 +36,10 @@ def audit(
 ) -> None:
     """Find unreadable, duplicate, leaked, mislabelled and odd photos; nothing is changed."""
     with starting():
-        from tsugiki.backbones.catalog import best_at_hand
         from tsugiki.data.load import load
         from tsugiki.features.extract import FeatureSettings
         from tsugiki.inspection.audit import audit as examine
+        from tsugiki.inspection.audit import best_name
         from tsugiki.reporting.audit_page import audit_table, save_audit
         from tsugiki.reporting.run_folder import AUDIT, AUDIT_PAGE, SUSPECTS, check_output_folder
 
@@ -48,7 +48,7 @@ def audit(
         check_output_folder(out, AUDIT, overwrite=force)
     with working(tr("Loading the backbone")):
         # Weights that are given without a name are those of the bundled network.
-        name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_at_hand(weights.zoo))
+        name = backbone or ("bundled:nae" if weights.weights or weights.model_arg else best_name(weights.zoo))
         root = weights.load(name)
     features = FeatureSettings()
     samples = load(data, seed=seed, index=features.store, **vars(labels))

@@ -15,16 +15,16 @@ def cache(
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
     """Show, or clear, the feature store and the engines."""
-    from tsugiki.features.engines import compiled_cache
+    from tsugiki.backbones.known import engine_cache
     from tsugiki.features.store import FeatureStore
 
     if clear:
-        freed = FeatureStore.clear() + compiled_cache.clear()
+        freed = FeatureStore.clear() + engine_cache.clear()
         emit(json.dumps({"freed_bytes": freed}) if as_json else tr("Freed: {size} MB", size=f"{freed / 1e6:.1f}"))
         return
     store = FeatureStore()
     size, photos, vectors = store.size()
-    engines = compiled_cache.size()
+    engines = engine_cache.size()
     if as_json:
         numbers = {"bytes": size, "photos": photos, "vectors": vectors, "engine_bytes": engines}
         emit(json.dumps({"folder": str(store.folder), **numbers}))
@@ -38,4 +38,4 @@ def cache(
             size=f"{size / 1e6:.1f}",
         )
     )
-    emit(tr("{folder}: compiled networks, {size} MB", folder=compiled_cache.folder(), size=f"{engines / 1e6:.1f}"))
+    emit(tr("{folder}: compiled networks, {size} MB", folder=engine_cache.folder(), size=f"{engines / 1e6:.1f}"))

@@ -50,6 +50,7 @@ def fit(
         from tsugiki.reporting.run_folder import check_output_folder
         from tsugiki.training.corrections import apply_decisions, choose
         from tsugiki.training.fit import fit as train
+        from tsugiki.training.further_labels import with_further
         from tsugiki.training.trackers import require_tracker, tracking
 
     # What cannot work is refused before the first photo is opened.
@@ -60,11 +61,15 @@ def fit(
     decided, reading = choose(photos.exclude, photos.relabel), labels.reading()
 
     found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
+    if photos.labels is not None:
+        found = with_further(found, photos.labels, reading=reading)
     samples = apply_decisions(found, decided)
     say(describe_samples(samples))  # once, as it is after what a person has decided
     with working(tr("Loading the backbone")):
         root = weights.load(backbone)
-        model = classifier_of(root, samples).to(pick_device(compute.device))
+        model, device = classifier_of(root, samples), pick_device(compute.device)
+        if device != model.device:  # moving a network that is known would build it
+            model = model.to(device)
     about = {"backbone": str(root.spec), "method": training.method}
     with tracking(output.log, target.with_name(f"{target.name}.log"), about) as tracker:
         if tracker is not None and tuning is not None:
@@ -79,18 +84,16 @@ def fit(
 
 def classifier_of(root: Backbone, samples: Samples) -> Classifier:
     """A classifier for the samples' classes on a loaded backbone, told in two lines."""
-    from tsugiki.backbones.tables import parameter_table
     from tsugiki.classifier.classifier import Classifier
 
     model = Classifier(root, classes=samples.classes, task=samples.task)
-    table = parameter_table(model)
     say(
         tr(
             "Backbone: {name} ({weights}), {frozen} parameters frozen; head: {trainable} trainable",
             name=root.spec,
             weights=root.origin.label,
-            frozen=f"{table.frozen:,}",
-            trainable=f"{table.trainable:,}",
+            frozen=f"{root.num_parameters:,}",
+            trainable=f"{sum(number.numel() for number in model.head.parameters()):,}",
         )
     )
     say(tr("Preprocessing: {rule}", rule=model.preprocess.describe()))

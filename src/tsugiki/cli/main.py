@@ -28,7 +28,22 @@ from tsugiki.core.console import complain, emit
 from tsugiki.core.errors import RequestError, TsugikiError
 from tsugiki.locale.messages import LANGUAGES, tr, use_language
 
-VERBS = ("demo", "audit", "fit", "evaluate", "predict", "explain", "export", "summary", "backbones", "plot", "lr", "cache")
+VERBS = (
+    "demo",
+    "audit",
+    "fit",
+    "evaluate",
+    "predict",
+    "explain",
+    "next",
+    "export",
+    "serve",
+    "summary",
+    "backbones",
+    "plot",
+    "lr",
+    "cache",
+)
 """Verbs in the order that a newcomer meets them; each is a function of its name in a module of its name."""
 
 
@@ -160,7 +175,11 @@ def _helps() -> dict[str, str]:
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),
         "explain": tr("Draw why a photo is answered as it is."),
+        "next": tr("Choose the unlabelled photos that are worth labelling next."),
         "export": tr("Write a trained classifier as files for other programs (ONNX, OpenVINO), proven to answer the same."),
+        "serve": tr(
+            "Answer over HTTP: a small page, an API, the Open Inference Protocol, and a watch for photos of another kind."
+        ),
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),

@@ -165,6 +165,7 @@ class DataOptions:
     data: Annotated[str, data_argument()]
     exclude: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked exclude are left out"))] = None
     relabel: Annotated[Path | None, option("FILE", tr("a list (suspects.csv) whose rows marked relabel change class"))] = None
+    labels: Annotated[Path | None, option("FILE", tr("a table of further photos to learn from, as next writes it"))] = None
     held_out: Annotated[float, _expert("X", tr("share to hold out where the data set has no splits"))] = 0.2
 
 
@@ -208,6 +209,9 @@ class MethodOptions:
     lr: Annotated[float | None, _expert("X", tr("learning rate; chosen for you when left out"))] = None
     batch_size: Annotated[int | None, _expert("N", tr("photos per step; chosen for you when left out"))] = None
     class_weights: Annotated[bool | None, _expert("", tr("rare classes count as much as others"), "--class-weights")] = None
+    threshold: Annotated[
+        str | None, _expert("GOAL", tr("what several labels are shown for: f1, precision=0.9, recall=0.9"), "--threshold")
+    ] = None
     seed: Annotated[int | None, seed_option()] = None
 
     def seed_or_default(self) -> int:
@@ -227,7 +231,7 @@ class MethodOptions:
         from tsugiki.heads.linear import HeadSettings
 
         # Epochs, rate and batch size belong to the method that was asked for; the head under fine-tuning chooses its own.
-        of_both = {"seed", "class_weights"} if self.method != "transfer" else self.given().keys()
+        of_both = {"seed", "class_weights", "threshold"} if self.method != "transfer" else self.given().keys()
         return HeadSettings(**{name: value for name, value in self.given().items() if name in of_both})
 
 
@@ -261,7 +265,8 @@ class FineTuneOptions:
             self._refuse_any()
             return None
         own = {name: getattr(self, name) for name in ("unfreeze", "flip", "precision", "budget")}
-        given = training.given() | {name: value for name, value in own.items() if value is not None}
+        shared = {name: value for name, value in training.given().items() if name != "threshold"}
+        given = shared | {name: value for name, value in own.items() if value is not None}
         given |= parse_settings(self.settings or [], {name: _as_typed(name, value) for name, value in given.items()})
         if self.budget is not None:
             given["budget"] = parse_time(self.budget)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import os
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,23 +14,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsugiki.cli.answer_rows import set_answer_rows
-from tsugiki.cli.options import device_option, option, run_argument
+from tsugiki.cli.options import device_option, force_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json, say_left_out
-from tsugiki.cli.waiting import starting
-from tsugiki.core.console import emit, emit_exactly, say, working
+from tsugiki.cli.waiting import goes_on_with, is_whole, starting
+from tsugiki.core.console import emit, emit_exactly, progress, say, working
 from tsugiki.core.display.table_cells import table_text
-from tsugiki.core.errors import DataError
+from tsugiki.core.errors import DataError, RequestError
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tsugiki.classifier.answer import Prediction
+    from tsugiki.classifier.answers_file import AnswersFile
     from tsugiki.classifier.predict import Predictor
-    from tsugiki.data.sources.listing import LeftOut
+    from tsugiki.classifier.predict_stream import Photo
 
 
 _MOST_DRAWN = 36
+_UNKNOWN_COUNT = 32  # photos that are taken to come where nobody knows
+STANDARD_INPUT = Path("-")
 
 
 class Format(StrEnum):
@@ -34,14 +42,31 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+    jsonl = "jsonl"
+
+
+_STREAMED = {".csv": Format.csv, ".jsonl": Format.jsonl, ".ndjson": Format.jsonl}
 
 
 def predict(
     run: Annotated[Path, run_argument()],
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help=tr("photos, or folders of them"))],
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO|FOLDER|-...", help=tr("photos, folders of them, videos; -: paths from stdin"))
+    ],
     top: Annotated[int, option("N", tr("how many classes are named per photo"), min=1)] = 3,
     plot: Annotated[Path | None, option("FILE", tr("draw the photos with their answers into this file"))] = None,
-    format_: Annotated[Format, option("table|json|csv", tr("how answers are printed"), "--format")] = Format.table,
+    format_: Annotated[
+        Format | None,
+        option("table|json|csv|jsonl", tr("how answers are printed; csv and jsonl come as they are computed"), "--format"),
+    ] = None,
+    out: Annotated[
+        Path | None, option("FILE", tr("write them into a .csv or .jsonl; what was interrupted goes on where it was"))
+    ] = None,
+    overwrite: Annotated[bool, force_option()] = False,
+    null: Annotated[
+        bool, option("", tr("paths from stdin end with a zero byte, as find -print0 writes them"), "-0", "--null")
+    ] = False,
+    every: Annotated[float, option("SECONDS", tr("how far apart the frames of a video are that are asked about"))] = 1.0,
     device: Annotated[str | None, device_option()] = None,
 ) -> None:
     """Ask a trained classifier about photos.
@@ -53,23 +78,253 @@ def predict(
         from tsugiki.classifier.artefact import read_description
 
         read_description(run)
-    paths, left_out = _photos(photos)
+    shape = _format(format_, out)
+    asked = _Asked.of(photos, null=null, every=every)
     with starting():
+        from tsugiki.classifier.artefact import read_description
         from tsugiki.classifier.load_predictor import load_predictor
-        from tsugiki.classifier.predict import predict_files
 
         if plot is not None:
             from tsugiki.reporting.plots.figures import check_picture
 
-            check_picture(plot, paths)
-        model = load_predictor(run, device=device, count=len(paths))
-    answers = predict_files(model, paths, left_out, top=top)
-    problems = [answer for answer in answers if answer.problem]
-    if len(problems) == len(answers):
-        say_left_out((answer.name, answer.problem) for answer in problems[1:])
-        raise DataError(tr("None of these photos can be read."), got=f"{problems[0].name}: {problems[0].problem}")
-    _tell(answers, model, format_)
-    if not all(answer.known or answer.problem for answer in answers):
+            check_picture(plot, [photo for photo in asked.known if isinstance(photo, Path)])
+        model = load_predictor(run, device=device, count=asked.count)
+    file = None
+    if out is not None:
+        from tsugiki.classifier.answers_file import AnswersFile
+
+        about = {
+            "run": read_description(run)["weights_sha256"],
+            "format": shape,
+            "classes": model.classes,
+            "top": top,
+            "every": every,
+        }
+        file = AnswersFile(out, about, overwrite=overwrite)
+    told = _Told(shape, model, file)
+    with nullcontext() if file is None else closing(file):
+        told.tell_all(asked, top)
+    _say_the_end(told, plot)
+
+
+def _format(asked: Format | None, out: Path | None) -> Format:
+    """How answers are written: as it was asked for, or as the file is called.
+
+    Raises:
+        RequestError: When a file is to hold what does not come photo by photo.
+    """
+    if out is None:
+        return asked or Format.table
+    found = asked or _STREAMED.get(out.suffix.lower())
+    if found not in _STREAMED.values():
+        raise RequestError(
+            tr("Into a file answers are written photo by photo."),
+            allowed=tr("FILE.csv or FILE.jsonl, or --format csv|jsonl"),
+            got=str(found or out),
+        )
+    return found or Format.csv
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked about.
+
+    Attributes:
+        groups: The photos, as they come.
+        known: Those that are known before; of what comes from standard input, and of videos, nobody knows.
+        count: How many there seem to be.
+        is_complete: Whether ``known`` are all of them.
+    """
+
+    groups: Iterable[Sequence[Photo]]
+    known: Sequence[Photo]
+    count: int
+    is_complete: bool
+
+    @classmethod
+    def of(cls, given: Sequence[Path], *, null: bool, every: float) -> _Asked:
+        from tsugiki.data.images.video import is_video, require_decoder
+
+        if not every > 0:
+            raise RequestError(
+                tr("There is no such distance between frames."), allowed=tr("more than 0 seconds"), got=f"{every:g}"
+            )
+        groups: list[Iterable[Sequence[Photo]]] = []
+        known: list[Photo] = []
+        for place in given:
+            if place == STANDARD_INPUT:
+                groups.append(_from_standard_input(null=null, every=every))
+            elif is_video(place) and place.is_file():
+                require_decoder(place)
+                groups.append(_frames(place, every))
+            else:
+                found = _photos(place)
+                known += found
+                groups.append([found])
+        is_complete = all(isinstance(group, list) for group in groups)
+        count = len(known) if is_complete else max(len(known), _UNKNOWN_COUNT)
+        return cls(itertools.chain.from_iterable(groups), known, count, is_complete)
+
+
+def _photos(place: Path) -> list[Photo]:
+    from tsugiki.classifier.predict import no_photo
+    from tsugiki.data.sources.folders import photos_in
+
+    if not place.exists():
+        raise no_photo(place)
+    if not place.is_dir():
+        return [place]
+    found, left_out = photos_in(place)
+    return [*found, *left_out]
+
+
+def _from_standard_input(*, null: bool, every: float) -> Iterator[list[Photo]]:
+    """Photos whose paths come from standard input, those together that are there at once."""
+    end, rest = b"\0" if null else b"\n", b""
+    while content := os.read(0, 1 << 16):
+        *lines, rest = (rest + content).split(end)
+        yield from _of_lines(lines, every)
+    yield from _of_lines([rest], every)
+
+
+def _of_lines(lines: Sequence[bytes], every: float) -> Iterator[list[Photo]]:
+    from tsugiki.core.errors import TsugikiError
+    from tsugiki.data.images.video import is_video, require_decoder
+    from tsugiki.data.sources.listing import LeftOut
+
+    group: list[Photo] = []
+    for line in lines:
+        place = Path(os.fsdecode(line.removesuffix(b"\r")))
+        if not line.strip():
+            continue
+        try:
+            if is_video(place) and place.is_file():
+                require_decoder(place)
+                yield group
+                yield from _frames(place, every)
+                group = []
+            else:
+                group += _photos(place) if place.is_dir() else [place]
+        except TsugikiError as error:  # one line that makes no sense must not end the others
+            group.append(LeftOut(str(place), error.what))
+    if group:
+        yield group
+
+
+def _frames(video: Path, every: float) -> Iterator[list[Photo]]:
+    """The frames of a video, one by one; where it cannot be read, it is one photo that cannot."""
+    from tsugiki.core.errors import UnreadablePhoto
+    from tsugiki.data.images.video import frames
+    from tsugiki.data.sources.listing import LeftOut
+
+    try:
+        for frame in frames(video, every=every):
+            yield [frame]
+    except UnreadablePhoto as fault:
+        yield [LeftOut(str(video), fault.what)]
+
+
+@dataclass
+class _Told:
+    """Answers as they are told, one by one or all together at the end, and what is to be said of all of them.
+
+    Attributes:
+        shape: How they are written.
+        model: Whose they are.
+        file: Where they go instead of standard output.
+        answers: All of them, where they are told together; else the first that can be drawn.
+        count: How many there are.
+        problems: How many could not be read.
+        unsure: How many are unlike anything seen.
+        first_problem: Name and reason.
+    """
+
+    shape: Format
+    model: Predictor
+    file: AnswersFile | None
+    answers: list[Prediction] = field(default_factory=list)
+    count: int = 0
+    problems: int = 0
+    unsure: int = 0
+    first_problem: str = ""
+
+    def tell_all(self, asked: _Asked, top: int) -> None:
+        """Ask about all photos, and tell."""
+        from tsugiki.classifier.predict_stream import predict_stream
+
+        groups, file = asked.groups, self.file
+        if file is not None:
+            if asked.is_complete:
+                file.require_among(asked.known)
+            if file.answered:
+                say(tr("Going on after {count} answers that are in {path} already.", count=file.answered, path=file.path))
+            goes_on_with(file.path)
+            self.count, self.problems = file.answered, file.problems
+            groups = file.without_answered(groups)
+        if self.shape is Format.csv and (file is None or file.is_empty):
+            self._put(_csv_head(self.model))
+        total = asked.count - self.count if asked.is_complete else None
+        stream = predict_stream(self.model, groups, top=top, count=asked.count)
+        bar = progress(tr("Looking at photos"), total) if total != 1 else nullcontext(lambda *_: None)
+        with bar as tick, closing(stream):
+            for answer in stream:
+                self._tell(answer)
+                tick(1, "")
+        if file is not None:
+            file.finish()
+            is_whole(file.path)
+        elif self.shape in {Format.table, Format.json} and self.problems < self.count:
+            self._tell_whole()
+
+    def _tell(self, answer: Prediction) -> None:
+        self.count += 1
+        self.unsure += not (answer.known or answer.problem)
+        if answer.problem:
+            self.problems += 1
+            self.first_problem = self.first_problem or f"{answer.name}: {answer.problem}"
+        if self.shape in {Format.table, Format.json}:
+            self.answers.append(answer)
+            return
+        if len(self.answers) < _MOST_DRAWN and not answer.problem:
+            self.answers.append(answer)
+        line = _csv_row(answer, self.model) if self.shape is Format.csv else _json_line(answer, self.model)
+        if self.file is None:
+            emit_exactly(line.rstrip("\n"))
+        else:
+            self.file.add(line, problem=bool(answer.problem))
+        if answer.problem:
+            say_left_out([(answer.name, answer.problem)])
+
+    def _put(self, lines: str) -> None:
+        if self.file is None:
+            emit_exactly(lines.rstrip("\n"))
+        else:
+            self.file.head(lines)
+
+    def _tell_whole(self) -> None:
+        if self.shape is Format.table:
+            emit(_table(self.answers, self.model.classes))
+        else:
+            emit_json([answer.to_dict(self.model.classes) for answer in self.answers])
+
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """Names and reasons of those that were not named yet."""
+        return [(answer.name, answer.problem) for answer in self.answers if answer.problem]
+
+
+def _say_the_end(told: _Told, plot: Path | None) -> None:
+    """What is to be said of all answers.
+
+    Raises:
+        DataError: When photos could not be read.
+    """
+    if told.count and told.problems == told.count:
+        say_left_out(told.unread[1:])
+        raise DataError(tr("None of these photos can be read."), got=told.first_problem)
+    if told.file is not None:
+        say(tr("Written: {path}", path=told.file.path))
+    if told.unsure:
         say(
             tr(
                 "not sure: less like the training photos than 95% of them, however high the probability; "
@@ -77,40 +332,12 @@ def predict(
             )
         )
     if plot is not None:
-        _draw(answers, model.classes, plot)
-    say_left_out((answer.name, answer.problem) for answer in problems)
-    if problems:
+        _draw(told, told.model.classes, plot)
+    say_left_out(told.unread)
+    if told.problems:
         raise DataError(
-            tr(
-                "Photos that could not be read, and have no answer: {count} of {total}.",
-                count=len(problems),
-                total=len(answers),
-            )
+            tr("Photos that could not be read, and have no answer: {count} of {total}.", count=told.problems, total=told.count)
         )
-
-
-def _tell(answers: Sequence[Prediction], model: Predictor, format_: Format) -> None:
-    if format_ is Format.table:
-        emit(_table(answers, model.classes))
-    elif format_ is Format.json:
-        emit_json([answer.to_dict(model.classes) for answer in answers])
-    else:
-        emit_exactly(_csv(answers, model))
-
-
-def _photos(given: Sequence[Path]) -> tuple[list[Path], list[LeftOut]]:
-    from tsugiki.classifier.predict import no_photo
-    from tsugiki.data.sources.folders import photos_in
-
-    paths: list[Path] = []
-    left_out: list[LeftOut] = []
-    for place in given:
-        if not place.exists():
-            raise no_photo(place)
-        found, others = photos_in(place) if place.is_dir() else ([place], [])
-        paths += found
-        left_out += others
-    return paths, left_out
 
 
 def _table(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
@@ -126,23 +353,29 @@ def _table(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
     return aligned(rows)
 
 
-def _csv(answers: Sequence[Prediction], model: Predictor) -> str:
-    """A row per photo; one that could not be read has no answer, and its reason in the last column."""
-    rows: list[list[object]] = [["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"]]
-    for answer in answers:
-        chances = [""] * len(model.classes) if answer.problem else answer.probabilities
-        rows.append([answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem])
-    return table_text(rows).rstrip("\n")
+def _csv_head(model: Predictor) -> str:
+    return table_text([["path", "predicted", "known", *(f"probability:{name}" for name in model.classes), "problem"]])
 
 
-def _draw(answers: Sequence[Prediction], classes: Sequence[str], path: Path) -> None:
+def _csv_row(answer: Prediction, model: Predictor) -> str:
+    """A row; a photo that could not be read has no answer, and its reason in the last column."""
+    chances = [""] * len(model.classes) if answer.problem else answer.probabilities
+    return table_text([[answer.name, answer.label, "" if answer.problem else answer.known, *chances, answer.problem]])
+
+
+def _json_line(answer: Prediction, model: Predictor) -> str:
+    line = json.dumps(answer.to_dict(model.classes), ensure_ascii=False)
+    # A name that is no text has halves of letters in it, which JSON writes as numbers.
+    return line.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _draw(told: _Told, classes: Sequence[str], path: Path) -> None:
     from tsugiki.reporting.plots.figures import save_picture
     from tsugiki.reporting.plots.label_sets_plot import draw_answers
 
-    drawable = [answer for answer in answers if not answer.problem]
-    shown = drawable[:_MOST_DRAWN]
+    shown = [answer for answer in told.answers if not answer.problem][:_MOST_DRAWN]
     with working(tr("Drawing")):
         save_picture(draw_answers(shown, classes), path)
     say(tr("Written: {path}", path=path))
-    if len(shown) < len(drawable):
-        say(tr("It shows the first {count} of {total} photos.", count=len(shown), total=len(drawable)))
+    if len(shown) < told.count - told.problems:
+        say(tr("It shows the first {count} of {total} photos.", count=len(shown), total=told.count - told.problems))

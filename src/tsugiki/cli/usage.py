@@ -123,9 +123,18 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki predict runs/photos new --format csv > answers.csv", tr("a folder, as a table for a spreadsheet")),
             ("tsugiki predict runs/photos new --plot answers.jpg", tr("also as a picture")),
         ],
+        "next": [
+            ("tsugiki next runs/photos new", tr("the twenty of them, into next.csv")),
+            ("tsugiki fit photos --labels next.csv", tr("once labels are written into it, learn from them too")),
+        ],
         "export": [
             ("tsugiki export runs/photos --format onnx", tr("for ONNX Runtime, with a program that needs nothing of tsugiki")),
             ("tsugiki export runs/photos --format openvino --out model", tr("for OpenVINO, into a folder of that name")),
+        ],
+        "serve": [
+            ("tsugiki serve runs/photos", tr("a page to drop photos on, and an API, for this machine")),
+            ("tsugiki serve runs/photos --keep kept --port 0", tr("also keeps the photos, at whichever port is free")),
+            ("tsugiki serve runs/a runs/b --host 0.0.0.0 --token auto", tr("two models, for those who show the token")),
         ],
         "explain": [
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),

@@ -22,7 +22,7 @@ _OPTION_OF = {"overwrite": "--force", "model_args": "--model-arg", "resume": "--
 _OPTIONS = frozenset({
     "out", "backbone", "weights", "zoo", "exclude", "relabel", "held_out", "method", "epochs", "lr", "batch_size", "seed",
     "class_weights", "preset", "budget", "unfreeze", "flip", "precision", "device", "engine", "views", "log", "to", "lowest",
-    "highest", "steps", "top", "count", "multi_label", "label_separator",
+    "highest", "steps", "top", "count", "multi_label", "label_separator", "threshold",
 })
 # fmt: on
 """Parameters of library functions that are options of the command line; other settings go through ``--set``."""

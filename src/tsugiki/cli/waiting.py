@@ -12,6 +12,7 @@ from tsugiki.core.console import say, working
 from tsugiki.locale.messages import tr
 
 _written: ContextVar[Path | None] = ContextVar("written", default=None)
+_continued: ContextVar[Path | None] = ContextVar("continued", default=None)
 
 
 def starting() -> AbstractContextManager[object]:
@@ -22,15 +23,20 @@ def starting() -> AbstractContextManager[object]:
 @contextmanager
 def told_what_is_kept(verb: str) -> Iterator[None]:
     """Say to a person who interrupts a verb what is lost and what is kept."""
-    token = _written.set(None)
+    written, continued = _written.set(None), _continued.set(None)
     try:
         yield
     except KeyboardInterrupt:
-        path = _written.get()
-        say(_kept(verb) if path is None else tr("Interrupted: {path} is whole.", path=path))
+        say(_kept(verb))
         raise
     finally:
-        _written.reset(token)
+        _written.reset(written)
+        _continued.reset(continued)
+
+
+def goes_on_with(path: Path) -> None:
+    """Note that what the verb has written so far is kept in ``path``, and that the same command goes on from there."""
+    _continued.set(path)
 
 
 def is_whole(path: Path) -> None:
@@ -39,6 +45,10 @@ def is_whole(path: Path) -> None:
 
 
 def _kept(verb: str) -> str:
+    if (path := _written.get()) is not None:
+        return tr("Interrupted: {path} is whole.", path=path)
+    if (path := _continued.get()) is not None:
+        return tr("Interrupted: the answers so far are kept, and the same command goes on with {path}.", path=path)
     if verb in {"fit", "demo", "audit", "evaluate", "lr"}:
         return tr(
             "Interrupted: nothing was written, and what was there is as it was. What was found out about the photos so far is "

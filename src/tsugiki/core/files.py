@@ -24,7 +24,8 @@ from tsugiki.locale.messages import tr
 _UNDER_WAY = ".under-way-"
 _OLD = ".old."
 _AT_WORK = "at-work.json"
-_NEWBORN = 1.0  # seconds in which a folder that was just made may not be held yet
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+_NEWBORN = 1.0  # seconds in which what was just made may not be held yet
 
 
 def sha256_of(path: Path) -> str:
@@ -98,17 +99,37 @@ def write_json(path: Path, document: object) -> None:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not."""
+    """A temporary path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not.
+
+    What processes that were killed have left of it is cleared away, where the system tells the living from the dead.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that nobody else may read
-        temporary.replace(path)
+        with _held(temporary):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that nobody else may read
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _sweep_files(_left_beside(path, "."))
+
+
+def sweep_own_folder(folder: Path) -> None:
+    """Clear away what killed processes have left half written in a folder that only this program writes into."""
+    with contextlib.suppress(OSError):
+        _sweep_files([entry for entry in folder.iterdir() if _TEMPORARY.fullmatch(entry.name)])
+
+
+def _sweep_files(files: list[Path]) -> None:
+    for left in files:
+        with contextlib.suppress(OSError):  # another process may sweep at the same time
+            if left.is_file() and not left.is_symlink() and time.time() - left.stat().st_mtime > _NEWBORN:
+                with _held(left) as dead:
+                    if dead:
+                        left.unlink()
 
 
 @contextlib.contextmanager
@@ -181,7 +202,7 @@ def _sweep(path: Path) -> None:
 
 
 def _left_beside(path: Path, *kinds: str) -> list[Path]:
-    """Folders that this program has made beside ``path`` for a while."""
+    """What this program has made beside ``path`` for a while."""
     names = [re.compile(re.escape(f".{path.name}{kind}") + r"[a-z0-9_]{8}") for kind in kinds]
     return [entry for entry in path.parent.iterdir() if any(name.fullmatch(entry.name) for name in names)]
 

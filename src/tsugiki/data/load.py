@@ -17,7 +17,7 @@ from tsugiki.core.console import say, typed
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError, TsugikiError, UnknownName
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.label_sets import AS_WRITTEN, PRESENT, LabelReading
+from tsugiki.data.label_sets import ABSENT, AS_WRITTEN, PRESENT, LabelReading
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
@@ -239,22 +239,23 @@ def describe_samples(samples: Samples) -> str:
     """A short text of several lines: a table of classes, the decisions, and the files left out with their reasons."""
     lines = [tr("{photos} photos, {classes} classes", photos=len(samples), classes=len(samples.classes))]
     if samples.targets is not None:
-        lines = [_said_of_several(samples, (samples.targets == PRESENT).sum(axis=1))]
+        lines = [_said_of_several(samples, samples.targets)]
     lines += _table(samples)
     lines += [f"- {sentence}" for sentence in (*samples.decisions, *samples.warnings)]
     lines += _left_out(samples)
     return "\n".join(lines)
 
 
-def _said_of_several(samples: Samples, per_photo: npt.NDArray[np.int64]) -> str:
-    """The first line where photos may have several labels; ``per_photo`` says how many each of ``N`` shows."""
+def _said_of_several(samples: Samples, targets: npt.NDArray[np.int8]) -> str:
+    """The first line where photos may have several labels."""
+    per_photo = (targets == PRESENT).sum(axis=1)  # [N]
     return tr(
         "{photos} photos, {classes} classes, multi-label: {mean} labels per photo, {most} at most, {none} photos with none",
         photos=len(samples),
         classes=len(samples.classes),
         mean=f"{per_photo.mean():.2g}",
         most=per_photo.max(),
-        none=(per_photo == 0).sum(),
+        none=(targets == ABSENT).all(axis=1).sum(),
     )
 
 

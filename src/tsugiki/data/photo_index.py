@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 from tsugiki.core.console import progress, say
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
-from tsugiki.core.files import cache_folder
+from tsugiki.core.files import cache_folder, sweep_own_folder
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import check_content, content_digest, read_content
 from tsugiki.data.images.file_type import is_own_picture
@@ -108,6 +108,7 @@ class PhotoIndex:
         self._facts: dict[str, PhotoFacts] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            sweep_own_folder(self.folder)
             self._prepare(time.monotonic() + _PATIENCE)
         except OSError as error:
             self.keep_in_memory(error)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tsugiki.core.arguments import argument
 from tsugiki.data.sources.listing import kind_of
 from tsugiki.data.splits import SPLITS, Label, names_in
 from tsugiki.locale.messages import first_few, tr
@@ -131,7 +132,9 @@ def _contradictions(photos: Columns) -> Iterator[str]:
             examples.append(f"{photos.names[other]} = {photos.names[row]}")
     if examples:
         yield tr(
-            "Exact copies with different classes: {count} ({examples}). One of the two labels is wrong.",
+            "Exact copies with different classes: {count} ({examples}). One of the two labels is wrong; if both are right, "
+            "photos have several labels: add {argument}.",
+            argument=argument("multi_label", value=True),
             count=len(examples),
             examples=_few(examples),
         )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ from tsugiki.core.devices import pick_device
 from tsugiki.core.processes import accelerator_on, decided
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.calibration import fit_temperature
+from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, distance, threshold_at
 from tsugiki.features.engines.reference import weights_key
 from tsugiki.features.store import Floats
@@ -37,10 +37,12 @@ from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
 from tsugiki.fine_tuning.layers import norms_of
 from tsugiki.fine_tuning.model_selection import cross_fit
 from tsugiki.fine_tuning.request import Resume, StartingPoint, check_continuable, check_request
+from tsugiki.fine_tuning.score_sentences import epoch_sentence, kept_sentence
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.setup import Setup
 from tsugiki.fine_tuning.state import Row, TrainingState, generators_kept
 from tsugiki.fine_tuning.training_data import deal_halves
+from tsugiki.heads.fit_multi_label import fit_multi_label
 from tsugiki.locale.messages import tr
 
 _FINE_TUNED = ", fine-tuned"
@@ -51,7 +53,7 @@ class FineTuned(NamedTuple):
 
     Attributes:
         classifier: Fine-tuned, on the CPU, frozen, in evaluation mode, not calibrated.
-        history: One row per epoch: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds.
+        history: One row per epoch (:data:`~tsugiki.fine_tuning.state.Row`).
         notes: How it was trained, plain values; ``notes["start"]`` is the score of the fitted head on the frozen backbone, and
             ``notes["validated"]`` what :func:`~tsugiki.fine_tuning.model_selection.cross_fit` found.
     """
@@ -115,7 +117,7 @@ def fine_tune(
             state = setup.begun() if saved is None else setup.resumed(saved)
             say(Choice(ComputeSettings(**state.plan["compute"]), *state.plan["seconds"]).describe())
             setup.trainer(state, checkpoints, work, _told(on_epoch)).fit(setup.phases(state))
-            _say_kept(state)
+            say(kept_sentence(state.best, state.best_epoch, state.blended))
             notes = _notes(setup, state, classifier.backbone.origin)
             return FineTuned(_result(setup.classifier, state, classifier.backbone.origin), state.history, notes)
 
@@ -142,8 +144,8 @@ def _notes(setup: Setup, state: TrainingState, origin: WeightsOrigin) -> dict[st
         "epochs": len(state.history),
         "best_epoch": state.best_epoch,
         "blended": state.blended,
-        "start": asdict(state.start),
-        "best": asdict(state.best),
+        "start": state.start.to_dict(),
+        "best": state.best.to_dict(),
         "validation_photos": len(setup.val),
         "validated": _validated(setup, state),
         "unfrozen": [group.name for group in setup.groups],
@@ -192,40 +194,19 @@ def _saved(checkpoints: Checkpoints, resume: Resume) -> dict[str, Any] | None:
 
 def _told(on_epoch: Callable[[Row], None] | None) -> Callable[[Row], None]:
     def tell(row: Row) -> None:
-        _say_row(row)
+        say(epoch_sentence(row))
         if on_epoch is not None:
             on_epoch(row)
 
     return tell
 
 
-def _say_row(row: Row) -> None:
-    say(
-        tr(
-            "epoch {epoch}: loss {loss}, validation {accuracy} correct",
-            epoch=int(row["epoch"]),
-            loss=f"{row['train_loss']:.3f}",
-            accuracy=f"{row['val_acc']:.1%}",
-        )
-    )
-
-
-def _say_kept(state: TrainingState) -> None:
-    words = {"epoch": state.best_epoch, "accuracy": f"{state.best.accuracy:.1%}", "share": f"{state.blended:.0%}"}
-    if state.blended == 1:
-        say(tr("The weights of epoch {epoch} are kept: validation {accuracy} correct.", **words))
-        return
-    say(
-        tr(
-            "Kept: weights {share} of the way from the start to epoch {epoch}, the best on the validation photos ({accuracy} "
-            "correct).",
-            **words,
-        )
-    )
-
-
-def calibrate_fine_tuned(classifier: Classifier, table: FeatureTable, training: list[int], val: list[int]) -> None:
+def calibrate_fine_tuned(
+    classifier: Classifier, table: FeatureTable, training: list[int], val: list[int], *, goal: ThresholdGoal | None = None
+) -> None:
     """Set temperature and unknown threshold, from photos that were not learned from.
+
+    Multi-label: slope, offset and threshold of every class instead of one temperature.
 
     After transfer learning, cross-validation answers for every training photo; fine-tuning is not repeated per fold, so its
     validation photos speak: they chose the epoch, and nothing was learned from them.
@@ -235,10 +216,15 @@ def calibrate_fine_tuned(classifier: Classifier, table: FeatureTable, training: 
         table: Its own features of all photos.
         training: Rows of the samples that it learned from.
         val: Rows that it was validated on.
+        goal: What the thresholds of several labels are chosen for.
     """
     features = _features_of(table, val)
-    logits = classifier.answer_head.logits(features)
-    classifier.temperature = fit_temperature(logits, table.samples.labels[val])
+    logits, targets = classifier.answer_head.logits(features), table.samples.targets
+    if targets is None:
+        classifier.temperature = fit_temperature(logits, table.samples.labels[val])
+    else:
+        classifier.multi_label, notes = fit_multi_label(logits, targets[val], classifier.classes, goal)
+        classifier.notes = {**classifier.notes, "thresholds": {**notes, "chosen_on": "validation"}}
     reference = _features_of(table, training[:: -(-len(training) // MOST_REFERENCES)])
     threshold = threshold_at(distance(features, reference))
     classifier.unknown = Unknown.from_features(reference, threshold, false_reject_rate=FALSE_REJECT_RATE)

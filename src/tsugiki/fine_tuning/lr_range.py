@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.nn import functional
 
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import progress
 from tsugiki.core.errors import RequestError, TrainingError
@@ -26,6 +26,7 @@ from tsugiki.data.images.decoded_photos import DecodedEachTime
 from tsugiki.data.samples import Samples
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, prepare_model
 from tsugiki.fine_tuning.layers import chosen_groups, parameter_groups, set_learning, set_modes
+from tsugiki.fine_tuning.objectives import Objective, objective_of
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.state import generators_kept, seed_step
 from tsugiki.fine_tuning.training_data import split_for_validation
@@ -88,6 +89,7 @@ def find_rate(
             got=type(given).__name__,
             cure="find_rate(classifier, samples, FineTuneSettings(lr=1e-4))",
         )
+    require_task(classifier, samples)
     rates = rates_between(lowest, highest, steps)
     losses = _smooth(_try(classifier, samples.with_classes(classifier.classes), settings, rates))
     return RateTest(rates[: len(losses)], losses, suggest(rates, losses))
@@ -135,7 +137,7 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
     groups = chosen_groups(trial.backbone, settings.unfreeze)
     set_learning(trial, groups)
     optimizer = torch.optim.AdamW(parameter_groups(trial.head, groups, settings))
-    views, labels, batches = _data(trial, samples, settings, len(rates))
+    views, objective, batches = _data(trial, samples, settings, len(rates))
     height, width = trial.preprocess.size
     example = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(trial.device)
     compute = ComputeSettings(channels_last=True, folded=settings.batch_norm == "frozen")
@@ -146,7 +148,7 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
         for step, (rate, rows) in enumerate(zip(rates, batches, strict=True)):
             seed_step(settings.seed, 0, step, 0)
             batch = views.batch(rows, slice(0, len(rows)), turn=step, step=step, device=trial.device)
-            loss = functional.cross_entropy(model.call(model.ready(batch.inputs)), labels[rows])
+            loss = objective.plain_loss(model.call(model.ready(batch.inputs)), rows)
             losses.append(loss.item())
             if not math.isfinite(losses[-1]) or losses[-1] > _DIVERGED * max(losses[0], 0.1):
                 break
@@ -168,9 +170,9 @@ def _try(classifier: Classifier, samples: Samples, settings: FineTuneSettings, r
 
 def _data(
     trial: Classifier, samples: Samples, settings: FineTuneSettings, steps: int
-) -> tuple[Views, torch.Tensor, list[list[int]]]:
-    """Views of the photos to learn from, their labels on the device, and the rows of each step."""
-    training, _ = split_for_validation(samples, settings)
+) -> tuple[Views, Objective, list[list[int]]]:
+    """Views of the photos to learn from, the truth about them, and the rows of each step."""
+    training, val = split_for_validation(samples, settings)
     paths: list[Path] = [samples.paths[row] for row in training]
     photos = DecodedEachTime(paths, settings.augmentation.stored_side(trial.preprocess))
     views = Views(photos, trial.preprocess, settings.augmentation, settings.seed)
@@ -179,7 +181,7 @@ def _data(
     while len(order) < steps * size:
         order += epoch_order(settings.seed, len(order), len(training))
     batches = [order[step * size : (step + 1) * size] for step in range(steps)]
-    return views, torch.from_numpy(samples.labels[training]).to(trial.device), batches
+    return views, objective_of(samples, training, val, settings, trial.device), batches
 
 
 def _smooth(losses: Sequence[float]) -> list[float]:

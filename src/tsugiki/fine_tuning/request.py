@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.processes import accelerator_on, decided
@@ -96,6 +97,7 @@ def check_request(
             allowed=tr("{low} s or more", low=f"{SHORTEST_BUDGET:g}"),
             got=f"{settings.budget:g} s",
         )
+    require_task(classifier, samples)
     samples = samples.with_classes(classifier.classes)
     chosen_groups(classifier.backbone, str(settings.unfreeze))
     accelerator = accelerator_on(place or classifier.device)
@@ -183,8 +185,9 @@ def digest(classifier: Classifier, samples: Samples, settings: FineTuneSettings,
     for name in _OF_NO_WEIGHT:
         del decisive[name]
     groups = samples.groups or ("",) * len(samples)
+    truth: list[Any] = (samples.labels if samples.targets is None else samples.targets).tolist()
     rows = [
-        (samples.digests[row], int(samples.labels[row]), samples.splits[row], groups[row])
+        (samples.digests[row], truth[row], samples.splits[row], groups[row])
         for row in range(len(samples))
         if samples.splits[row] in {"train", "val"} - {samples.held_out} and samples.labels[row] != UNKNOWN_CLASS
     ]

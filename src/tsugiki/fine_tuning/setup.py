@@ -13,17 +13,18 @@ from accelerate import Accelerator
 
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.backbones.layer_groups import LayerGroup
+from tsugiki.classifier.answer import MultiLabel
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import say
 from tsugiki.core.processes import decided
 from tsugiki.data.augmentation.views import Views
 from tsugiki.data.images.decoded_photos import decoded, framed
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.metrics import class_weights
 from tsugiki.fine_tuning.checkpoints import Checkpoints
 from tsugiki.fine_tuning.kernels.autotune import Workload, autotune
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings, PreparedModel, prepare_model
 from tsugiki.fine_tuning.layers import Phase, chosen_groups, norms_of, parameter_groups, phases_of, set_learning
+from tsugiki.fine_tuning.objectives import objective_of
 from tsugiki.fine_tuning.request import StartingPoint, check_processes
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.state import Ema, Row, RunningMeans, TrainingState
@@ -82,6 +83,8 @@ class Setup:
         """
         unfreeze(classifier.backbone)
         classifier.temperature, classifier.unknown = 1.0, None
+        if classifier.multi_label is not None:
+            classifier.multi_label = MultiLabel.fresh(len(classifier.classes))
         samples = samples.with_classes(classifier.classes)
         split = split_for_validation(samples, settings, starting_point.groups)
         # Machines may round differently: what is a near copy is the main process's word, too.
@@ -100,9 +103,10 @@ class Setup:
     def resumed(self, saved: Mapping[str, Any]) -> TrainingState:
         """The state that a checkpoint holds."""
         state = self._state(saved["plan"])
-        state.resume(saved)
+        targets = self.samples.targets
+        state.resume(saved, None if targets is None else targets[self.val])
         if not self.accelerator.is_main_process:
-            state.train_means = RunningMeans()  # the main process's hold the sum over all
+            state.train_means, state.train_logits = RunningMeans(), None  # the main process's hold the sum over all
         if self.settings.micro_batch:
             state.micro_batch = self.settings.micro_batch  # perhaps another one than before
         say(tr("Going on in epoch {epoch}, after step {step}.", epoch=state.epoch, step=state.step))
@@ -190,17 +194,10 @@ class Setup:
         def prepare(phase: Phase) -> tuple[PreparedModel, Batches]:
             return self._prepared(phase, ComputeSettings(**state.plan["compute"]), data)
 
-        device, classes = self.classifier.device, len(self.classifier.classes)
-        labels = torch.from_numpy(self.samples.labels).to(device)
-        weights = torch.ones(classes, device=device)
-        if self.settings.class_weights:
-            weights = torch.from_numpy(class_weights(self.samples.labels[self.training], classes)).float().to(device)
         return Trainer(
             settings=self._planned(state, spent),
             accelerator=self.accelerator,
-            labels=labels[self.training],
-            val_labels=labels[self.val],
-            class_weights=weights,
+            objective=objective_of(self.samples, self.training, self.val, self.settings, self.classifier.device),
             checkpoints=checkpoints,
             prepare=prepare,
             state=state,

@@ -17,18 +17,22 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import DataError, TrainingError
 from tsugiki.core.seeds import set_seeds
-from tsugiki.fine_tuning.model_selection import NOT_SCORED, Score, ValidationAnswers
+from tsugiki.fine_tuning.model_selection import NOT_SCORED, Candidate, Score, candidate_from
 from tsugiki.locale.messages import tr
 
 Tensors = Mapping[str, torch.Tensor]
 
 Row = dict[str, float]
-"""One epoch of a history: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds."""
+"""One epoch of a history: epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds.
+
+Where photos may have several labels, ``train_map`` and ``val_map`` (mean average precision) instead of accuracies.
+"""
 
 
 def out_of_memory(photos: int) -> TrainingError:
@@ -63,10 +67,22 @@ class RunningMeans:
     photos: int = 0
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """Count one batch: its mean ``loss``, ``logits`` ``[B, K]`` and ``labels`` ``[B]``."""
-        self.loss += finite(loss.item()) * len(labels)
-        self.correct += int((logits.argmax(dim=1) == labels).sum().item())
-        self.photos += len(labels)
+        """Count one batch: its mean ``loss``, ``logits`` ``[B, K]`` and ``labels`` ``[B]``.
+
+        Of photos that may have several labels, ``labels`` are ``[B, K]`` of 1, 0 and, where nobody knows, NaN: a photo is
+        right where every class that is known is above one half exactly if the photo shows it.
+        """
+        if labels.ndim == 2:
+            right = (((logits > 0) == (labels > 0.5)) | labels.isnan()).all(dim=1)
+        else:
+            right = logits.argmax(dim=1) == labels
+        self.count(loss, int(right.sum().item()), len(labels))
+
+    def count(self, loss: torch.Tensor, correct: int, photos: int) -> None:
+        """Count so many ``photos``: their mean ``loss``, and how many are answered right."""
+        self.loss += finite(loss.item()) * photos
+        self.correct += correct
+        self.photos += photos
 
     def means(self) -> tuple[float, float]:
         """Mean loss and accuracy per photo.
@@ -92,6 +108,7 @@ class TrainingState:
         step: Steps of this epoch that are done.
         steps: Steps that are done in all.
         train_means: Of this epoch's photos so far.
+        train_logits: ``[N, K]`` of this epoch's photos so far, where only all of them together make a score.
         seconds: That the training has taken, interruptions left out.
         epoch_seconds: Likewise for this epoch.
         history: One row per epoch.
@@ -113,8 +130,8 @@ class TrainingState:
     ema: Ema
     micro_batch: int
     plan: dict[str, Any] = field(default_factory=dict)
-    answers: list[ValidationAnswers] = field(default_factory=list)
-    blends: list[ValidationAnswers] = field(default_factory=list)
+    answers: list[Candidate] = field(default_factory=list)
+    blends: list[Candidate] = field(default_factory=list)
     start: Score = NOT_SCORED
     best: Score = NOT_SCORED
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -125,6 +142,7 @@ class TrainingState:
     step: int = 0
     steps: int = 0
     train_means: RunningMeans = field(default_factory=RunningMeans)
+    train_logits: torch.Tensor | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
@@ -132,11 +150,13 @@ class TrainingState:
     def to_checkpoint(self) -> dict[str, Any]:
         """Everything to continue from: tensors and plain values."""
         plain = {name: getattr(self, name) for name in _PLAIN}
-        scores = {name: asdict(getattr(self, name)) for name in ("start", "best", "train_means")}
         return {
             **plain,
-            **scores,
-            "answers": [{"losses": one.losses, "right": one.right} for one in self.answers],
+            "start": self.start.to_dict(),
+            "best": self.best.to_dict(),
+            "train_means": asdict(self.train_means),
+            "train_logits": self.train_logits,
+            "answers": [one.to_dict() for one in self.answers],
             "weights": {name: tensor.detach() for name, tensor in self.weights.items()},
             "best_weights": self.best_weights,
             "start_weights": self.start_weights,
@@ -145,13 +165,14 @@ class TrainingState:
             "ema": self.ema.state(),
         }
 
-    def resume(self, saved: Mapping[str, Any]) -> None:
-        """Go on from :meth:`to_checkpoint`."""
+    def resume(self, saved: Mapping[str, Any], val_targets: npt.NDArray[np.int8] | None = None) -> None:
+        """Go on from :meth:`to_checkpoint`; with the targets ``[M, K]`` of validation photos that may have several labels."""
         for name in _PLAIN:
             setattr(self, name, saved[name])
-        self.start, self.best = Score(**saved["start"]), Score(**saved["best"])
+        self.start, self.best = Score.from_dict(saved["start"]), Score.from_dict(saved["best"])
         self.train_means = RunningMeans(**saved["train_means"])
-        self.answers = [ValidationAnswers(**one) for one in saved["answers"]]
+        self.train_logits = saved.get("train_logits")
+        self.answers = [candidate_from(one, val_targets) for one in saved["answers"]]
         for name, tensor in self.weights.items():
             tensor.detach().copy_(saved["weights"][name])
         for kind in ("best_weights", "start_weights"):

@@ -17,7 +17,6 @@ from functools import partial
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.nn import functional
 
 from tsugiki.backbones.freezing import lone_photo
 from tsugiki.core.console import progress, say
@@ -27,7 +26,9 @@ from tsugiki.data.augmentation.views import Batch, ahead, epoch_order, steps_of,
 from tsugiki.fine_tuning.checkpoints import Checkpoints
 from tsugiki.fine_tuning.kernels.prepared_model import PreparedModel
 from tsugiki.fine_tuning.layers import Phase, lr_factor, set_modes
-from tsugiki.fine_tuning.model_selection import NOT_SCORED, ValidationAnswers
+from tsugiki.fine_tuning.model_selection import NOT_SCORED, Candidate
+from tsugiki.fine_tuning.objectives import Objective
+from tsugiki.fine_tuning.score_sentences import HISTORY_NAMES, head_alone_sentence
 from tsugiki.fine_tuning.settings import FineTuneSettings
 from tsugiki.fine_tuning.state import Clock, Ema, Row, RunningMeans, TrainingState, finite, out_of_memory, seed_step
 from tsugiki.fine_tuning.training_data import Batches
@@ -44,9 +45,7 @@ class Trainer:
     Attributes:
         settings: Every setting.
         accelerator: Devices and processes.
-        labels: ``[N]`` of the photos to learn from, on the device.
-        val_labels: ``[M]`` of the validation photos, on the device.
-        class_weights: ``[K]``, mean 1 over the photos.
+        objective: The truth about the photos, and what answers cost.
         checkpoints: Where to write them.
         prepare: Makes what a phase computes with: the model, and where its batches come from.
         state: What changes, and goes into checkpoints; its ``best_weights`` are the result.
@@ -58,9 +57,7 @@ class Trainer:
 
     settings: FineTuneSettings
     accelerator: Accelerator
-    labels: torch.Tensor
-    val_labels: torch.Tensor
-    class_weights: torch.Tensor
+    objective: Objective
     checkpoints: Checkpoints
     prepare: Callable[[Phase], tuple[PreparedModel, Batches]]
     state: TrainingState
@@ -68,6 +65,10 @@ class Trainer:
     model: PreparedModel = field(init=False)
     batches: Batches = field(init=False)
     parallel: nn.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.state.train_logits is None:
+            self.state.train_logits = self.objective.kept_logits()
 
     def fit(self, phases: list[Phase]) -> None:
         """Train from wherever the state is to the end of the last phase."""
@@ -94,7 +95,7 @@ class Trainer:
         state, settings = self.state, self.settings
         self.batches.prepare(state.epoch)
         set_modes(self.model.network, batch_norm=settings.batch_norm)
-        steps = steps_of(epoch_order(settings.seed, state.epoch, len(self.labels)), settings.batch_size)
+        steps = steps_of(epoch_order(settings.seed, state.epoch, self.objective.count), settings.batch_size)
         clock = Clock(state)
         label = tr("epoch {epoch} of {epochs}", epoch=state.epoch, epochs=settings.epochs)
         with ContextThreadPool(view_threads()) as pool, progress(label, len(steps)) as tick:
@@ -129,24 +130,24 @@ class Trainer:
         with lone_photo(self.model.network, len(part)), self.model.compute.autocast(self._device):
             logits = self.parallel(self.model.ready(part.inputs)).float()  # [B, K]
         losses = torch.zeros(len(part), device=self._device)
-        for targets, share in ((self.labels[part.rows], part.share), (self.labels[part.others], 1 - part.share)):
+        for rows, share in ((part.rows, part.share), (part.others, 1 - part.share)):
             if share:
-                smoothing = self.settings.label_smoothing
-                each = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
-                losses = losses + share * self.class_weights[targets] * each
-        means.add(losses.detach().mean(), logits.detach(), self.labels[part.rows])
+                losses = losses + share * self.objective.losses(logits, rows)
+        means.count(losses.detach().mean(), self.objective.correct(logits.detach(), part.rows), len(part))
+        if self.state.train_logits is not None:
+            self.state.train_logits[part.rows] = logits.detach().cpu()
         # The processes' gradients are averaged: times their number, the sum over all photos divided by the photos comes out.
         self.state.scaler.scale(losses.sum() * self.accelerator.num_processes / photos).backward()
 
     @torch.no_grad()
-    def validate(self, ema: Ema) -> ValidationAnswers:
+    def validate(self, ema: Ema) -> Candidate:
         """What the (averaged) weights answer to the validation photos, all processes together.
 
         Raises:
             TrainingError: When a loss is no finite number.
         """
-        found = torch.zeros(2, len(self.val_labels), device=self._device)  # losses, and 1 where the answer is right
-        mine = self._share_of(len(self.val_labels))
+        found = torch.zeros(self.objective.width, self.objective.val_count, device=self._device)
+        mine = self._share_of(self.objective.val_count)
         starts = range(mine.start, mine.stop, _VALIDATION_BATCH)
         with ema.in_place(), progress(tr("Validating"), len(starts)) as tick:
             self.model.network.eval()
@@ -154,13 +155,11 @@ class Trainer:
                 rows = slice(start, min(start + _VALIDATION_BATCH, mine.stop))
                 with self.model.compute.autocast(self._device):
                     logits = self.model.network(self.model.ready(self.batches.validation(rows))).float()  # [B, K]
-                labels = self.val_labels[rows]
-                found[0, rows] = functional.cross_entropy(logits, labels, reduction="none")
-                found[1, rows] = (logits.argmax(dim=1) == labels).float()
+                found[:, rows] = self.objective.found(logits, rows)
                 tick(1, "")
-        losses, right = self._reduced(found).cpu()  # each process has left zeros in the others' places
-        finite(losses.sum().item())
-        return ValidationAnswers(losses.clone(), right > 0)
+        found = self._reduced(found).cpu()  # each process has left zeros in the others' places
+        finite(found[0].sum().item())
+        return self.objective.answers(found)
 
     def blend(self) -> None:
         """Go back some of the way to the start where that validates better.
@@ -186,6 +185,8 @@ class Trainer:
         if self.accelerator.num_processes > 1:
             total = self._summed(self.state.train_means)
             self.state.train_means = total if self.accelerator.is_main_process else RunningMeans()
+            logits = self._all_logits()
+            self.state.train_logits = logits if self.accelerator.is_main_process else self.objective.kept_logits()
         if self.accelerator.is_main_process:
             self.checkpoints.save_if_possible(self.state.to_checkpoint())
 
@@ -203,7 +204,7 @@ class Trainer:
         state.answers = [self.validate(state.ema)]
         state.start = state.answers[0].score()
         state.start_weights = {name: tensor.detach().clone() for name, tensor in state.weights.items()}
-        say(tr("the head alone: validation {accuracy} correct", accuracy=f"{state.start.accuracy:.1%}"))
+        say(head_alone_sentence(state.start))
 
     def _batches_of(self, steps: list[list[int]], pool: ContextThreadPool) -> Iterator[tuple[list[int], Batch]]:
         """What is left of the epoch's steps, with this process's batch of each."""
@@ -264,12 +265,13 @@ class Trainer:
         state.answers.append(self.validate(state.ema))
         score = state.answers[-1].score()
         clock.tick()
+        name = HISTORY_NAMES[score.metric]
         row = {
             "epoch": state.epoch,
             "train_loss": loss,
-            "train_acc": accuracy,
+            f"train_{name}": self.objective.train_score(accuracy, self._all_logits()),
             "val_loss": score.loss,
-            "val_acc": score.accuracy,
+            f"val_{name}": score.value,
             "lr": self.settings.lr * self._lr_factor(state.steps - 1),
             "seconds": round(state.epoch_seconds, 3),
         }
@@ -278,6 +280,7 @@ class Trainer:
             state.best, state.best_epoch, state.best_weights = score, state.epoch, state.ema.values()
         self.on_epoch(row)
         state.epoch, state.step, state.train_means, state.epoch_seconds = state.epoch + 1, 0, RunningMeans(), 0.0
+        state.train_logits = self.objective.kept_logits()
         # The processes' mean: whether the budget is spent must not be answered differently by each.
         state.seconds = self._reduced(torch.tensor(state.seconds, dtype=torch.float64), "mean").item()
         self.checkpoint()
@@ -303,12 +306,12 @@ class Trainer:
         return bool(self.settings.budget) and done > 0 and state.step == 0 and state.seconds + per_epoch > self.settings.budget
 
     def _lr_factor(self, step: int) -> float:
-        per_epoch = -(-len(self.labels) // self.settings.batch_size)
+        per_epoch = -(-self.objective.count // self.settings.batch_size)
         return lr_factor(step, self.settings.epochs * per_epoch, self.settings.warmup)
 
     @property
     def _device(self) -> torch.device:
-        return self.labels.device
+        return self.objective.device
 
     def _share_of(self, photos: int) -> slice:
         """Which of so many photos this process computes."""
@@ -320,6 +323,11 @@ class Trainer:
         numbers = torch.tensor([means.loss, means.correct, means.photos], dtype=torch.float64)
         loss, correct, photos = self._reduced(numbers).tolist()
         return RunningMeans(loss, int(correct), int(photos))
+
+    def _all_logits(self) -> torch.Tensor | None:
+        """``[N, K]`` of this epoch's photos so far, those of all processes: each has left zeros in the others' places."""
+        kept = self.state.train_logits
+        return None if kept is None else self._reduced(kept).cpu()
 
     def _reduced(self, numbers: torch.Tensor, reduction: str = "sum") -> torch.Tensor:
         """The processes' sum or mean."""

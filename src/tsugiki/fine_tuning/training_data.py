@@ -22,8 +22,10 @@ from tsugiki.core.console import say
 from tsugiki.core.errors import DataError
 from tsugiki.data.augmentation.views import Batch, Views
 from tsugiki.data.images.decoded_photos import LARGEST
-from tsugiki.data.samples import UNKNOWN_CLASS, Samples
-from tsugiki.data.splits import Unit, hold_out, units_of
+from tsugiki.data.label_sets import PRESENT
+from tsugiki.data.samples import UNKNOWN_CLASS, Samples, labels_to_draw
+from tsugiki.data.splits import Unit, held_out_of, units_of
+from tsugiki.data.stratification import Bag, deal_bags
 from tsugiki.fine_tuning.kernels.frozen_prefix import ActivationStore
 from tsugiki.fine_tuning.kernels.prepared_model import PreparedModel
 from tsugiki.fine_tuning.settings import FineTuneSettings
@@ -52,8 +54,13 @@ def split_for_validation(
     known = [row for row in samples.rows_of("train") if samples.labels[row] != UNKNOWN_CLASS]
     val = [row for row in samples.rows_of("val") if samples.labels[row] != UNKNOWN_CLASS and samples.held_out != "val"]
     if not val:
-        held = hold_out(units_at(samples, known, groups_of), share=settings.val_share, seed=settings.seed)
+        held = held_out_of(units_at(samples, known, groups_of), share=settings.val_share, seed=settings.seed)
         val = [known[row] for row in sorted(held)]
+    if samples.targets is not None and val and not (samples.targets[val] == PRESENT).any():
+        raise DataError(
+            tr("No validation photo shows one of the classes: no epoch could be chosen."),
+            cure=tr("name other validation photos, or stay with {argument}", argument=argument("method", "transfer")),
+        )
     training = sorted(set(known) - set(val))
     if not training or not val:
         raise DataError(
@@ -67,7 +74,7 @@ def split_for_validation(
 def units_at(samples: Samples, rows: Sequence[int], groups_of: GroupsOf | None = None) -> list[Unit]:
     """What stays together of the photos at ``rows``; the units' own rows are places in ``rows``."""
     part = samples.take(rows)
-    units = units_of([samples.classes[label] for label in part.labels], part.digests, part.groups)
+    units = units_of(labels_to_draw(part), part.digests, part.groups)
     if groups_of is None or not units:
         return units
     group = groups_of(rows)
@@ -79,7 +86,9 @@ def units_at(samples: Samples, rows: Sequence[int], groups_of: GroupsOf | None =
 
 def _joined(units: Sequence[Unit]) -> Unit:
     rows = sorted(row for unit in units for row in unit.rows)
-    return Unit(tuple(rows), min(unit.key for unit in units), sum((unit.classes for unit in units), Counter()))
+    classes, key = sum((unit.classes for unit in units), Counter()), min(unit.key for unit in units)
+    bags = [unit.bag for unit in units if unit.bag is not None]
+    return Unit(tuple(rows), key, classes, sum(bags, Bag()) if bags else None)
 
 
 def deal_halves(samples: Samples, rows: Sequence[int], *, seed: int, groups_of: GroupsOf | None = None) -> torch.Tensor:
@@ -92,10 +101,15 @@ def deal_halves(samples: Samples, rows: Sequence[int], *, seed: int, groups_of: 
         groups_of: What else stays together.
     """
 
+    def dice(unit: Unit) -> bytes:
+        return hashlib.sha256(f"halves {seed}:{unit.key}".encode()).digest()
+
     def place(unit: Unit) -> tuple[str, bytes]:
-        return max(unit.classes), hashlib.sha256(f"halves {seed}:{unit.key}".encode()).digest()
+        return max(unit.classes), dice(unit)
 
     units = units_at(samples, rows, groups_of)
+    if samples.targets is not None:
+        return _halves_of_sets(sorted(units, key=dice), len(rows))
     held: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     half = torch.zeros(len(rows), dtype=torch.bool)
     # The largest units first: the small ones make up for what those leave uneven.
@@ -104,6 +118,19 @@ def deal_halves(samples: Samples, rows: Sequence[int], *, seed: int, groups_of: 
         chosen = loads.index(min(loads))
         held[chosen].update(unit.classes)
         half[list(unit.rows)] = chosen == 1
+    return half
+
+
+def _halves_of_sets(units: Sequence[Unit], photos: int) -> torch.Tensor:
+    """Bool ``[M]``, by iterative stratification."""
+    bags = [unit.bag or Bag() for unit in units]
+    wanted: Bag = Counter()
+    for label, count in sum(bags, Bag()).items():
+        wanted[label] = count / 2  # type: ignore[assignment]
+    parts = deal_bags(bags, [len(unit.rows) for unit in units], [wanted, wanted], [photos / 2] * 2)
+    half = torch.zeros(photos, dtype=torch.bool)
+    for unit, part in zip(units, parts, strict=True):
+        half[list(unit.rows)] = part == 1
     return half
 
 

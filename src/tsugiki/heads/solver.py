@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.optim.adam import adam
 
 from tsugiki.core.devices import one_thread
 from tsugiki.features.store import STREAMED_BLOCK, FeatureRows, Floats, Ints
@@ -99,6 +101,10 @@ class Cells:
     def part(self, rows: slice) -> Cells:
         """Of some of the photos."""
         return replace(self, targets=self.targets[rows], weights=self.weights[rows])
+
+    def to(self, device: torch.device) -> Cells:
+        """The same cells on a device."""
+        return Cells(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,7 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
         heads: Changed in place.
         on_epoch: Called after each epoch.
     """
-    optimiser = torch.optim.Adam([heads.weight, heads.bias], lr=plan.lr, fused=True)
+    optimiser = _Adam([heads.weight, heads.bias])
     labels, folds = torch.from_numpy(plan.labels), torch.from_numpy(plan.folds)
     step = 0
     batches = _Batches(features, scaling, plan)
@@ -194,14 +200,31 @@ def train_heads(features: FeatureRows, scaling: Scaling, plan: Plan, heads: Head
         for epoch in range(1, plan.epochs + 1):
             for rows, inputs in batches.of_epoch(epoch):
                 rate = plan.lr * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-                optimiser.param_groups[0]["lr"] = rate
                 if plan.cells is None:
                     _set_gradients(heads, inputs, labels[rows], folds[rows], plan.class_weights)
                 else:
                     _set_cell_gradients(heads, inputs, plan.cells, rows, folds[rows])
-                optimiser.step()
+                optimiser.step(rate)
                 step += 1
             on_epoch(epoch, rate, heads)
+
+
+class _Adam:
+    """PyTorch's own step of Adam; making its optimiser object would import its compiler, which takes longer than all steps."""
+
+    def __init__(self, parameters: list[torch.Tensor]) -> None:
+        self._parameters = parameters
+        self._means = [torch.zeros_like(parameter) for parameter in parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
+        self._steps = [torch.zeros(()) for _ in parameters]
+
+    def step(self, rate: float) -> None:
+        """Follow the gradients that the parameters hold."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        settings: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0, "eps": 1e-8}
+        settings |= {"lr": rate, "maximize": False, "fused": True}
+        with torch.no_grad():
+            adam(self._parameters, gradients, self._means, self._squares, [], self._steps, **settings)
 
 
 def _set_gradients(

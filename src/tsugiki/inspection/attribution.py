@@ -3,7 +3,8 @@
 Convolutional networks are asked by Grad-CAM (Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization", ICCV 2017), all others by covering the photo part by part (Zeiler and Fergus, "Visualizing and
 Understanding Convolutional Networks", ECCV 2014). Both are asked for the log-odds of the class, so that what speaks for every
-class equally does not count.
+class equally does not count. Where a photo may show any number of classes, those are the logit itself: each class is asked for
+on its own.
 
 Letters: ``B`` photos, ``C`` channels, ``K`` classes, ``H`` x ``W`` pixels, ``h`` x ``w`` cells of a map.
 """
@@ -103,7 +104,7 @@ def _grad_cam(classifier: Classifier, batch: torch.Tensor, label: int, layer: nn
     handle = layer.register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            odds = log_odds(classifier(batch), label).sum()
+            odds = _odds(classifier, batch, label).sum()
             (slope,) = torch.autograd.grad(odds, kept[-1])
     finally:
         handle.remove()
@@ -118,18 +119,24 @@ def _occlusion(classifier: Classifier, batch: torch.Tensor, label: int) -> torch
     lost = torch.zeros(_STEP, _STEP, device=batch.device)
     seen = torch.zeros_like(lost)
     with torch.inference_mode():
-        whole = log_odds(classifier(batch), label)
+        whole = _odds(classifier, batch, label)
         for start in range(0, len(places), _BATCH):
             part = places[start : start + _BATCH]
             covered = batch.repeat(len(part), 1, 1, 1)
             for at, (row, column) in enumerate(part):
                 top, left = row * height // _STEP, column * width // _STEP
                 covered[at, :, top : top + height // _COVER, left : left + width // _COVER] = 0  # the mean colour, normalised
-            for (row, column), fall in zip(part, whole - log_odds(classifier(covered), label), strict=True):
+            for (row, column), fall in zip(part, whole - _odds(classifier, covered, label), strict=True):
                 cells = slice(row, row + _STEP // _COVER), slice(column, column + _STEP // _COVER)
                 lost[cells] += fall
                 seen[cells] += 1
     return (lost / seen).clamp_min(0)
+
+
+def _odds(classifier: Classifier, batch: torch.Tensor, label: int) -> torch.Tensor:
+    """``[B]`` of photos ``[B, 3, H, W]``."""
+    logits: torch.Tensor = classifier(batch)
+    return logits[:, label] if classifier.task == "multi" else log_odds(logits, label)
 
 
 def log_odds(logits: torch.Tensor, label: int) -> torch.Tensor:

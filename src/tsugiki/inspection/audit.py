@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tsugiki.backbones.backbone import Backbone
-from tsugiki.backbones.catalog import best_at_hand
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
@@ -115,6 +114,13 @@ class Audit:
         ]
 
 
+def best_name(zoo: str | Path | None = None) -> str:
+    """The name of the best network whose weights are on this machine, which only the networks' libraries know."""
+    from tsugiki.backbones.catalog import best_at_hand
+
+    return best_at_hand(zoo)
+
+
 def _pair(names: tuple[str, ...], first: int, second: int, kind: str) -> dict[str, str]:
     return {"first": names[first], "second": names[second], "kind": kind}
 
@@ -143,7 +149,7 @@ def audit(
     samples = data if isinstance(data, Samples) else load(data, seed=seed, index=features.store)
     require_labels(samples)
     if not isinstance(backbone, Backbone):
-        backbone = load_backbone(backbone or best_at_hand())
+        backbone = load_backbone(backbone or best_name())
     table = extract(samples, backbone, settings=features)
     samples, everything = table.samples, range(len(table.samples))
     labelled = Labelled.of(FeatureRows(table.every, np.arange(len(samples))), samples, list(everything))

@@ -9,7 +9,8 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
-from tsugiki.data.load import list_photos
+from tsugiki.data.label_sets import parted, target_matrix
+from tsugiki.data.load import label_reading, list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.evaluation.out_of_distribution import nearest
@@ -26,7 +27,7 @@ class NearPhoto:
 
     Attributes:
         path: That can be opened.
-        label: Its class.
+        label: Its class; several as ``a|b``, empty where it shows none of the classes.
         similarity: Cosine of the features, -1 to 1.
     """
 
@@ -36,7 +37,13 @@ class NearPhoto:
 
 
 def nearest_photos(
-    classifier: Classifier, photo: Path, data: Samples | str | Path, *, count: int = 5, store: FeatureStore | None = None
+    classifier: Classifier,
+    photo: Path,
+    data: Samples | str | Path,
+    *,
+    count: int = 5,
+    store: FeatureStore | None = None,
+    label_separator: str | None = None,
 ) -> list[NearPhoto]:
     """The ``count`` training photos whose features are nearest, nearest first; ``photo`` itself is not among them.
 
@@ -46,12 +53,13 @@ def nearest_photos(
         data: What the classifier was trained on; features that are stored are not computed again.
         count: How many.
         store: Where features are kept.
+        label_separator: What stands between several labels of one photo in ``data``, if not ``|``.
 
     Raises:
         DataError: When the photos cannot be used, or the classifier was trained on others.
     """
     store = store or FeatureStore()
-    training = _training_photos(classifier, data, store)
+    training = _training_photos(classifier, data, store, label_separator)
     settings = FeatureSettings(store=store)
     table = extract(training, classifier.backbone, preprocess=classifier.preprocess, settings=settings)
     own = content_of(photo).digest
@@ -63,11 +71,13 @@ def nearest_photos(
     return [NearPhoto(paths[rows[at]], labels[rows[at]], similarity) for at, similarity in pairs if at >= 0]
 
 
-def _training_photos(classifier: Classifier, data: Samples | str | Path, store: FeatureStore) -> Samples:
+def _training_photos(
+    classifier: Classifier, data: Samples | str | Path, store: FeatureStore, label_separator: str | None
+) -> Samples:
     """The photos that the classifier learned from, with the class that each had then."""
     if isinstance(data, Samples):
         return data.of("train")
-    listing = list_photos(data)
+    listing = list_photos(data, label_reading(multi_label=classifier.task == "multi", label_separator=label_separator))
     contents = store.contents(listing.paths)
     seen = seen_before(classifier.notes, listing, contents)
     if seen is None:  # notes that do not tell
@@ -79,6 +89,12 @@ def _training_photos(classifier: Classifier, data: Samples | str | Path, store: 
             got=str(data),
             cure=tr("name the photos that it was trained with"),
         )
+    targets = None
+    if classifier.task == "multi":
+        read = listing.label_sets or tuple(parted(label) for label in listing.labels)
+        # What a person's list said in training is kept as text.
+        sets = [read[row] if seen.labels[row] == listing.labels[row] else parted(seen.labels[row]) for row in rows]
+        targets = target_matrix(sets, classifier.classes)
     place = {name: label for label, name in enumerate(classifier.classes)}
     return Samples(
         root=listing.root,
@@ -87,4 +103,5 @@ def _training_photos(classifier: Classifier, data: Samples | str | Path, store: 
         splits=("train",) * len(rows),
         classes=classifier.classes,
         digests=tuple(contents[row].digest for row in rows),
+        targets=targets,
     )

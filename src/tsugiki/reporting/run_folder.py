@@ -242,7 +242,8 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
 def _write_run(run: Run, target: Path, *, name: str, overwrite: bool = False) -> None:
     findings = run.findings
     with atomic_folder(target) as temporary:
-        run.classifier.save(temporary, proof=run.samples.take(run.samples.held_out_rows).paths)
+        held_out = run.samples.take(run.samples.held_out_rows).paths
+        run.classifier.save(temporary, proof=dict(zip(held_out, run.table.held_out, strict=True)))
         if not overwrite and _is_another(target, temporary):
             raise _would_be_lost(target, RUN)
         write_atomically(temporary / HISTORY, history_text(run.history, run.classifier.task))

@@ -17,6 +17,7 @@ from torch import nn
 
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, telling_once, working
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
@@ -29,14 +30,9 @@ from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
+from tsugiki.fine_tuning.comparison import compare, verdict_sentence
 from tsugiki.fine_tuning.fine_tune import FineTuned, calibrate_fine_tuned, fine_tune
-from tsugiki.fine_tuning.model_selection import (
-    choice_sentence,
-    compare,
-    given_up_sentence,
-    prefers_fine_tuning,
-    verdict_sentence,
-)
+from tsugiki.fine_tuning.model_selection import choice_sentence, given_up_sentence, prefers_fine_tuning
 from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, check_resume
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
@@ -122,7 +118,7 @@ def fit(
             if isinstance(data, Samples)
             else load(data, seed=settings.seed, index=features.store, multi_label=model.task == "multi")
         )
-        _require_task(model, samples)
+        _require_task(model, samples, settings)
         samples = samples.with_classes(model.classes)
     if wish is not None:
         with working(tr("Checking the request")):
@@ -152,17 +148,14 @@ def _require_kinds(**settings: tuple[object, type]) -> None:
             raise RequestError(what, allowed=f"{name}={kind.__name__}(...)", got=type(given).__name__)
 
 
-def _require_task(model: Classifier, samples: Samples) -> None:
+def _require_task(model: Classifier, samples: Samples, settings: HeadSettings) -> None:
     """Refuse a classifier for one label per photo where photos have several, and the other way round."""
-    if model.task != samples.task:
+    if settings.threshold != HeadSettings.threshold and samples.task == "single":
         raise RequestError(
-            tr("The classifier gives one label per photo, and these photos may have several.")
-            if samples.task == "multi"
-            else tr("The classifier gives several labels per photo, and these photos have one each."),
-            allowed=f"task={samples.task!r}",
-            got=f"task={model.task!r}",
-            cure=f"Classifier(..., classes=data.classes, task={samples.task!r})",
+            tr("{argument} is for photos with several labels, and these have one each.", argument=argument("threshold")),
+            cure=tr("leave it out"),
         )
+    require_task(model, samples)
 
 
 def _require_held_out(samples: Samples) -> None:
@@ -308,7 +301,8 @@ class _Wish:
         answered = self._judged(frozen, tuned)
         if self.method == "auto":
             say(choice_sentence(tuned.notes))
-        comparison = compare(frozen.predictions, answered.predictions)
+        groups = frozen.table.groups_of(frozen.samples.held_out_rows) if model.task == "multi" else None
+        comparison = compare(frozen.predictions, answered.predictions, groups)
         say(verdict_sentence(comparison))
         if self.method == "auto" and not prefers_fine_tuning(tuned.notes):
             model.notes = {**model.notes, "asked_for": self.method, "fine_tuning": tuned.notes}
@@ -321,6 +315,8 @@ class _Wish:
             "asked_for": self.method,
             "calibration": tuned.classifier.notes["calibration"],
         }
+        if "thresholds" in tuned.classifier.notes:
+            model.notes["thresholds"] = tuned.classifier.notes["thresholds"]
         return replace(answered, classifier=model, evaluation={**answered.evaluation, "fine_tuning": comparison})
 
     def _judged(self, frozen: Run, tuned: FineTuned) -> Run:
@@ -341,7 +337,7 @@ class _Wish:
             [there for row in part if (there := rows[row]) is not None]
             for part in split_for_validation(frozen.samples, self.fine_tuning.settings, frozen.table.groups_of)
         )
-        calibrate_fine_tuned(classifier, table, training, val)
+        calibrate_fine_tuned(classifier, table, training, val, goal=ThresholdGoal.read(self.head.threshold))
         kept = [at for at, row in enumerate(frozen.samples.train_rows) if rows[row] is not None]
         out_of_fold = None if frozen.out_of_fold is None else frozen.out_of_fold[kept]
         return _finished(classifier, tuned.history, table, out_of_fold, fine_tuned=True)

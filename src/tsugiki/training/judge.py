@@ -6,11 +6,9 @@ Letters: ``N`` photos, ``D`` feature width, ``K`` classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tsugiki.classifier.answer import MOST_REFERENCES, AnswerHead, MultiLabel, Unknown
 from tsugiki.classifier.classifier import Classifier
@@ -19,12 +17,12 @@ from tsugiki.data.folds import deal_folds_of_sets
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.duplicates import find_leaks
 from tsugiki.evaluation.metrics import softmax
-from tsugiki.evaluation.multi_label.platt import fit_platt
-from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal, choose_thresholds, crossed_thresholds
+from tsugiki.evaluation.multi_label.thresholds import ThresholdGoal, crossed_thresholds
 from tsugiki.evaluation.out_of_distribution import FALSE_REJECT_RATE, threshold_at, training_distance
 from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
+from tsugiki.heads.fit_multi_label import fit_multi_label
 from tsugiki.heads.linear import judged_rows
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
 from tsugiki.inspection.seen_photos import with_leaks
@@ -64,23 +62,6 @@ def calibrate(
     known = table.remembered("distances-2", lambda: training_distance(reference, groups=groups).tolist())
     threshold = threshold_at(np.array(known))
     classifier.unknown = Unknown.from_features(reference, threshold, false_reject_rate=FALSE_REJECT_RATE)
-
-
-def fit_multi_label(
-    logits: Floats, targets: npt.NDArray[np.int8], classes: tuple[str, ...], goal: ThresholdGoal | None
-) -> tuple[MultiLabel, dict[str, Any]]:
-    """How logits become several labels, and notes on what was chosen.
-
-    Args:
-        logits: ``[N, K]`` of photos that the head has not learned from.
-        targets: ``[N, K]`` of the same photos.
-        classes: ``K`` names.
-        goal: What the thresholds are chosen for.
-    """
-    slope, offset = fit_platt(logits, targets)
-    fresh = replace(MultiLabel.fresh(len(classes)), slope=slope, offset=offset)
-    chosen = choose_thresholds(fresh.probabilities(logits), targets, goal)
-    return replace(fresh, thresholds=chosen.values.astype(np.float32)), chosen.notes(goal or ThresholdGoal(), classes)
 
 
 def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> tuple[AnyPredictions, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,10 @@ class Recipe:
     fetch: Callable[[], Path] | None
     label: str
     licence: str = "unknown"
+
+    def fetched_once(self) -> Recipe:
+        """The same, asking for the file of weights once only."""
+        return self if self.fetch is None else replace(self, fetch=functools.cache(self.fetch))
 
     def without_weights(self) -> Recipe:
         """The same architecture with random weights."""

@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TypeAlias
 
@@ -35,8 +36,8 @@ from tsugiki.data.images.depth import (
 )
 from tsugiki.data.images.file_type import name_content
 from tsugiki.data.images.heif import open_other
-from tsugiki.data.images.jpeg import JPEG_START, check_jpeg, decode_jpeg, name_jpeg
-from tsugiki.data.images.png import PNG_START, barer_pngs, is_interlaced, lacks_rows, png_is_whole, sound_png
+from tsugiki.data.images.jpeg import JPEG_START, check_effort, check_jpeg, decode_jpeg, name_jpeg
+from tsugiki.data.images.png import PNG_START, barer_pngs, is_interlaced, lacks_rows, png_is_whole, sound_png, tells_of_too_much
 from tsugiki.data.images.remarks import note
 from tsugiki.data.images.tiff import TIFF_STARTS, black_is_zero, check_tiff, name_tiff
 from tsugiki.locale.messages import tr
@@ -132,6 +133,18 @@ def check_content(content: bytes) -> None:
             return
         with _identify(content) as photo:
             _check_size(photo)
+            _check_effort(content, photo)
+
+
+def check_pixels(content: bytes, most: int) -> None:
+    """Refuse a photo of more than ``most`` pixels before any of them is decoded; its header tells.
+
+    Raises:
+        UnreadablePhoto: When it has more, or is no photo.
+    """
+    with strict_pillow(), _full_memory_told(), _identify(content) as photo:
+        if photo.width * photo.height > most:
+            raise _too_many_pixels(most)
 
 
 def is_proven_whole(content: bytes) -> bool:
@@ -239,14 +252,18 @@ def _with_all_rows(photo: Image.Image, content: bytes) -> Image.Image:
     width, height = photo.size
     edges = ((0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height))
     plain = any(all(low == high for low, high in photo.crop(edge).getextrema()) for edge in edges)  # type: ignore[misc]
-    if (plain or is_interlaced(content)) and lacks_rows(content):
-        raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+    try:
+        if (plain or is_interlaced(content)) and lacks_rows(content):
+            raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+    except zlib.error as fault:  # Pillow stops before the checksum at the end of the data
+        raise UnreadablePhoto(_damage(fault)) from fault
     return photo
 
 
 def _picture(content: bytes) -> Image.Image:
     with _identify(content) as photo:
         _check_size(photo)
+        _check_effort(content, photo)
         if content.startswith(JPEG_START):
             pixels = _sound_jpeg(content, photo)
             if pixels is not None:
@@ -271,7 +288,7 @@ def _sound_jpeg(content: bytes, photo: Image.Image) -> npt.NDArray[np.uint8] | N
 def _identify(content: bytes) -> Image.Image:
     try:
         plain = black_is_zero(content)
-        photo = open_other(content) or Image.open(io.BytesIO(plain), formats=_FORMATS)
+        photo = open_other(content, MAX_PIXELS) or Image.open(io.BytesIO(plain), formats=_FORMATS)
         photo.info[WHITE_IS_ZERO] = plain is not content
     except Image.DecompressionBombError:
         raise _too_many_pixels() from None
@@ -296,8 +313,15 @@ def _check_size(photo: Image.Image) -> None:
         raise UnreadablePhoto(tr("a picture without a pixel"))
 
 
-def _too_many_pixels() -> UnreadablePhoto:
-    return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=MAX_PIXELS // 1_000_000))
+def _check_effort(content: bytes, photo: Image.Image) -> None:
+    if content.startswith(JPEG_START):
+        check_effort(content, photo.width * photo.height, MAX_PIXELS)
+    if content.startswith(PNG_START) and tells_of_too_much(content, photo.width * photo.height):
+        raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+
+
+def _too_many_pixels(most: int = MAX_PIXELS) -> UnreadablePhoto:
+    return UnreadablePhoto(tr("too large: more than {limit} million pixels", limit=most // 1_000_000))
 
 
 def _frames(content: bytes) -> int:

@@ -135,7 +135,7 @@ def name_planes(photo: Image.Image) -> None:
         UnreadablePhoto: Where it cannot be, as with CMYK.
     """
     bits = getattr(photo, "tag_v2", {}).get(_BITS, (8,))
-    if getattr(photo, "_planar_configuration", 1) != 2 or set(bits) != {16}:
+    if getattr(photo, "_planar_configuration", 1) != 2 or set(bits[: len(photo.getbands())]) != {16}:
         return
     if photo.mode == "CMYK" and any(len(_raw_mode(tile)) == 1 for tile in _tiles(photo)):
         raise UnreadablePhoto(name_kind(photo.tag_v2))  # type: ignore[attr-defined]

@@ -35,6 +35,10 @@ _MOST_WARNINGS = 8
 _MARK = re.compile(rb"\xff+[^\x00\xff]")
 _SCAN_HEAD = re.compile(rb"(\xff\xda\x00(?:\x08\x01..|\x0a\x02....|\x0c\x03.{6}|\x0e\x04.{8})).{3}", re.DOTALL)
 _ADOBE = re.compile(rb"(\xff\xee\x00.Adobe.{6}).", re.DOTALL)
+_SCAN_START = b"\xff\xda"
+_HUFFMAN = {0xC0, 0xC1, 0xC2}
+_PIXELS_PER_BYTE = 512  # each block of 64 has a code of at least one bit
+_MOST_LOOKS = 20  # times that the largest photo may be gone over: programs that save photos do so ten times
 _FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 
 
@@ -58,6 +62,30 @@ def decode_jpeg(content: bytes, least: tuple[int, int] = (0, 0)) -> npt.NDArray[
             raise
         return None
     return pixels
+
+
+def check_effort(content: bytes, pixels: int, most: int) -> None:
+    """Refuse, before it is decoded, what holds fewer data than its head tells of, or would keep the decoder busy for minutes.
+
+    Args:
+        content: The whole file.
+        pixels: That its head tells of.
+        most: Pixels that a photo may have.
+
+    Raises:
+        UnreadablePhoto: With the reason.
+    """
+    if pixels > _PIXELS_PER_BYTE * len(content) and _frame(content)[0] in _HUFFMAN:
+        raise UnreadablePhoto(tr("cut off or damaged: the JPEG data end before the picture is complete"))
+    scans = content.count(_SCAN_START)
+    if scans > _MOST_LOOKS and scans * pixels > _MOST_LOOKS * most:
+        raise UnreadablePhoto(
+            tr(
+                "a JPEG file that stores its {pixels} million pixels in {count} scans, which takes too long: save it anew",
+                pixels=pixels // 1_000_000,
+                count=scans,
+            )
+        )
 
 
 def check_jpeg(content: bytes) -> None:

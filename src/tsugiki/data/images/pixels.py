@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tsugiki.data.images.decode import MAX_PIXELS, content_digest, open_photo, strict_pillow
-from tsugiki.data.images.jpeg import JPEG_START, decode_jpeg
+from tsugiki.data.images.jpeg import JPEG_START, check_effort, decode_jpeg
 from tsugiki.data.images.remarks import note, noting
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.preprocess import MOST_RESIZED, Preprocess
@@ -143,6 +143,7 @@ def _fast_decode(content: bytes, preprocess: Preprocess) -> _Decoded | None:
             or max(wide * high / MOST_RESIZED, width * height / MAX_PIXELS) > 1
         ):
             return None
+        check_effort(content, width * height, MAX_PIXELS)
         if header.getexif().get(0x0112, 1) != 1:  # turned photos are few: the reference turns them
             return None
         least = (0, 0)

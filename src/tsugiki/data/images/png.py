@@ -13,6 +13,7 @@ from tsugiki.locale.messages import tr
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
+_PIXELS_PER_BYTE = 8 * 1032  # of one bit each; zlib packs no better
 _CHANNELS = {2: 3, 4: 2, 6: 4}  # by colour type
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _NEEDED = frozenset({b"tRNS", b"eXIf"})  # beside the critical ones: what decides which pixels are seen, and which way up
@@ -61,13 +62,22 @@ def sound_png(content: bytes) -> bytes:
     return _without(content, damaged)
 
 
+def tells_of_too_much(content: bytes, pixels: int) -> bool:
+    """Whether so many pixels cannot be in a file of this length, however well they were packed."""
+    return pixels > _PIXELS_PER_BYTE * len(content)
+
+
 def is_interlaced(content: bytes) -> bool:
     """Whether the picture comes in seven passes, so that missing data leave gaps all over it."""
     return content[28:29] == b"\x01"
 
 
 def lacks_rows(content: bytes) -> bool:
-    """Whether the data of a sound PNG end before its last row: Pillow leaves the rows that are missing black."""
+    """Whether the data of a sound PNG end before its last row: Pillow leaves the rows that are missing black.
+
+    Raises:
+        zlib.error: When the data are damaged.
+    """
     chunks = list(_chunks(content))
     head = content[chunks[0].start + 8 :] if chunks else b""
     if len(head) < 13:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -143,12 +144,10 @@ class _Rows:
         if not places:
             return ""
         if len(places) > 1:
-            found = marked(
-                [one_spelling(self.table.header[place]) for place in places],
-                [cells[place] for place in places],
-                minus_is_absent=self.columns.minus_is_absent,
-            )
-            return found if self.columns.several or found is None else str(found)
+            said = [cells[place] for place in places]
+            if not self.columns.several:
+                return next((name for name, cell in zip(self.classes, said, strict=True) if is_true(cell)), None)
+            return marked(self.classes, said, minus_is_absent=self.columns.minus_is_absent)
         cell = label_cell(self.table.path, number, cells[places[0]])
         if isinstance(cell, tuple):
             return tuple(self._named(places[0], text) for text in cell)
@@ -195,11 +194,14 @@ class _Rows:
                 self.decisions.append(
                     tr(
                         "Rows without a label are left out: {count}. For a photo that shows none of the classes, "
-                        "write {separator} alone.",
+                        "write {nothing} alone.",
                         count=self.unlabelled,
-                        separator=SEPARATOR if self.reading.separator is None else self.reading.separator,
+                        nothing="[]" if any(isinstance(cell, tuple) for cell in self.cells) else self._between(),
                     )
                 )
+
+    def _between(self) -> str:
+        return SEPARATOR if self.reading.separator is None else self.reading.separator
 
     def label_names(self) -> list[tuple[int, str]]:
         """Every name, with the number of its row."""
@@ -280,11 +282,10 @@ class _Rows:
             left_out=tuple(self.left_out),
             decisions=tuple(self.decisions),
             label_sets=None if self.sets is None else tuple(self.sets),
-            classes=self.classes(),
+            classes=self.classes if self.columns.several else (),
         )
 
+    @cached_property
     def classes(self) -> tuple[str, ...]:
-        """What columns of 0 and 1 are called, where photos may have several of them."""
-        if self.sets is None or not self.columns.several:
-            return ()
+        """What the columns of labels are called."""
         return tuple(one_spelling(self.table.header[place]) for place in self.columns.labels)

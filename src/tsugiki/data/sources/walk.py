@@ -183,7 +183,9 @@ class Walk:
     def _has_usable_name(self, folder: str, name: str) -> bool:
         if is_writable_text(name):
             return True
-        self.left_out.append(LeftOut(shown(f"{folder}/{name}"), tr("its name is not valid UTF-8: rename it")))
+        self.left_out.append(
+            LeftOut(shown(f"{folder}/{name}" if folder else name), tr("its name is not valid UTF-8: rename it"))
+        )
         return False
 
     def _is_photo(self, entry: os.DirEntry[str], name: str) -> bool:

@@ -1,17 +1,20 @@
 """Which engine computes a backbone's features: the fastest one that gives the same features.
 
 A ladder is climbed from its fast end: an engine that cannot take the network, or whose features differ from float32 PyTorch on
-the first photos, is passed over, and the person is told.
+the first photos, is passed over, and the person is told. What came of that is kept: on the same machine OpenVINO's float32 need
+not be compared a second time and stands for PyTorch's, and a precision that differed once is not tried again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 from collections.abc import Callable, Iterator
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.known.known_backbones import is_asleep
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, say_once, working
 from tsugiki.core.errors import RequestError
@@ -33,6 +36,9 @@ from tsugiki.features.engines.torch_engine import TorchEngine
 from tsugiki.features.halving import Halving
 from tsugiki.locale.messages import tr
 
+if TYPE_CHECKING:
+    from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
+
 Step = tuple[str, Callable[[], Engine]]
 
 _SAMPLE = 8  # photos that an engine is compared on
@@ -53,11 +59,11 @@ class Engines:
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, name: EngineName = "auto") -> None:
         self.backbone = backbone
         self.preprocess = preprocess
-        self._device = next(backbone.parameters()).device
+        self._device = backbone.device
         self._wanted = _checked(name, self._device.type)
         backbone.check_precision()
         self._chosen: dict[bool, Engine] = {}
-        self._network: object | None = None
+        self._ready: dict[str, OpenVINOEngine] = {}
         self._compared: tuple[PixelBatch, FeatureBatch] | None = None
 
     @property
@@ -84,28 +90,41 @@ class Engines:
         return self._chosen[exact]
 
     def _climb(self, sample: PixelBatch, *, exact: bool, count: int, like: str) -> Engine:
-        if self._compared is None:  # one comparison serves the precisions: the network is the same
-            reference = Halving(functools.partial(reference_features, self.backbone, self.preprocess))
-            self._compared = sample, reference(sample)
         ladder = list(self._with_openvino(exact=exact, count=count, like=like))
         if not exact:
             ladder += self._with_torch(count)
+        if ladder and self._compared is None:  # one comparison serves the precisions: the network is the same
+            self._compared = sample, self._expected(sample)
         for _, build in sorted(ladder, key=lambda step: step[0] != like):  # a stable order: fastest first otherwise
             with working(tr("Trying an engine")):
-                engine, cosine = self._try(build, *self._compared, exact=exact)
+                engine, cosine = self._try(build, exact=exact)
             if engine is not None:
                 return self._stated(engine, cosine, exact=exact)
         # Plain float32 PyTorch is the reference itself.
         return self._stated(self._torch(reduced=False), 1.0, exact=exact)
 
+    def _expected(self, sample: PixelBatch) -> FeatureBatch:
+        """Float32 features of the first photos, that others are compared with."""
+        if self._may_use_openvino() and self._before("float32"):
+            with contextlib.suppress(Exception):  # whatever it stumbles over, it is passed over below, and that is said
+                return self._openvino("float32")(sample)
+        return Halving(functools.partial(reference_features, self.backbone, self.preprocess))(sample)
+
+    def _may_use_openvino(self) -> bool:
+        return self._device.type == "cpu" and self._wanted != "torch" and _openvino_is_here()
+
     def _with_openvino(self, *, exact: bool, count: int, like: str) -> Iterator[Step]:
-        pays = count >= CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
-        if self._device.type != "cpu" or not (pays or self._wanted == "openvino"):
+        if not self._may_use_openvino():
             return
-        if self._wanted == "torch" or not _openvino_is_here():
+        pays = count >= CONVERTING_PAYS_FROM or like not in {"", "float32", reduced_precision(self._device)}
+        # A network that was seen before is ready for OpenVINO; for PyTorch it would have to be built.
+        if not (pays or self._wanted == "openvino" or (is_asleep(self.backbone) and self._before("float32"))):
             return
         for precision in ("float32",) if exact else (*_native_precisions(), "float32"):
-            yield precision, functools.partial(self._openvino, precision)
+            if precision != "float32" and (before := self._before(precision)):
+                _say_passed_over("openvino", precision, *before)
+            else:
+                yield precision, functools.partial(self._openvino, precision)
 
     def _with_torch(self, count: int) -> Iterator[Step]:
         yield reduced_precision(self._device), functools.partial(self._torch, reduced=True, count=count)
@@ -114,37 +133,50 @@ class Engines:
     def _torch(self, *, reduced: bool, count: int = 0) -> Engine:
         return TorchEngine(self.backbone, self.preprocess, reduced=reduced, count=count)
 
-    def _openvino(self, precision: str) -> Engine:
+    @functools.cached_property
+    def _network(self) -> OpenVINONetwork:
         from tsugiki.features.engines.openvino_conversion import converted
-        from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
 
-        if not isinstance(self._network, OpenVINONetwork):
-            self._network = converted(self.backbone, self.preprocess, key=self.key)
-        return OpenVINOEngine(self._network, precision=precision)
+        return converted(self.backbone, self.preprocess, key=self.key)
 
-    def _try(
-        self, build: Callable[[], Engine], sample: PixelBatch, expected: FeatureBatch, *, exact: bool
-    ) -> tuple[Engine | None, float]:
+    def _openvino(self, precision: str) -> OpenVINOEngine:
+        from tsugiki.features.engines.openvino_engine import OpenVINOEngine
+
+        if precision not in self._ready:
+            self._ready[precision] = OpenVINOEngine(self._network, precision=precision)
+        return self._ready[precision]
+
+    def _before(self, precision: str) -> tuple[float, float] | None:
+        """What OpenVINO was found to give, earlier and on this machine: the same in float32, too different in 16 bits."""
+        from tsugiki.features.engines.openvino_engine import compared_before
+
+        return compared_before(self._network, precision)
+
+    def _try(self, build: Callable[[], Engine], *, exact: bool) -> tuple[Engine | None, float]:
+        assert self._compared is not None  # noqa: S101 (whoever climbs has looked at it)
+        sample, expected = self._compared
         try:
             engine = build()
+            if engine.name == "openvino" and (before := self._before(engine.precision)):
+                return engine, before[0]
             features = engine(sample)
         except Exception as error:  # noqa: BLE001 (an engine that cannot take the network may fail in any way)
             say(tr("An engine cannot take this network and is passed over: {reason}", reason=_in_one_line(error)))
             return None, 0.0
         cosine, difference = mean_cosine(features, expected), worst_difference(features, expected)
-        if cosine < ALIKE or difference > (EQUAL if exact else NEAR):
-            say(
-                tr(
-                    "Engine {name} {precision} is passed over: its features differ from float32 PyTorch's "
-                    "(mean cosine {cosine}, largest difference {difference}).",
-                    name=engine.name,
-                    precision=engine.precision,
-                    cosine=f"{cosine:.5f}",
-                    difference=f"{difference:.2g}",
-                )
-            )
+        alike = cosine >= ALIKE and difference <= (EQUAL if exact else NEAR)
+        if engine.name == "openvino" and len(sample) == _SAMPLE:
+            self._remember(engine.precision, cosine, difference, alike=alike)
+        if not alike:
+            _say_passed_over(engine.name, engine.precision, cosine, difference)
             return None, 0.0
         return engine, cosine
+
+    def _remember(self, precision: str, cosine: float, difference: float, *, alike: bool) -> None:
+        from tsugiki.features.engines.openvino_engine import keep_comparison
+
+        if difference <= EQUAL if precision == "float32" else not alike:
+            keep_comparison(self._network, precision, cosine, difference)
 
     def _stated(self, engine: Engine, cosine: float, *, exact: bool) -> Engine:
         """Say which engine it is: once, as long as the line about the fast one is true of the exact one, too."""
@@ -157,6 +189,19 @@ class Engines:
             line = tr("{engine}; held-out photos in float32", engine=line)
         say_once(("engine", exact, engine.name, engine.precision), line)
         return engine
+
+
+def _say_passed_over(name: str, precision: str, cosine: float, difference: float) -> None:
+    say(
+        tr(
+            "Engine {name} {precision} is passed over: its features differ from float32 PyTorch's "
+            "(mean cosine {cosine}, largest difference {difference}).",
+            name=name,
+            precision=precision,
+            cosine=f"{cosine:.5f}",
+            difference=f"{difference:.2g}",
+        )
+    )
 
 
 def _checked(name: str, device: str) -> str:

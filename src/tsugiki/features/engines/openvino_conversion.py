@@ -15,9 +15,9 @@ from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
+from tsugiki.backbones.known import engine_cache
 from tsugiki.core.devices import one_thread
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines import compiled_cache
 from tsugiki.features.engines.openvino_engine import OpenVINONetwork
 from tsugiki.features.engines.openvino_import import openvino_module
 from tsugiki.features.engines.reference import Normalised
@@ -48,7 +48,7 @@ def converted(backbone: Backbone, preprocess: Preprocess, *, key: str = "") -> O
 
     def convert() -> Any:
         model = _convert(backbone, preprocess, shape)
-        compiled_cache.keep(f"{digest}.network", _packed(model))
+        engine_cache.keep(f"{digest}.network", _packed(model))
         return model
 
     return OpenVINONetwork(convert, shape, digest=digest)
@@ -66,10 +66,10 @@ def network_files(backbone: Backbone, preprocess: Preprocess, *, key: str) -> Ne
         Exception: Whatever the conversion of a network that OpenVINO cannot take raises.
     """
     name = f"{_digest(key, preprocess)}.network"
-    content = compiled_cache.kept(name)
+    content = engine_cache.kept(name)
     if content is None:
         content = _packed(_convert(backbone, preprocess, (BATCH, 3, *preprocess.size)))
-        compiled_cache.keep(name, content)
+        engine_cache.keep(name, content)
     end = 8 + int.from_bytes(content[:8], "big")
     return NetworkFiles(content[8:end], content[end:])
 
@@ -89,7 +89,7 @@ class NetworkFiles:
 
 def _digest(key: str, preprocess: Preprocess) -> str:
     version = openvino_module("openvino").get_version()
-    return compiled_cache.key_of(("network", _FORM, key, preprocess.size, preprocess.mean, preprocess.std, version))
+    return engine_cache.key_of(("network", _FORM, key, preprocess.size, preprocess.mean, preprocess.std, version))
 
 
 def _packed(model: Any) -> bytes:
@@ -142,7 +142,10 @@ def _traced(network: nn.Module, example: torch.Tensor) -> Any:
         return network.forward(pixels)
 
     trace: Any = torch.jit.trace
-    return trace(compute, example, check_trace=False, strict=False)
+    has_compiled_parts = any(
+        isinstance(part, torch.jit.ScriptModule) for part in network.modules()
+    )  # those only a module may hold
+    return trace(network if has_compiled_parts else compute, example, check_trace=False, strict=False)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from tsugiki.backbones.known import engine_cache
 from tsugiki.core.devices import usable_cores
-from tsugiki.features.engines import compiled_cache
 from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
 from tsugiki.features.engines.openvino_import import openvino_module
 
@@ -115,21 +115,37 @@ def _compiled(network: OpenVINONetwork, settings: dict[str, Any]) -> Any:
     core = _core()
     if not network.digest:
         return core.compile_model(network.model, "CPU", settings)
-    key = compiled_cache.key_of(("compiled", 1, network.digest, network.shape, *_this_machine(), *settings.items()))
-    content = compiled_cache.kept(key)
+    key = engine_cache.key_of(("compiled", 1, network.digest, network.shape, *this_machine(), *settings.items()))
+    content = engine_cache.kept(key)
     if content is not None:
         try:
             return core.import_model(content, "CPU", settings)
         except Exception:  # noqa: BLE001, S110 (OpenVINO's own ways of refusing what another build of it has written)
             pass
     compiled = core.compile_model(network.model, "CPU", settings)
-    compiled_cache.keep(key, compiled.export_model().getvalue())
+    engine_cache.keep(key, compiled.export_model().getvalue())
     return compiled
 
 
+def compared_before(network: OpenVINONetwork, precision: str) -> tuple[float, float] | None:
+    """Mean cosine with float32 PyTorch and largest difference, as found on this machine; ``None`` where nobody has looked."""
+    found = engine_cache.kept_json(_comparison(network, precision))
+    return None if found is None else (float(found[0]), float(found[1]))
+
+
+def keep_comparison(network: OpenVINONetwork, precision: str, cosine: float, difference: float) -> None:
+    """Keep what :func:`compared_before` gives."""
+    if network.digest:
+        engine_cache.keep_json(_comparison(network, precision), (cosine, difference))
+
+
+def _comparison(network: OpenVINONetwork, precision: str) -> str:
+    return f"{engine_cache.key_of(('compared', 1, network.digest, network.shape, *this_machine(), precision))}.compared"
+
+
 @functools.cache
-def _this_machine() -> tuple[str, ...]:
-    """What a compiled network depends on besides its settings."""
+def this_machine() -> tuple[str, ...]:
+    """OpenVINO's version and the processor: what a compiled network depends on besides its settings."""
     core = _core()
     version = str(openvino_module("openvino").get_version())
     capabilities = ",".join(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")))

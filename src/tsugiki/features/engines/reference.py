@@ -5,14 +5,11 @@ Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
-from tsugiki.backbones.structure import structure_of
 from tsugiki.core.devices import full_precision, one_thread
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
@@ -29,7 +26,7 @@ class Normalised(nn.Module):
     def __init__(self, backbone: Backbone, preprocess: Preprocess) -> None:
         super().__init__()
         self.backbone = backbone
-        device = next(backbone.parameters()).device
+        device = backbone.device
         self.mean = torch.tensor(preprocess.mean, device=device).view(1, 3, 1, 1) * 255
         self.std = torch.tensor(preprocess.std, device=device).view(1, 3, 1, 1) * 255
 
@@ -41,7 +38,7 @@ class Normalised(nn.Module):
 
 def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: PixelBatch) -> FeatureBatch:
     """What every engine is compared with: plain float32 PyTorch, ``[B, D]``."""
-    device = next(backbone.parameters()).device
+    device = backbone.device
     # A few photos are done before a second thread has woken up; on a busy machine the two would wait for each other.
     with evaluating(backbone), torch.inference_mode(), full_precision(), one_thread():
         inputs = preprocess.normalise(torch.from_numpy(pixels).to(device)).to(memory_format=torch.channels_last)
@@ -50,14 +47,7 @@ def reference_features(backbone: Backbone, preprocess: Preprocess, pixels: Pixel
 
 def weights_key(backbone: Backbone) -> str:
     """A digest of a backbone's architecture and of every parameter and buffer it holds now."""
-    digest = hashlib.sha256()
-    digest.update(f"{backbone.spec.architecture} {sorted(backbone.spec.model_args.items())}".encode())
-    digest.update(repr(sorted(structure_of(backbone.body).items())).encode())  # an activation or a stride is no parameter
-    for name, tensor in sorted(backbone.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {list(values.shape)}".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return backbone.key()
 
 
 def reduced_precision(device: torch.device) -> str:

@@ -32,7 +32,7 @@ class TorchEngine:
     lanes = 1  # one call uses every core, or the whole device
 
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, reduced: bool, count: int = 0) -> None:
-        self.device = next(backbone.parameters()).device
+        self.device = backbone.device
         self._dtype = reduced_dtype(self.device) if reduced else None
         self.precision = name_of(self._dtype)
         self.batch_size = 32 if self.device.type == "cpu" else 128

@@ -18,6 +18,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from tsugiki.core.display.visible import visible
 from tsugiki.locale.messages import in_a_row, language, said_again, speaking, tr
 
 
@@ -30,8 +31,8 @@ class Bilingual:
 
     def __html__(self) -> str:
         if self.en == self.ja:
-            return str(escape(self.en))
-        return str(Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(self.en, self.ja))
+            return str(escape(visible(self.en)))
+        return str(Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(visible(self.en), visible(self.ja)))
 
     def __str__(self) -> str:
         return self.__html__()
@@ -41,10 +42,11 @@ class Bilingual:
 
     def attribute(self, name: str) -> Markup:
         """As the attribute ``name`` of an element: in the language in use, beside both, of which the script sets one."""
-        if self.en == self.ja:
-            return Markup('{}="{}"').format(name, self.en)
-        now = self.ja if language() == "ja" else self.en
-        return Markup('{0}="{1}" data-{0}-en="{2}" data-{0}-ja="{3}"').format(name, now, self.en, self.ja)
+        english, japanese = visible(self.en), visible(self.ja)
+        if english == japanese:
+            return Markup('{}="{}"').format(name, english)
+        now = japanese if language() == "ja" else english
+        return Markup('{0}="{1}" data-{0}-en="{2}" data-{0}-ja="{3}"').format(name, now, english, japanese)
 
 
 def in_each_language(say: Callable[[], Mapping[str, str]]) -> dict[str, Bilingual]:
@@ -145,6 +147,7 @@ def _environment() -> Any:
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         keep_trailing_newline=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -152,9 +155,14 @@ def _environment() -> Any:
     return environment
 
 
+def _shown(value: Any) -> Any:
+    """What stands on a page: letters of other people's names that turn the direction of writing, or hide, are written out."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def plain_in_markdown(text: str) -> str:
     """Text that Markdown shows as it is: no tags, no table cells, no emphasis, no links."""
-    flat = " ".join(str(text).split())
+    flat = visible(" ".join(str(text).split()))
     return re.sub(r"([\\`*_|\[\]#~])", r"\\\1", flat).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

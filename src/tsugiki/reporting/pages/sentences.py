@@ -26,7 +26,7 @@ from tsugiki.evaluation.headline import (
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.features.table import FeatureTable
-from tsugiki.fine_tuning.model_selection import verdict_sentence
+from tsugiki.fine_tuning.comparison import verdict_sentence
 from tsugiki.inspection.finding_sentences import contradictions_sentence, failed_sentence, shortcut_sentence, suspects_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, listed, tr

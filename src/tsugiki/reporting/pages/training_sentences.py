@@ -56,7 +56,7 @@ def _trained_how(classifier: Classifier) -> str:
         "backbone": str(backbone.spec),
         "weights": backbone.origin.label,
         "licence": backbone.origin.licence,
-        "frozen": f"{sum(one.numel() for one in backbone.parameters()):,}",
+        "frozen": f"{backbone.num_parameters:,}",
         "learned": f"{sum(one.numel() for one in classifier.head.parameters()):,}",
     }
     if not is_fine_tuned(classifier.notes):

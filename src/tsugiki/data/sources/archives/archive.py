@@ -159,6 +159,7 @@ def _reason(fault: Exception) -> str:
 
 _LONGEST_PART = 255
 _LONGEST_NAME = 3000
+_MOST_FOLDERS = 100  # Python deletes no tree that is a thousand deep
 """What file systems take, with room for the folder that it is unpacked into."""
 
 
@@ -200,6 +201,15 @@ def _safe_parts(name: str) -> list[str]:
         raise DataError(
             tr("The archive holds {name}..., whose name is too long for a file.", name=repr(shown(name[:60]))),
             allowed=tr("{part} bytes between slashes, {name} letters in all", part=_LONGEST_PART, name=_LONGEST_NAME),
+        )
+    if len(parts) > _MOST_FOLDERS:
+        raise DataError(
+            tr(
+                "The archive holds {name}..., in more than {count} folders inside one another.",
+                name=repr(shown(name[:60])),
+                count=_MOST_FOLDERS,
+            ),
+            cure=tr("pack it again, or unpack it yourself and name the folder"),
         )
     if not is_writable_text(name):
         raise DataError(

@@ -17,6 +17,9 @@ LABELS = words_in(
     "种类 类别 标签 "
 )
 NUMBERED_LABELS = words_in("class_id classid label_id category_id target_id label_idx class_index ")
+SEVERAL_LABELS = words_in("classes categories genres genre attributes attribute_ids class_names label_names ジャンル ")
+"""What columns of several labels are called, where there is none of the others."""
+
 SPLITS = words_in(
     "splits subset set partition phase usage data_split split_name dataset dataset_split 分割 用途 データ区分 学習区分 "
 )

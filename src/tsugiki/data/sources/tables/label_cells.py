@@ -6,10 +6,12 @@ Letters: ``N`` photos.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from tsugiki.core.regular_files import parse_json
 from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
 from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import one_spelling
@@ -46,17 +48,25 @@ def written_list(text: str) -> tuple[str, ...] | None:
     """The names of a list that is written out as text, as tables of programs have them; ``None`` where it is none."""
     if not (match := _BRACKETS.fullmatch(text)):
         return None
-    try:
-        # Python takes quoted texts beside each other for one.
-        value = None if _BESIDE.search(text) else ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        value = None
+    value = _value_of(text)
     if value is None:
         return _names_in_brackets(next((inside for inside in match.groups() if inside is not None), ":"))
     items = items_of(value)
     if items is None or not all(isinstance(item, str | int) for item in items):
         return () if value == {} else None
     return names_in(items, lambda item: str(item).strip())
+
+
+def _value_of(text: str) -> Any:
+    """What a text is in JSON, or in Python; ``None`` where it is neither."""
+    with contextlib.suppress(ValueError):
+        return parse_json(text)
+    # Python takes quoted texts beside each other for one, and warns of signs behind backslashes that mean nothing.
+    if _BESIDE.search(text) or "\\" in text:
+        return None
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(text)
+    return None
 
 
 def _names_in_brackets(inside: str) -> tuple[str, ...] | None:
@@ -88,13 +98,11 @@ def marked(names: Sequence[str], cells: Sequence[object], *, minus_is_absent: bo
         cells: Of the row.
         minus_is_absent: Whether -1 means that a class is not there.
     """
-    marks = dict(zip(names, map(mark_of, cells), strict=True))
-    unknown = frozenset(name for name, mark in marks.items() if mark is None)
-    if minus_is_absent:
-        unknown = frozenset()
+    marks = list(map(mark_of, cells))
+    unknown = frozenset(name for name, mark in zip(names, marks, strict=True) if mark is None and not minus_is_absent)
     if unknown and len(unknown) == len(marks):
         return None
-    return LabelSet(frozenset(name for name, mark in marks.items() if mark), unknown)
+    return LabelSet(frozenset(name for name, mark in zip(names, marks, strict=True) if mark), unknown)
 
 
 def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
@@ -106,13 +114,13 @@ def sets_of(cells: Cells, reading: LabelReading) -> list[LabelSet] | None:
 
 def are_split(cells: Cells, reading: LabelReading) -> bool:
     """Whether it is known where one label ends and the next one begins: somebody said it, or cells show it."""
-    return reading.separator is not None or any(_has_several(cell, reading) for _, cell in cells)
+    return reading.separator is not None or any(_has_several(cell, reading) for cell in {cell for _, cell in cells})
 
 
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
     if not isinstance(cell, str):
         return True
-    return len(reading.split(cell)) > 1 or _list_of(cell) is not None
+    return len(reading.split(cell)) != 1 or _list_of(cell) is not None
 
 
 def _list_of(text: str) -> tuple[str, ...] | None:
@@ -137,40 +145,45 @@ def names_of_cells(cells: Cells, reading: LabelReading) -> list[tuple[int, str]]
 
 def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str]:
     """Sentences about why photos have several labels, and by what."""
-    separator = SEPARATOR if reading.separator is None else reading.separator
-    found = next(((number, cell) for number, cell in cells if _shows_several(cell, reading)), None)
-    if found is None and not reading.several:
-        yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
-    elif found is None:
+    several = (one for one in cells if _shows_several(one[1], reading))
+    alone = (one for one in cells if isinstance(one[1], str) and not reading.split(one[1]))  # a separator, and no name
+    if found := next(several, None) or next(alone, None):
+        yield _shown_by(table, *found, reading)
+    elif reading.several:
         yield tr("Photos may have several labels (multi-label), because that was asked for.")
+    elif any(isinstance(cell, LabelSet) for _, cell in cells):
+        yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
     else:
-        number, cell = found
-        names = first_few(sorted(_set_of(cell, reading).present, key=natural))
-        if isinstance(cell, LabelSet):
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
-                number=number,
-                table=table,
-                names=names,
-            )
-        elif isinstance(cell, tuple) or _list_of(cell) is not None:
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has a list of them ({names}).",
-                number=number,
-                table=table,
-                names=names,
-            )
-        else:
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has {text}; "
-                "names are separated by {separator}.",
-                number=number,
-                table=table,
-                text=cell,
-                separator=repr(separator),
-            )
-    if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) > 1 for _, cell in cells):
-        yield tr("No label holds the separator {separator}.", separator=repr(separator))
+        yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
+    if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) != 1 for _, cell in cells):
+        yield tr("No label holds the separator {separator}.", separator=repr(reading.separator))
+
+
+def _shown_by(table: str, number: int, cell: Cell, reading: LabelReading) -> str:
+    """The sentence about a row that shows it."""
+    names = first_few(sorted(_set_of(cell, reading).present, key=natural))
+    if isinstance(cell, LabelSet):
+        return tr(
+            "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
+            number=number,
+            table=table,
+            names=names,
+        )
+    if isinstance(cell, tuple) or _list_of(cell) is not None:
+        return tr(
+            "Photos may have several labels (multi-label): row {number} of {table} has a list of them ({names}).",
+            number=number,
+            table=table,
+            names=names,
+        )
+    separator = SEPARATOR if reading.separator is None else reading.separator
+    return tr(
+        "Photos may have several labels (multi-label): row {number} of {table} has {text}; names are separated by {separator}.",
+        number=number,
+        table=table,
+        text=cell,
+        separator=repr(separator) if separator.strip() else tr("spaces"),
+    )
 
 
 def _shows_several(cell: Cell, reading: LabelReading) -> bool:

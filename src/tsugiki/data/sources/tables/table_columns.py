@@ -22,6 +22,7 @@ from tsugiki.data.sources.tables.column_words import (
     NO_SPLIT,
     NUMBERED_LABELS,
     PATHS,
+    SEVERAL_LABELS,
     SPLITS,
     TRUTHS,
     YES_SAYS,
@@ -184,7 +185,8 @@ def _labels(table: Table, names: list[str], path: int | None, reading: LabelRead
 
 def _named_labels(table: Table, names: list[str], path: int | None) -> tuple[int, ...]:
     found = [place for place, name in enumerate(names) if name in LABELS and place != path]
-    found = found or [place for place, name in enumerate(names) if name in NUMBERED_LABELS]
+    for words in (NUMBERED_LABELS, SEVERAL_LABELS):
+        found = found or [place for place, name in enumerate(names) if name in words and place != path]
     if len(found) > 1 and _say_the_same([[str(cell) for cell in table.column(place)] for place in found]):
         found = sorted(found, key=lambda place: all(text.isdecimal() for text in _texts(table, place)))[:1]
     if len(found) > 1:

@@ -143,7 +143,7 @@ def _parts(label: str, separator: str) -> list[str]:
 def _said_of_combinations(labels: Labels) -> Iterator[str]:
     """Classes that are made of others, or of few words, joined by a space or a plus: they count as classes of their own."""
     known = {label for _, label in labels}
-    for separator in (" ", "+", "&", "/"):
+    for separator in (" ", "+", "&", "/", "、", "，", "；", "・", "｜"):
         joined = [label for label in sorted(known) if len(_parts(label, separator)) > 1]
         made = [label for label in joined if set(_parts(label, separator)) <= known]
         if len(made) > 1 or _are_combinations(joined, separator):

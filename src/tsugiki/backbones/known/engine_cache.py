@@ -1,19 +1,25 @@
-"""Networks that were converted or compiled before: kept in the program's cache, so that no later process does it again.
+"""What was found out about a network before: its weights, its converted and compiled forms, its proofs.
 
-Every entry begins with the SHA-256 of what follows: an entry that was cut short or changed is made anew, not used. What
-was not used for longest goes when all becomes too large. A cache that cannot be written costs time and nothing else.
+All of it is kept in the program's cache, so that no later process does it again. Every entry begins with the SHA-256 of what
+follows: an entry that was cut short or changed is made anew, not used, and that is said. What was not used for longest goes
+when all becomes too large. A cache that cannot be written costs time and nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tsugiki.core.files import cache_folder, write_atomically
+from tsugiki.core.console import say_once
+from tsugiki.core.files import cache_folder, sweep_own_folder, write_atomically
+from tsugiki.locale.messages import tr
 
 _MOST = 4 << 30  # bytes that all entries may take
 _DIGEST = 32  # bytes
@@ -24,19 +30,40 @@ def key_of(parts: Sequence[object]) -> str:
     return hashlib.sha256(repr(tuple(parts)).encode()).hexdigest()
 
 
+def kept_json(key: str) -> Any:
+    """The plain value that :func:`keep_json` has kept under ``key``; ``None`` where there is none."""
+    try:
+        return json.loads(kept(key) or b"null")
+    except ValueError:  # whole, but of another kind
+        return None
+
+
+def keep_json(key: str, value: Any) -> None:
+    """Keep a plain value under ``key``."""
+    keep(key, json.dumps(value).encode())
+
+
 def kept(key: str) -> bytes | None:
     """The entry called ``key``; ``None`` where there is none that is whole."""
     path = folder() / key
+    _swept(folder())
     try:
         with path.open("rb") as stream:
             digest, content = stream.read(_DIGEST), stream.read()
     except OSError:
         return None
     if hashlib.sha256(content).digest() != digest:
+        say_once("engine cache", tr("What was kept of a network in {folder} is damaged: it is made anew.", folder=folder()))
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # used now
     return content
+
+
+@functools.cache
+def _swept(place: Path) -> None:
+    """Once in a process: what others were killed over goes."""
+    sweep_own_folder(place)
 
 
 def keep(key: str, content: bytes) -> None:
@@ -44,6 +71,12 @@ def keep(key: str, content: bytes) -> None:
     with contextlib.suppress(OSError):
         write_atomically(folder() / key, hashlib.sha256(content).digest() + content)
         _make_room()
+
+
+def drop(key: str) -> None:
+    """Forget the entry called ``key``."""
+    with contextlib.suppress(OSError):
+        (folder() / key).unlink(missing_ok=True)
 
 
 def size() -> int:

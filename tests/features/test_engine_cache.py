@@ -5,8 +5,9 @@ import os
 import numpy as np
 import pytest
 
+from tsugiki.backbones.known import engine_cache
 from tsugiki.data.preprocess import Preprocess
-from tsugiki.features.engines import compiled_cache, openvino_conversion
+from tsugiki.features.engines import openvino_conversion
 from tsugiki.features.engines.openvino_conversion import converted, network_files
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine
 from tsugiki.features.engines.reference import weights_key
@@ -69,7 +70,7 @@ def test_another_network_is_converted(nae, pixels, conversions, change):
 )
 def test_a_damaged_entry_is_made_anew(nae, pixels, conversions, damage):
     first = features(nae, pixels)
-    entries = compiled_cache._entries()
+    entries = engine_cache._entries()
     assert len(entries) == 2
     for entry in entries:
         entry.write_bytes(damage(entry.read_bytes()))
@@ -79,8 +80,8 @@ def test_a_damaged_entry_is_made_anew(nae, pixels, conversions, damage):
 
 def test_what_another_build_of_the_library_wrote_is_made_anew(nae, pixels):
     first = features(nae, pixels)
-    for entry in compiled_cache._entries():
-        compiled_cache.keep(entry.name, b"whole, but of another kind")
+    for entry in engine_cache._entries():
+        engine_cache.keep(entry.name, b"whole, but of another kind")
     assert np.array_equal(features(nae, pixels), first)
 
 
@@ -89,16 +90,16 @@ def test_a_cache_that_cannot_be_written_is_done_without(nae, pixels, tmp_path, m
     (tmp_path / "file").touch()
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "file"))
     assert features(nae, pixels).shape == (3, nae.num_features)
-    assert compiled_cache.size() == 0
+    assert engine_cache.size() == 0
 
 
 def test_what_was_not_used_for_longest_goes_first(monkeypatch):
     for number in range(3):
-        compiled_cache.keep(str(number), b"x" * 100)
-        os.utime(compiled_cache.folder() / str(number), (number, number))
-    compiled_cache.kept("0")
-    monkeypatch.setattr(compiled_cache, "_MOST", 300)
-    compiled_cache.keep("new", b"x" * 100)
-    assert {entry.name for entry in compiled_cache._entries()} == {"0", "new"}
-    assert compiled_cache.clear() == 2 * 132
-    assert compiled_cache.kept("0") is None
+        engine_cache.keep(str(number), b"x" * 100)
+        os.utime(engine_cache.folder() / str(number), (number, number))
+    engine_cache.kept("0")
+    monkeypatch.setattr(engine_cache, "_MOST", 300)
+    engine_cache.keep("new", b"x" * 100)
+    assert {entry.name for entry in engine_cache._entries()} == {"0", "new"}
+    assert engine_cache.clear() == 2 * 132
+    assert engine_cache.kept("0") is None

@@ -1,0 +1,1 @@
+"""What this machine has found out about networks before, and backbones that are known by it."""

@@ -1,0 +1,1 @@
+"""Trained classifiers behind HTTP: on this machine alone, unless a person says otherwise."""

@@ -1,0 +1,1 @@
+"""What the server answers at which address: /v1, the Open Inference Protocol at /v2, metrics, and a small page."""

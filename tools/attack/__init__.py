@@ -1,0 +1,1 @@
+"""Attacks on the program: what it survives is counted, `python -m tools.attack --help`."""
