@@ -28,5 +28,6 @@ def test_list_names_everything_that_get_knows(tsu):
         "pizza_steak_sushi_20_percent",
         "hymenoptera",
         "sample:foodvision",
+        "sample:table",
     ]
     assert json.loads(tsu("data", "list", "--json")[1]).keys() == {line.split()[0] for line in lines}

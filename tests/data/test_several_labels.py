@@ -163,6 +163,12 @@ def test_other_signs_between_names_are_asked_about(written, cell, separator):
         list_photos(path, ASKED)
 
 
+def test_a_bar_alone_is_no_class(written):
+    listing = list_photos(written(rows("x/0.png,cat", "x/1.png,dog", "x/2.png,|")))
+    assert shown(listing) == {"x/0.png": "cat", "x/1.png": "dog", "x/2.png": ""}
+    assert "row 4 of list.csv has |; names are separated by '|'." in said(listing)
+
+
 def test_other_signs_are_parts_of_names_where_bars_stand_between_them(written):
     listing = list_photos(
         written(rows('x/0.png,"Pepper, bell|Tomato, red"', 'x/1.png,"Tomato, red"', 'x/2.png,"Pepper, bell"'))

@@ -70,6 +70,8 @@ def attack(files: int, *, seed: int = 0, jobs: int = 1, tell: Callable[[str], ob
     sees, where damage that no decoder notices has left values beyond all range.
     """
     total = Outcome()
+    kinds = ("tried", "decoded", "named", "like two others", "disagreements", "crashes", "hangs", "paths apart")
+    total.counts.update(dict.fromkeys(kinds, 0))
     with ThreadPoolExecutor(jobs) as pool:
         parts = [range(job, files, jobs) for job in range(jobs)]
         for part in pool.map(lambda numbers: _attack(numbers, seed, tell), parts):
@@ -111,8 +113,9 @@ def _judged(name: str, seen: Seen | Died, others: list[Values]) -> Iterator[tupl
         return
     near = _NEAR[name.startswith(LOSSY)]
     if _like(others[0], others[1], near):
-        turns = (lambda values: values, *TURNED.values()) if "held as" in name else (lambda values: values,)
-        like = any(_like(turn(seen.pixels), others[0], near) for turn in turns)  # which way up, a damaged note does not tell
+        turns = TURNED.values() if "held as" in name else ()  # which way up, a damaged note does not tell
+        shown = [seen.pixels, *(turn(seen.pixels) for turn in turns)]  # type: ignore[no-untyped-call]
+        like = any(_like(pixels, others[0], near) for pixels in shown)
         yield ("like two others", "") if like else ("disagreements", f"{seen.pixels.shape}, {others[0].shape}")
 
 
@@ -144,7 +147,7 @@ def _by_tsugiki(task: Task) -> Seen:
 
 def _between_the_paths(content: bytes, *, readable: bool) -> Iterator[str]:
     for view in _VIEWS:
-        found = []
+        found: list[Values | None] = []
         for fast in (False, True):
             try:
                 found.append(read_pixels(content, _PREPROCESS, fast=fast, view=view).array.astype(float))

@@ -79,7 +79,7 @@ class Worker(Generic[Task, Answer]):
 
     def _serve(self, theirs: Connection[Answer, Task]) -> None:
         with _without_talk():
-            limit = _address_space() + self._more_memory
+            limit = address_space() + self._more_memory
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             with contextlib.suppress(EOFError):
@@ -96,6 +96,7 @@ def _without_talk() -> Iterator[None]:
     yield
 
 
-def _address_space() -> int:
+def address_space() -> int:
+    """Bytes of address space that this process has taken."""
     with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123
         return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsugiki.cli.options import device_option, option
+from tsugiki.cli.usage import EXPERT
 from tsugiki.core.console import emit, say, working
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
@@ -26,10 +27,14 @@ _PACKAGES = ("starlette", "uvicorn", "h11", "python_multipart")
 class LimitOptions:
     """What requests may cost."""
 
-    max_mb: Annotated[int, option("N", tr("the largest request, in megabytes"), "--max-mb", min=1)] = 32
-    max_megapixels: Annotated[int, option("N", tr("the largest photo, in megapixels"), "--max-megapixels", min=1)] = 50
-    queue: Annotated[int, option("N", tr("how many photos may wait"), min=1)] = 256
-    timeout: Annotated[float, option("SECONDS", tr("how long a request, and its answer, may take"), min=1)] = 30.0
+    max_mb: Annotated[int, option("N", tr("the largest request, in megabytes"), "--max-mb", min=1, rich_help_panel=EXPERT)] = 32
+    max_megapixels: Annotated[
+        int, option("N", tr("the largest photo, in megapixels"), "--max-megapixels", min=1, rich_help_panel=EXPERT)
+    ] = 50
+    queue: Annotated[int, option("N", tr("how many photos may wait"), min=1, rich_help_panel=EXPERT)] = 256
+    timeout: Annotated[
+        float, option("SECONDS", tr("how long a request, and its answer, may take"), min=1, rich_help_panel=EXPERT)
+    ] = 30.0
 
     def limits(self) -> Limits:
         """As the server takes them."""
@@ -47,14 +52,15 @@ class LimitOptions:
 
 def serve(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help=tr("run folders, each asked for by its name"))],
-    limits: LimitOptions,
+    *,
     host: Annotated[str, option("ADDRESS", tr("where to listen; others than this machine need another one"))] = "127.0.0.1",
     port: Annotated[int, option("N", tr("0 takes a free one, which is printed"), min=0, max=65535)] = 8000,
     token: Annotated[
-        str, option("TEXT", tr("answer only to those who show it; auto makes one; or TSUGIKI_TOKEN"), show_default=False)
-    ] = "",
+        str | None, option("TEXT", tr("answer only to those who show it; auto makes one; or TSUGIKI_TOKEN"))
+    ] = None,
     keep: Annotated[Path | None, option("FOLDER", tr("keep the photos that are sent, to learn from them"))] = None,
     name: Annotated[list[str] | None, option("NAME", tr("a further name that this server may be asked by"))] = None,
+    limits: LimitOptions,
     device: Annotated[str | None, device_option()] = None,
 ) -> None:
     """Answer over HTTP until it is stopped.
@@ -87,7 +93,7 @@ def serve(
     say(tr("Stopped."))
 
 
-def _token(given: str) -> str:
+def _token(given: str | None) -> str:
     wanted = given or os.environ.get("TSUGIKI_TOKEN", "")
     return secrets.token_urlsafe(24) if wanted == "auto" else wanted
 

@@ -54,13 +54,14 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
         )
     sure = sum(one.confident for one in cells.suspects)
     missing = sum(one.given == ABSENT for one in cells.suspects)
-    numbers = {"photos": photos, "count": count, "sure": sure, "missing": missing, "extra": count - missing}
+    numbers = {"cells": cells.cells, "photos": photos, "count": count, "sure": sure, "missing": missing}
     if not count:
         found = tr("No label of {photos} photos looks doubtful, neither one that is there nor one that is not.", photos=photos)
     else:
         found = tr(
-            "Labels of {photos} photos that look doubtful: {count}, {sure} of them clearly; {missing} seem to be missing, "
-            "{extra} seem to be too many.",
+            "Of {cells} labels (of what {photos} photos show, and of what not), {count} look doubtful, {sure} of them clearly: "
+            "{missing} seem to be missing, {extra} seem to be too many.",
+            extra=count - missing,
             **numbers,
         )
     how = tr(

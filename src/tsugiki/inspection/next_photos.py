@@ -48,6 +48,7 @@ _CANDIDATES = 4  # times as many photos as are asked for
 _NEIGHBOURS = 10
 _NEAR = 0.2  # of the usual distance
 _RANDOM_PAIRS = 2_000
+_MOST_COMPARED = 20_000  # photos that neighbours are looked for among
 
 
 @dataclass(frozen=True)
@@ -153,23 +154,24 @@ def choose_next(features: Floats, uncertain: Floats, known: Floats | None, count
         known: ``[M, D]`` of photos that are labelled, or ``None`` where nobody has them.
         count: At most how many; fewer where all others are near copies of chosen or of known ones.
     """
-    rows = np.argsort(-uncertain, kind="stable")[: _CANDIDATES * count]
-    unit = unit_rows(features)
-    candidates, limit = unit[rows], _NEAR * _usual_distance(unit)
-    away = np.ones(len(rows), np.float32) if known is None else 1 - _nearest(candidates, unit_rows(known))
-    weight = uncertain[rows] * _density(candidates, unit)
+    unit, order = unit_rows(features), np.argsort(-uncertain, kind="stable")
+    away = np.ones(len(unit), np.float32) if known is None else 1 - _nearest(unit, unit_rows(known))
+    limit, density = _NEAR * _usual_distance(unit), np.full(len(unit), np.nan, np.float32)
     chosen: list[int] = []
     scores: list[float] = []
-    while len(chosen) < min(count, len(rows)):
-        score = np.where(away > limit, weight * away, -1.0)
-        score[chosen] = -1.0
-        best = int(score.argmax())
-        if score[best] < 0:
+    while len(chosen) < count:
+        window = order[away[order] > limit][: _CANDIDATES * count - len(chosen)]
+        if not len(window):
             break
+        new = window[np.isnan(density[window])]
+        density[new] = _density(unit[new], unit)
+        score = uncertain[window] * away[window] * density[window]
+        best = int(window[score.argmax()])
         chosen.append(best)
-        scores.append(float(score[best]))
-        away = np.minimum(away, 1 - candidates @ candidates[best])
-    return rows[chosen].tolist(), scores
+        scores.append(float(score.max()))
+        away = np.minimum(away, 1 - unit @ unit[best])
+        away[best] = -1.0  # whatever rounding says
+    return chosen, scores
 
 
 def _nearest(rows: Floats, gallery: Floats) -> Floats:
@@ -181,12 +183,14 @@ def _nearest(rows: Floats, gallery: Floats) -> Floats:
 
 
 def _density(rows: Floats, every: Floats) -> Floats:
-    """``[B]`` mean cosine of ``rows`` ``[B, D]`` to their nearest neighbours among ``every``, themselves left out."""
-    most = min(_NEIGHBOURS + 1, len(every))
+    """``[B]`` mean cosine of ``rows`` ``[B, D]``, which are some of ``every``, to their nearest neighbours there."""
+    step = -(-len(every) // _MOST_COMPARED)
+    gallery = every[::step]
+    most = min(_NEIGHBOURS + (step == 1), len(gallery))  # a photo is its own neighbour
     found = np.zeros(len(rows), np.float32)
-    for part in blocks(len(rows), len(every)):
-        alike = np.sort(rows[part] @ every.T, axis=1)[:, -most:]
-        found[part] = alike[:, :-1].mean(axis=1) if most > 1 else 1.0
+    for part in blocks(len(rows), len(gallery)):
+        alike = np.sort(rows[part] @ gallery.T, axis=1)[:, -most:]
+        found[part] = alike[:, : most - 1 if step == 1 and most > 1 else most].mean(axis=1)
     return np.maximum(found, 0)
 
 

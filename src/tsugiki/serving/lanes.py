@@ -1,8 +1,8 @@
 """Who computes: photos of all requests go through one bounded queue to as many threads as there are cores.
 
-Each lane decodes a photo and computes its features, as ``tsugiki predict`` does; what finishes the last photo of a request
-answers for all of its photos together, so that the answers are those of ``tsugiki predict``, bit for bit. Where an engine
-computes several photos at once (PyTorch), a lane takes photos of several requests together, and waits a moment for more.
+Each lane decodes a photo, computes its features and answers for it, as ``tsugiki predict`` does: the answers are the same, bit
+for bit, whoever else asks. Where an engine computes several photos at once (PyTorch), a lane takes photos of several requests
+together, and waits a moment for more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsugiki.classifier.answer import Floats, Prediction
+from tsugiki.classifier.predict import unreadable
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.core.threads import in_context
@@ -60,24 +61,12 @@ class _Question:
     tell: Callable[[list[Prediction] | BaseException], None]
     decode: Callable[[Photo], npt.NDArray[np.uint8]]
     top: int
-    vectors: dict[int, Floats] = field(default_factory=dict)
-    problems: dict[int, str] = field(default_factory=dict)
+    found: dict[int, Prediction] = field(default_factory=dict)
     abandoned: bool = False
 
-    @property
-    def done(self) -> bool:
-        return len(self.vectors) + len(self.problems) == len(self.photos)
-
     def answers(self) -> list[Prediction]:
-        good = sorted(self.vectors)
-        width = self.asked.width
-        rows = np.stack([self.vectors[at] for at in good]) if good else np.zeros((0, width), np.float32)
-        told = self.asked.predictor.answer_head.answer(rows, [self.photos[at].name for at in good], top=self.top)
-        answered = dict(zip(good, told, strict=True))
-        return [
-            answered[at] if at in answered else Prediction("", 0.0, name=photo.name, known=False, problem=self.problems[at])
-            for at, photo in enumerate(self.photos)
-        ]
+        """In the order of the photos."""
+        return [self.found[at] for at in range(len(self.photos))]
 
 
 class Asked:
@@ -89,7 +78,6 @@ class Asked:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.width = predictor.answer_head.weight.shape[1]
         network: Any = getattr(predictor, "network", None)
         if hasattr(network, "choose"):
             engine = network.choose(count=_MANY)
@@ -212,7 +200,7 @@ class Lanes:
                 try:
                     pixels[number] = question.decode(question.photos[at])
                 except UnreadablePhoto as fault:
-                    self._settle(question, at, problem=fault.what)
+                    self._settle(question, at, unreadable(question.photos[at].name, fault.what))
                 except Exception as fault:  # noqa: BLE001 (whatever it is, the lane goes on, and the request hears of it)
                     self._fail(question, fault)
             self._compute(part, pixels)
@@ -243,25 +231,29 @@ class Lanes:
                 self._fail(part[number][0], fault)
             return
         for number, vector in zip(pixels, vectors, strict=True):
-            if np.isfinite(vector).all():
-                self._settle(*part[number], vector=vector)
-            else:
-                self._fail(part[number][0], TsugikiError(tr("The features of a photo are no finite numbers.")))
+            self._answer(*part[number], vector)
 
-    def _settle(self, question: _Question, at: int, *, vector: Floats | None = None, problem: str = "") -> None:
-        """Note what became of one photo; whoever settles the last one answers."""
+    def _answer(self, question: _Question, at: int, vector: Floats) -> None:
+        """Answer for one photo, by itself: an answer does not depend on the others of its request."""
+        if not np.isfinite(vector).all():
+            self._fail(question, TsugikiError(tr("The features of a photo are no finite numbers.")))
+            return
+        try:
+            head = question.asked.predictor.answer_head
+            (answer,) = head.answer(vector[None], [question.photos[at].name], top=question.top)
+        except Exception as fault:  # noqa: BLE001 (as above)
+            self._fail(question, fault)
+        else:
+            self._settle(question, at, answer)
+
+    def _settle(self, question: _Question, at: int, answer: Prediction) -> None:
+        """Note the answer for one photo; the last one is told with all others."""
         with self._some:
             self.photos_inside -= 1
-            if vector is None:
-                question.problems[at] = problem
-            else:
-                question.vectors[at] = vector
-            done = question.done
+            question.found[at] = answer
+            done = len(question.found) == len(question.photos)
         if done and not question.abandoned:
-            try:
-                question.tell(question.answers())
-            except Exception as fault:  # noqa: BLE001 (as above)
-                question.tell(fault)
+            question.tell(question.answers())
 
     def _leave(self) -> None:
         with self._some:

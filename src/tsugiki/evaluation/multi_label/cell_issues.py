@@ -59,12 +59,14 @@ class CellIssues:
         examined: Classes whose cells were examined.
         too_few: Classes that fewer than :data:`FEWEST` photos show, or do not show.
         near_chance: Classes that the heads cannot tell: they doubt no label.
+        cells: How many cells were examined.
     """
 
     suspects: tuple[CellSuspect, ...]
     examined: tuple[int, ...]
     too_few: tuple[int, ...]
     near_chance: tuple[int, ...]
+    cells: int = 0
 
 
 def find_cell_suspects(targets: Ints, probabilities: Floats) -> CellIssues:
@@ -76,7 +78,7 @@ def find_cell_suspects(targets: Ints, probabilities: Floats) -> CellIssues:
             nobody could judge a photo.
     """
     found: list[CellSuspect] = []
-    examined, too_few, near = [], [], []
+    examined, too_few, near, cells = [], [], [], 0
     judged = np.isfinite(probabilities).all(axis=1)
     for column in range(targets.shape[1]):
         rows = np.flatnonzero(judged & (targets[:, column] != NOT_KNOWN))
@@ -88,9 +90,10 @@ def find_cell_suspects(targets: Ints, probabilities: Floats) -> CellIssues:
             near.append(column)
         else:
             examined.append(column)
+            cells += len(rows)
             found += _suspects_of(column, rows, present, chances)
     order = sorted(found, key=lambda one: (-one.score, one.row, one.cls))
-    return CellIssues(tuple(order), tuple(examined), tuple(too_few), tuple(near))
+    return CellIssues(tuple(order), tuple(examined), tuple(too_few), tuple(near), cells)
 
 
 def _suspects_of(

@@ -120,7 +120,7 @@ def are_split(cells: Cells, reading: LabelReading) -> bool:
 def _has_several(cell: Cell, reading: LabelReading) -> bool:
     if not isinstance(cell, str):
         return True
-    return len(reading.split(cell)) > 1 or _list_of(cell) is not None
+    return len(reading.split(cell)) != 1 or _list_of(cell) is not None
 
 
 def _list_of(text: str) -> tuple[str, ...] | None:
@@ -145,42 +145,45 @@ def names_of_cells(cells: Cells, reading: LabelReading) -> list[tuple[int, str]]
 
 def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str]:
     """Sentences about why photos have several labels, and by what."""
-    separator = SEPARATOR if reading.separator is None else reading.separator
-    found = next(((number, cell) for number, cell in cells if _shows_several(cell, reading)), None)
-    if found is None and not reading.several and any(isinstance(cell, LabelSet) for _, cell in cells):
-        yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
-    elif found is None and not reading.several:
-        yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
-    elif found is None:
+    several = (one for one in cells if _shows_several(one[1], reading))
+    alone = (one for one in cells if isinstance(one[1], str) and not reading.split(one[1]))  # a separator, and no name
+    if found := next(several, None) or next(alone, None):
+        yield _shown_by(table, *found, reading)
+    elif reading.several:
         yield tr("Photos may have several labels (multi-label), because that was asked for.")
+    elif any(isinstance(cell, LabelSet) for _, cell in cells):
+        yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
     else:
-        number, cell = found
-        names = first_few(sorted(_set_of(cell, reading).present, key=natural))
-        if isinstance(cell, LabelSet):
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
-                number=number,
-                table=table,
-                names=names,
-            )
-        elif isinstance(cell, tuple) or _list_of(cell) is not None:
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has a list of them ({names}).",
-                number=number,
-                table=table,
-                names=names,
-            )
-        else:
-            yield tr(
-                "Photos may have several labels (multi-label): row {number} of {table} has {text}; "
-                "names are separated by {separator}.",
-                number=number,
-                table=table,
-                text=cell,
-                separator=repr(separator) if separator.strip() else tr("spaces"),
-            )
-    if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) > 1 for _, cell in cells):
-        yield tr("No label holds the separator {separator}.", separator=repr(separator))
+        yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
+    if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) != 1 for _, cell in cells):
+        yield tr("No label holds the separator {separator}.", separator=repr(reading.separator))
+
+
+def _shown_by(table: str, number: int, cell: Cell, reading: LabelReading) -> str:
+    """The sentence about a row that shows it."""
+    names = first_few(sorted(_set_of(cell, reading).present, key=natural))
+    if isinstance(cell, LabelSet):
+        return tr(
+            "Photos may have several labels (multi-label): row {number} of {table} has a 1 in several columns ({names}).",
+            number=number,
+            table=table,
+            names=names,
+        )
+    if isinstance(cell, tuple) or _list_of(cell) is not None:
+        return tr(
+            "Photos may have several labels (multi-label): row {number} of {table} has a list of them ({names}).",
+            number=number,
+            table=table,
+            names=names,
+        )
+    separator = SEPARATOR if reading.separator is None else reading.separator
+    return tr(
+        "Photos may have several labels (multi-label): row {number} of {table} has {text}; names are separated by {separator}.",
+        number=number,
+        table=table,
+        text=cell,
+        separator=repr(separator) if separator.strip() else tr("spaces"),
+    )
 
 
 def _shows_several(cell: Cell, reading: LabelReading) -> bool:
