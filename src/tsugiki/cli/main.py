@@ -160,7 +160,9 @@ def _helps() -> dict[str, str]:
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),
         "explain": tr("Draw why a photo is answered as it is."),
-        "export": tr("Write a trained classifier as files for other programs (ONNX, OpenVINO), proven to answer the same."),
+        "export": tr(
+            "Write a trained classifier as files for other programs (ONNX, OpenVINO, timm ...), proven to answer the same."
+        ),
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),
