@@ -1,6 +1,6 @@
 """Are exports equal? Four data sets and the awkward photos through every format that this machine can run.
 
-    python -m benchmarks.export_parity [--material DIR] [--photos N] [--formats onnx,openvino,torch,timm]
+    python -m benchmarks.export_parity [--material DIR] [--photos N] [--sets A,B] [--formats onnx,openvino,torch,timm]
 
 A line per data set and format: photos with the same answer, and the largest difference of a probability and of a distance, for
 frames and, where the file takes them, for photos of any size. Then what 8 bits lose on the held-out photos, with the paired 95%
@@ -87,16 +87,21 @@ def main() -> None:
     parser.add_argument("--material", type=Path, default=MATERIAL)
     parser.add_argument("--photos", type=int, default=8, help="held-out photos of a data set beside the drawn ones")
     parser.add_argument("--formats", default="onnx,openvino,torch,timm")
+    parser.add_argument("--sets", default=",".join(SETS))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in SETS:
-            with quiet():
-                run, samples = trained(options.material, name, Path(folder))
+        formats = options.formats.split(",")
+        with quiet():
+            runs = [trained(options.material, name, Path(folder)) for name in options.sets.split(",")]
+            for run, samples in runs:
                 values(run, samples, 40)
-                for kind in options.formats.split(","):
+            for run, samples in runs:
+                for kind in formats:
                     parity(run, samples, kind, options.photos)
+            for run, samples in runs:
                 for kind in ("onnx", "openvino"):
-                    eight_bits(run, samples, kind)
+                    if kind in formats:
+                        eight_bits(run, samples, kind)
 
 
 if __name__ == "__main__":
