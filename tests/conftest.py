@@ -137,3 +137,11 @@ def dish_run(dishes, nae, tmp_path_factory):
     with quiet():
         model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))
         return tg.fit(model, dishes, features=FeatureSettings(store=FeatureStore(tmp_path_factory.mktemp("store"))))
+
+
+@pytest.fixture(scope="session")
+def plates(dishes, tmp_path_factory):
+    """A table of 36 photos to learn from and 18 held out with none to three of 3 dishes each; some cells are not known."""
+    from tests.mosaics import mosaics
+
+    return mosaics(dishes, tmp_path_factory.mktemp("plates"), unknown=6)

@@ -119,9 +119,9 @@ def page() -> str:
     found, translated = errors(), japanese()
     count = sum(map(len, found.values()))
     about = (
-        "Made by `python -m tools.errors_page` from the source; a test of the suite compares both. An error says what was wrong, "
-        "and where it can, what is allowed, what was got, and what to do next. `{...}` is filled in; `…` is only known when it "
-        f"happens. There are {count}."
+        "Made by `python -m tools.errors_page` from the source; a test of the suite compares both. An error says what was "
+        "wrong, and where it can, what is allowed, what was got, and what to do next. `{...}` is filled in; `…` is only known "
+        f"when it happens. There are {count}."
     )
     lines = ["# Every error sentence", "", about]
     for kind, (meaning, status) in family().items():

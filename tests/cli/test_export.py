@@ -20,9 +20,12 @@ def test_it_writes_a_folder_and_says_how_to_go_on(tsu, run, dishes, tmp_path):
 
 
 def test_what_makes_no_sense_is_refused(tsu, run, tmp_path):
-    status, out, err = tsu("export", run, "--format", "coreml")
+    status, out, err = tsu("export", run, "--format", "onyx")
     assert (status, out) == (2, "")
-    assert "onnx, openvino" in err
+    assert "did you mean onnx?" in err
+    status, out, err = tsu("export", run, "--format", "openvino", "--precision", "int8")
+    assert (status, out) == (2, "")
+    assert "name them with --data" in err
     status, _, err = tsu("export", run, "--format", "openvino", "--photos", tmp_path / "nowhere")
     assert status == 2
     assert "There is no folder" in err

@@ -231,3 +231,45 @@ def test_workers_give_what_this_process_gives(folders):
     for (photos, labels), (same_photos, same_labels) in zip(one, two, strict=True):
         assert torch.equal(photos, same_photos)
         assert torch.equal(labels, same_labels)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Two folders of photos with tables: several labels, none, and one cell that nobody knows."""
+    rows = {"train": ["0.png,1,1,0", "1.png,0,0,1", "2.png,1,,0", "3.png,0,0,0"], "test": ["0.png,0,1,1", "1.png,1,0,0"]}
+    for split, lines in rows.items():
+        for number in range(len(lines)):
+            photo(tmp_path / split / f"{number}.png", (40 * number, 10, 5 if split == "test" else 95))
+        (tmp_path / split / "labels.csv").write_text("\n".join(["path,pizza,steak,sushi", *lines]))
+    return tmp_path / "train", tmp_path / "test"
+
+
+def test_several_labels_are_cells_that_a_loss_of_ones_own_takes(several):
+    train, test, names = create_dataloaders(*several, SMALL, 4, num_workers=0)
+    assert names == ["pizza", "steak", "sushi"]
+    assert [label.tolist() for label in test.dataset.targets] == [[0, 1, 1], [1, 0, 0]]
+    _, labels = next(iter(train))
+    assert labels.dtype == torch.float32
+    assert labels.shape == (4, 3)
+    known = ~labels.isnan()
+    assert int(known.sum()) == 11
+    logits, loss_fn = torch.zeros(4, 3), torch.nn.BCEWithLogitsLoss()
+    assert not loss_fn(logits, labels).isfinite()  # whoever forgets about what nobody knows is told
+    assert float(loss_fn(logits[known], labels[known])) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_class_folders_may_stand_for_several_labels_where_a_person_says_so(folders):
+    train, _, names = create_dataloaders(*folders, SMALL, 21, num_workers=0, multi_label=True)
+    _, labels = next(iter(train))
+    assert labels.sum(dim=0).tolist() == [7, 7, 7]
+    assert len(names) == 3
+
+
+def test_names_of_several_labels_may_be_separated_otherwise(tmp_path):
+    for split in ("train", "test"):
+        for number in range(3):
+            photo(tmp_path / split / f"{number}.png", (80 * number, 10, 5 if split == "test" else 95))
+        (tmp_path / split / "labels.csv").write_text("path,label\n0.png,cat;dog\n1.png,cat\n2.png,dog\n")
+    train, _, names = create_dataloaders(tmp_path / "train", tmp_path / "test", SMALL, 3, num_workers=0, label_separator=";")
+    assert names == ["cat", "dog"]
+    assert sorted(label.tolist() for label in train.dataset.targets) == [[0, 1], [1, 0], [1, 1]]

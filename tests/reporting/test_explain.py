@@ -93,17 +93,17 @@ def showing(classifier, *probabilities):
 def test_every_label_has_its_map_the_most_probable_first(run, of_sets, tmp_path):
     photo = run.samples.paths[0]
     found = explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo)
-    assert [one.label for one in found.evidence] == ["spoon", "cup"]
+    assert [one.label for one in found.explained] == ["spoon", "cup"]
     titles = [axes.get_title().splitlines()[-1] for axes in draw_explanation(found).axes]
     assert titles[1:] == ["90.0% (occlusion)", "60.0% (occlusion)"]
     plain = json.loads(json.dumps(found.to_dict(of_sets.classes)))
-    assert plain["labels"] == [one["label"] for one in plain["evidence"]] == ["spoon", "cup"]
+    assert plain["labels"] == [one["label"] for one in plain["explained"]] == ["spoon", "cup"]
     assert found.save(tmp_path / "why.png").stat().st_size > 5_000
 
 
 def test_of_many_labels_four_are_explained_and_of_none_the_most_probable_class(run, of_sets):
     photo = run.samples.paths[0]
-    assert len(explain(showing(of_sets, 0.6, 0.7, 0.8, 0.9, 0.95), photo).evidence) == 4
+    assert len(explain(showing(of_sets, 0.6, 0.7, 0.8, 0.9, 0.95), photo).explained) == 4
     none = explain(showing(of_sets, 0.1, 0.4, 0.2, 0.3, 0.3), photo)
     assert none.prediction.labels == ()
     assert none.asked == "cup"

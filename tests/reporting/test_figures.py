@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.data.label_sets import LabelSet
 from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from tsugiki.locale.messages import use_language
@@ -18,6 +19,7 @@ from tsugiki.reporting.plots.batch_plot import denormalised, normalisation_of, p
 from tsugiki.reporting.plots.comparison_plot import Contender, comparison_table, draw_comparison, plot_comparison
 from tsugiki.reporting.plots.curves_plot import draw_loss_curves, plot_loss_curves
 from tsugiki.reporting.plots.figures import Picture, check_picture, encoded, save_picture
+from tsugiki.reporting.plots.label_sets_plot import SetTile, draw_label_sets
 from tsugiki.reporting.plots.predictions_plot import Tile, draw_predictions, plot_predictions, pred_and_plot_image
 
 RESULTS = {"train_loss": [1.0, 0.5], "train_acc": [0.5, 0.8], "test_loss": [0.9, 0.7], "test_acc": [0.6, 0.7]}
@@ -335,3 +337,58 @@ def test_a_summary_is_drawn_with_what_learns_and_what_does_not():
     assert "15 trainable, 112 frozen parameters" in words
     assert words.count("False") == 1  # the convolution
     assert words.count("True") == 1  # the head
+
+
+def test_several_labels_say_what_was_missed_and_added():
+    photo = Image.new("RGB", (4, 4))
+    shows = LabelSet(frozenset({"red", "blue"}), frozenset({"green"}))
+    tiles = [
+        SetTile(photo, (("red", 0.9), ("blue", 0.6)), shows),
+        SetTile(photo, (("red", 0.9), ("pink", 0.7)), shows),
+        SetTile(photo, (("green", 0.9), ("blue", 0.8), ("red", 0.7)), shows),
+        SetTile(photo, (), LabelSet()),
+        SetTile(photo, (("red", 0.5),), known=False),
+        SetTile(photo, tuple((f"class {number}", 0.5) for number in range(6))),
+    ]
+    assert titles(draw_label_sets(tiles)) == [
+        "✓ red 90%, blue 60%",
+        "✗ red 90%, pink 70%\nmissed: blue\nadded: pink",
+        "✓ green 90%, blue 80%\nred 70%",
+        "✓ none of the classes",
+        "? red 50%\nnot sure",
+        "class 0 50%, class 1 50%\nclass 2 50%, class 3 50%\nand 2 more",
+    ]
+
+
+def test_curves_of_several_labels_are_of_mean_average_precision():
+    rows = [{"epoch": "1", "train_loss": "1.0", "train_map": "0.5", "val_loss": "0.9", "val_map": "0.6"}]
+    figure = draw_loss_curves(rows)
+    assert titles(figure) == ["Loss", "Mean average precision"]
+    assert [line.get_ydata().tolist() for line in figure.axes[1].lines] == [[0.5], [0.6]]
+
+
+def test_photos_with_several_labels_show_all_of_them(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for number, colour in enumerate([(250, 250, 0), (0, 250, 0), (0, 0, 0)]):
+            Image.new("RGB", (16, 16), colour).save(tmp_path / split / f"{number}.png")
+        table = (
+            "path,red,green\n0.png,1,1\n1.png,0,1\n2.png,1,\n" if split == "train" else "path,red,green\n0.png,1,1\n2.png,0,0\n"
+        )
+        (tmp_path / split / "labels.csv").write_text(table)
+    train, test, _ = create_dataloaders(
+        tmp_path / "train", tmp_path / "test", Preprocess(size=(16, 16), resize=16), 3, num_workers=0
+    )
+    assert {title for title in titles(plot_batch(train)) if title} >= {"green|red", "green", "red"}
+
+    class Bright(torch.nn.Linear):
+        """Red and green above one half, each on its own."""
+
+        def __init__(self):
+            super().__init__(1, 1)
+
+        def forward(self, photos):
+            return photos[:, :2].mean(dim=(2, 3)).flip(1) * 8 - 4
+
+    shown = sorted(title for title in titles(plot_predictions(Bright(), test, count=2)) if title)
+    assert [title.rsplit(" ", 1)[0] for title in shown] == ["✓ green|red", "✓ none of the class…"]

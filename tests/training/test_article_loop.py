@@ -215,3 +215,18 @@ def test_tensorboard_gets_its_files(tmp_path):
         assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
             "Loss_train_loss", "Loss_test_loss", "Accuracy_train_acc", "Accuracy_test_acc",
         }  # fmt: skip
+
+
+def test_of_several_labels_a_photo_is_right_where_all_that_is_known_is(capsys):
+    pixels = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 1], [1, 0, 1], [0, 1, 0]]).float()
+    model = Small()
+    photos = DataLoader(TensorDataset(pixels, labels), batch_size=4)
+    loss, accuracy = test_step(model, photos, nn.BCEWithLogitsLoss(), "cpu")
+    with torch.no_grad():
+        logits = model.eval()(pixels)
+    assert loss == pytest.approx(float(nn.BCEWithLogitsLoss()(logits, labels)), rel=1e-5)
+    assert accuracy == ((logits.sigmoid() >= 0.5) == (labels > 0)).all(dim=1).float().mean()
+    results = train(model, photos, photos, adam(model), nn.BCEWithLogitsLoss(), epochs=40, device="cpu")
+    assert results["test_acc"][-1] > results["test_acc"][0]
+    capsys.readouterr()

@@ -24,37 +24,37 @@ from tools.attack.records import keep
 Tell = Callable[[str], object]
 
 
-def _decoders(count: int, seed: int, jobs: int, tell: Tell) -> Outcome:
+def _decoders(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.decoders import attack
 
-    return attack(count, seed=seed, jobs=jobs, tell=tell)
+    return attack(asked.count, seed=asked.seed, jobs=asked.jobs, tell=tell)
 
 
-def _doors(count: int, seed: int, _: int, tell: Tell) -> Outcome:
+def _doors(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.doors import attack
 
-    return attack(count, seed=seed, tell=tell)
+    return attack(asked.count, seed=asked.seed, only=tuple(asked.only), tell=tell)
 
 
-def _deaths(count: int, seed: int, _: int, tell: Tell) -> Outcome:
+def _deaths(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.deaths import attack
 
     with tempfile.TemporaryDirectory() as place:
-        return attack(Path(place), count, seed=seed, tell=tell)
+        return attack(Path(place), asked.count, seed=asked.seed, only=tuple(asked.only), warm=asked.warm, tell=tell)
 
 
-def _names(_: int, __: int, ___: int, tell: Tell) -> Outcome:
+def _names(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.names import attack
 
     with tempfile.TemporaryDirectory() as place:
-        return attack(Path(place), tell=tell)
+        return attack(Path(place), tuple(asked.only) or ("en", "ja"), tell=tell)
 
 
-def _resources(_: int, __: int, ___: int, tell: Tell) -> Outcome:
+def _resources(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.resources import attack
 
     with tempfile.TemporaryDirectory() as place:
-        return attack(Path(place), tell=tell)
+        return attack(Path(place), only=tuple(asked.only), tell=tell)
 
 
 ATTACKS = {"decoders": _decoders, "doors": _doors, "deaths": _deaths, "names": _names, "resources": _resources}
@@ -67,10 +67,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="files, tries per door, or disturbances of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes that decode side by side")
+    parser.add_argument("--only", action="append", default=[], help="doors, kinds of death, languages of names, or conditions")
+    parser.add_argument("--warm", action="store_true", help="deaths: with a cache that holds compiled networks already")
     parser.add_argument("--record", action="store_true", help="keep the counts for docs/reliability.md")
     asked = parser.parse_args()
     began = time.monotonic()
-    outcome = ATTACKS[asked.what](asked.count, asked.seed, asked.jobs, lambda text: print(text, file=sys.stderr, flush=True))
+    outcome = ATTACKS[asked.what](asked, lambda text: print(text, file=sys.stderr, flush=True))
     print(" / ".join(f"{name} {count:,}" for name, count in outcome.counts.items()))
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if asked.record:

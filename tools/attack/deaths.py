@@ -107,9 +107,10 @@ class Scene:
         place: Where all of this happens.
         command: As it is typed.
         before: Whether there is a run of other settings in its ``--out``, which it replaces.
+        warm: Whether the cache holds compiled networks already, which saves half of the time.
     """
 
-    def __init__(self, place: Path, command: tuple[str, ...], *, before: bool = False) -> None:
+    def __init__(self, place: Path, command: tuple[str, ...], *, before: bool = False, warm: bool = False) -> None:
         self.place = place
         self.command = (*command, "--force") if before else command
         self.before = place / "before"
@@ -119,6 +120,11 @@ class Scene:
         folder = self.fresh()
         counted = place / "changes"
         _must(run(self.command, folder, lambda: at_change(None, die, counted)))
+        if warm:
+            shutil.copytree(folder / "cache" / "engines", self.before / "cache" / "engines", dirs_exist_ok=True)
+            shutil.rmtree(folder)
+            folder = self.fresh()
+            _must(run(self.command, folder, lambda: at_change(None, die, counted)))
         self.calm = Undisturbed(result_of(folder / "run"), names_in(folder), int(counted.read_text(encoding="utf-8")))
         self.photos = digest_of(folder / "photos")
         self.old_result = result_of(self.before / "run") if before else ""
@@ -138,12 +144,13 @@ class Scene:
             told: Whether the process could still say something.
         """
         if told and not ended.is_told:
-            yield "tracebacks", ended.err[-400:]
+            yield "tracebacks", ended.detail
         if digest_of(folder / "photos") != self.photos:
             yield "lost", "the photos have changed"
         yield from self._faults_of_run(folder)
         _let_time_pass(folder)
-        again = run(self.command, folder)
+        is_there = (folder / "run").exists() and "--force" not in self.command
+        again = run((*self.command, "--force") if is_there else self.command, folder)
         if again.status:
             yield "corrupt", f"the next run ends with {again.status}: {again.err[-400:]}"
             return
@@ -188,9 +195,9 @@ def _let_time_pass(folder: Path) -> None:
             os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-def kills(place: Path, command: tuple[str, ...], count: int, *, before: bool = False, seed: int = 0) -> Outcome:
+def kills(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
     """Killed just before changes of the disk, evenly from the first to the last, and each fourth time at any moment."""
-    scene, dice, outcome = Scene(place, command, before=before), random.Random(seed), Outcome()  # noqa: S311
+    dice, outcome = random.Random(seed), Outcome()  # noqa: S311
     for number in range(count):
         folder = scene.fresh()
         if number % 4 == 3:
@@ -204,14 +211,15 @@ def kills(place: Path, command: tuple[str, ...], count: int, *, before: bool = F
     return outcome
 
 
-def signals(place: Path, command: tuple[str, ...], count: int, *, seed: int = 0) -> Outcome:
+def signals(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
     """Interrupted and terminated, by turns, at any moment."""
-    scene, dice, outcome = Scene(place, command), random.Random(seed), Outcome()  # noqa: S311
+    dice, outcome = random.Random(seed), Outcome()  # noqa: S311
     for number in range(count):
         folder, wait = scene.fresh(), dice.uniform(0.02, 1.0)
         sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
         ended = _signalled(scene, folder, sent, wait)
-        _judge(outcome, "signals", f"{sent.name} after {wait:.2f} s", scene.faults_after(folder, ended, told=True))
+        told = sent == signal.SIGINT  # the other ends it as SIGKILL does
+        _judge(outcome, "signals", f"{sent.name} after {wait:.2f} s", scene.faults_after(folder, ended, told=told))
     return outcome
 
 
@@ -222,9 +230,9 @@ def _signalled(scene: Scene, folder: Path, number: int, wait: float) -> Ended:
     return process.ended()
 
 
-def full_disks(place: Path, command: tuple[str, ...], count: int) -> Outcome:
+def full_disks(scene: Scene, count: int) -> Outcome:
     """No file may become larger than so much: from nothing to all that is needed."""
-    scene, outcome = Scene(place, command), Outcome()
+    outcome = Outcome()
     largest = max(path.stat().st_size for path in scene.place.rglob("*") if path.is_file())
     for number in range(count):
         limit = int(largest ** (number / max(1, count - 1)))
@@ -241,3 +249,112 @@ def _judge(outcome: Outcome, what: str, how: str, faults: Iterator[tuple[str, st
     for kind, detail in faults:
         outcome.counts[kind] += 1
         outcome.fault(f"{what}: {how}: {kind}: {detail}")
+
+
+def changing_photos(scene: Scene, count: int) -> Outcome:
+    """Photos that are replaced, cut short or deleted while the command runs: named, left out or noticed, and never a traceback.
+
+    The same command afterwards gives what it gives where the photos were so from the beginning.
+    """
+    outcome = Outcome()
+    for number in range(count):
+        folder = scene.fresh()
+        victim = sorted((folder / "photos").rglob("*.jpg"))[number % 18]
+        change = _PHOTO_CHANGES[number % len(_PHOTO_CHANGES)]
+        at = 1 + (scene.calm.changes * number) // count
+        ended = run(scene.command, folder, lambda act=change, at=at, path=victim: at_change(at, lambda: act(path)))  # type: ignore[misc]
+        faults = [] if ended.is_told else [("tracebacks", ended.detail)]
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(dir=scene.place))
+        shutil.copytree(folder / "photos", fresh / "photos")
+        again, alone = run(scene.command, folder), run(scene.command, fresh)
+        if again.status != alone.status or (not again.status and result_of(folder / "run") != result_of(fresh / "run")):
+            faults.append(("corrupt", f"the next run has another result: {again.err[-200:]} {alone.err[-200:]}"))
+        _judge(outcome, "changed photos", f"{change.__name__} {victim.name} at change {at}", iter(faults))
+    return outcome
+
+
+def _replace(path: Path) -> None:
+    path.write_bytes(path.parent.parent.joinpath(path.parent.name, "00.jpg").read_bytes()[::-1])
+
+
+def _cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+_PHOTO_CHANGES = (_replace, _cut_short, _delete)
+
+
+def together(scene: Scene, processes: int) -> Outcome:
+    """So many processes with one store and one ``--out`` at once: each ends well or is refused in a sentence."""
+    outcome = Outcome()
+    folder = scene.fresh()
+    ended = [process.ended() for process in [Running(scene.command, folder) for _ in range(processes)]]
+    faults = [("tracebacks", one.detail) for one in ended if not one.is_told]
+    if all(one.status for one in ended):
+        faults.append(("lost", "no process has saved its run"))
+    faults += scene.faults_after(folder, ended[0], told=True)
+    _judge(outcome, "together", f"{processes} processes", iter(faults))
+    return outcome
+
+
+def clock_set_back(scene: Scene) -> Outcome:
+    """All files of the cache and the run are of tomorrow, as when the clock was set back."""
+    outcome = Outcome()
+    folder = scene.fresh()
+    ended = run(scene.command, folder)
+    tomorrow = time.time() + 86_400
+    for path in (*(folder / "cache").rglob("*"), *(folder / "run").rglob("*")):
+        os.utime(path, (tomorrow, tomorrow))
+    shutil.rmtree(folder / "run")
+    _judge(outcome, "clock set back", "a day", scene.faults_after(folder, ended, told=True))
+    return outcome
+
+
+KINDS = ("kills", "kills over a run", "signals", "full disks", "changed photos", "together", "clock set back")
+
+
+def attack(
+    place: Path,
+    count: int,
+    *,
+    seed: int = 0,
+    only: tuple[str, ...] = (),
+    warm: bool = False,
+    tell: Callable[[str], object] = str,
+) -> Outcome:
+    """All of :data:`KINDS`, or ``only`` some, ``count`` times each; together and with another clock fewer times."""
+    total = Outcome(tell=tell)
+    asked = only or KINDS
+    for name, over in (("new", False), ("old", True)):
+        (place / name).mkdir()
+        kinds = [kind for kind in asked if (kind == "kills over a run") == over]
+        scene = Scene(place / name, FIT, before=over, warm=warm) if kinds else None
+        for kind in kinds:
+            outcome = _of_kind(kind, scene, count, seed) if scene else Outcome()
+            for fault in outcome.faults:
+                tell(fault)
+            total.add(outcome)
+    return total
+
+
+def _of_kind(kind: str, scene: Scene, count: int, seed: int) -> Outcome:
+    if kind.startswith("kills"):
+        return kills(scene, count, seed=seed)
+    if kind == "signals":
+        return signals(scene, count, seed=seed)
+    if kind == "full disks":
+        return full_disks(scene, count)
+    if kind == "changed photos":
+        return changing_photos(scene, count)
+    if kind == "clock set back":
+        return clock_set_back(scene)
+    outcome = Outcome()
+    for _ in range(max(1, count // 20)):
+        outcome.add(together(scene, 2))
+        outcome.add(together(scene, 4))
+    return outcome

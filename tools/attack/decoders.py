@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch  # of which forks would take address space for themselves
 
 from tools.attack.corpus import DECODERS, LOSSY, TURNED, VARIANTS, WITH_THE_EXTRA, Values, apart
 from tools.attack.mutations import mutated
@@ -69,7 +70,10 @@ def attack(files: int, *, seed: int = 0, jobs: int = 1, tell: Callable[[str], ob
     ``hangs``, and ``paths apart``: what the fast path sees, which decodes a part of the size, differs from what the reference
     sees, where damage that no decoder notices has left values beyond all range.
     """
+    torch.set_num_threads(1)
     total = Outcome()
+    kinds = ("tried", "decoded", "named", "like two others", "disagreements", "crashes", "hangs", "paths apart")
+    total.counts.update(dict.fromkeys(kinds, 0))
     with ThreadPoolExecutor(jobs) as pool:
         parts = [range(job, files, jobs) for job in range(jobs)]
         for part in pool.map(lambda numbers: _attack(numbers, seed, tell), parts):
@@ -111,8 +115,9 @@ def _judged(name: str, seen: Seen | Died, others: list[Values]) -> Iterator[tupl
         return
     near = _NEAR[name.startswith(LOSSY)]
     if _like(others[0], others[1], near):
-        turns = (lambda values: values, *TURNED.values()) if "held as" in name else (lambda values: values,)
-        like = any(_like(turn(seen.pixels), others[0], near) for turn in turns)  # which way up, a damaged note does not tell
+        turns = TURNED.values() if "held as" in name else ()  # which way up, a damaged note does not tell
+        shown = [seen.pixels, *(turn(seen.pixels) for turn in turns)]  # type: ignore[no-untyped-call]
+        like = any(_like(pixels, others[0], near) for pixels in shown)
         yield ("like two others", "") if like else ("disagreements", f"{seen.pixels.shape}, {others[0].shape}")
 
 
@@ -144,7 +149,7 @@ def _by_tsugiki(task: Task) -> Seen:
 
 def _between_the_paths(content: bytes, *, readable: bool) -> Iterator[str]:
     for view in _VIEWS:
-        found = []
+        found: list[Values | None] = []
         for fast in (False, True):
             try:
                 found.append(read_pixels(content, _PREPROCESS, fast=fast, view=view).array.astype(float))

@@ -30,7 +30,8 @@ def mutated(content: bytes, other: bytes, dice: random.Random) -> tuple[str, byt
     return name, damaged
 
 
-def _flipped(content: bytes, _: bytes, dice: random.Random) -> bytes:
+def _flipped(content: bytes, other: bytes, dice: random.Random) -> bytes:
+    del other
     damaged = bytearray(content)
     for _ in range(dice.choice((1, 1, 2, 8, 40))):
         damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
@@ -63,8 +64,9 @@ def _shortened(content: bytes, _: bytes, dice: random.Random) -> bytes:
     return content[:start] + content[start + dice.choice((1, 2, 16, 256)) :]
 
 
-def _lied(content: bytes, _: bytes, dice: random.Random) -> bytes:
+def _lied(content: bytes, other: bytes, dice: random.Random) -> bytes:
     """Numbers in the head, of 1, 2 or 4 bytes, that are extreme: sizes, counts, offsets, kinds."""
+    del other
     damaged = bytearray(content)
     for _ in range(dice.choice((1, 1, 2))):
         width, order = dice.choice((1, 2, 2, 4, 4)), dice.choice("<>")

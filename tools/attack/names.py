@@ -61,11 +61,11 @@ _HANDLERS = {"onerror", "onmouseover", "onload"}
 _STARTS_A_FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
-def attack(place: Path, *, tell: Callable[[str], object] = str) -> Outcome:
+def attack(place: Path, languages: tuple[str, ...] = ("en", "ja"), *, tell: Callable[[str], object] = str) -> Outcome:
     """Every verb on photos and classes of such names; counted is how often a name came through an output, and how."""
     outcome = Outcome(tell=tell)
     outcome.counts.update(names=len(NAMES), outputs=0, unescaped=0)
-    for language in ("en", "ja"):
+    for language in languages:
         folder = place / language
         _photos(folder / "photos")
         for how, fault in _faults(folder, language):
@@ -111,7 +111,7 @@ def _faults(folder: Path, language: str) -> Iterator[tuple[str, str]]:
     }
     for name, words in commands.items():
         ended = run((*speak, *words), folder)
-        yield f"{name}: how it ends", "" if ended.is_told else ended.err[-300:]
+        yield f"{name}: how it ends", "" if ended.is_told else ended.detail
         yield f"{name}: terminal", _of_terminal(ended, programs_read="as " in name)
         if name == "predict as CSV":
             yield name, _of_table(ended.out)

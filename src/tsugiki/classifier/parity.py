@@ -55,26 +55,30 @@ class Parity:
         return dataclasses.asdict(self)
 
 
-def compare(reference: Sequence[Prediction], answers: Sequence[Prediction], names: Sequence[str]) -> Parity:
+def compare(
+    reference: Sequence[Prediction], answers: Sequence[Prediction], names: Sequence[str], *, tolerance: float = TOLERANCE
+) -> Parity:
     """Compare answers with the reference's, photo by photo.
 
     Args:
         reference: Of as many photos as there are ``names``.
         answers: Of the same photos, by the other way.
         names: What the photos are called.
+        tolerance: How far a probability or a distance may be from the reference's.
     """
-    rows = [_differences(one, other) for one, other in zip(reference, answers, strict=True)]
+    rows = [_differences(one, other, tolerance) for one, other in zip(reference, answers, strict=True)]
     worst = max(range(len(rows)), key=lambda at: max(rows[at][1:]), default=0)
     return Parity(
         photos=len(rows),
         same_answer=sum(same for same, _, _ in rows),
         largest_difference=max((difference for _, difference, _ in rows), default=0.0),
         largest_distance_difference=max((difference for _, _, difference in rows), default=0.0),
+        tolerance=tolerance,
         worst=names[worst] if rows else "",
     )
 
 
-def _differences(one: Prediction, other: Prediction) -> tuple[bool, float, float]:
+def _differences(one: Prediction, other: Prediction, tolerance: float) -> tuple[bool, float, float]:
     """Same class, largest difference of a probability, difference of the distances; infinite where there is no comparing."""
     if bool(one.problem) != bool(other.problem) or len(one.probabilities) != len(other.probabilities):
         return False, float("inf"), 0.0
@@ -84,7 +88,7 @@ def _differences(one: Prediction, other: Prediction) -> tuple[bool, float, float
     gaps = np.abs(first - second)
     largest = float(gaps.max()) if np.isfinite(gaps).all() else float("inf")
     chosen = int(second.argmax())
-    same = bool(first.max() - first[chosen] <= TOLERANCE) and np.isfinite(largest) and _same_labels(one, other, largest)
+    same = bool(first.max() - first[chosen] <= tolerance) and np.isfinite(largest) and _same_labels(one, other, largest)
     if one.distance is None or other.distance is None:
         return bool(same), largest, 0.0 if one.distance is other.distance else float("inf")
     return bool(same), largest, abs(one.distance - other.distance)

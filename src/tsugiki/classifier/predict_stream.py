@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +20,9 @@ from tsugiki.classifier.predict import Predictor, unreadable
 from tsugiki.core.console import quiet, say
 from tsugiki.core.devices import torch_threads, use_torch_threads
 from tsugiki.core.threads import ContextThreadPool, in_context
+from tsugiki.data.images.decode import open_photo, read_content
 from tsugiki.data.images.pixels import Pixels
-from tsugiki.data.images.remarks import sentences
+from tsugiki.data.images.remarks import noting, sentences
 from tsugiki.data.images.video import Frame
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.sources.listing import LeftOut
@@ -71,10 +72,13 @@ class _StreamReader(PixelReader):
     """Decodes what is under way, by its number in the stream."""
 
     def read(self, position: int) -> Pixels:
+        """The reference pixels, as for every answer; facts about photos, which nobody asks for here, are not computed."""
         photo: Any = self.paths[position]
         if isinstance(photo, Frame):
             return Pixels(self.preprocess.array(Image.fromarray(photo.pixels)), _NO_FACTS)
-        return super().read(position)
+        with noting() as remarks:
+            array = self.preprocess.array(open_photo(read_content(photo)))
+        return Pixels(array, replace(_NO_FACTS, remarks=tuple(remarks)))
 
 
 class _Stream:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsugiki.cli.options import device_option, json_option, option, run_argument
+from tsugiki.cli.options import device_option, json_option, label_separator_option, option, run_argument
 from tsugiki.cli.output import emit_json
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit_exactly, say, working
@@ -23,6 +23,7 @@ def explain(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help=tr("a photo"))],
     out: Annotated[Path | None, option("FILE", tr("the picture to write; PHOTO-why.png here when left out"))] = None,
     data: Annotated[str | None, option("DATA", tr("the photos of the run: shows the training photos most like it"))] = None,
+    label_separator: Annotated[str | None, label_separator_option()] = None,
     label: Annotated[str | None, option("CLASS", tr("explain this class instead of the answer"), "--label", "--class")] = None,
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
@@ -44,7 +45,7 @@ def explain(
         classifier = Classifier.load(run).to(pick_device(device))
     with working(tr("Looking for the evidence")):
         try:
-            found = explain_with_neighbours(classifier, photo, label=label, data=data)
+            found = explain_with_neighbours(classifier, photo, label=label, data=data, label_separator=label_separator)
         except UnreadablePhoto as fault:
             raise DataError(tr("{path} cannot be read: {reason}", path=photo, reason=fault.what)) from fault
         found.save(target)
@@ -54,8 +55,8 @@ def explain(
     answer = found.prediction
     told = f"{answer.label}  {answer.probability:.1%}" if answer.labels is None else _answered_labels(answer)
     say(told + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them")))
-    if label is None and answer.labels and len(answer.labels) > len(found.evidence):
-        numbers = {"count": len(found.evidence), "total": len(answer.labels)}
+    if label is None and answer.labels and len(answer.labels) > len(found.explained):
+        numbers = {"count": len(found.explained), "total": len(answer.labels)}
         say(tr("Explained: the {count} most probable of {total} labels; --label names another one.", **numbers))
     emit_exactly(str(target))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +13,18 @@ from tsugiki.core.console import emit, say, typed, working
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
-
-class Format(StrEnum):
-    """What an export is written as."""
-
-    onnx = "onnx"
-    openvino = "openvino"
+_FORMATS = "onnx|openvino|torch|timm|torchvision|litert|coreml"
+_PRECISIONS = "fp32|fp16|bf16|int8"
 
 
 def export(
     run: Annotated[Path, run_argument()],
-    format_: Annotated[
-        Format, option("onnx|openvino", tr("for which runtime; LiteRT and Core ML are not written yet"), "--format")
-    ] = Format.onnx,
+    format_: Annotated[str, option(_FORMATS, tr("for which runtime, or for which library"), "--format")] = "onnx",
     out: Annotated[Path | None, option("FOLDER", tr("where to write it; beside the run when left out"))] = None,
+    precision: Annotated[str, option(_PRECISIONS, tr("how numbers are stored; not every format has all"))] = "fp32",
+    data: Annotated[
+        str | None, option("DATA", tr("what it was trained on: held-out photos join the proof; int8 needs it"))
+    ] = None,
     photos: Annotated[Path | None, option("FOLDER", tr("photos to prove it on, besides the drawn ones"))] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
@@ -38,12 +36,13 @@ def export(
     with starting():
         from tsugiki.data.sources.folders import photos_in
         from tsugiki.publishing.export import export as publish
+        from tsugiki.publishing.export import loss_sentence
 
     if photos is not None and not photos.is_dir():
         raise RequestError(tr("There is no folder {path}.", path=photos), allowed=tr("a folder of photos"))
     given = [] if photos is None else photos_in(photos)[0]
     with working(tr("Writing the export, and proving it")):
-        made = publish(run, format_.value, out, photos=given)
+        made = publish(run, format_, out, precision=precision, data=data, photos=given)
     parity = made.parity
     say(
         tr(
@@ -51,9 +50,12 @@ def export(
             count=parity.photos,
             difference=f"{parity.largest_difference:.1g}",
         )
+        if made.lost is None
+        else loss_sentence(made.lost)
     )
     if as_json:
-        emit_json({"folder": str(made.folder), **parity.to_dict()})
+        lost = {} if made.lost is None else {"accuracy": dataclasses.asdict(made.lost)}
+        emit_json({"folder": str(made.folder), **parity.to_dict(), **lost})
         return
     emit(str(made.folder))
     say(tr("next: {command}", command=f"python {typed(made.folder / 'predict.py')} PHOTO"))

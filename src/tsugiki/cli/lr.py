@@ -116,6 +116,7 @@ def _start(
     cannot work is refused before any feature is computed.
     """
     from tsugiki.classifier.classifier import Classifier
+    from tsugiki.classifier.require_task import require_task
     from tsugiki.features.extract import extract
     from tsugiki.fine_tuning.layers import chosen_groups
     from tsugiki.fine_tuning.training_data import split_for_validation
@@ -129,9 +130,10 @@ def _start(
     split_for_validation(samples, settings)
     # As in a fit, photos that cannot be read are out of the way before anything is learned, and the others are held out so.
     if run is not None:
+        require_task(run, samples)
         samples = samples.with_classes(run.classes)
         return run, extract(samples, root, preprocess=run.preprocess).samples, _words_of(root.spec)
-    classifier = Classifier(root, classes=samples.classes)
+    classifier = Classifier(root, classes=samples.classes, task=samples.task)
     table = extract(samples, root)
     head = fit_head(table, len(samples.classes), HeadSettings(seed=settings.seed))
     classifier.head.load_state_dict(head.as_layer().state_dict())

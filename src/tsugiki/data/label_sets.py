@@ -76,8 +76,8 @@ def joined(names: Iterable[str]) -> str:
 
 def spoken(names: Iterable[str]) -> str:
     """Names of labels as a person reads them, in the language in use; where there is none, that it is none of the classes."""
-    in_order: list[str] = sorted(names, key=natural)
-    return listed(in_order) or tr("none of the classes")
+    ordered: list[str] = sorted(names, key=natural)
+    return listed(ordered) or tr("none of the classes")
 
 
 def target_matrix(sets: Sequence[LabelSet], classes: Sequence[str]) -> npt.NDArray[np.int8]:

@@ -5,9 +5,10 @@ What differs from ``ImageFolder`` with ``DataLoader``:
 * files that are no readable photos are named and left out, instead of stopping the training in the middle;
 * every photo is opened by the one decoder: turned as its camera noted, transparency over white, 16 bits scaled;
 * classes are those of the training folder, by name: a test folder with other classes never shifts a label;
-* when worker processes cannot run here, loading goes on in this process.
+* when worker processes cannot run here, loading goes on in this process;
+* photos may have several labels each.
 
-Letters: ``B`` photos of a batch.
+Letters: ``B`` photos of a batch, ``K`` classes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, reopen_photo
 from tsugiki.data.images.remarks import noting, sentences
-from tsugiki.data.load import describe_samples, list_photos
+from tsugiki.data.label_sets import NOT_KNOWN, LabelReading, LabelSet
+from tsugiki.data.load import describe_samples, label_reading, list_photos
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
@@ -51,18 +53,22 @@ _SHARED_MEMORY_NEEDED = 256 * 2**20
 _WORKER_TROUBLE = re.compile(r"DataLoader worker \(pid|shared memory|ancdata|pickle|file descriptor|</torch_", re.IGNORECASE)
 
 
-class PhotoDataset(Dataset[tuple[Tensor, int]]):
+Label: TypeAlias = int | Tensor
+"""A class; or, where a photo may have several labels, ``[K]`` float32 of 1, 0 and, where nobody knows, NaN."""
+
+
+class PhotoDataset(Dataset[tuple[Tensor, Label]]):
     """Photos and labels, with the attributes of torchvision's ``ImageFolder``.
 
     Attributes:
-        samples: (path, label) of every photo.
+        samples: (path, label) of every photo; several labels are a tensor ``[K]``.
         targets: The labels.
         classes: Class names in the order of the labels.
         class_to_idx: The opposite.
         transform: What each photo goes through.
     """
 
-    def __init__(self, samples: Sequence[tuple[str, int]], classes: Sequence[str], transform: Transform) -> None:
+    def __init__(self, samples: Sequence[tuple[str, Label]], classes: Sequence[str], transform: Transform) -> None:
         self.samples = list(samples)
         self.targets = [label for _, label in self.samples]
         self.classes = list(classes)
@@ -72,7 +78,7 @@ class PhotoDataset(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+    def __getitem__(self, row: int) -> tuple[Tensor, Label]:
         path, label = self.samples[row]
         return self.transform(reopen_photo(path)), label
 
@@ -137,14 +143,20 @@ def create_dataloaders(
     num_workers: int | Literal["auto"] = "auto",
     *,
     seed: int = DEFAULT_SEED,
+    multi_label: bool = False,
+    label_separator: str | None = None,
 ) -> tuple[PhotoLoader, PhotoLoader, list[str]]:
     """DataLoaders over a training and a test folder, and the names of the classes.
 
     Every photo is decoded once here, so that what cannot be read is named before the training starts. The training photos come
     in another order every epoch, the same at every run with the same ``seed``; the last batch is kept even where it is small.
 
+    Where photos may have several labels, the labels of a batch are ``[B, K]`` float32 of 1 and 0, as
+    ``nn.BCEWithLogitsLoss`` takes them, and NaN where nobody knows: a loss that forgets about these is no finite number instead
+    of a wrong one. ``known = ~labels.isnan()`` says which cells count: ``loss_fn(logits[known], labels[known])``.
+
     Args:
-        train_dir: A folder with one folder of photos per class.
+        train_dir: A folder with one folder of photos per class; or one of photos with a table that names several labels.
         test_dir: Another one; photos of classes that ``train_dir`` does not have are named and left out.
         transform: A photo (Pillow, RGB) to a tensor ``[3, H, W]``: a torchvision ``Compose`` (v1 or v2),
             ``weights.transforms()`` or a :class:`tsugiki.data.Preprocess`. It is used for both folders.
@@ -152,6 +164,8 @@ def create_dataloaders(
         num_workers: Processes that load photos; ``"auto"`` takes as many as there are cores (8 at most) where that is safe,
             and none elsewhere (Windows, macOS, little shared memory).
         seed: Of the order of the training photos.
+        multi_label: Whether a photo may have several labels, or none, even where no label says so.
+        label_separator: What stands between several labels of one photo, if not ``|``.
 
     Returns:
         Training loader, test loader, class names in the order of the labels (natural order: ``2`` before ``10``).
@@ -160,15 +174,16 @@ def create_dataloaders(
         RequestError: When a folder is missing or laid out in another way.
         DataError: When nothing readable is left, or there are fewer than two classes.
     """
-    samples = _settled(Path(train_dir), Path(test_dir))
+    samples = _settled(Path(train_dir), Path(test_dir), label_reading(multi_label=multi_label, label_separator=label_separator))
     if samples.decisions or samples.warnings or samples.left_out:
         say(describe_samples(samples))
     train, test = (_loader(samples, split, transform, batch_size, _workers(num_workers), seed) for split in ("train", "test"))
     return train, test, list(samples.classes)
 
 
-def _settled(train_dir: Path, test_dir: Path) -> Samples:
-    parts = [_listed(train_dir, "train"), _listed(test_dir, "test")]
+def _settled(train_dir: Path, test_dir: Path, reading: LabelReading) -> Samples:
+    parts = [_listed(train_dir, "train", reading), _listed(test_dir, "test", reading)]
+    several = any(part.label_sets is not None for part in parts)
     looked_at = [_contents(part) for part in parts]
     both = Listing(
         root=Path(),
@@ -176,20 +191,24 @@ def _settled(train_dir: Path, test_dir: Path) -> Samples:
         labels=tuple(label for part in parts for label in part.labels),
         splits=tuple(split for part in parts for split in part.splits),
         left_out=tuple(file for part in parts for file in part.left_out),
-        decisions=tuple(decision for part in parts for decision in part.decisions),
+        decisions=tuple(dict.fromkeys(decision for part in parts for decision in part.decisions)),
+        label_sets=tuple(one for part in parts for one in _sets(part)) if several else None,
+        classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
     )
     samples = Samples.from_listing(both, [content for contents, _ in looked_at for content in contents])
     remarks = {name: notes for _, part in looked_at for name, notes in part.items() if name in samples.names}
     return replace(samples, warnings=(*samples.warnings, *sentences(remarks)))
 
 
-def _listed(folder: Path, split: str) -> Listing:
-    listing = list_photos(folder)
+def _sets(listing: Listing) -> tuple[LabelSet, ...]:
+    """The labels of each photo; one where the other folder has several."""
     if listing.label_sets is not None:
-        raise RequestError(
-            tr("Photos in {folder} have several labels each; a DataLoader for classification gives one.", folder=folder),
-            cure=tr("learn from them with tsugiki.load and tsugiki.fit"),
-        )
+        return listing.label_sets
+    return tuple(LabelSet(frozenset({label} - {""})) for label in listing.labels)
+
+
+def _listed(folder: Path, split: str, reading: LabelReading) -> Listing:
+    listing = list_photos(folder, reading)
     if any(listing.splits):
         raise RequestError(
             tr("{folder} is divided into splits itself; name one of them.", folder=folder),
@@ -229,7 +248,7 @@ def _contents(listing: Listing) -> tuple[list[Content], dict[str, list[str]]]:
 
 def _loader(samples: Samples, split: str, transform: Transform, batch_size: int, workers: int, seed: int) -> PhotoLoader:
     part = samples.of(split)
-    files = list(zip(map(str, part.paths), part.labels.tolist(), strict=True))
+    files: list[tuple[str, Label]] = list(zip(map(str, part.paths), _labels(part), strict=True))
     return PhotoLoader(
         PhotoDataset(files, samples.classes, transform),
         batch_size=batch_size,
@@ -241,8 +260,15 @@ def _loader(samples: Samples, split: str, transform: Transform, batch_size: int,
     )
 
 
-def stack_photos(pairs: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    """Single photos ``[3, H, W]`` and labels to a batch ``[B, 3, H, W]``, ``[B]``.
+def _labels(samples: Samples) -> list[Label]:
+    if samples.targets is None:
+        return [*samples.labels.tolist()]
+    targets = torch.from_numpy(samples.targets).float()
+    return [*targets.masked_fill(targets == NOT_KNOWN, torch.nan)]
+
+
+def stack_photos(pairs: Sequence[tuple[Tensor, Label]]) -> tuple[Tensor, Tensor]:
+    """Single photos ``[3, H, W]`` and labels to a batch ``[B, 3, H, W]``, ``[B]``; several labels each to ``[B, K]``.
 
     Raises:
         RequestError: When the transform gives no tensors, or tensors of several sizes.
@@ -261,7 +287,9 @@ def stack_photos(pairs: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
             got=", ".join(map(str, sorted(shapes))),
             cure=tr("Resize((224, 224)) gives every photo the same size; Resize(224) keeps the proportions"),
         )
-    return torch.stack(photos), torch.tensor([label for _, label in pairs])
+    labels = [label for _, label in pairs]
+    several = [label for label in labels if isinstance(label, Tensor)]
+    return torch.stack(photos), torch.stack(several) if several else torch.tensor(labels)
 
 
 def _workers(asked: int | str) -> int:

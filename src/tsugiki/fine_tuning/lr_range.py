@@ -16,6 +16,7 @@ import torch
 
 from tsugiki.backbones.freezing import unfreeze
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import progress
 from tsugiki.core.errors import RequestError, TrainingError
@@ -88,6 +89,7 @@ def find_rate(
             got=type(given).__name__,
             cure="find_rate(classifier, samples, FineTuneSettings(lr=1e-4))",
         )
+    require_task(classifier, samples)
     rates = rates_between(lowest, highest, steps)
     losses = _smooth(_try(classifier, samples.with_classes(classifier.classes), settings, rates))
     return RateTest(rates[: len(losses)], losses, suggest(rates, losses))

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.core.processes import accelerator_on, decided
@@ -96,6 +97,7 @@ def check_request(
             allowed=tr("{low} s or more", low=f"{SHORTEST_BUDGET:g}"),
             got=f"{settings.budget:g} s",
         )
+    require_task(classifier, samples)
     samples = samples.with_classes(classifier.classes)
     chosen_groups(classifier.backbone, str(settings.unfreeze))
     accelerator = accelerator_on(place or classifier.device)

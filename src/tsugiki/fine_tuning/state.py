@@ -67,11 +67,19 @@ class RunningMeans:
     photos: int = 0
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """Count one batch: its mean ``loss``, ``logits`` ``[B, K]`` and ``labels`` ``[B]``."""
-        self.count(loss, int((logits.argmax(dim=1) == labels).sum().item()), len(labels))
+        """Count one batch: its mean ``loss``, ``logits`` ``[B, K]`` and ``labels`` ``[B]``.
+
+        Of photos that may have several labels, ``labels`` are ``[B, K]`` of 1, 0 and, where nobody knows, NaN: a photo is
+        right where every class that is known is above one half exactly if the photo shows it.
+        """
+        if labels.ndim == 2:
+            right = (((logits > 0) == (labels > 0.5)) | labels.isnan()).all(dim=1)
+        else:
+            right = logits.argmax(dim=1) == labels
+        self.count(loss, int(right.sum().item()), len(labels))
 
     def count(self, loss: torch.Tensor, correct: int, photos: int) -> None:
-        """Count so many ``photos``: their mean ``loss``, and how many are answered right."""
+        """Count so many ``photos``: their mean ``loss`` (one number, ``[]``), and how many are answered right."""
         self.loss += finite(loss.item()) * photos
         self.correct += correct
         self.photos += photos

@@ -9,8 +9,8 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
-from tsugiki.data.label_sets import LabelReading, parted, target_matrix
-from tsugiki.data.load import list_photos
+from tsugiki.data.label_sets import parted, target_matrix
+from tsugiki.data.load import label_reading, list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.evaluation.out_of_distribution import nearest
@@ -37,7 +37,13 @@ class NearPhoto:
 
 
 def nearest_photos(
-    classifier: Classifier, photo: Path, data: Samples | str | Path, *, count: int = 5, store: FeatureStore | None = None
+    classifier: Classifier,
+    photo: Path,
+    data: Samples | str | Path,
+    *,
+    count: int = 5,
+    store: FeatureStore | None = None,
+    label_separator: str | None = None,
 ) -> list[NearPhoto]:
     """The ``count`` training photos whose features are nearest, nearest first; ``photo`` itself is not among them.
 
@@ -47,12 +53,13 @@ def nearest_photos(
         data: What the classifier was trained on; features that are stored are not computed again.
         count: How many.
         store: Where features are kept.
+        label_separator: What stands between several labels of one photo in ``data``, if not ``|``.
 
     Raises:
         DataError: When the photos cannot be used, or the classifier was trained on others.
     """
     store = store or FeatureStore()
-    training = _training_photos(classifier, data, store)
+    training = _training_photos(classifier, data, store, label_separator)
     settings = FeatureSettings(store=store)
     table = extract(training, classifier.backbone, preprocess=classifier.preprocess, settings=settings)
     own = content_of(photo).digest
@@ -64,11 +71,13 @@ def nearest_photos(
     return [NearPhoto(paths[rows[at]], labels[rows[at]], similarity) for at, similarity in pairs if at >= 0]
 
 
-def _training_photos(classifier: Classifier, data: Samples | str | Path, store: FeatureStore) -> Samples:
+def _training_photos(
+    classifier: Classifier, data: Samples | str | Path, store: FeatureStore, label_separator: str | None
+) -> Samples:
     """The photos that the classifier learned from, with the class that each had then."""
     if isinstance(data, Samples):
         return data.of("train")
-    listing = list_photos(data, LabelReading(multi_label=classifier.task == "multi"))
+    listing = list_photos(data, label_reading(multi_label=classifier.task == "multi", label_separator=label_separator))
     contents = store.contents(listing.paths)
     seen = seen_before(classifier.notes, listing, contents)
     if seen is None:  # notes that do not tell

@@ -18,6 +18,7 @@ from tsugiki.locale.messages import speaking
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.page import fill_text
 from tsugiki.reporting.pages.run_sentences import run_sentences
+from tsugiki.reporting.pages.set_tables import thresholds_of
 from tsugiki.reporting.pages.training_sentences import began_with, is_fine_tuned
 from tsugiki.training.run import Run
 
@@ -54,6 +55,7 @@ def write_card(run: Run, *, name: str) -> str:
         leaked=leaks["n"] > 0 and not all_leaked,
         all_leaked=all_leaked,
         most_classes=_MOST_CLASSES,
+        thresholds=thresholds_of(run.classifier),
         counts=Counter(run.samples.splits),
         weights=_weights(run.classifier),
         fingerprint=run.classifier.notes.get("data_fingerprint", ""),

@@ -70,7 +70,7 @@ def write_report(run: Run, *, name: str) -> str:
     if isinstance(rows, MultiLabelPredictions):
         mistakes = set_mistakes_in(rows.of(evaluation["split"]).scored())
         gallery = Gallery.of(run.samples, run.findings, mistakes)
-        tables = set_tables(evaluation, run.classifier.notes)
+        tables = set_tables(evaluation, run.classifier)
         return render_page(
             "set_report.html.j2", title, styles=("page.css", "set_page.css"), gallery=gallery, **tables, **values
         )

@@ -30,7 +30,8 @@ from tsugiki.fine_tuning.state import RunningMeans
 from tsugiki.locale.messages import tr
 
 Batch: TypeAlias = "tuple[Tensor, Tensor]"
-"""Photos ``[B, 3, H, W]`` float32 and labels ``[B]`` int64."""
+"""Photos ``[B, 3, H, W]`` float32 and labels ``[B]`` int64; of several labels each, ``[B, K]`` float32 of 1 and 0, whose
+accuracy is the share of photos that are answered exactly right at one half."""
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Logits ``[B, K]`` and labels ``[B]`` to one number, the mean over the batch."""

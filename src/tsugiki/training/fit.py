@@ -17,6 +17,7 @@ from torch import nn
 
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, telling_once, working
 from tsugiki.core.errors import DataError, RequestError, TrainingError, TsugikiError
@@ -154,15 +155,7 @@ def _require_task(model: Classifier, samples: Samples, settings: HeadSettings) -
             tr("{argument} is for photos with several labels, and these have one each.", argument=argument("threshold")),
             cure=tr("leave it out"),
         )
-    if model.task != samples.task:
-        raise RequestError(
-            tr("The classifier gives one label per photo, and these photos may have several.")
-            if samples.task == "multi"
-            else tr("The classifier gives several labels per photo, and these photos have one each."),
-            allowed=f"task={samples.task!r}",
-            got=f"task={model.task!r}",
-            cure=f"Classifier(..., classes=data.classes, task={samples.task!r})",
-        )
+    require_task(model, samples)
 
 
 def _require_held_out(samples: Samples) -> None:

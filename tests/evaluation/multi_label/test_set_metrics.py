@@ -16,12 +16,14 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import hamming_loss as sklearn_hamming_loss
 
+from benchmarks.multi_label_honesty import World
 from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT
 from tsugiki.evaluation.metrics import macro_f1, wilson
 from tsugiki.evaluation.multi_label.set_metrics import (
     average_precision,
     average_precision_by_chance,
     average_precisions,
+    average_precisions_among_others,
     cell_log_loss,
     complete_rows,
     exact_rows,
@@ -76,6 +78,36 @@ def test_average_precision_is_that_of_loops_and_of_scikit_learn(seed):
             assert value == pytest.approx(average_precision_score(present, own), abs=1e-12)
     some = [value for value in found if value is not None]
     assert mean_over_classes(found) == (pytest.approx(sum(some) / len(some)) if some else None)
+
+
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_among_others_no_photo_vouches_for_itself(seed):
+    targets, scores, _ = cells(seed)
+    groups = np.random.default_rng(seed).integers(0, max(1, len(targets) // 2), len(targets)) * 7
+    for own in (groups, None):
+        found = average_precisions_among_others(targets, scores, own)
+        for column, value in enumerate(found):
+            rows = np.flatnonzero(targets[:, column] != NOT_KNOWN).tolist()
+            shares = []
+            for one in (row for row in rows if targets[row, column] == PRESENT):
+                above = [
+                    targets[row, column]
+                    for row in rows
+                    if scores[row, column] >= scores[one, column] and (row != one if own is None else own[row] != own[one])
+                ]
+                shares.append(sum(above) / len(above) if above else 1.0)
+            assert value == (pytest.approx(sum(shares) / len(shares)) if shares else None)
+
+
+def test_among_others_few_photos_do_not_look_too_good():
+    usual, others, world = [], [], World(60, (0.1, 0.2), 1.5)
+    for seed in range(300):
+        targets, scores, _ = world.photos(np.random.default_rng(seed))
+        if targets.any():
+            usual.append(mean_over_classes(average_precisions(targets, scores)))
+            others.append(mean_over_classes(average_precisions_among_others(targets, scores)))
+    assert np.mean(usual) > world.truth() + 0.03
+    assert np.mean(others) == pytest.approx(world.truth(), abs=0.02)
 
 
 @pytest.mark.parametrize("seed", ROUNDS)

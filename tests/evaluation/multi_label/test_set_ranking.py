@@ -91,8 +91,9 @@ def test_many_photos_of_a_class_are_drawn_in_coarse_steps_of_the_same_variance(m
     ("n", "shares", "distance", "copies"),
     [
         (40, [0.4] * 3, 2, 1),
-        (40, [0.4] * 3, 4, 1),  # hardly any mistake: percentiles of the bootstrap hold the truth 70 times in 100
+        (40, [0.4] * 3, 4, 1),  # hardly any mistake: percentiles of the bootstrap hold the truth 3 times in 4
         (100, [0.05, 0.1, 0.2, 0.3], 2.5, 1),
+        (100, [0.05] * 12, 1.5, 1),  # few photos of each class: percentiles of the bootstrap seldom hold the truth
         (160, [0.3] * 4, 2, 4),
     ],
 )

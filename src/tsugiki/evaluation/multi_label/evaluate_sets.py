@@ -73,7 +73,8 @@ def evaluate_sets(
             n_unknown_class             photos left out of every number here: nobody knows anything of them
             classes                     [name, ...]
             mean_average_precision      of the classes that some photo is known to show
-            mean_average_precision_interval  [low, high]
+            mean_average_precision_interval  [low, high]; the lower end leaves out that every photo vouches for itself, which
+                                        makes the average precision of few photos too high
             mean_roc_area               the mean area under the ROC curve of the classes that have photos of either kind;
                                         None where there is no such class
             macro_f1                    mean F1 of the classes that have photos or answers
@@ -90,7 +91,7 @@ def evaluate_sets(
                                         exact_match, combination}: to give every photo each class's share of these photos. Its
                                         average precision is that share; by_chance is what a random order of so few photos
                                         has; difference is the classifier's mean average precision minus the guess's;
-                                        verdict "helped" (proven better than guess and random order) | "hurt" | "cannot tell";
+                                        verdict "helped" (proven better than any guess) | "hurt" | "cannot tell";
                                         log_loss of those shares; exact_match of always answering combination, the commonest
             per_class                   [{class, n, n_absent, n_not_known, answered, hits, threshold, precision,
                                         precision_interval, recall, recall_interval, f1, f1_interval, average_precision,

@@ -55,6 +55,43 @@ def average_precisions(targets: Ints, scores: Floats) -> list[float | None]:
     return [average_precision(*column) for column in _columns(targets, scores)]
 
 
+def average_precision_among_others(present: Bools, scores: Floats, groups: Ints) -> float | None:
+    """Average precision in which a photo does not vouch for itself; ``None`` where no photo shows the class.
+
+    :func:`average_precision` counts each photo among those above it, and so lies above what endless photos would give: far
+    above where few photos show the class. Here the precision at a photo is that of the others with at least its score, those of
+    its own group left out; 1 where there is no other.
+
+    Args:
+        present: ``[N]`` whether each photo shows the class.
+        scores: ``[N]`` the higher, the surer.
+        groups: ``[N]`` numbers below ``N`` of photos that stand or fall together.
+    """
+    if not present.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    hits, group = present[order], groups[order]
+    ends = last_of_ties(scores[order])[hits]
+    others = ends + 1 - _own_before(group, np.arange(len(hits)), group[hits], ends)
+    right = np.cumsum(hits)[ends] - _own_before(group[hits], np.flatnonzero(hits), group[hits], ends)
+    return float(np.where(others > 0, right / np.maximum(others, 1), 1.0).mean())
+
+
+def _own_before(group: Ints, places: Ints, asked: Ints, ends: Ints) -> Ints:
+    """How many of the photos at ``places`` are of the group ``asked`` and stand at or before ``ends``."""
+    width = 1 + max(int(places[-1]), int(ends.max()))
+    keys = np.sort(group.astype(np.int64) * width + places)
+    return np.searchsorted(keys, asked.astype(np.int64) * width + ends, side="right") - np.searchsorted(keys, asked * width)
+
+
+def average_precisions_among_others(targets: Ints, scores: Floats, groups: Ints | None = None) -> list[float | None]:
+    """``K`` of :func:`average_precision_among_others` over the known cells of ``[N, K]``; ``groups`` ``[N]`` or ``None``."""
+    own = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
+    known = targets != NOT_KNOWN
+    columns = zip(_columns(targets, scores), known.T, strict=True)
+    return [average_precision_among_others(present, score, own[rows]) for (present, score), rows in columns]
+
+
 def mean_over_classes(values: Sequence[float | None]) -> float | None:
     """The mean of those that are known; ``None`` where none is."""
     known = [value for value in values if value is not None]

@@ -142,7 +142,10 @@ def _traced(network: nn.Module, example: torch.Tensor) -> Any:
         return network.forward(pixels)
 
     trace: Any = torch.jit.trace
-    return trace(compute, example, check_trace=False, strict=False)
+    has_compiled_parts = any(
+        isinstance(part, torch.jit.ScriptModule) for part in network.modules()
+    )  # those only a module may hold
+    return trace(network if has_compiled_parts else compute, example, check_trace=False, strict=False)
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def _shown(samples: Samples, row: int) -> ShownPhoto:
 
 def _label_of(samples: Samples, row: int) -> str:
     if samples.targets is None:
-        return str(samples.classes[samples.labels[row]])
+        return samples.classes[int(samples.labels[row])]
     return labels_text(samples.classes[column] for column in np.flatnonzero(samples.targets[row] == PRESENT).tolist())
 
 

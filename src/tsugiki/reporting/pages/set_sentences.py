@@ -13,7 +13,7 @@ from tsugiki.data.label_sets import spoken
 from tsugiki.evaluation.headline import guess_to_beat, headline, never_answered_sentence, trust_state
 from tsugiki.evaluation.multi_label.thresholds import FEW, ThresholdGoal
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
-from tsugiki.inspection.finding_sentences import failed_sentence
+from tsugiki.inspection.finding_sentences import failed_sentence, shortcut_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import first_few, in_a_row, listed, tr
 from tsugiki.reporting.pages.training_sentences import Notes, Sentences, is_fine_tuned
@@ -85,7 +85,12 @@ def set_score_sentences(evaluation: Document, notes: Notes, *, wrong: int) -> Se
         ),
         "exact": _exact(evaluation),
         "cells": _cells(evaluation),
-        "thresholds": thresholds_sentence(notes),
+        "thresholds": in_a_row(
+            thresholds_sentence(notes),
+            tr("Nothing being held out, each photo was judged with thresholds that the other photos chose.")
+            if evaluation["split"] == OUT_OF_FOLD and notes.get("thresholds")
+            else "",
+        ),
         "class_note": tr("Lines are 95% intervals; shorter means more photos. The triangle is what guessing gives."),
         "together_note": tr(
             "The commonest combinations in truth and in the answers, of photos of which everything is known: how many photos "
@@ -134,7 +139,7 @@ def _exact(evaluation: Document) -> str:
         "exact": _percent(evaluation["exact_match"]),
         "low": _percent(low),
         "high": _percent(high),
-        "labels": spoken(guess["combination"]),
+        "labels": first_few(guess["combination"]) or spoken(()),
         "guess": _percent(guess["exact_match"]),
     }
     if evaluation["n_complete"] < evaluation["n"]:
@@ -169,8 +174,8 @@ def _refused(evaluation: Document) -> str:
     if not refused["n"]:
         return tr('None of the {n} photos is answered with "not sure".', n=evaluation["n"])
     return tr(
-        'Of the {n} photos, {count} are answered with "not sure", being less like the training photos than 95% of them; with '
-        "all labels right: {correct}. The score counts them like all others.",
+        'Photos answered with "not sure", being less like the training photos than 95% of them: {count} of {n}, with all '
+        "labels right {correct}. The score counts them like all others.",
         n=evaluation["n"],
         count=refused["n"],
         correct=refused["correct"],
@@ -293,7 +298,7 @@ def set_leaked_sentence(evaluation: Document) -> str:
 
 
 def set_finding_sentences(findings: Findings) -> Sentences:
-    """What was not looked for where photos have several labels, and what to do about doubted ones."""
+    """What was found and what was not looked for where photos have several labels, and what to do about doubted ones."""
     count = len(findings.contradictions)
     if findings.failed:
         return {"more_short": failed_sentence(), "more_chart": "", "shortcut": failed_sentence()}
@@ -303,10 +308,9 @@ def set_finding_sentences(findings: Findings) -> Sentences:
             "label."
         ),
         "more_chart": "",
-        "shortcut": tr(
-            "Whether the size, shape or colour of a photo gives its labels away was not looked at: so far that is done where "
-            "each photo has one label."
-        ),
+        "shortcut": tr("Neither size, nor shape, nor mean colour of a photo gives one of its labels away.")
+        if findings.shortcuts and not any(one.suspicious for one in findings.shortcuts)
+        else shortcut_sentence(findings),
         "contradictions": tr("Copies with different labels: {count}. In one of each two they are wrong.", count=count)
         if count
         else "",

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from tsugiki.classifier.classifier import Classifier
 from tsugiki.evaluation.predictions import Document
-from tsugiki.reporting.pages.training_sentences import Notes
 
 _MOST_SETS = 12
 _MOST_ERRORS = 15
 
 
-def set_tables(evaluation: Document, notes: Notes) -> dict[str, Any]:
+def set_tables(evaluation: Document, classifier: Classifier) -> dict[str, Any]:
     """What the template of the report asks for.
 
     Args:
         evaluation: The numbers of the held-out photos.
-        notes: How the classifier was trained: which classes share a threshold.
+        classifier: With its own thresholds; where nothing was held out photos were judged with those that other photos chose.
     """
     return {
+        "thresholds": thresholds_of(classifier),
         "errors": errors_of(evaluation)[:_MOST_ERRORS],
         "label_sets": evaluation["label_sets"][:_MOST_SETS],
-        "shared": frozenset(notes.get("thresholds", {}).get("shared_by", ())),
+        "shared": frozenset(classifier.notes.get("thresholds", {}).get("shared_by", ())),
         "some_unknown": any(row["n_not_known"] for row in evaluation["per_class"]),
     }
+
+
+def thresholds_of(classifier: Classifier) -> dict[str, float]:
+    """From which probability on each class is shown; empty where a photo has one label."""
+    several = classifier.multi_label
+    return {} if several is None else dict(zip(classifier.classes, several.thresholds.tolist(), strict=True))
 
 
 def errors_of(evaluation: Document) -> list[dict[str, Any]]:

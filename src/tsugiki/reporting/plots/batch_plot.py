@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tsugiki.core.errors import RequestError
+from tsugiki.data.label_sets import joined
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.plots.figures import Picture, picture, present
 from tsugiki.reporting.plots.fonts import drawn_names, legible
@@ -35,8 +36,15 @@ def plot_batch(dataloader: Any, *, count: int = 12) -> Picture:
     photos, labels = _first_batch(dataloader)
     dataset = dataloader.dataset
     names = list(getattr(dataset, "classes", ()))
-    known = [names[label] if label < len(names) else str(label) for label in labels.tolist()[:count]]
+    known = [_named(label, names) for label in labels.tolist()[:count]]
     return present(draw_batch(photos[:count], known, normalisation_of(getattr(dataset, "transform", None))))
+
+
+def _named(label: int | list[float], names: Sequence[str]) -> str:
+    """The class, or the classes that a photo with several labels is known to show."""
+    if isinstance(label, list):
+        return joined(name for name, cell in zip(names, label, strict=False) if cell == 1)
+    return names[label] if label < len(names) else str(label)
 
 
 def draw_batch(photos: Tensor, labels: Sequence[str], normalisation: Normalisation = _NONE) -> Picture:

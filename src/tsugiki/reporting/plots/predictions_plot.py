@@ -14,6 +14,7 @@ from PIL import Image
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.images.decode import PhotoSource, open_photo
+from tsugiki.data.label_sets import joined
 from tsugiki.locale.messages import listed, tr
 from tsugiki.reporting.plots.figures import Picture, picture, present
 from tsugiki.reporting.plots.fonts import drawn_names, legible
@@ -72,7 +73,9 @@ def pred_and_plot_image(
         RequestError: When the model knows another number of classes.
     """
     photo = open_photo(image_path)
-    predicted, probability = _predict(model, photo, class_names, transform or _article_transform(image_size), device)
+    probabilities = _probabilities(model, photo, class_names, transform or _article_transform(image_size), device)
+    probability = max(probabilities)
+    predicted = class_names[probabilities.index(probability)]
     with legible(class_names):
         figure = picture(4.5, 4.5 * min(max(photo.height / photo.width, 0.4), 1.6) + 0.4)
         axes = figure.subplots()
@@ -98,9 +101,26 @@ def plot_predictions(
     picked = random.Random(seed).sample(photos.samples, k=min(count, len(photos.samples)))  # noqa: S311 (no secret)
     tiles = []
     for path, label in picked:
-        predicted, probability = _predict(model, open_photo(path), photos.classes, photos.transform, device)
-        tiles.append(Tile(path, predicted, probability, photos.classes[label]))
+        probabilities = _probabilities(model, open_photo(path), photos.classes, photos.transform, device, one=_is_one(label))
+        tiles.append(_answered(path, probabilities, photos.classes, label))
     return present(draw_predictions(tiles))
+
+
+def _is_one(label: Any) -> bool:
+    """Whether a label is one class, and no tensor ``[K]`` of 1 and 0."""
+    return not getattr(label, "ndim", 0)
+
+
+def _answered(path: str, probabilities: Sequence[float], classes: Sequence[str], label: Any) -> Tile:
+    """A photo with its true class and the most probable one; or with all its labels and those of one half or more."""
+    most = max(probabilities)
+    if _is_one(label):
+        return Tile(path, classes[probabilities.index(most)], most, classes[label])
+    names = [
+        joined(name for name, cell in zip(classes, cells, strict=True) if cell >= 0.5) or tr("none of the classes")
+        for cells in (probabilities, label.tolist())
+    ]
+    return Tile(path, names[0], most, names[1])
 
 
 def draw_predictions(tiles: Sequence[Tile], *, columns: int = 3) -> Picture:
@@ -131,14 +151,16 @@ def _doubt(tile: Tile, names: Mapping[str, str]) -> str:
     return unsure if tile.label is None else listed((unsure, tr("is: {name}", name=names[tile.label])))
 
 
-def _predict(
+def _probabilities(
     model: nn.Module,
     photo: Image.Image,
     class_names: Sequence[str],
     transform: Transform,
     device: torch.device | str | None,
-) -> tuple[str, float]:
-    """The most probable class and its probability."""
+    *,
+    one: bool = True,
+) -> list[float]:
+    """``K`` probabilities, of ``one`` class among all or of each on its own."""
     import torch
 
     from tsugiki.backbones.freezing import mode_kept
@@ -156,9 +178,8 @@ def _predict(
             allowed=tr("{n} class names, one per output of the model", n=len(logits)),
             got=", ".join(class_names),
         )
-    probabilities = logits.softmax(dim=0)
-    best = int(probabilities.argmax())
-    return class_names[best], float(probabilities[best])
+    probabilities: list[float] = (logits.softmax(dim=0) if one else logits.sigmoid()).tolist()
+    return probabilities
 
 
 def _article_transform(image_size: tuple[int, int]) -> Transform:
