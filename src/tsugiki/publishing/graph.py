@@ -69,6 +69,7 @@ class Answer(nn.Module):
         weight, bias = calibrated_layer(head)
         self.weight = nn.Parameter(weight, requires_grad=False)  # [K, D]
         self.bias = nn.Parameter(bias, requires_grad=False)  # [K]
+        self.several = head.multi_label is not None
         reference = None if head.unknown is None else torch.from_numpy(head.unknown.reference).float()  # [M, D]
         self.reference = None if reference is None else nn.Parameter(reference, requires_grad=False)
 
@@ -79,7 +80,8 @@ class Answer(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Probabilities ``[B, K]``, and distances ``[B]`` where they are known, of features ``[B, D]``."""
-        probabilities = torch.softmax(features @ self.weight.T + self.bias, dim=1)
+        logits = features @ self.weight.T + self.bias
+        probabilities = torch.sigmoid(logits) if self.several else torch.softmax(logits, dim=1)
         if self.reference is None:
             return probabilities
         length = features.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -87,7 +89,13 @@ class Answer(nn.Module):
 
 
 def calibrated_layer(head: AnswerHead) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight ``[K, D]`` and bias ``[K]`` of a layer whose softmax is calibrated: the temperature divides them."""
+    """Weight ``[K, D]`` and bias ``[K]`` of a layer whose softmax is calibrated: the temperature divides them.
+
+    Of a classifier for several labels its sigmoid is: slope and offset of every class are in them.
+    """
+    if sets := head.multi_label:
+        slope = sets.slope
+        return torch.from_numpy(head.weight * slope[:, None]).float(), torch.from_numpy(head.bias * slope + sets.offset).float()
     weight, bias = (torch.from_numpy(values / head.temperature).float() for values in (head.weight, head.bias))
     return weight, bias
 

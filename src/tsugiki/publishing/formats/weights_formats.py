@@ -1,6 +1,7 @@
 """timm's and torchvision's own networks with the head grafted in: weights that those libraries load.
 
-Their answers are logits; the head is divided by the temperature, so that a softmax of them is calibrated.
+Their answers are logits; the head is divided by the temperature, so that a softmax of them (a sigmoid,
+where photos may have several labels) is calibrated.
 """
 
 from __future__ import annotations
