@@ -29,6 +29,7 @@ sys.addaudithook(watch)
 """As ``sitecustomize`` on the path: every Python that is started runs it first, and forked processes keep the hook."""
 
 VERBS = """
+import runpy
 import sys
 from pathlib import Path
 from tsugiki.cli.main import run
@@ -57,7 +58,15 @@ tsugiki("cache")
 tsugiki("plot", "run")
 tsugiki("lr", "bundled:nae", photos, "--steps", 10, "--unfreeze", 1)
 tsugiki("demo", "--out", "demo")
+sys.argv = ["predict.py", "--json", str(photo)]
+try:
+    runpy.run_path("exported/predict.py", run_name="__main__")
+except SystemExit as done:
+    assert not done.code, done.code
 """
+
+PROOF_OF_EXPORT = "'-I', "
+"""How an export starts the program that it has written, to compare its answers; the verbs above run that program once more."""
 
 FONT_PROGRAMS = ("'fc-list'", "'/sbin/ldconfig'", "'ldconfig'", "'/usr/sbin/ldconfig'")
 """What matplotlib and ctypes ask on this machine for fonts and libraries."""
@@ -121,7 +130,8 @@ def _watched(tmp_path: Path, program: str, *arguments: str) -> tuple[list[str], 
     )
     assert finished.returncode == 0, finished.stderr
     told = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return [line for line in told if not any(name in line for name in FONT_PROGRAMS)], tmp_path / "home"
+    known = (*FONT_PROGRAMS, PROOF_OF_EXPORT)
+    return [line for line in told if not any(name in line for name in known)], tmp_path / "home"
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -70,7 +70,15 @@ def page() -> str:
     lines = ["# What it survives", "", _flat(_HEAD)]
     for what, (heading, about) in _ABOUT.items():
         if record := records.get(what):
-            lines += ["", f"## {heading}", "", _flat(about), "", f"    python -m tools.attack {what} {record['how']}", ""]
+            lines += [
+                "",
+                f"## {heading}",
+                "",
+                _flat(about),
+                "",
+                f"    python -m tools.attack {what} {record['how']}".rstrip(),
+                "",
+            ]
             lines += _table(record["counts"])
     lines += ["", "## Nothing leaves", "", _flat(_REST)]
     return "\n".join(lines) + "\n"
