@@ -50,6 +50,7 @@ tsugiki("predict", "run", photo)
 tsugiki("evaluate", "run", photos)
 tsugiki("audit", photos, *bundled)
 tsugiki("explain", "run", photo)
+tsugiki("export", "run", "--format", "openvino", "--out", "exported")
 tsugiki("summary", "bundled:nae")
 tsugiki("backbones", "mobilenetv2*")
 tsugiki("cache")
@@ -78,6 +79,14 @@ def test_no_verb_sends_anything_anywhere(tmp_path, dishes):
         ".config/matplotlib",
     }
     assert {path.name for path in home.iterdir()} <= {".cache", ".config"}
+
+
+def test_every_verb_is_watched():
+    """But those that fetch what a person names, and servers, which are watched where they are tested."""
+    from tsugiki.cli.main import VERBS as EVERY
+
+    watched = {line.split('"')[1] for line in VERBS.splitlines() if line.startswith('tsugiki("')}
+    assert set(EVERY) - {"serve", "studio", "data"} == watched
 
 
 def test_the_watch_itself_sees_what_openvino_does_unasked(tmp_path):
