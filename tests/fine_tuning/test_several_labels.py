@@ -93,6 +93,14 @@ def test_the_score_of_an_epoch_is_that_of_all_its_photos(samples):
     assert parts["val_loss"] == pytest.approx(whole["val_loss"], rel=1e-4)
 
 
+def test_half_the_bits_are_enough(samples):
+    settings = replace(SETTINGS, epochs=1, blend=False)
+    whole = fine_tune(several(), samples, settings, device="cpu").history[0]
+    half = fine_tune(several(), samples, replace(settings, precision="bfloat16"), device="cpu").history[0]
+    assert half["train_loss"] == pytest.approx(whole["train_loss"], rel=0.02)
+    assert half["train_loss"] != whole["train_loss"]
+
+
 @pytest.mark.parametrize("step", [1, 4, 7])
 def test_an_interrupted_training_ends_as_one_that_was_not(samples, tmp_path, monkeypatch, step):
     settings = replace(SETTINGS, checkpoint_steps=1)

@@ -134,3 +134,27 @@ def test_the_nearest_photos_are_marked_by_the_labels_that_they_share(run, of_set
     figure = draw_explanation(explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo, near=near))
     titles = [axes.get_title() for axes in figure.axes][-5:-1]
     assert [title.split("\n")[0] for title in titles] == ["✓ cup", "≈ cup", "✗ egg", "✗ none of the classes"]
+
+
+def test_the_nearest_photos_have_all_their_labels_however_the_table_separates_them(plates, tmp_path):
+    import csv
+
+    import tsugiki as tg
+    from tsugiki.features.extract import FeatureSettings
+    from tsugiki.heads.linear import HeadSettings
+
+    store = FeatureStore(tmp_path / "store")
+    samples = tg.load(plates)
+    model = tg.Classifier("bundled:nae", classes=samples.classes, task="multi")
+    tg.fit(model, samples, settings=HeadSettings(epochs=2), features=FeatureSettings(store=store))
+    shown = dict(zip(samples.paths, samples.label_names(), strict=True))
+    photo = max((samples.paths[row] for row in samples.held_out_rows), key=lambda path: shown[path].count("|"))
+    near = nearest_photos(model, photo, plates, store=store)
+    assert [one.label for one in near] == [shown[one.path] for one in near]
+    assert any("|" in one.label for one in near)
+    with (tmp_path / "names.csv").open("w", newline="") as stream:
+        rows = [[path, label.replace("|", ";") or ";"] for path, label in shown.items()]
+        csv.writer(stream).writerows([["path", "label"], *rows])
+    again = nearest_photos(model, photo, tmp_path / "names.csv", store=store, label_separator=";")
+    assert [(one.path.name, one.label) for one in again] == [(one.path.name, one.label) for one in near]
+    assert nearest_photos(model, photo, samples, store=store) == near
