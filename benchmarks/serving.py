@@ -91,12 +91,14 @@ def _throughput(given: argparse.Namespace, contents: list[bytes]) -> None:
         told = subprocess.run([*command, *words, str(given.seconds)], stdout=subprocess.PIPE, check=True)
         used = _cpu(process) - before
         found = json.loads(told.stdout)
+        overhead = _overhead(port, process, contents[0])
     rate = found["photos"] / found["seconds"]
     alone = found["photos"] / used * cores
     print(f"{given.clients} clients: {rate:.0f} photos/s, {rate / limit:.2f} of that; {found['failed']} failed")
     print(f"seconds to an answer: p50 {found['p50']:.4f}, p90 {found['p90']:.4f}, p99 {found['p99']:.4f}")
     print(f"processor time: server {used:.1f} s, clients {found['cpu']:.1f} s, of {cores * found['seconds']:.1f} s")
     print(f"by its own processor time the server does {alone:.0f} photos/s, {alone / limit_alone:.2f} of that")
+    print(f"of that, HTTP with a photo of {len(contents[0]) // 1000} kB: {1000 * overhead:.2f} ms per request")
 
 
 def _limit(run: Path, contents: list[bytes], seconds: float) -> tuple[float, float]:
@@ -161,6 +163,18 @@ def _clients(port: int, contents: list[bytes], count: int, seconds: float) -> di
     took = time.perf_counter() - begun
     cpu = used.ru_utime + used.ru_stime
     return {"photos": len(times), "seconds": took, "failed": failed, "p50": p50, "p90": p90, "p99": p99, "cpu": cpu}
+
+
+def _overhead(port: int, process: int, content: bytes) -> float:
+    """Seconds of processor time for a request that is refused once its body has been read."""
+    head = b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    request = head % len(content) + content
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        before = _cpu(process)
+        for _ in range(500):
+            connection.sendall(request)
+            connection.recv(65536)
+        return (_cpu(process) - before) / 500
 
 
 def _cpu(process: int) -> float:

@@ -49,6 +49,30 @@ def drawn_sample(tmp_path_factory) -> Path:
         return sample_folder("foodvision")
 
 
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory):
+    """Photos with a red, a green and a blue square, in any combination; on grey with noise, so that no two are copies."""
+    import csv
+
+    import numpy as np
+    from PIL import Image
+
+    dice, root = np.random.default_rng(0), tmp_path_factory.mktemp("sets")
+    colours = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 230)}
+    rows = []
+    for number in range(150):
+        picture = dice.integers(90, 140, (96, 96, 3)).astype(np.uint8)
+        shown = [name for name in colours if dice.random() < 0.4]
+        for place, name in zip(dice.permutation(4), shown, strict=False):
+            top, left = 8 + 44 * (place // 2) + dice.integers(0, 8), 8 + 44 * (place % 2) + dice.integers(0, 8)
+            picture[top : top + 32, left : left + 32] = colours[name]
+        Image.fromarray(picture).save(root / f"{number:03}.png")
+        rows.append((f"{number:03}.png", "|".join(sorted(shown)) or "|", "test" if number % 5 == 0 else "train"))
+    with (root / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "split"), *rows])
+    return root
+
+
 @pytest.fixture
 def run_cli():
     """Run the program as a user would, in a process of its own; gives the finished process."""

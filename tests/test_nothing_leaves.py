@@ -29,6 +29,7 @@ sys.addaudithook(watch)
 """As ``sitecustomize`` on the path: every Python that is started runs it first, and forked processes keep the hook."""
 
 VERBS = """
+import runpy
 import sys
 from pathlib import Path
 from tsugiki.cli.main import run
@@ -50,13 +51,22 @@ tsugiki("predict", "run", photo)
 tsugiki("evaluate", "run", photos)
 tsugiki("audit", photos, *bundled)
 tsugiki("explain", "run", photo)
+tsugiki("export", "run", "--format", "openvino", "--out", "exported")
 tsugiki("summary", "bundled:nae")
 tsugiki("backbones", "mobilenetv2*")
 tsugiki("cache")
 tsugiki("plot", "run")
 tsugiki("lr", "bundled:nae", photos, "--steps", 10, "--unfreeze", 1)
 tsugiki("demo", "--out", "demo")
+sys.argv = ["predict.py", "--json", str(photo)]
+try:
+    runpy.run_path("exported/predict.py", run_name="__main__")
+except SystemExit as done:
+    assert not done.code, done.code
 """
+
+PROOF_OF_EXPORT = "'-I', "
+"""How an export starts the program that it has written, to compare its answers; the verbs above run that program once more."""
 
 FONT_PROGRAMS = ("'fc-list'", "'/sbin/ldconfig'", "'ldconfig'", "'/usr/sbin/ldconfig'")
 """What matplotlib and ctypes ask on this machine for fonts and libraries."""
@@ -78,6 +88,14 @@ def test_no_verb_sends_anything_anywhere(tmp_path, dishes):
         ".config/matplotlib",
     }
     assert {path.name for path in home.iterdir()} <= {".cache", ".config"}
+
+
+def test_every_verb_is_watched():
+    """But those that fetch what a person names, and servers, which are watched where they are tested."""
+    from tsugiki.cli.main import VERBS as EVERY
+
+    watched = {line.split('"')[1] for line in VERBS.splitlines() if line.startswith('tsugiki("')}
+    assert set(EVERY) - {"serve", "studio", "data"} == watched
 
 
 def test_the_watch_itself_sees_what_openvino_does_unasked(tmp_path):
@@ -112,7 +130,8 @@ def _watched(tmp_path: Path, program: str, *arguments: str) -> tuple[list[str], 
     )
     assert finished.returncode == 0, finished.stderr
     told = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return [line for line in told if not any(name in line for name in FONT_PROGRAMS)], tmp_path / "home"
+    known = (*FONT_PROGRAMS, PROOF_OF_EXPORT)
+    return [line for line in told if not any(name in line for name in known)], tmp_path / "home"
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -42,7 +42,8 @@ int main(int count, char** words) {
     request.infer();
 
     std::istringstream names(model->get_rt_info<std::string>("model_info", "labels"));
-    std::vector<std::string> labels{std::istream_iterator<std::string>(names), {}};
+    std::vector<std::string> labels;
+    for (std::string name; names >> name;) labels.push_back(name);
     auto tensor = request.get_tensor("probabilities");
     const float* probabilities = tensor.data<float>();
     auto best = std::max_element(probabilities, probabilities + labels.size()) - probabilities;

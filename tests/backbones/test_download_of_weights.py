@@ -67,6 +67,23 @@ def test_a_file_is_fetched_once(server, tmp_path):
     assert place.read_bytes() == b"mine"
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="half a file of weights in torch's cache, as another program's download left it",
+    right="said, and fetched anew",
+)
+def test_a_part_of_the_promised_file_is_fetched_anew(server, tmp_path, capsys):
+    place = tmp_path / "w.pth"
+    place.write_bytes(CONTENT[:50])
+    with pytest.raises(WeightsUnreachable):
+        reach.download("http://127.0.0.1:1/w.pth", place, name="x", hash_prefix=DIGEST[:8])
+    assert reach.download(server, place, name="x", hash_prefix=DIGEST[:8]).read_bytes() == CONTENT
+    assert "is not whole" in capsys.readouterr().err
+    place.write_bytes(b"\x80\x02 a whole file of somebody's own")  # as PyTorch wrote them long ago
+    reach.download(server, place, name="x", hash_prefix=DIGEST[:8])
+    assert place.read_bytes() != CONTENT
+
+
 def test_the_wrong_content_is_refused_and_leaves_nothing(server, tmp_path):
     with pytest.raises(WeightsError, match="not the promised file"):
         reach.download(server, tmp_path / "w.pth", name="x", hash_prefix="00000000")

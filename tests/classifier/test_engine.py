@@ -428,3 +428,20 @@ def test_the_photos_of_the_proof_are_as_odd_as_real_ones(tmp_path):
     assert {(1, 1), (97, 64), (64, 97), (1200, 5), (3, 700)} <= sizes
     few = golden_photos(tmp_path / "again", [Path(f"{number}.jpg") for number in range(100)])
     assert len(few) == len(photos) + 8
+
+
+def test_a_network_that_was_proven_before_is_compared_by_what_the_run_was_judged_by(dish_run, tmp_path, monkeypatch):
+    """PyTorch is asked about it once; afterwards only where the run's own features are not the engine's."""
+    from tsugiki.classifier import engine_writer
+
+    asked = []
+    compute = engine_writer.features_of_files
+    monkeypatch.setattr(engine_writer, "features_of_files", lambda *words, **more: asked.append(1) or compute(*words, **more))
+    held_out = dish_run.samples.take(dish_run.samples.held_out_rows).paths
+    judged = dict(zip(held_out, dish_run.table.held_out, strict=True))
+    told = []
+    for proof in (judged, judged, {path: vector + 1 for path, vector in judged.items()}, list(judged)):
+        run = dish_run.classifier.save(tmp_path / "run", proof=proof)
+        told.append((document(run)["network"], len(asked)))
+        assert document(run)["parity"]["same_answer"] == document(run)["parity"]["photos"] == 28
+    assert told == [("compared now", 1), ("compared before", 1), ("compared now", 2), ("compared now", 3)]

@@ -140,3 +140,7 @@ def test_arguments_survive_the_command_line(arguments):
 def test_an_argument_is_given_once():
     with pytest.raises(RequestError, match="is set twice"):
         parse_model_args(["a=1", "a=2"])
+
+
+def test_where_photos_have_several_labels_each_is_a_question_of_its_own(plates, capsys):
+    assert 0 < first_loss(capsys, "bundled:nae", plates) < 0.7  # the mean over cells: guessing has about log 2

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tsugiki.classifier.answer import MultiLabel
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.load import load
 from tsugiki.data.preprocess import Preprocess
@@ -49,6 +50,13 @@ def tiny_classifier(classes: tuple[str, ...] = ("blue", "green", "red"), *, drop
     return classifier
 
 
+def several(classes: tuple[str, ...] = ("blue", "green", "red"), *, dropout: float = 0.0) -> Classifier:
+    """Likewise, for photos that may have several labels."""
+    classifier = tiny_classifier(classes, dropout=dropout)
+    classifier.multi_label = MultiLabel.fresh(len(classes))
+    return classifier
+
+
 def state_of(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
@@ -82,3 +90,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def samples(folder: Path) -> Samples:
     return load(folder)
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 photos to learn from and 12 held out, each channel of which is bright or not; here and there nobody knows."""
+    root: Path = tmp_path_factory.mktemp("colours")
+    random = np.random.default_rng(0)
+    rows = ["path,blue,green,red,split"]
+    for number in range(52):
+        bright = [number % 2, number // 2 % 2, int(number % 5 == 0)]
+        pixels = random.integers(0, 160, (40, 48, 3))
+        pixels += 60 * np.array(bright[::-1])
+        Image.fromarray(pixels.astype(np.uint8)).save(root / f"{number:02}.png")
+        cells = [str(one) for one in bright]
+        if number % 7 == 3:
+            cells[number % 3] = ""
+        rows.append(f"{number:02}.png,{','.join(cells)},{'train' if number < 40 else 'test'}")
+    (root / "labels.csv").write_text("\n".join(rows))
+    return root / "labels.csv"

@@ -44,6 +44,22 @@ def pair(photos: Path, result: Path, script: Path = TOGETHER) -> list[str]:
     return [finish(process) for process in started]
 
 
+def test_two_processes_equal_one_where_photos_have_several_labels(colours, tmp_path):
+    """The order of all photos is judged, whichever process has answered them."""
+    pair(colours, tmp_path / "two")
+    one = last_weights(colours, tmp_path / "one.checkpoints")
+    first, second = (read(tmp_path / name) for name in ("two.0.pt", "two.1.pt"))
+    for name, tensor in first["weights"].items():
+        assert torch.equal(tensor, second["weights"][name])
+        assert float((tensor - one["weights"][name]).abs().max()) < 1e-5
+    for row, other in zip(one["history"], first["history"], strict=True):
+        assert abs(row["train_loss"] - other["train_loss"]) < 1e-5
+        assert abs(row["val_loss"] - other["val_loss"]) < 1e-5
+        assert abs(row["train_map"] - other["train_map"]) < 0.01
+        assert abs(row["val_map"] - other["val_map"]) < 0.01
+    assert first["validated"] == second["validated"]
+
+
 def test_two_processes_equal_one(folder, tmp_path):
     talk = pair(folder, tmp_path / "two")
     one = last_weights(folder, tmp_path / "one.checkpoints")

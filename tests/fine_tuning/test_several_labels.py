@@ -6,11 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from tests.fine_tuning.conftest import same, state_of, tiny_classifier
+from tests.fine_tuning.conftest import same, several, state_of
 from tests.fine_tuning.test_resume import Interrupted, interrupt_at
-from tsugiki.classifier.answer import MultiLabel
 from tsugiki.core.errors import DataError
 from tsugiki.data.augmentation.augment import Augmentation
 from tsugiki.data.label_sets import NOT_KNOWN
@@ -30,34 +28,9 @@ SETTINGS = FineTuneSettings(epochs=3, batch_size=8, precision="float32", compile
 CLASSES = ("blue", "green", "red")
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """40 photos to learn from and 12 held out, each channel of which is bright or not; here and there nobody knows."""
-    root = tmp_path_factory.mktemp("colours")
-    random = np.random.default_rng(0)
-    rows = ["path,blue,green,red,split"]
-    for number in range(52):
-        bright = [number % 2, number // 2 % 2, int(number % 5 == 0)]
-        pixels = random.integers(0, 160, (40, 48, 3))
-        pixels += 60 * np.array(bright[::-1])
-        Image.fromarray(pixels.astype(np.uint8)).save(root / f"{number:02}.png")
-        cells = [str(one) for one in bright]
-        if number % 7 == 3:
-            cells[number % 3] = ""
-        rows.append(f"{number:02}.png,{','.join(cells)},{'train' if number < 40 else 'test'}")
-    (root / "labels.csv").write_text("\n".join(rows))
-    return root / "labels.csv"
-
-
 @pytest.fixture
-def samples(table):
-    return load(table)
-
-
-def several(classes=CLASSES):
-    classifier = tiny_classifier(classes)
-    classifier.multi_label = MultiLabel.fresh(len(classes))
-    return classifier
+def samples(colours):
+    return load(colours)
 
 
 def test_the_loss_is_binary_cross_entropy_over_known_cells():
@@ -118,6 +91,14 @@ def test_the_score_of_an_epoch_is_that_of_all_its_photos(samples):
     parts = fine_tune(several(), samples, replace(settings, micro_batch=3), device="cpu").history[0]
     assert parts["train_map"] == pytest.approx(whole["train_map"], abs=1e-6)
     assert parts["val_loss"] == pytest.approx(whole["val_loss"], rel=1e-4)
+
+
+def test_half_the_bits_are_enough(samples):
+    settings = replace(SETTINGS, epochs=1, blend=False)
+    whole = fine_tune(several(), samples, settings, device="cpu").history[0]
+    half = fine_tune(several(), samples, replace(settings, precision="bfloat16"), device="cpu").history[0]
+    assert half["train_loss"] == pytest.approx(whole["train_loss"], rel=0.02)
+    assert half["train_loss"] != whole["train_loss"]
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from torch import nn
 
-from tests.fine_tuning.conftest import tiny_classifier, watching_weights
+from tests.fine_tuning.conftest import several, tiny_classifier, watching_weights
 from tsugiki.data.augmentation.augment import Augmentation
 from tsugiki.data.load import load
 from tsugiki.fine_tuning.fine_tune import fine_tune
@@ -35,15 +35,18 @@ SETTINGS = FineTuneSettings(
 def last_weights(photos: Path, checkpoints: Path, rank: int = 0) -> dict[str, Any]:
     """Last weights, history, what validation found; every process fits its own head and has a disk of its own."""
 
+    samples = load(photos)
+    fresh = several if samples.task == "multi" else tiny_classifier
+
     def fit_head(_rows: list[int]) -> nn.Linear:
-        head = copy.deepcopy(tiny_classifier().head)
+        head = copy.deepcopy(fresh().head)
         torch.nn.init.constant_(head.bias, rank)
         return head
 
     with watching_weights() as last:
         tuned = fine_tune(
-            tiny_classifier(),
-            load(photos),
+            fresh(),
+            samples,
             SETTINGS,
             device="cpu",
             folder=checkpoints / str(rank),

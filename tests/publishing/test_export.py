@@ -374,6 +374,7 @@ def test_timm_loads_the_folder(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_torchvision_loads_the_numbers(tmp_path):
     import torchvision
     from safetensors.torch import load_file
@@ -386,7 +387,7 @@ def test_torchvision_loads_the_numbers(tmp_path):
     assert _logits(network, model, photo) == pytest.approx(model.predict(photo).probabilities, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+@pytest.mark.parametrize("kind", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_eight_bits_say_what_they_lose(run, dishes, tmp_path, kind):
     for name in ("onnx", kind):
         needs(name)
@@ -421,6 +422,7 @@ def test_eight_bits_that_lose_more_than_a_point_are_refused(run, dishes, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sixteen_bits_are_smaller_and_answer_alike(run, tmp_path):
     whole, half = (tg.export(run, "openvino", tmp_path / name, precision=name) for name in ("fp32", "fp16"))
     assert half.parity.holds
@@ -442,6 +444,7 @@ def test_intels_model_api_answers_alike(run, dish_run, dishes, tmp_path):
         assert found.raw_scores.tolist() == pytest.approx(expected.probabilities, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["litert", "coreml"])
 def test_formats_of_telephones_answer_alike(run, tmp_path, kind):
     needs(kind)

@@ -93,17 +93,17 @@ def showing(classifier, *probabilities):
 def test_every_label_has_its_map_the_most_probable_first(run, of_sets, tmp_path):
     photo = run.samples.paths[0]
     found = explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo)
-    assert [one.label for one in found.evidence] == ["spoon", "cup"]
+    assert [one.label for one in found.explained] == ["spoon", "cup"]
     titles = [axes.get_title().splitlines()[-1] for axes in draw_explanation(found).axes]
     assert titles[1:] == ["90.0% (occlusion)", "60.0% (occlusion)"]
     plain = json.loads(json.dumps(found.to_dict(of_sets.classes)))
-    assert plain["labels"] == [one["label"] for one in plain["evidence"]] == ["spoon", "cup"]
+    assert plain["labels"] == [one["label"] for one in plain["explained"]] == ["spoon", "cup"]
     assert found.save(tmp_path / "why.png").stat().st_size > 5_000
 
 
 def test_of_many_labels_four_are_explained_and_of_none_the_most_probable_class(run, of_sets):
     photo = run.samples.paths[0]
-    assert len(explain(showing(of_sets, 0.6, 0.7, 0.8, 0.9, 0.95), photo).evidence) == 4
+    assert len(explain(showing(of_sets, 0.6, 0.7, 0.8, 0.9, 0.95), photo).explained) == 4
     none = explain(showing(of_sets, 0.1, 0.4, 0.2, 0.3, 0.3), photo)
     assert none.prediction.labels == ()
     assert none.asked == "cup"
@@ -134,3 +134,27 @@ def test_the_nearest_photos_are_marked_by_the_labels_that_they_share(run, of_set
     figure = draw_explanation(explain(showing(of_sets, 0.1, 0.6, 0.2, 0.9, 0.3), photo, near=near))
     titles = [axes.get_title() for axes in figure.axes][-5:-1]
     assert [title.split("\n")[0] for title in titles] == ["✓ cup", "≈ cup", "✗ egg", "✗ none of the classes"]
+
+
+def test_the_nearest_photos_have_all_their_labels_however_the_table_separates_them(plates, tmp_path):
+    import csv
+
+    import tsugiki as tg
+    from tsugiki.features.extract import FeatureSettings
+    from tsugiki.heads.linear import HeadSettings
+
+    store = FeatureStore(tmp_path / "store")
+    samples = tg.load(plates)
+    model = tg.Classifier("bundled:nae", classes=samples.classes, task="multi")
+    tg.fit(model, samples, settings=HeadSettings(epochs=2), features=FeatureSettings(store=store))
+    shown = dict(zip(samples.paths, samples.label_names(), strict=True))
+    photo = max((samples.paths[row] for row in samples.held_out_rows), key=lambda path: shown[path].count("|"))
+    near = nearest_photos(model, photo, plates, store=store)
+    assert [one.label for one in near] == [shown[one.path] for one in near]
+    assert any("|" in one.label for one in near)
+    with (tmp_path / "names.csv").open("w", newline="") as stream:
+        rows = [[path, label.replace("|", ";") or ";"] for path, label in shown.items()]
+        csv.writer(stream).writerows([["path", "label"], *rows])
+    again = nearest_photos(model, photo, tmp_path / "names.csv", store=store, label_separator=";")
+    assert [(one.path.name, one.label) for one in again] == [(one.path.name, one.label) for one in near]
+    assert nearest_photos(model, photo, samples, store=store) == near

@@ -197,8 +197,9 @@ def test_a_fault_of_the_program_is_told_here_and_not_to_a_stranger(start, ask, p
     assert "A request failed that should not: RuntimeError secret detail" in capsys.readouterr().err
 
 
-def test_noise_does_no_harm(start, ask, photos):
-    """Some hundred requests of noise: broken photos, broken HTTP, broken forms; then a photo is answered as ever."""
+def test_noise_does_no_harm(start, ask, photos, capfd):
+    """Some hundred requests of noise: broken photos, broken HTTP, broken forms; then a photo is answered as ever, and the
+    person who looks after the server has not been shown any of it."""
     server = start(header_seconds=1, seconds=2, body_bytes=200_000)
     dice = random.Random(5)  # noqa: S311 (nothing here is secret)
     photo = photos[0].read_bytes()
@@ -218,3 +219,35 @@ def test_noise_does_no_harm(start, ask, photos):
             connection.sendall(lines)
     assert ask(server, "/v1/predict", photo).json == expected
     assert server.service.counters.bytes_inside == server.service.lanes.photos_inside == 0
+    assert not capfd.readouterr().err
+
+
+def test_what_a_refused_request_held_is_let_go_at_once(start, ask):
+    """Without the search for garbage that goes in circles: what is left to that grows until it comes."""
+    import gc
+    import weakref
+
+    from tsugiki.serving.api import bodies
+
+    class Watched:
+        """What a frame holds while the request is read."""
+
+    server, held = start(), []
+
+    async def photos(_intake, _request, _body):
+        watched = Watched()
+        held.append(weakref.ref(watched))
+        raise bodies.RequestError("no", got=type(watched).__name__)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies.Intake, "photos", photos)
+        gc.disable()
+        try:
+            for _ in range(3):
+                assert ask(server, "/v1/predict", b"x" * 1000).status == 400
+            deadline = time.monotonic() + 10
+            while any(one() is not None for one in held) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert [one() for one in held] == [None] * 3
+        finally:
+            gc.enable()

@@ -144,12 +144,13 @@ class Scene:
             told: Whether the process could still say something.
         """
         if told and not ended.is_told:
-            yield "tracebacks", ended.err[-400:]
+            yield "tracebacks", ended.detail
         if digest_of(folder / "photos") != self.photos:
             yield "lost", "the photos have changed"
         yield from self._faults_of_run(folder)
         _let_time_pass(folder)
-        again = run(self.command, folder)
+        is_there = (folder / "run").exists() and "--force" not in self.command
+        again = run((*self.command, "--force") if is_there else self.command, folder)
         if again.status:
             yield "corrupt", f"the next run ends with {again.status}: {again.err[-400:]}"
             return
@@ -217,7 +218,8 @@ def signals(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
         folder, wait = scene.fresh(), dice.uniform(0.02, 1.0)
         sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
         ended = _signalled(scene, folder, sent, wait)
-        _judge(outcome, "signals", f"{sent.name} after {wait:.2f} s", scene.faults_after(folder, ended, told=True))
+        told = sent == signal.SIGINT  # the other ends it as SIGKILL does
+        _judge(outcome, "signals", f"{sent.name} after {wait:.2f} s", scene.faults_after(folder, ended, told=told))
     return outcome
 
 
@@ -261,7 +263,7 @@ def changing_photos(scene: Scene, count: int) -> Outcome:
         change = _PHOTO_CHANGES[number % len(_PHOTO_CHANGES)]
         at = 1 + (scene.calm.changes * number) // count
         ended = run(scene.command, folder, lambda act=change, at=at, path=victim: at_change(at, lambda: act(path)))  # type: ignore[misc]
-        faults = [] if ended.is_told else [("tracebacks", ended.err[-400:])]
+        faults = [] if ended.is_told else [("tracebacks", ended.detail)]
         shutil.rmtree(folder / "run", ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(dir=scene.place))
         shutil.copytree(folder / "photos", fresh / "photos")
@@ -292,7 +294,7 @@ def together(scene: Scene, processes: int) -> Outcome:
     outcome = Outcome()
     folder = scene.fresh()
     ended = [process.ended() for process in [Running(scene.command, folder) for _ in range(processes)]]
-    faults = [("tracebacks", one.err[-400:]) for one in ended if not one.is_told]
+    faults = [("tracebacks", one.detail) for one in ended if not one.is_told]
     if all(one.status for one in ended):
         faults.append(("lost", "no process has saved its run"))
     faults += scene.faults_after(folder, ended[0], told=True)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch  # of which forks would take address space for themselves
 
 from tools.attack.corpus import DECODERS, LOSSY, TURNED, VARIANTS, WITH_THE_EXTRA, Values, apart
 from tools.attack.mutations import mutated
@@ -69,6 +70,7 @@ def attack(files: int, *, seed: int = 0, jobs: int = 1, tell: Callable[[str], ob
     ``hangs``, and ``paths apart``: what the fast path sees, which decodes a part of the size, differs from what the reference
     sees, where damage that no decoder notices has left values beyond all range.
     """
+    torch.set_num_threads(1)
     total = Outcome()
     kinds = ("tried", "decoded", "named", "like two others", "disagreements", "crashes", "hangs", "paths apart")
     total.counts.update(dict.fromkeys(kinds, 0))

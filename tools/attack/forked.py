@@ -25,6 +25,8 @@ from tsugiki.features.engines.openvino_import import openvino_module
 
 openvino_module("openvino")
 
+_UNFORESEEN = ("Traceback", "Something went wrong that should not", "起きてはならない問題")
+
 Before = Callable[[], object]
 
 
@@ -41,6 +43,12 @@ class Ended:
     status: int
     out: str
     err: str
+
+    @property
+    def detail(self) -> str:
+        """What of its talk says most about what went wrong."""
+        places = [self.err.find(words) for words in _UNFORESEEN if words in self.err]
+        return f"status {self.status}: {self.err[min(places, default=len(self.err) - 400) :][-1200:]}"
 
     @property
     def is_told(self) -> bool:
@@ -79,6 +87,8 @@ class Running:
             main.run(words)
         except SystemExit as left:
             status = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
+        except KeyboardInterrupt:  # before or after the program itself
+            status = 130
         except BaseException as error:  # noqa: BLE001  nothing may come back into the parent's code
             with contextlib.suppress(BaseException):
                 sys.stderr.write(f"Traceback: {type(error).__name__}: {error}")

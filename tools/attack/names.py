@@ -111,7 +111,7 @@ def _faults(folder: Path, language: str) -> Iterator[tuple[str, str]]:
     }
     for name, words in commands.items():
         ended = run((*speak, *words), folder)
-        yield f"{name}: how it ends", "" if ended.is_told else ended.err[-300:]
+        yield f"{name}: how it ends", "" if ended.is_told else ended.detail
         yield f"{name}: terminal", _of_terminal(ended, programs_read="as " in name)
         if name == "predict as CSV":
             yield name, _of_table(ended.out)

@@ -80,7 +80,7 @@ def attack(place: Path, *, only: tuple[str, ...] = (), tell: Callable[[str], obj
         outcome.counts["conditions"] += 1
         if not ended.is_told:
             outcome.counts["tracebacks"] += 1
-            outcome.fault(f"{name}: status {ended.status}: {ended.err[-400:]}")
+            outcome.fault(f"{name}: {ended.detail}")
         elif ended.status:
             outcome.counts["said what is missing"] += 1
             tell(f"{name}: {ended.err[-300:]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.samples import Samples
 from tsugiki.locale.messages import tr
@@ -25,5 +26,7 @@ def require_task(classifier: Classifier, samples: Samples) -> None:
             else tr("The classifier gives several labels per photo, and these photos have one each."),
             allowed=f"task={samples.task!r}",
             got=f"task={classifier.task!r}",
-            cure=f"Classifier(..., classes=data.classes, task={samples.task!r})",
+            cure=tr("train a classifier on photos of this kind")
+            if samples.task == "multi"
+            else tr("{argument} reads one label as one of several", argument=argument("multi_label", value=True)),
         )

@@ -55,8 +55,8 @@ def explain(
     answer = found.prediction
     told = f"{answer.label}  {answer.probability:.1%}" if answer.labels is None else _answered_labels(answer)
     say(told + ("" if answer.known else "  " + tr("not sure: less like the training photos than 95% of them")))
-    if label is None and answer.labels and len(answer.labels) > len(found.evidence):
-        numbers = {"count": len(found.evidence), "total": len(answer.labels)}
+    if label is None and answer.labels and len(answer.labels) > len(found.explained):
+        numbers = {"count": len(found.explained), "total": len(answer.labels)}
         say(tr("Explained: the {count} most probable of {total} labels; --label names another one.", **numbers))
     emit_exactly(str(target))
 

@@ -176,7 +176,9 @@ def _helps() -> dict[str, str]:
         "predict": tr("Ask a trained classifier about photos."),
         "explain": tr("Draw why a photo is answered as it is."),
         "next": tr("Choose the unlabelled photos that are worth labelling next."),
-        "export": tr("Write a trained classifier as files for other programs (ONNX, OpenVINO), proven to answer the same."),
+        "export": tr(
+            "Write a trained classifier as files for other programs (ONNX, OpenVINO, timm ...), proven to answer the same."
+        ),
         "serve": tr(
             "Answer over HTTP: a small page, an API, the Open Inference Protocol, and a watch for photos of another kind."
         ),

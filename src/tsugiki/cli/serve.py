@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import secrets
@@ -89,6 +90,10 @@ def serve(
         say(tr("Photos that are sent are kept in {folder}; label them in {table}.", folder=keep, table=kept.table))
     emit(server.url)
     say(tr("Answering with: {names}. Ctrl-C stops.", names=", ".join(models.by_name)))
+    # What has been made so far stays; from here on garbage is looked for as often as usual, for a server lives long.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 10, 10)
     server.run()
     say(tr("Stopped."))
 

@@ -129,6 +129,10 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
         ],
         "export": [
             ("tsugiki export runs/photos --format onnx", tr("for ONNX Runtime, with a program that needs nothing of tsugiki")),
+            (
+                "tsugiki export runs/photos --precision int8 --data photos",
+                tr("in 8 bits, and how many photos more it answers wrong"),
+            ),
             ("tsugiki export runs/photos --format openvino --out model", tr("for OpenVINO, into a folder of that name")),
         ],
         "serve": [

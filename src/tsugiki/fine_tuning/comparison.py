@@ -24,7 +24,7 @@ def compare(frozen: AnyPredictions, tuned: AnyPredictions, groups: Ints | None =
     Args:
         frozen: Of the classifier whose backbone stayed frozen.
         tuned: Of the fine-tuned one; without those photos that have vanished meanwhile.
-        groups: Of ``frozen``'s rows, numbers of what stands or falls together, where photos may have several labels.
+        groups: ``[N]`` of ``frozen``'s rows, numbers of what stands or falls together, where photos may have several labels.
 
     Returns:
         Plain values for ``evaluation.json``::

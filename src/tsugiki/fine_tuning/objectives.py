@@ -47,7 +47,7 @@ class Objective(Protocol):
         """``[B]`` what the logits ``[B, K]`` of photos to learn from cost, weighed and smoothed."""
 
     def plain_loss(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
-        """The mean of that, neither weighed nor smoothed."""
+        """The mean over ``B`` of what logits ``[B, K]`` cost, neither weighed nor smoothed."""
 
     def correct(self, logits: torch.Tensor, rows: Sequence[int]) -> int:
         """How many photos to learn from are answered right by logits ``[B, K]``; 0 where that says nothing."""
@@ -56,7 +56,7 @@ class Objective(Protocol):
         """``[N, K]`` zeros for the logits of an epoch, where only all of them together make a score."""
 
     def train_score(self, accuracy: float, logits: torch.Tensor | None) -> float:
-        """The score of an epoch's answers to the photos to learn from."""
+        """The score of an epoch's answers to the photos to learn from: their accuracy, or that of all logits ``[N, K]``."""
 
     def found(self, logits: torch.Tensor, rows: slice) -> torch.Tensor:
         """``[width, B]`` what has to be known of logits ``[B, K]`` of validation photos."""
@@ -125,30 +125,30 @@ class OneClass:
         return self.class_weights[targets] * each
 
     def plain_loss(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
-        """Mean cross-entropy."""
+        """Mean cross-entropy of logits ``[B, K]``."""
         return functional.cross_entropy(logits, self.labels[rows])
 
     def correct(self, logits: torch.Tensor, rows: Sequence[int]) -> int:
-        """Photos whose class has the largest logit."""
+        """Photos whose class has the largest logit of ``[B, K]``."""
         return int((logits.argmax(dim=1) == self.labels[rows]).sum().item())
 
     def kept_logits(self) -> torch.Tensor | None:
-        """None: accuracies are sums over photos."""
+        """None of ``[N, K]``: accuracies are sums over photos."""
         return None
 
     def train_score(self, accuracy: float, logits: torch.Tensor | None) -> float:
-        """The accuracy."""
+        """The accuracy; no logits ``[N, K]`` were kept."""
         del logits
         return accuracy
 
     def found(self, logits: torch.Tensor, rows: slice) -> torch.Tensor:
-        """Losses, and 1 where the answer is right."""
+        """``[2, B]`` losses, and 1 where the answer is right."""
         labels = self.val_labels[rows]
         losses = functional.cross_entropy(logits, labels, reduction="none")
         return torch.stack([losses, (logits.argmax(dim=1) == labels).float()])
 
     def answers(self, found: torch.Tensor) -> Candidate:
-        """Losses, and which photos are answered right."""
+        """Losses, and which photos are answered right, of ``[2, M]``."""
         losses, right = found
         return ValidationAnswers(losses.clone(), right > 0)
 
@@ -209,11 +209,11 @@ class ManyLabels:
         return _cell_losses(self.cells, logits, list(rows), self.smoothing)
 
     def plain_loss(self, logits: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
-        """Mean binary cross-entropy."""
+        """Mean binary cross-entropy of logits ``[B, K]``."""
         return _cell_losses(self.plain_cells, logits, list(rows)).mean()
 
     def correct(self, logits: torch.Tensor, rows: Sequence[int]) -> int:
-        """0: the order of all photos counts."""
+        """0, whatever the logits ``[B, K]``: the order of all photos counts."""
         del logits, rows
         return 0
 
@@ -222,17 +222,17 @@ class ManyLabels:
         return torch.zeros(self.targets.shape)
 
     def train_score(self, accuracy: float, logits: torch.Tensor | None) -> float:
-        """The mean average precision."""
+        """The mean average precision of logits ``[N, K]``."""
         del accuracy
         assert logits is not None  # noqa: S101 (there is room for them)
         return mean_over_classes(average_precisions(self.targets, logits.numpy())) or 0.0
 
     def found(self, logits: torch.Tensor, rows: slice) -> torch.Tensor:
-        """Losses, and the logits themselves."""
+        """``[1 + K, B]`` losses, and the logits themselves."""
         return torch.cat([_cell_losses(self.val_cells, logits, rows)[None], logits.T])
 
     def answers(self, found: torch.Tensor) -> Candidate:
-        """Losses and logits."""
+        """Losses and logits of ``[1 + K, M]``."""
         return SetAnswers(found[0].clone(), found[1:].T.contiguous(), self.val_targets)
 
 

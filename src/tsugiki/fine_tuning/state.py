@@ -79,7 +79,7 @@ class RunningMeans:
         self.count(loss, int(right.sum().item()), len(labels))
 
     def count(self, loss: torch.Tensor, correct: int, photos: int) -> None:
-        """Count so many ``photos``: their mean ``loss``, and how many are answered right."""
+        """Count so many ``photos``: their mean ``loss`` (one number, ``[]``), and how many are answered right."""
         self.loss += finite(loss.item()) * photos
         self.correct += correct
         self.photos += photos

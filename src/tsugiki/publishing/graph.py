@@ -6,6 +6,7 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``M`` reference photo
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import torch
@@ -46,7 +47,7 @@ class WholeClassifier(nn.Module):
         self.features = Normalised(backbone, preprocess)
         self.dtype = dtype
         if dtype != torch.float32:
-            self.features.backbone = _Reduced(backbone, dtype)
+            self.features.add_module("backbone", _Reduced(backbone, dtype))
         self.answer = Answer(head)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
@@ -68,6 +69,7 @@ class Answer(nn.Module):
         weight, bias = calibrated_layer(head)
         self.weight = nn.Parameter(weight, requires_grad=False)  # [K, D]
         self.bias = nn.Parameter(bias, requires_grad=False)  # [K]
+        self.several = head.multi_label is not None
         reference = None if head.unknown is None else torch.from_numpy(head.unknown.reference).float()  # [M, D]
         self.reference = None if reference is None else nn.Parameter(reference, requires_grad=False)
 
@@ -78,7 +80,8 @@ class Answer(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Probabilities ``[B, K]``, and distances ``[B]`` where they are known, of features ``[B, D]``."""
-        probabilities = torch.softmax(features @ self.weight.T + self.bias, dim=1)
+        logits = features @ self.weight.T + self.bias
+        probabilities = torch.sigmoid(logits) if self.several else torch.softmax(logits, dim=1)
         if self.reference is None:
             return probabilities
         length = features.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -86,7 +89,13 @@ class Answer(nn.Module):
 
 
 def calibrated_layer(head: AnswerHead) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight ``[K, D]`` and bias ``[K]`` of a layer whose softmax is calibrated: the temperature divides them."""
+    """Weight ``[K, D]`` and bias ``[K]`` of a layer whose softmax is calibrated: the temperature divides them.
+
+    Of a classifier for several labels its sigmoid is: slope and offset of every class are in them.
+    """
+    if sets := head.multi_label:
+        slope = sets.slope
+        return torch.from_numpy(head.weight * slope[:, None]).float(), torch.from_numpy(head.bias * slope + sets.offset).float()
     weight, bias = (torch.from_numpy(values / head.temperature).float() for values in (head.weight, head.bias))
     return weight, bias
 
@@ -104,8 +113,6 @@ class _Reduced(nn.Module):
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:
         super().__init__()
-        import copy
-
         self.backbone = copy.deepcopy(backbone).to(dtype)
         self.dtype = dtype
 

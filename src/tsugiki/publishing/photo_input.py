@@ -40,8 +40,10 @@ class PhotoInput(nn.Module):
             passes are computed.
     """
 
-    __constants__ = ("height", "width", "high", "wide", "squashed", "whole", "by_side", "halves_down", "filled")
-    __constants__ += ("tall_first", "frames_too", "bilinear", "lanczos", "one")
+    __constants__ = (
+        *("height", "width", "high", "wide", "squashed", "whole", "by_side", "halves_down", "filled"),
+        *("tall_first", "frames_too", "bilinear", "lanczos", "one"),
+    )
 
     def __init__(self, preprocess: Preprocess, *, frames_too: bool = True) -> None:
         super().__init__()

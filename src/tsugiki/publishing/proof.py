@@ -78,9 +78,12 @@ def prove_whole(
 
 
 def _as_answer(classifier: Classifier, told: dict[str, Any]) -> Prediction:
-    row = told["probabilities"]
+    row, sets = told["probabilities"], classifier.multi_label
     label = classifier.classes[int(np.argmax(row))]
-    return Prediction(label, max(row), distance=told.get("distance"), probabilities=tuple(row))
+    labels = None
+    if sets is not None:
+        labels = tuple(classifier.classes[at] for at in np.flatnonzero(np.float32(row) >= sets.thresholds).tolist())
+    return Prediction(label, max(row), distance=told.get("distance"), probabilities=tuple(row), labels=labels)
 
 
 def frames_of(classifier: Classifier, photos: Sequence[Path]) -> tuple[Any, list[int]]:
@@ -118,13 +121,14 @@ def accuracy_lost(folder: Path, classifier: Classifier, samples: Samples) -> Com
     Raises:
         TsugikiError: When no held-out photo with a class of the classifier can be read.
     """
-    names = samples.label_names()
-    rows = [row for row in samples.held_out_rows if names[row] in classifier.classes]
+    several = classifier.multi_label is not None
+    truth = [one if several else next(iter(one), "") for one in samples.label_sets()]
+    rows = [row for row in samples.held_out_rows if several or truth[row] in classifier.classes]
     photos = [samples.paths[row] for row in rows]
     expected = reference(classifier, dataclasses.replace(classifier.answer_head, unknown=None), photos) if rows else []
     answers = answers_of(folder, photos)
     right = [
-        (one.label == names[row], other.label == names[row])
+        (_said(one) == truth[row], _said(other) == truth[row])
         for row, one, other in zip(rows, expected, answers, strict=True)
         if not one.problem and not other.problem
     ]
@@ -135,6 +139,11 @@ def accuracy_lost(folder: Path, classifier: Classifier, samples: Samples) -> Com
         )
     first, second = (np.array(flags, np.bool_) for flags in zip(*right, strict=True))
     return mcnemar(first, second)
+
+
+def _said(answer: Prediction) -> str | frozenset[str]:
+    """The class that was answered; where a photo may have several, all of them: an answer is right when it is all right."""
+    return answer.label if answer.labels is None else frozenset(answer.labels)
 
 
 def answers_of(folder: Path, photos: Sequence[Path]) -> list[Prediction]:
@@ -159,7 +168,11 @@ def _told(command: list[Any]) -> Any:
 def _as_prediction(told: dict[str, Any]) -> Prediction:
     if "problem" in told:
         return Prediction("", 0.0, name=told["path"], known=False, problem=told["problem"])
-    probabilities = tuple(told["probabilities"].values())
     return Prediction(
-        told["label"], told["probability"], known=told["known"], distance=told["distance"], probabilities=probabilities
+        told["label"],
+        told["probability"],
+        known=told["known"],
+        distance=told["distance"],
+        probabilities=tuple(told["probabilities"].values()),
+        labels=None if "labels" not in told else tuple(told["labels"]),
     )

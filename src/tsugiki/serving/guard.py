@@ -100,7 +100,7 @@ class Guard:
             app = self._welcomed(scope, headers) or self._app
             await app(scope, body.receive, send)
         except TsugikiError as error:
-            fault = error
+            fault = error.with_traceback(None)  # which holds the frames that hold the request, and these the error
         except Exception as error:  # noqa: BLE001 (a fault of the program's own: told here, and not to a stranger)
             reason = " ".join(f"{type(error).__name__} {error}".split())[:300]
             say(tr("A request failed that should not: {reason}", reason=reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import signal
 import socket
 import threading
@@ -77,6 +78,7 @@ class Server:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="critical",  # what strangers send wrongly is told to them and counted, not written into a log
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -98,6 +100,7 @@ class Server:
 
     def run(self) -> None:
         """Answer until SIGTERM, SIGINT or :meth:`stop`; who is being answered then has the answer still."""
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # as above
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         finally:

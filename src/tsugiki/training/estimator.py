@@ -402,7 +402,7 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
 
 
 def log_odds(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Finite ones, of probabilities of 0 and 1, too."""
+    """Finite ones of probabilities ``[K]`` or ``[N, K]``, of 0 and 1, too."""
     chance = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
     return np.asarray(np.log(chance / (1 - chance)), np.float64)
 

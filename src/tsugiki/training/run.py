@@ -26,8 +26,10 @@ class Run:
 
     Attributes:
         classifier: Trained, calibrated, on the device it was trained on.
-        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``.
-        evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.predictions.evaluate_rows`).
+        history: One row per epoch: ``epoch, train_loss, train_acc, val_loss, val_acc, lr, seconds``; where photos may have
+            several labels, ``train_map`` and ``val_map`` (mean average precision) instead of accuracies.
+        evaluation: The numbers of the held-out photos (:func:`tsugiki.evaluation.predictions.evaluate_rows`), of several labels
+            those of :func:`tsugiki.evaluation.multi_label.evaluate_sets.evaluate_sets`.
         predictions: One row per held-out photo.
         table: Photos and features that it was made from.
         out_of_fold: ``[N, K]`` logits of the training photos, each by a head that has learned its class, but not from it: NaN

@@ -35,7 +35,7 @@ from tsugiki.locale.messages import tr
 _FORM = 1
 """Goes up whenever the same name and file become another backbone than before."""
 
-_LIBRARIES = ("torch", "torchvision", "timm", "transformers")
+_LIBRARIES = ("tsugiki", "torch", "torchvision", "timm", "transformers")
 _CATALOGUES = ("torchvision", "timm")  # whose names are found out by importing them
 _TOLD = frozenset({"spec", "preprocess", "origin", "num_features", "training"})
 _ASLEEP = ("_card", "_place", "_build", "_is_frozen")

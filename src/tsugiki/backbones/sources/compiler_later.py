@@ -43,7 +43,7 @@ def _disable_when_called(fn: Any = None, recursive: bool = True, *, reason: str 
     return functools.partial(_disable_when_called, recursive=recursive) if fn is None else _mark(fn, recursive)
 
 
-_mark: Any = torch._disable_dynamo  # type: ignore[attr-defined]  # noqa: SLF001 (there is no public one that waits)
+_mark: Any = getattr(torch, "_disable_dynamo", torch.compiler.disable)  # there is no public one that waits
 
 
 class _StandIn(ModuleType):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tsugiki.locale.messages import tr
 
 PATIENCE = 6.0
 """Seconds after which a server that does not answer counts as unreachable."""
+
+_OLD_PICKLE = b"\x80\x02"
 
 _STALL = 30.0  # seconds of silence, once it has answered, after which the line counts as broken
 
@@ -33,6 +36,12 @@ def unreachable(name: str, url: str, place: Path, reason: object) -> WeightsUnre
             backbone=argument("backbone", "bundled:nae"),
         ),
     )
+
+
+def _seems_whole(place: Path) -> bool:
+    """Whether a file is of the kind that PyTorch writes; the directory of the newer kind stands at its end."""
+    with place.open("rb") as stream:
+        return stream.read(2) == _OLD_PICKLE or zipfile.is_zipfile(stream)
 
 
 def why_unreachable(url: str) -> str:
@@ -60,6 +69,8 @@ def _ask(url: str) -> str:
 def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path:
     """Fetch ``url`` to ``place`` unless it is there; an interrupted transfer is continued by the next call.
 
+    What is there is used as it is, but for a part of the promised file, which others' interrupted downloads leave.
+
     Args:
         url: The address.
         place: The file to make.
@@ -73,7 +84,9 @@ def download(url: str, place: Path, *, name: str, hash_prefix: str = "") -> Path
     """
     with alone(place):
         if place.is_file():
-            return place
+            if not hash_prefix or _seems_whole(place) or sha256_of(place).startswith(hash_prefix):
+                return place
+            say(tr("{place} is not whole: it is fetched anew.", place=place))
         failure = partial(unreachable, name, url, place)
         if reason := why_unreachable(url):
             raise failure(reason)

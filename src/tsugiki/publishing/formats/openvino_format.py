@@ -38,7 +38,8 @@ def _save(order: Order, name: str) -> None:
     model.inputs[0].get_node().set_layout(openvino.Layout("NHWC" if order.photos else "NCHW"))
     for output, called in zip(model.outputs, network.answer.outputs, strict=True):
         output.set_names({called})
-    if order.photos:
+    # model_api knows one threshold for all classes: what it would show of several labels is not what was chosen.
+    if order.photos and order.classifier.task == "single":
         for key, value in model_info(order).items():
             model.set_rt_info(value, ["model_info", key])
     openvino.save_model(model, order.folder / name, compress_to_fp16=order.precision == "fp16")

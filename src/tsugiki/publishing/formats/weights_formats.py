@@ -1,6 +1,7 @@
 """timm's and torchvision's own networks with the head grafted in: weights that those libraries load.
 
-Their answers are logits; the head is divided by the temperature, so that a softmax of them is calibrated.
+Their answers are logits; the head is divided by the temperature, so that a softmax of them (a sigmoid,
+where photos may have several labels) is calibrated.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tsugiki.backbones.sources import timm_source, torchvision_source
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
-from tsugiki.publishing.formats.format import DTYPES, Format, Order
+from tsugiki.publishing.formats.format import DTYPES, Format, Order, Precision
 from tsugiki.publishing.graph import calibrated_layer
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -110,7 +111,7 @@ def _timm_config(rule: Preprocess) -> dict[str, Any]:
     }
 
 
-_PRECISIONS = ("fp32", "fp16", "bf16")
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 
 TIMM = Format("timm", (WEIGHTS, CONFIG), ("timm",), ("PyTorch", "timm"), _PRECISIONS, write_timm, distance=False)
 TORCHVISION = Format(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tsugiki.data.label_sets import NOT_KNOWN, PRESENT, spoken
 from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
-from tsugiki.locale.messages import in_a_row, listed, tr
+from tsugiki.locale.messages import first_few, in_a_row, tr
 from tsugiki.reporting.pages.gallery import ShownPhoto, labels_text
 from tsugiki.reporting.pages.page import Bilingual, bilingual
 
@@ -81,4 +81,4 @@ def _words(rows: MultiLabelPredictions, row: int, missed: Named, added: Named) -
 
 
 def _with_chances(named: Named) -> str:
-    return listed(tr("{name} ({chance})", name=name, chance=chance) for name, chance in named)
+    return first_few([tr("{name} ({chance})", name=name, chance=chance) for name, chance in named])

@@ -139,7 +139,7 @@ def _exact(evaluation: Document) -> str:
         "exact": _percent(evaluation["exact_match"]),
         "low": _percent(low),
         "high": _percent(high),
-        "labels": spoken(guess["combination"]),
+        "labels": first_few(guess["combination"]) or spoken(()),
         "guess": _percent(guess["exact_match"]),
     }
     if evaluation["n_complete"] < evaluation["n"]:
@@ -174,8 +174,8 @@ def _refused(evaluation: Document) -> str:
     if not refused["n"]:
         return tr('None of the {n} photos is answered with "not sure".', n=evaluation["n"])
     return tr(
-        'Of the {n} photos, {count} are answered with "not sure", being less like the training photos than 95% of them; with '
-        "all labels right: {correct}. The score counts them like all others.",
+        'Photos answered with "not sure", being less like the training photos than 95% of them: {count} of {n}, with all '
+        "labels right {correct}. The score counts them like all others.",
         n=evaluation["n"],
         count=refused["n"],
         correct=refused["correct"],

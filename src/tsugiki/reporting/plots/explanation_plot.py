@@ -39,7 +39,7 @@ _MOST_LINES = 3  # labels above a training photo
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Explained:
     """What speaks for one class.
 
     Attributes:
@@ -59,31 +59,31 @@ class Explanation:
 
     Attributes:
         prediction: The answer.
-        evidence: For the class that is explained: the answer's, or another one that was asked for. Multi-label: for each label,
-            the most probable first, four at most; where there is no label, for the most probable class.
+        explained: What speaks for the answer's class, or for another one that was asked for. Multi-label: for each label, the
+            most probable first, four at most; where there is no label, for the most probable class.
         frame: ``[H, W, 3]`` uint8, the part of the photo that the network sees.
         near: Nearest training photos, where the data set was given.
     """
 
     prediction: Prediction
-    evidence: tuple[Evidence, ...]
+    explained: tuple[Explained, ...]
     frame: npt.NDArray[np.uint8]
     near: tuple[NearPhoto, ...] = ()
 
     @property
     def asked(self) -> str:
         """The class that is explained; the first of several."""
-        return self.evidence[0].label
+        return self.explained[0].label
 
     @property
     def attribution(self) -> Attribution:
         """Where the evidence for it lies."""
-        return self.evidence[0].attribution
+        return self.explained[0].attribution
 
     def __repr__(self) -> str:
         prediction = self.prediction
         answer = f"{prediction.label or 'none of the classes'} {prediction.probability:.1%}"
-        asked = ", ".join(one.label for one in self.evidence)
+        asked = ", ".join(one.label for one in self.explained)
         return visible(f"<Explanation: {answer}; the evidence for {asked}, by {self.attribution.method}>", one_line=True)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
@@ -104,19 +104,19 @@ class Explanation:
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON; ``region`` holds nine tenths of the evidence: left, top, right, bottom as shares.
 
-        Multi-label: ``evidence`` is a list of what is explained, each with its ``label`` and ``probability``.
+        Multi-label: ``explained`` is a list of what is explained, each with its ``label`` and ``probability``.
         """
         return {
             **self.prediction.to_dict(classes),
-            **self._evidence(),
+            **self._explained(),
             "nearest": [{"path": str(one.path), "label": one.label, "similarity": one.similarity} for one in self.near],
         }
 
-    def _evidence(self) -> dict[str, Any]:
-        found = [(one, {"method": one.attribution.method, "region": _region(one.attribution.heat)}) for one in self.evidence]
+    def _explained(self) -> dict[str, Any]:
+        found = [(one, {"method": one.attribution.method, "region": _region(one.attribution.heat)}) for one in self.explained]
         if self.prediction.labels is None:
             return {"explained": self.asked, **found[0][1]}
-        return {"evidence": [{"label": one.label, "probability": one.probability, **where} for one, where in found]}
+        return {"explained": [{"label": one.label, "probability": one.probability, **where} for one, where in found]}
 
 
 def explain(
@@ -140,11 +140,11 @@ def explain(
     prediction = replace(prediction, top=prediction.top[: max(_TOP, len(prediction.labels or ()))])
     if label is not None and label not in classifier.classes:
         raise UnknownName(tr("The classifier has no class {name}.", name=repr(label)), name=label, known=classifier.classes)
-    inputs, evidence = classifier.preprocess.normalise(seen), []
+    inputs, explained = classifier.preprocess.normalise(seen), []
     for asked in _to_explain(prediction) if label is None else [label]:
         place = classifier.classes.index(asked)
-        evidence.append(Evidence(asked, prediction.probabilities[place], attribute(classifier, inputs, place)))
-    return Explanation(prediction, tuple(evidence), seen.permute(1, 2, 0).numpy(), tuple(near))
+        explained.append(Explained(asked, prediction.probabilities[place], attribute(classifier, inputs, place)))
+    return Explanation(prediction, tuple(explained), seen.permute(1, 2, 0).numpy(), tuple(near))
 
 
 def _to_explain(prediction: Prediction) -> list[str]:
@@ -178,9 +178,9 @@ def explain_with_neighbours(
 def draw_explanation(explanation: Explanation) -> Picture:
     """What the model sees, the same with its evidence lit up, and the nearest training photos below."""
     prediction, near = explanation.prediction, explanation.near
-    asked, shown = (one.label for one in explanation.evidence), prediction.labels or ()
+    asked, shown = (one.label for one in explanation.explained), prediction.labels or ()
     names = [*asked, prediction.label, *shown, *(one.label for one in near)]
-    rows, columns = _GRIDS[len(explanation.evidence)]
+    rows, columns = _GRIDS[len(explanation.explained)]
     titles = 0.6 if prediction.labels is None else 0.7 + 0.3 * rows  # of two lines, and the answer may have two as well
     height = rows * 8 / columns + titles
     below = 1.9 if prediction.labels is None else 1.75 + 0.15 * max((len(_lines(one)) for one in near), default=0)
@@ -200,14 +200,14 @@ _GRIDS = {1: (1, 2), 2: (1, 3), 3: (2, 2), 4: (2, 3)}
 
 
 def _draw_attribution(part: FigureBase, explanation: Explanation) -> None:
-    first, *others = np.ravel(part.subplots(*_GRIDS[len(explanation.evidence)])).tolist()
+    first, *others = np.ravel(part.subplots(*_GRIDS[len(explanation.explained)])).tolist()
     _show(first, explanation.frame, tr("What the model sees"))
-    for axes, one in zip_longest(others, explanation.evidence):
+    for axes, one in zip_longest(others, explanation.explained):
         if one is None:
             axes.set_axis_off()
             continue
         heat = one.attribution.heat
-        _show(axes, _lit(explanation.frame, heat), _evidence_title(explanation.prediction, one))
+        _show(axes, _lit(explanation.frame, heat), _map_title(explanation.prediction, one))
         if heat.any():
             axes.contour(heat, levels=[0.5], colors="white", linewidths=1.2)
     part.suptitle(_answer(explanation.prediction))
@@ -251,10 +251,10 @@ def _answer_of_sets(prediction: Prediction) -> str:
     return tr("Answer: {labels}", labels=", ".join(shown))
 
 
-def _evidence_title(prediction: Prediction, evidence: Evidence) -> str:
-    method, several = evidence.attribution.method, prediction.labels is not None
-    name = drawn(shorten(evidence.label, 16 if several else 24))
-    if not evidence.attribution.heat.any():
+def _map_title(prediction: Prediction, one: Explained) -> str:
+    method, several = one.attribution.method, prediction.labels is not None
+    name = drawn(shorten(one.label, 16 if several else 24))
+    if not one.attribution.heat.any():
         title = tr("Nothing speaks for {name}", name=name)
     elif several:
         title = tr("What speaks for {name}", name=name)
@@ -262,8 +262,8 @@ def _evidence_title(prediction: Prediction, evidence: Evidence) -> str:
         return tr("What speaks for {name} ({method})", name=name, method=method)
     if not several:
         return title
-    chance = f"{evidence.probability:.1%}"
-    if evidence.label not in (prediction.labels or ()):
+    chance = f"{one.probability:.1%}"
+    if one.label not in (prediction.labels or ()):
         chance = tr("{chance}: not shown", chance=chance)
     return f"{title}\n{chance} ({method})"
 

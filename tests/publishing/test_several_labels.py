@@ -1,0 +1,41 @@
+"""A classifier of several labels, exported: each class has a probability of its own and is shown from its threshold on."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import tsugiki as tg
+from tsugiki.publishing.export import export
+
+
+@pytest.fixture(scope="module")
+def run(sets, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        data = tg.load(sets)
+        model = tg.Classifier("bundled:nae", classes=data.classes, task="multi")
+        return tg.fit(model, data).save(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_the_exported_program_shows_the_labels_that_predict_shows(run, sets, tmp_path, name):
+    out = export(run, name, tmp_path / name)
+    photos = sorted(sets.glob("*.png"))[:12]
+    told = subprocess.run(
+        [sys.executable, "-I", str(tmp_path / name / "predict.py"), "--json", *map(str, photos)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    answers = tg.Classifier.load(run).predict(photos)
+    assert {len(one.labels) for one in answers} > {0, 1}
+    for one, other in zip(answers, json.loads(told.stdout), strict=True):
+        assert other["labels"] == list(one.labels)
+        assert other["label"] == ", ".join(one.labels)
+        assert list(other["probabilities"].values()) == pytest.approx(one.probabilities, abs=1e-4)
+    about = json.loads((tmp_path / name / "model.json").read_text(encoding="utf-8"))
+    assert about["task"] == "multi"
+    assert out is not None
