@@ -4,7 +4,13 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
+
+from tsugiki.classifier.answer import AnswerHead, MultiLabel
+from tsugiki.classifier.predict import unreadable
+from tsugiki.cli.answer_rows import set_answer_rows, taxonomy_cells, taxonomy_columns
+from tsugiki.data.taxonomy import grow
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +81,16 @@ def test_without_one_answers_have_the_columns_that_they_had(tsu, dish_run, dishe
     assert told.splitlines()[0] == "path,predicted,known,probability:pizza,probability:steak,probability:sushi,problem"
     _, told, _ = tsu("predict", tmp_path / "run", dishes / "test" / "pizza")
     assert told.splitlines()[0].split() == ["photo", "answer", "probability", "next", "best"]
+
+
+def test_of_several_labels_a_table_tells_what_they_are_kinds_of():
+    tree, _ = grow({"steak": "savoury", "sushi": "savoury"}, ("pizza", "steak", "sushi"), source="it")
+    bias = np.array([-2, 1, 2], np.float32)
+    head = AnswerHead(tree.classes, np.zeros((3, 4), np.float32), bias, multi_label=MultiLabel.fresh(3), taxonomy=tree)
+    answers = head.answer(np.zeros((1, 4), np.float32), ["x.png"])
+    heading, row = set_answer_rows(answers, tree.classes)
+    assert heading == ("photo", "answer", "kinds of", "next best")
+    assert row == ("x.png", "sushi 88.1%, steak 73.1%", "savoury 88.1%", "pizza 11.9%")
+    assert taxonomy_columns(head) == ["parent:savoury"]
+    assert taxonomy_cells(answers[0], head) == [answers[0].probabilities[2]]
+    assert taxonomy_cells(unreadable("y.png", "no photo"), head) == [""]

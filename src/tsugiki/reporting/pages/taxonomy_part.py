@@ -25,7 +25,7 @@ def taxonomy_part(evaluation: Document) -> Sentences:
         "level_measured": measured,
         "level_guess": tr("guessing"),
         "kind": tr("kind"),
-        "kind_of": tr("a kind of"),
+        "kind_of": tr("parent"),
         "kinds": tr("Every kind"),
         "own_classes": tr("classes"),
         "at_least": "" if short and at_least_sentence(found) else _nothing_named(evaluation),

@@ -42,6 +42,7 @@ def openapi_document(service: Service) -> Document:
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
 
+_NAMED: Document = {"type": "object", "properties": {"name": _TEXT, "probability": _NUMBER}}
 _PREDICTION: Document = {
     "type": "object",
     "properties": {
@@ -52,6 +53,8 @@ _PREDICTION: Document = {
         "known": {"type": "boolean"},
         "distance": {"type": ["number", "null"]},
         "top": {"type": "array", "items": {"type": "object", "properties": {"label": _TEXT, "probability": _NUMBER}}},
+        "ancestors": {"type": "array", "items": _NAMED},
+        "at_least": {"oneOf": [_NAMED, {"type": "null"}]},
         "probabilities": {"type": "object", "additionalProperties": _NUMBER},
         "problem": _TEXT,
     },
