@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tsugiki as tg
 from tools.same_results import MATERIAL
@@ -39,7 +40,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--material", type=Path, default=MATERIAL)
     material = parser.parse_args().material
-    backbones = {"nae": {"backbone": "bundled:nae"}, "mobilenet": {"backbone": "torchvision:mobilenet_v2"}}
+    backbones: dict[str, dict[str, Any]] = {
+        "nae": {"backbone": "bundled:nae"},
+        "mobilenet": {"backbone": "torchvision:mobilenet_v2"},
+    }
     backbones["mobilenet"]["weights"] = str(material / "weights" / "mobilenet_v2.torchvision.safetensors")
     print(f"{'photos':9}{'backbone':11}{'sure':>5}{'named':>7}{'right':>8}{'said':>8}{'class':>8}{'classes':>9}")
     for name, parents in TREES.items():

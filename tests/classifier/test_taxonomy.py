@@ -1,5 +1,6 @@
 """A classifier with a taxonomy: trained, saved, read again and asked by PyTorch and by its engine, it says the same."""
 
+import copy
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
 from tsugiki.fine_tuning.settings import FineTuneSettings
+from tsugiki.reporting.pages.taxonomy_part import taxonomy_part
 from tsugiki.training.fit import FineTuning
 
 PARENTS = {"steak": "savoury", "sushi": "savoury", "pizza": "baked"}
@@ -91,6 +93,18 @@ def test_report_and_card_tell_of_it_in_both_languages(placed):
     for text in (report, card):
         assert "Level 1 of 2 of the taxonomy (2 names)" in text
         assert "分類階層の 2 段のうち 1 段目 (名前 2 個)" in text
+
+
+def test_the_report_says_what_its_numbers_are_not(placed):
+    evaluation = copy.deepcopy(placed[0].evaluation)
+    found = evaluation["taxonomy"]
+    assert taxonomy_part(evaluation)["taxonomy_more"] == ""
+    found["at_least"]["n"], found["levels"][0]["nodes"] = 0, 1
+    more = taxonomy_part(evaluation)["taxonomy_more"]
+    assert more.startswith("Above the classes no level tells photos apart. In none of these photos")
+    found["leaks_counted"] = True
+    part = taxonomy_part(evaluation)
+    assert (part["taxonomy_short"], "worth nothing" in part["taxonomy_more"]) == ("", True)
 
 
 def test_without_a_taxonomy_nothing_is_added(dish_run, tmp_path):

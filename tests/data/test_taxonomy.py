@@ -52,6 +52,11 @@ def test_names_are_read_as_class_folders_are(tmp_path):
     assert read_taxonomy(path) == {"café": "drink", "milk": "drink"}
 
 
+def test_blanks_around_the_name_of_a_folder_do_not_matter():
+    tree = taxonomy_of({"cat": "pet", "dog": " pet"}, ("cat ", " dog"))
+    assert [tree.above(name) for name in tree.classes] == [("pet",), ("pet",)]
+
+
 @pytest.mark.robust("tables", case="a taxonomy without rows for some classes, and with rows that no photo is of", right="named")
 def test_what_does_not_fit_the_photos_is_named():
     said = []

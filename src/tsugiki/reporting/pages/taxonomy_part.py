@@ -5,7 +5,7 @@ from __future__ import annotations
 from tsugiki.evaluation.levels.level_sentences import at_least_sentence, levels_sentence, taxonomy_sentence
 from tsugiki.evaluation.multi_label.set_headline import is_multi
 from tsugiki.evaluation.predictions import Document
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import in_a_row, tr
 from tsugiki.reporting.pages.training_sentences import Sentences
 
 
@@ -14,11 +14,10 @@ def taxonomy_part(evaluation: Document) -> Sentences:
     found = evaluation.get("taxonomy")
     if found is None:
         return {"taxonomy_short": ""}
-    short = taxonomy_sentence(evaluation)
     measured = tr("average precision") if is_multi(evaluation) else tr("answered right")
     return {
         "taxonomy": tr("Is it of the right kind?"),
-        "taxonomy_short": short,
+        "taxonomy_short": taxonomy_sentence(evaluation),
         "taxonomy_how": _how(evaluation),
         "level": tr("level"),
         "nodes": tr("names"),
@@ -28,8 +27,7 @@ def taxonomy_part(evaluation: Document) -> Sentences:
         "kind_of": tr("parent"),
         "kinds": tr("Every kind"),
         "own_classes": tr("classes"),
-        "at_least": "" if short and at_least_sentence(found) else _nothing_named(evaluation),
-        "levels_only": "" if levels_sentence(found) else tr("Above the classes no level tells photos apart."),
+        "taxonomy_more": _what_is_left_to_say(evaluation, found),
     }
 
 
@@ -45,7 +43,11 @@ def _how(evaluation: Document) -> str:
     )
 
 
-def _nothing_named(evaluation: Document) -> str:
-    if is_multi(evaluation):
-        return ""
-    return tr('In none of these photos "at least" had to be said: a class was sure enough, or nothing was.')
+def _what_is_left_to_say(evaluation: Document, found: Document) -> str:
+    """Why a number that a reader looks for is not there, or is worth nothing."""
+    if found["leaks_counted"]:
+        return tr("Every one of these photos has a twin in another split: these numbers are worth nothing.")
+    level = "" if levels_sentence(found) else tr("Above the classes no level tells photos apart.")
+    if is_multi(evaluation) or at_least_sentence(found):
+        return level
+    return in_a_row(level, tr('In none of these photos "at least" had to be said: a class was sure enough, or nothing was.'))

@@ -47,6 +47,9 @@ def taxonomy_of(given: GivenTaxonomy, classes: Sequence[str], *, at_least: float
             allowed=tr("a file, or the parent of each class by name"),
             got=type(given).__name__,
         )
+    # Names of folders may begin or end with a blank, which no table keeps.
+    meant = {_name(name): name for name in classes} | {name: name for name in classes}
+    parents = {meant.get(name, name): meant.get(above, above) for name, above in parents.items()}
     tree, sentences = grow(parents, classes, source=source, at_least=SURE if at_least is None else at_least)
     for sentence in sentences:
         say(sentence)
