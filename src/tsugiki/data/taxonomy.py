@@ -124,7 +124,7 @@ def find_cycle(parents: Parents) -> tuple[str, ...]:
                 return tuple(ring[ring.index(name) :])
             way[name] = None
             name = parents.get(name, "")
-        done |= way.keys()
+        done.update(way)
     return ()
 
 
