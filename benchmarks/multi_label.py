@@ -117,10 +117,10 @@ def main() -> None:
 def write_results(lines: list[str]) -> None:
     """The section of ``RESULTS.md``."""
     about = (
-        "`python -m benchmarks.multi_label`: 2 x 2 mosaics of real photos, mean over three seeds, and `sample:table`; one frozen "
-        "MobileNetV2. Plain: scikit-learn's LogisticRegression per class on standardised features; tuned: its penalty "
-        "cross-validated. mAP: mean average precision; F1: mean over classes, at each one's own thresholds. So few test photos know "
-        "a mean average precision to some points only."
+        "`python -m benchmarks.multi_label`: 2 x 2 mosaics of real photos, mean over three seeds, and `sample:table`; one "
+        "frozen MobileNetV2. Plain: scikit-learn's LogisticRegression per class on standardised features; tuned: its penalty "
+        "cross-validated. mAP: mean average precision; F1: mean over classes, at each one's own thresholds. So few test photos "
+        "know a mean average precision to some points only."
     )
     write_section("multi_label", "Several labels per photo", f"{about}\n\n" + "\n".join(lines))
 
