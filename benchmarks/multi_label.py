@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 import tsugiki as tg
 from benchmarks.make_mosaics import make_mosaics
+from benchmarks.sections import write_section
 from tools.same_results import MATERIAL
 
 DATA_SETS = ("food3", "waste", "flowers")
@@ -78,7 +79,7 @@ def fitted(source: Any, weights: Path) -> tg.Run:
 
 
 def main() -> None:
-    """Print a table."""
+    """Print a table, and write it into ``RESULTS.md``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--material", type=Path, default=MATERIAL)
     parser.add_argument("--seeds", type=int, default=3)
@@ -87,8 +88,10 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     work = given.work or Path(tempfile.mkdtemp(prefix="multi-label-"))
     weights = given.material / "weights" / "mobilenetv2_100.same_pad.safetensors"
-    print("| photos | train/test | classes | tsugiki mAP | F1 | plain mAP | F1 | tuned mAP | F1 | guess |")
-    print("|" + "---|" * 10)
+    lines = [
+        "| photos | train/test | classes | tsugiki mAP | F1 | plain mAP | F1 | tuned mAP | F1 | guess |",
+        "|" + "---|" * 10,
+    ]
     for name in ("sample:table", *DATA_SETS):
         rows, sizes = [], ("", "", 0)
         for seed in range(given.seeds if name in DATA_SETS else 1):
@@ -106,7 +109,20 @@ def main() -> None:
             sizes = (str(parts[0]), str(parts[1]), parts[2])
         if rows:
             means = [f"{value:.3f}" for value in np.mean(rows, axis=0).tolist()]
-            print("| " + " | ".join([name, f"{sizes[0]}/{sizes[1]}", str(sizes[2]), *means]) + " |", flush=True)
+            lines.append("| " + " | ".join([name, f"{sizes[0]}/{sizes[1]}", str(sizes[2]), *means]) + " |")
+            print(lines[-1], flush=True)
+    write_results(lines)
+
+
+def write_results(lines: list[str]) -> None:
+    """The section of ``RESULTS.md``."""
+    about = (
+        "`python -m benchmarks.multi_label`: 2 x 2 mosaics of real photos, mean over three seeds, and `sample:table`; one "
+        "frozen MobileNetV2. Plain: scikit-learn's LogisticRegression per class on standardised features; tuned: its penalty "
+        "cross-validated. mAP: mean average precision; F1: mean over classes, at each one's own thresholds. So few test photos "
+        "know a mean average precision to some points only."
+    )
+    write_section("multi_label", "Several labels per photo", f"{about}\n\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -193,3 +193,15 @@ def test_what_proves_nothing_is_decoded(photo_bytes, kind):
     content = photo_bytes("a", kind)
     assert not is_proven_whole(content)
     check_content(content)
+
+
+def test_copies_whose_labels_nobody_fully_knows_contradict_each_other_only_where_both_are_known(put):
+    root = put("one.png", "same.png", "other.png", "more.png", "again.png")
+    for copy, source in (("same.png", "one.png"), ("again.png", "more.png")):
+        (root / copy).write_bytes((root / source).read_bytes())
+    paths = [root / name for name in ("one.png", "same.png", "other.png", "more.png", "again.png")]
+    cells = np.array([[1, np.nan], [1, 1], [0, 1], [1, 0], [0, 0]])
+    samples = Samples.from_lists(paths, cells, classes=["a", "b"], held_out=0)
+    said = [warning for warning in samples.warnings if "copies" in warning]
+    assert len(said) == 1
+    assert "different labels: 1 (more.png = again.png)" in said[0]

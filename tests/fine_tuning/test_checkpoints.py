@@ -1,5 +1,6 @@
 """Checkpoints are whole or absent, the last good one is kept, and nothing in them can run."""
 
+import json
 import pickle
 
 import pytest
@@ -138,3 +139,21 @@ def test_half_written_files_of_a_killed_process_are_swept_out(tmp_path):
     ]
     kept.clear()
     assert [path.name for path in kept.folder.iterdir()] == ["somebody's notes.txt"]
+
+
+@pytest.mark.robust(
+    "hostile", case="an index of checkpoints whose entries are damaged", right="what it still names rightly counts"
+)
+def test_damaged_entries_of_an_index_are_no_checkpoints(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "a" * 64)
+    checkpoints.save({"epoch": 1})
+    index = json.loads((checkpoints.folder / "checkpoint.json").read_text(encoding="utf-8"))
+    (whole,) = index["states"]
+    odd = [None, 3, {}, {**whole, "sha256": None}, {**whole, "file": "../state-1.pt"}, {**whole, "number": "1"}]
+    index["states"] = [*odd, whole]
+    (checkpoints.folder / "checkpoint.json").write_text(json.dumps(index), encoding="utf-8")
+    assert checkpoints.load() == {"epoch": 1}
+    index["states"] = odd
+    (checkpoints.folder / "checkpoint.json").write_text(json.dumps(index), encoding="utf-8")
+    assert checkpoints.load() is None
+    assert checkpoints.found() == "damaged"

@@ -86,7 +86,7 @@ def test_a_stranger_gets_the_same_answers(exported, dish_run, dishes, tmp_path):
 def test_the_proof_lies_beside_the_model(exported):
     proof = json.loads((exported.folder / "parity.json").read_text(encoding="utf-8"))
     assert proof["photos"] == proof["same_answer"] == exported.parity.photos > 20
-    exact = TOLERANCE if exported.folder.name != "openvino" else 1e-3  # it resizes whole photos in float32
+    exact = TOLERANCE if exported.folder.name != "openvino" else 5e-3  # it resizes whole photos in float32
     assert proof["frames"]["largest_difference"] <= proof["frames"]["tolerance"] == TOLERANCE
     assert proof["whole_photos"]["largest_difference"] <= proof["whole_photos"]["tolerance"] == exact
     assert proof["frames"]["photos"] == proof["whole_photos"]["photos"] == proof["photos"]
@@ -273,9 +273,7 @@ BROKEN = [_other_mean, _blue_first, _other_resize_beside_the_graph, _other_resiz
 def test_a_broken_export_is_refused(run, tmp_path, monkeypatch, broken, kind):
     needs(kind)
     broken(monkeypatch)
-    with pytest.raises(
-        TsugikiError, match=r"(?s)not those of PyTorch.*allowed 0\.0001|not those of PyTorch.*allowed 0\.001"
-    ) as refusal:
+    with pytest.raises(TsugikiError, match=r"(?s)not those of PyTorch.*allowed 0\.00(01|5)") as refusal:
         tg.export(run, kind, tmp_path / "out")
     assert refusal.value.exit_status == 1
     assert list(tmp_path.iterdir()) == []

@@ -535,7 +535,8 @@ def _without_classes(samples: Samples, names: Sequence[str], unknown: Counter[st
 
 def with_warnings(samples: Samples) -> Samples:
     """With the warnings that these very photos deserve."""
-    photos = Columns(samples.names, labels_to_draw(samples), samples.splits, samples.digests, samples.groups, samples.classes)
+    of_photos = (samples.names, labels_to_draw(samples), samples.splits, samples.digests, samples.groups)
+    photos = Columns(*of_photos, samples.classes, samples.targets)
     return replace(samples, warnings=tuple(warnings_about(photos)) if len(samples) else ())
 
 

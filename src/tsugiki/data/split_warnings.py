@@ -9,7 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from tsugiki.core.arguments import argument
+from tsugiki.data.label_sets import NOT_KNOWN
 from tsugiki.data.sources.listing import kind_of
 from tsugiki.data.splits import SPLITS, Label, names_in
 from tsugiki.locale.messages import first_few, tr
@@ -22,7 +26,10 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Columns:
-    """Photos column by column: ``N`` names, labels (``""``: none), splits and digests, groups or ``None``."""
+    """Photos column by column: ``N`` names, labels (``""``: none), splits and digests, groups or ``None``; ``K`` classes.
+
+    Multi-label: labels are sets, and ``targets`` ``[N, K]`` tell what is not known.
+    """
 
     names: Sequence[str]
     labels: Sequence[Label]
@@ -30,6 +37,14 @@ class Columns:
     digests: Sequence[str]
     groups: Sequence[str] | None
     classes: Sequence[str]
+    targets: npt.NDArray[np.int8] | None = None
+
+    def contradict(self, one: int, other: int) -> bool:
+        """Whether two rows cannot both be right about one photo."""
+        if self.targets is None:
+            return self.labels[one] != self.labels[other]
+        first, second = self.targets[one], self.targets[other]
+        return bool(((first != second) & (first != NOT_KNOWN) & (second != NOT_KNOWN)).any())
 
     def rows_of(self, split: str) -> list[int]:
         """The rows that belong to ``split``."""
@@ -128,9 +143,15 @@ def _contradictions(photos: Columns) -> Iterator[str]:
     examples = []
     for row, digest in enumerate(photos.digests):
         other = first.setdefault(digest, row)
-        if photos.labels[row] != photos.labels[other]:
+        if photos.contradict(row, other):
             examples.append(f"{photos.names[other]} = {photos.names[row]}")
-    if examples:
+    if examples and photos.targets is not None:
+        yield tr(
+            "Exact copies with different labels: {count} ({examples}). One of the two is wrong.",
+            count=len(examples),
+            examples=_few(examples),
+        )
+    elif examples:
         yield tr(
             "Exact copies with different classes: {count} ({examples}). One of the two labels is wrong; if both are right, "
             "photos have several labels: add {argument}.",

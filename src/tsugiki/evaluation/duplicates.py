@@ -265,6 +265,12 @@ def across(pairs: Sequence[Pair], splits: Sequence[str]) -> list[Pair]:
     return [pair for pair in pairs if splits[pair.first] != splits[pair.second]]
 
 
-def contradictions(pairs: Sequence[Pair], labels: Ints) -> list[Pair]:
-    """The pairs whose photos are labelled differently, by labels ``[N]``: one of the two must be wrong."""
+def contradictions(pairs: Sequence[Pair], labels: Ints, targets: Ints | None = None) -> list[Pair]:
+    """The pairs whose photos are labelled differently, by labels ``[N]``: one of the two must be wrong.
+
+    Where photos may have several labels, by targets ``[N, K]`` of 1, 0 and -1: what nobody knows contradicts nothing.
+    """
+    if targets is not None:
+        known = [(pair, targets[pair.first], targets[pair.second]) for pair in pairs]
+        return [pair for pair, one, other in known if ((one != other) & (one >= 0) & (other >= 0)).any()]
     return [pair for pair in pairs if labels[pair.first] != labels[pair.second]]

@@ -103,8 +103,8 @@ class Checkpoints:
 
     def _entries(self) -> list[dict[str, Any]]:
         index = self._index()
-        entries: list[dict[str, Any]] = index["states"] if index.get("request") == self.request else []
-        return entries
+        entries = index["states"] if index.get("request") == self.request else []
+        return [entry for entry in entries if _is_entry(entry)]
 
     def _index(self) -> dict[str, Any]:
         try:
@@ -126,6 +126,14 @@ class Checkpoints:
             (self.folder / _INDEX).unlink(missing_ok=True)
             self._tidy(set())
             _remove_empty(self.folder)
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether what stands in an index, which may be damaged, names a state in its own folder."""
+    if not isinstance(entry, dict):
+        return False
+    number, name = entry.get("number"), entry.get("file")
+    return isinstance(number, int) and name == f"state-{number}.pt" and isinstance(entry.get("sha256"), str)
 
 
 def forget(root: Path) -> None:

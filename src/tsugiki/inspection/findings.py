@@ -175,7 +175,7 @@ def find(
     return Findings(
         suspects=doubts.suspects,
         copies=None if copies is None else tuple(copies),
-        contradictions=tuple(contradictions(copies or [], samples.labels)),
+        contradictions=tuple(contradictions(copies or [], samples.labels, samples.targets)),
         leaks=find_leaks(copies or [], samples.splits, samples.held_out) if samples.held_out else {},
         shortcuts=tuple(_shortcuts(table, picked)),
         odd=tuple(_odd_ones(table)),
