@@ -11,7 +11,6 @@ from tests.data.conftest import refusal, said
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
 from tsugiki.data.load import label_reading, list_photos, load
-from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.data.sources.lists import list_paths
@@ -345,6 +344,7 @@ def test_a_table_of_columns_in_every_split(build, tmp_path):
     assert listing.splits == ("test",) * 2 + ("train",) * 4 + ("val",) * 2
     assert listing.classes == ("cat", "dog")
     assert listing.left_out == ()
+    assert said(listing).count("Photos may have several labels") == 1
     packed = list_photos(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     assert (packed.label_sets, packed.splits) == (listing.label_sets, listing.splits)
 
@@ -482,12 +482,6 @@ def test_an_archive_of_photos_with_several_labels(put, tmp_path):
     folder = get_data(archive, to=tmp_path / "data", label_separator=";")
     assert shown(list_photos(folder, LabelReading(separator=";")))["images/1.png"] == "cat|dog"
     assert get_data(archive, to=tmp_path / "data", label_separator=";") == folder
-
-
-def test_loaders_of_one_label_refuse_several(written):
-    folder = written(rows("x/0.png,cat|dog", "x/1.png,cat")).parent
-    with pytest.raises(RequestError, match="several labels each"):
-        create_dataloaders(folder, folder, lambda photo: photo, 1)
 
 
 # -- objects of a program -------------------------------------------------------------------------------------------------
