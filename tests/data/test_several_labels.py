@@ -317,6 +317,17 @@ def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written
     assert shown(list_photos(path, ASKED)) == {"x/0.png": "cat|checked", "x/1.png": "dog"}
 
 
+@pytest.mark.robust("labels", case="'No Finding' beside names of findings (chest X-rays)", right="a class, and said to be one")
+def test_a_name_for_none_of_the_classes_is_a_class_and_said_to_be_one(written):
+    listing = list_photos(written(rows("x/0.png,cat|dog", "x/1.png,No Finding", "x/2.png,No Finding", "x/3.png,dog")))
+    assert (
+        "none of the classes, and count as a class beside the others, so that both may be answered: 'No Finding' (2)."
+        in said(listing)
+    )
+    single = list_photos(written(rows("x/0.png,cat", "x/1.png,No Finding", "x/2.png,No Finding", "x/3.png,cat")))
+    assert "No Finding" not in said(single)
+
+
 @pytest.mark.robust("layouts", case="_classes.csv in each of train, valid and test (Roboflow)", right="all read alike")
 def test_a_table_of_columns_in_every_split(build, tmp_path):
     header = "filename, cat, dog\n"
