@@ -11,7 +11,6 @@ from tests.data.conftest import refusal, said
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelReading, LabelSet
 from tsugiki.data.load import label_reading, list_photos, load
-from tsugiki.data.loaders import create_dataloaders
 from tsugiki.data.sources.data_sets import get_data
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.data.sources.lists import list_paths
@@ -318,6 +317,17 @@ def test_exactly_one_in_every_row_is_one_label_unless_more_are_asked_for(written
     assert shown(list_photos(path, ASKED)) == {"x/0.png": "cat|checked", "x/1.png": "dog"}
 
 
+@pytest.mark.robust("labels", case="'No Finding' beside names of findings (chest X-rays)", right="a class, and said to be one")
+def test_a_name_for_none_of_the_classes_is_a_class_and_said_to_be_one(written):
+    listing = list_photos(written(rows("x/0.png,cat|dog", "x/1.png,No Finding", "x/2.png,No Finding", "x/3.png,dog")))
+    assert (
+        "none of the classes, and count as a class beside the others, so that both may be answered: 'No Finding' (2)."
+        in said(listing)
+    )
+    single = list_photos(written(rows("x/0.png,cat", "x/1.png,No Finding", "x/2.png,No Finding", "x/3.png,cat")))
+    assert "No Finding" not in said(single)
+
+
 @pytest.mark.robust("layouts", case="_classes.csv in each of train, valid and test (Roboflow)", right="all read alike")
 def test_a_table_of_columns_in_every_split(build, tmp_path):
     header = "filename, cat, dog\n"
@@ -345,6 +355,7 @@ def test_a_table_of_columns_in_every_split(build, tmp_path):
     assert listing.splits == ("test",) * 2 + ("train",) * 4 + ("val",) * 2
     assert listing.classes == ("cat", "dog")
     assert listing.left_out == ()
+    assert said(listing).count("Photos may have several labels") == 1
     packed = list_photos(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     assert (packed.label_sets, packed.splits) == (listing.label_sets, listing.splits)
 
@@ -482,12 +493,6 @@ def test_an_archive_of_photos_with_several_labels(put, tmp_path):
     folder = get_data(archive, to=tmp_path / "data", label_separator=";")
     assert shown(list_photos(folder, LabelReading(separator=";")))["images/1.png"] == "cat|dog"
     assert get_data(archive, to=tmp_path / "data", label_separator=";") == folder
-
-
-def test_loaders_of_one_label_refuse_several(written):
-    folder = written(rows("x/0.png,cat|dog", "x/1.png,cat")).parent
-    with pytest.raises(RequestError, match="several labels each"):
-        create_dataloaders(folder, folder, lambda photo: photo, 1)
 
 
 # -- objects of a program -------------------------------------------------------------------------------------------------

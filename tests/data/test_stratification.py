@@ -95,3 +95,18 @@ def test_a_label_whose_photos_belong_together_is_in_no_fold():
     folds = deal_folds_of_sets(targets, groups=groups)
     assert (folds[20:24] == IN_NO_FOLD).all()
     assert (np.delete(folds, np.arange(20, 24)) != IN_NO_FOLD).all()
+
+
+@pytest.mark.parametrize(("classes", "photos"), [(20, 150), (200, 1000)])
+def test_held_out_photos_have_as_many_labels_as_the_others_where_most_pairs_are_rare(classes, photos):
+    dice = np.random.default_rng(3)
+    sets = [frozenset(f"c{dice.integers(classes)}" for _ in range(dice.choice([0, 1, 1, 2, 2, 3]))) for _ in range(photos)]
+    held = np.array(draw_splits(Draw(42, 0.2), sets, digests(photos), None)) == "test"
+    sizes = np.array([len(one) for one in sets])
+    assert abs(held.mean() - 0.2) < 0.03
+    assert abs(sizes[held].mean() - sizes[~held].mean()) < 0.2
+
+
+def test_a_few_photos_without_any_label_are_not_all_held_out():
+    sets = [frozenset({f"c{row % 3}"}) for row in range(60)] + [frozenset()] * 3
+    assert draw_splits(Draw(42, 0.2), sets, digests(63), None)[60:].count("train") >= 2

@@ -39,3 +39,17 @@ def test_the_exported_program_shows_the_labels_that_predict_shows(run, sets, tmp
     about = json.loads((tmp_path / name / "model.json").read_text(encoding="utf-8"))
     assert about["task"] == "multi"
     assert out is not None
+
+
+def test_a_line_of_the_exported_program_has_the_probability_of_each_label(run, sets, tmp_path):
+    export(run, "onnx", tmp_path / "onnx")
+    photos = sorted(sets.glob("*.png"))[:12]
+    words = [sys.executable, "-I", str(tmp_path / "onnx" / "predict.py"), *map(str, photos)]
+    lines = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=True).stdout.splitlines()
+    for line, one in zip(lines, tg.Classifier.load(run).predict(photos), strict=True):
+        _, label, chances = line.split("\t")
+        if one.labels:
+            assert chances.count("%") == len(one.labels)
+        else:  # the probability is not that of showing none
+            assert "none of the classes" in label
+            assert chances.startswith("at most ")

@@ -91,7 +91,9 @@ def test_what_nobody_knows_is_counted_and_a_shared_threshold_is_marked(partly_kn
     assert [len(row[-1]) > 1 for row in rows] == [False, False, False, True]  # the last is shared, in either language
     assert "Classes with fewer than 5 such photos share one threshold: rare_one." in page
     told = run_sentences(partly_known)["exact"]
-    assert told.startswith(f"Of the {partly_known.evaluation['n_complete']} photos of which every label is known, ")
+    complete = partly_known.evaluation["n_complete"]
+    assert told.startswith(f"Of the {complete} photos of which every label is known, ")
+    assert f"| all labels right, of {complete} photos of which every label is known |" in write_card(partly_known, name="run")
 
 
 def test_errors_are_counted_per_class_by_hand(run):

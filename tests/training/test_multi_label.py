@@ -11,6 +11,7 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.label_issues import read_decisions
 from tsugiki.inspection.audit import audit
+from tsugiki.inspection.nearest_photos import nearest_photos
 from tsugiki.training.corrections import apply_decisions
 
 
@@ -74,6 +75,28 @@ def test_who_evaluates_later_gets_the_same_numbers(sets, model_and_run):
         assert later[key] == run.evaluation[key], key
 
 
+@pytest.mark.robust(
+    "labels", case="a run whose labels were separated by spaces is evaluated", right="the table is read as in training"
+)
+def test_the_separator_of_the_training_holds_where_the_run_is_evaluated(sets, tmp_path, capsys):
+    rows = [row for row in rows_of(sets) if row["label"] != "|"]
+    with (tmp_path / "train.csv").open("w", newline="") as file:
+        names = [(sets / row["path"], row["label"].replace("|", " "), row["split"]) for row in rows]
+        csv.writer(file).writerows([("image_name", "tags", "split"), *names])
+    data = tg.load(tmp_path / "train.csv", label_separator=" ")
+    run = tg.fit(tg.Classifier("bundled:nae", classes=data.classes, task="multi"), data)
+    model = tg.Classifier.load(run.classifier.save(tmp_path / "run"))
+    capsys.readouterr()
+    later = tg.evaluate(model, tmp_path / "train.csv").document
+    assert "separated by spaces, as in the training" in capsys.readouterr().err
+    assert later["mean_average_precision"] == run.evaluation["mean_average_precision"]
+    near = nearest_photos(model, sets / rows[0]["path"], tmp_path / "train.csv", count=len(rows))
+    assert {name for photo in near for name in photo.label.split("|")} == {"red", "green", "blue"}
+    with pytest.raises(RequestError, match=r"(?s)hold \|.*add label_separator='\|'"):
+        tg.evaluate(model, sets)
+    assert tg.evaluate(model, sets, label_separator="|").document["n"] == 30
+
+
 def test_where_nothing_is_held_out_no_photo_has_a_say_in_its_own_threshold(sets):
     rows = rows_of(sets)
     labels = [[name for name in row["label"].split("|") if name] for row in rows]
@@ -107,6 +130,7 @@ def test_a_label_that_is_missing_and_one_that_is_too_many_are_found_and_mended_b
     truth = {row["path"]: frozenset(filter(None, row["label"].split("|"))) for row in rows_of(sets)}
     assert dict(zip(mended.names, mended.label_sets(), strict=True)) == truth
     assert len(mended.corrections) == len(changed)
+    assert f"Other labels because a list says so: {len(changed)}." in mended.decisions
 
 
 @pytest.fixture

@@ -124,10 +124,12 @@ def _batch(run: Path, data: str, count: int, seed: int) -> Figure:
 
     from tsugiki.classifier.classifier import Classifier
     from tsugiki.data.label_sets import spoken
+    from tsugiki.data.load import list_photos
+    from tsugiki.inspection.seen_photos import reading_of
     from tsugiki.reporting.plots.batch_plot import draw_batch
 
-    preprocess = Classifier.load(run).preprocess
-    listing = _listed(data)
+    classifier = Classifier.load(run)
+    preprocess, listing = classifier.preprocess, list_photos(data, reading_of(classifier, None))
     inputs, labels = [], []
     for row in _some(list(range(len(listing))), count, seed):
         photo = _readable(listing.paths[row], listing.names[row])

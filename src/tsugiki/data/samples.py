@@ -85,6 +85,7 @@ class Samples:
         corrections: What a person's list changed, photo by photo.
         targets: Multi-label: ``[N, K]`` int8 of :data:`~tsugiki.data.label_sets.PRESENT` (1), ``ABSENT`` (0) or ``NOT_KNOWN``
             (-1); ``None`` where every photo is of one class.
+        separator: What a person said stands between the names of several labels; ``None`` where nobody did.
     """
 
     root: Path
@@ -100,6 +101,7 @@ class Samples:
     draw: Draw | None = None
     corrections: tuple[Correction, ...] = ()
     targets: npt.NDArray[np.int8] | None = None
+    separator: str | None = None
 
     @classmethod
     def from_listing(
@@ -142,6 +144,7 @@ class Samples:
             groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
             left_out=(*listing.left_out, *unreadable),
             decisions=(*listing.decisions, *merged, *_lost_splits(listing, rows, held_out)),
+            separator=listing.separator,
         )
         found = _with_splits(found, labels, Draw(seed, held_out))
         if listing.label_sets is None:

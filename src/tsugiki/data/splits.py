@@ -191,7 +191,11 @@ def hold_out_sets(units: Sequence[Unit], *, share: float, seed: int) -> set[int]
         held[name] = max(least, share * count)  # type: ignore[assignment]
         kept[name] = count - held[name]
     rows = sum(len(unit.rows) for unit in order)
-    bags, sizes = [unit.bag or Counter() for unit in order], [len(unit.rows) for unit in order]
+    # A pair of which no whole photo is due to be held out would send its photos to training: where most pairs are rare, these
+    # are the photos of several labels, and the held-out ones would be those of a single label.
+    dealt_by = {name for name in total if isinstance(name, str) or name == () or held[name] >= 1}
+    bags = [Counter({name: n for name, n in (unit.bag or {}).items() if name in dealt_by}) for unit in order]
+    sizes = [len(unit.rows) for unit in order]
     dealt = deal_bags(bags, sizes, [kept, held], [(1 - share) * rows, share * rows])
     for unit, part in zip(order, dealt, strict=True):
         if part and draw.leaves_training(unit):

@@ -15,7 +15,7 @@ from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
-from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.load import list_photos
 from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
@@ -29,7 +29,7 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
-from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, seen_before
+from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, reading_of, seen_before
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -73,7 +73,8 @@ def evaluate(
         model: A trained classifier, or its engine.
         data: Samples, or what :func:`tsugiki.load` takes.
         store: Where features are kept.
-        label_separator: What stands between several labels of one photo, as for :func:`tsugiki.load`.
+        label_separator: What stands between several labels of one photo, as for :func:`tsugiki.load`; what was said in training
+            where it is left out.
 
     Raises:
         RequestError: When the samples have no labels, or the model is something else.
@@ -135,7 +136,7 @@ def _candidates(
 ) -> tuple[Listing, list[Content]]:
     several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
-        listing = list_photos(data, label_reading(multi_label=several, label_separator=label_separator))
+        listing = list_photos(data, reading_of(model, label_separator))
         _require_task(several, listing.label_sets is not None)
         contents = store.contents(listing.paths)
         if listing.label_sets is None:
@@ -236,8 +237,10 @@ def _as_corrected(rows: list[int], seen: SeenPhotos, listing: Listing) -> list[i
             cure=tr("name other photos"),
         )
     moved = sum(seen.labels[row] != listing.labels[row] for row in kept)
-    if moved:
+    if moved and listing.label_sets is None:
         say(tr("Another class because a list said so in training: {count}.", count=moved))
+    elif moved:
+        say(tr("Other labels because a list said so in training: {count}.", count=moved))
     return kept
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
 from tsugiki.data.label_sets import parted, target_matrix
-from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.evaluation.out_of_distribution import nearest
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore
-from tsugiki.inspection.seen_photos import LEARNED, seen_before
+from tsugiki.inspection.seen_photos import LEARNED, reading_of, seen_before
 from tsugiki.locale.messages import tr
 
 
@@ -53,7 +53,7 @@ def nearest_photos(
         data: What the classifier was trained on; features that are stored are not computed again.
         count: How many.
         store: Where features are kept.
-        label_separator: What stands between several labels of one photo in ``data``, if not ``|``.
+        label_separator: What stands between several labels of one photo in ``data``; left out: what was said in training.
 
     Raises:
         DataError: When the photos cannot be used, or the classifier was trained on others.
@@ -77,7 +77,7 @@ def _training_photos(
     """The photos that the classifier learned from, with the class that each had then."""
     if isinstance(data, Samples):
         return data.of("train")
-    listing = list_photos(data, label_reading(multi_label=classifier.task == "multi", label_separator=label_separator))
+    listing = list_photos(data, reading_of(classifier, label_separator))
     contents = store.contents(listing.paths)
     seen = seen_before(classifier.notes, listing, contents)
     if seen is None:  # notes that do not tell

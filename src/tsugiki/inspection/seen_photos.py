@@ -12,10 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tsugiki.classifier.predict import Predictor
+from tsugiki.core.console import say
 from tsugiki.core.errors import TsugikiError
+from tsugiki.data.label_sets import LabelReading
+from tsugiki.data.load import label_reading
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
+from tsugiki.locale.messages import tr
 
 LEARNED = "learned"
 VALIDATION = "validation"
@@ -56,6 +61,29 @@ def with_leaks(notes: Mapping[str, Any], digests: Iterable[str]) -> dict[str, An
     if not isinstance(seen, Mapping):
         return dict(notes)
     return {**notes, "seen": {**seen, "leaked": " ".join(sorted({_short(digest) for digest in digests}))}}
+
+
+def reading_of(model: Predictor, label_separator: str | None) -> LabelReading:
+    """How labels of data are to be read for a classifier: as they were in its training, where nobody says otherwise.
+
+    Args:
+        model: Trained before.
+        label_separator: What a person says stands between several labels of one photo; ``None`` where nobody does.
+
+    Raises:
+        RequestError: When the separator is nothing.
+    """
+    several = model.answer_head.multi_label is not None
+    kept = model.notes.get("label_separator") if several and label_separator is None else None
+    if not isinstance(kept, str) or not kept:
+        return label_reading(multi_label=several, label_separator=label_separator)
+    say(
+        tr(
+            "Names of several labels are separated by {separator}, as in the training.",
+            separator=repr(kept) if kept.strip() else tr("spaces"),
+        )
+    )
+    return LabelReading(several, kept)
 
 
 def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:

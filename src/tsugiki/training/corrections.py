@@ -121,8 +121,10 @@ def _told(samples: Samples, gone: set[int], moved: dict[int, str]) -> list[str]:
     sentences = []
     if gone:
         sentences.append(tr("Left out because a list says so: {count}.", count=len(gone)))
-    if moved:
+    if moved and samples.targets is None:
         sentences.append(tr("Another class because a list says so: {count}.", count=len(moved)))
+    elif moved:
+        sentences.append(tr("Other labels because a list says so: {count}.", count=len(moved)))
     held_out = sum(samples.splits[row] == samples.held_out for row in {*gone, *moved})
     if samples.draw is not None:  # which may be made again, when photos turn out unreadable or near copies
         sentences.append(tr("Where held-out photos are among them, the score is about the photos as decided."))

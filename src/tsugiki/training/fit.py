@@ -181,7 +181,10 @@ def take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats |
 def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> dict[str, Any]:
     """How the classifier was trained, plain values."""
     samples = table.samples
+    # Kept so that whoever is asked about the same table later reads it in the same way.
+    separator = {} if samples.separator is None else {"label_separator": samples.separator}
     return {
+        **separator,
         "method": "transfer",
         "head": head.notes,
         "calibration": NOT_ESTIMATED if head.out_of_fold is None else "out-of-fold",

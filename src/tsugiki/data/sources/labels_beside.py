@@ -172,6 +172,7 @@ def _merged(root: Path, parts: Sequence[Listing], sentence: str) -> Listing:
             left_out=tuple(dict.fromkeys(entry for part in parts for entry in part.left_out)),
             decisions=(sentence, *dict.fromkeys(said for part in parts for said in part.decisions)),
             label_sets=tuple(one for part in parts for one in as_sets(part)) if several else None,
+            because=next((part.because for part in parts if part.because), ()),
             classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
         )
     )

@@ -163,7 +163,10 @@ class Listing:
         left_out: Files that were found but cannot be candidates.
         decisions: Sentences for the person: what was decided and why.
         label_sets: ``N``, where a photo may have several labels; ``None`` where it has one.
+        because: Sentences for the person: why photos may have several labels; part of ``decisions`` in the end, of several
+            tables once.
         classes: Classes that a source names, whether or not a photo shows them.
+        separator: What a person said stands between the names of several labels; ``None`` where nobody did.
     """
 
     root: Path
@@ -174,7 +177,9 @@ class Listing:
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[str, ...] = ()
     label_sets: tuple[LabelSet, ...] | None = None
+    because: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    separator: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)

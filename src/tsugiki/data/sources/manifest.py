@@ -88,6 +88,7 @@ class _Rows:
     words: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    because: tuple[str, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
 
     def find_addresses(self, finder: PhotoFinder) -> None:
@@ -189,7 +190,7 @@ class _Rows:
         self.sets = sets_of(cells, self.reading) if cells else None
         self.split = are_split(cells, self.reading)
         if self.sets is not None:
-            self.decisions += why_several(self.table.path.name, cells, self.reading)
+            self.because = tuple(why_several(self.table.path.name, cells, self.reading))
             if self.unlabelled and len(self.columns.labels) == 1:
                 self.decisions.append(
                     tr(
@@ -282,6 +283,7 @@ class _Rows:
             left_out=tuple(self.left_out),
             decisions=tuple(self.decisions),
             label_sets=None if self.sets is None else tuple(self.sets),
+            because=self.because,
             classes=self.classes if self.columns.several else (),
         )
 

@@ -169,7 +169,7 @@ def explain_with_neighbours(
         photo: A file.
         label: The class to explain; the answer's when left out, each of them where there are several.
         data: What the classifier was trained on: adds the training photos most like this one.
-        label_separator: What stands between several labels of one photo there, if not ``|``.
+        label_separator: What stands between several labels of one photo there; what was said in training where it is left out.
     """
     near = [] if data is None else nearest_photos(classifier, Path(photo), data, label_separator=label_separator)
     return explain(classifier, photo, label=label, near=near)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LARGEST_SIDE = 480
 _TALL = 2.8  # inches of a photo with up to two lines of words
-_LINE = 0.17  # inches of every further line
+_LINE = 0.2  # inches of every further line
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ def draw_grid(photos: Sequence[Framed], columns: int) -> Picture:
     rows = -(-len(photos) // wide)
     lines = max(photo.title.count("\n") + 1 for photo in photos)
     figure = picture(2.5 * wide, (_TALL + _LINE * max(0, lines - 2)) * rows + 0.3)
+    if lines > 2:
+        figure.set_layout_engine(
+            "constrained", h_pad=0.1
+        )  # titles of three lines are laid out a little lower than they are tall
     grid = figure.subplots(rows, wide, squeeze=False).ravel()
     for axes, photo in zip(grid, photos, strict=False):
         show_photo(axes, open_photo(photo.photo))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
 from tsugiki.data.natural_order import natural
@@ -87,9 +88,12 @@ def finished(listing: Listing, reading: LabelReading) -> Listing:
         raise RequestError(
             tr("The names of these labels hold {separator}, which stands between the names of several.", separator=SEPARATOR),
             got=first_few(joined),
-            cure=tr("rename them"),
+            cure=tr("rename them")
+            if reading.separator in (None, SEPARATOR)
+            else tr("rename them, or add {argument}", argument=argument("label_separator", SEPARATOR)),
         )
-    return replace(listing, decisions=(*listing.decisions, *_said_of_sets(listing, listing.label_sets)))
+    said = (*listing.decisions, *listing.because, *_said_of_sets(listing, listing.label_sets))
+    return replace(listing, decisions=said, because=(), separator=reading.separator)
 
 
 def _in_sets(listing: Listing, reading: LabelReading) -> Listing:

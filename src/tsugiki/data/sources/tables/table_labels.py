@@ -22,6 +22,12 @@ _ABSENT = frozenset({"nan", "<na>", "nat", "#n/a", "#ref!", "#value!", "#name?",
 """What programs write for a value that is missing or went wrong; no class is called so."""
 
 _MAYBE_ABSENT = frozenset({"none", "null", "nil", "n/a", "na", "-", "?", "undefined", "-1", "なし", "未入力", "欠損"})
+_NONE_OF_THEM = frozenset(
+    {"no finding", "no findings", "no_finding", "nothing", "none of the above", "none of these"}
+    | {"所見なし", "異常なし", "該当なし"}
+)
+"""What the makers of data sets with several labels write where a photo shows none of the classes."""
+
 _LIST = re.compile(r"[\[({].*[\])}]", re.DOTALL)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?")
 _NEARLY_ALL = 0.8
@@ -117,6 +123,13 @@ def check_labels(path: Path, labels: Labels, *, split: bool = False) -> Iterator
     if absent and len(absent) < len({label for _, label in labels}):
         named = listed(f"{label!r} ({count})" for label, count in absent.items())
         yield tr("Labels that may mean that there is none, and count as classes: {labels}.", labels=named)
+    none = Counter(label for _, label in labels if label.casefold() in _NONE_OF_THEM)
+    if split and none:
+        yield tr(
+            "Labels that may mean that a photo shows none of the classes, and count as a class beside the others, so that both "
+            "may be answered: {labels}.",
+            labels=listed(f"{label!r} ({count})" for label, count in none.items()),
+        )
 
 
 def _refuse_several(path: Path, labels: Labels) -> None:
