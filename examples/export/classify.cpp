@@ -41,6 +41,10 @@ int main(int count, char** words) {
     request.set_input_tensor(pixels);
     request.infer();
 
+    if (!model->has_rt_info("model_info", "labels")) {
+        std::cerr << "this model shows several classes per photo: their names and thresholds are in model.json\n";
+        return 1;
+    }
     std::istringstream names(model->get_rt_info<std::string>("model_info", "labels"));
     std::vector<std::string> labels;
     for (std::string name; names >> name;) labels.push_back(name);

@@ -18,5 +18,8 @@ pixels = np.asarray(ImageOps.exif_transpose(Image.open(photo)).convert("RGB"))  
 answer = dict(zip(about["outputs"], session.run(about["outputs"], {"pixels": pixels[None]}), strict=True))
 probabilities = answer["probabilities"][0]
 best = int(probabilities.argmax())
+label = about["classes"][best]
+if about["task"] == "multi":  # every class that reaches its threshold is shown; maybe none
+    label = ", ".join(np.array(about["classes"])[probabilities >= np.float32(about["thresholds"])]) or "none of the classes"
 known = "distance" not in answer or answer["distance"][0] <= about["unknown_threshold"]
-print(f"{about['classes'][best]}\t{probabilities[best]:.6f}" + ("" if known else "\tnot sure"))
+print(f"{label}\t{probabilities[best]:.6f}" + ("" if known else "\tnot sure"))

@@ -136,6 +136,30 @@ def test_paths_may_end_with_a_zero_byte(asked, photos, tmp_path):
     assert [row["path"] for row in rows_of(done.stdout.decode())] == [str(lines), str(photos[1])]
 
 
+@pytest.mark.robust(
+    "paths",
+    case="a list of paths as Windows writes it: a byte order mark before the first, two bytes at the end of each line",
+    right="the paths without them",
+)
+def test_paths_may_come_from_a_list_of_windows(asked, photos):
+    lines = b"\xef\xbb\xbf" + b"\r\n".join(map(os.fsencode, photos[:2])) + b"\r\n"
+    done = asked("-", "--format", "csv", paths=lines)
+    assert done.returncode == 0, done.stderr
+    assert [row["path"] for row in rows_of(done.stdout.decode())] == list(map(str, photos[:2]))
+
+
+def test_zero_bytes_that_nobody_told_of_are_named(asked, photos):
+    done = asked("-", paths=os.fsencode(photos[0]) + b"\0" + os.fsencode(photos[1]) + b"\0")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"next: read them with --null" in done.stderr
+
+
+def test_an_empty_list_of_paths_has_no_answers_and_is_told(asked):
+    done = asked("-", "--format", "json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert b"No photo was named on standard input." in done.stderr
+
+
 def test_the_lines_are_those_of_the_whole_table(tsu, run, dishes):
     _, rows, _ = tsu("predict", run, dishes / "test", "--format", "csv")
     _, lines, _ = tsu("predict", run, dishes / "test", "--format", "jsonl")

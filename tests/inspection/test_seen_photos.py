@@ -14,7 +14,17 @@ from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.inspection.nearest_photos import nearest_photos
-from tsugiki.inspection.seen_photos import EXCLUDED, HELD_OUT, LEARNED, NEW, VALIDATION, fingerprint, seen_before, seen_notes
+from tsugiki.inspection.seen_photos import (
+    EXCLUDED,
+    HELD_OUT,
+    LEARNED,
+    NEW,
+    VALIDATION,
+    fingerprint,
+    rows_in_training,
+    seen_before,
+    seen_notes,
+)
 from tsugiki.training.corrections import apply_decisions
 
 CLASSES = ("pizza", "steak", "sushi")
@@ -172,3 +182,13 @@ def test_runs_of_older_programs_are_drawn_again(flat, nae, store):
 def test_notes_that_somebody_else_wrote_tell_nothing(flat, store, seen):
     listing = list_photos(flat)
     assert seen_before({"seen": seen}, listing, store.contents(listing.paths)) is None
+
+
+def test_photos_that_are_drawn_anew_are_in_the_parts_of_their_training(flat):
+    """What an export is judged on must not be what the classifier learned from."""
+    then, now = (load(flat, seed=seed) for seed in (1, 2))
+    learned, held_out = rows_in_training({"seen": seen_notes(then)}, now)
+    assert {now.names[row] for row in held_out} == {then.names[row] for row in then.held_out_rows}
+    assert {now.names[row] for row in learned} == {then.names[row] for row in then.train_rows}
+    assert set(held_out) != set(now.held_out_rows)
+    assert rows_in_training({}, now) == (now.train_rows, now.held_out_rows)

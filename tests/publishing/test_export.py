@@ -216,7 +216,8 @@ def test_the_program_reads_rare_photos_alike_or_refuses_them(tmp_path, kind):
 
 def _about():
     rule = Preprocess(size=(2, 2), resize=2).to_dict()
-    return {"classes": [str(number) for number in range(12)], "preprocess": json.loads(json.dumps(rule))}
+    classes = [str(number) for number in range(12)]
+    return {"task": "single", "classes": classes, "preprocess": json.loads(json.dumps(rule))}
 
 
 def _other_mean(monkeypatch):
@@ -370,6 +371,15 @@ def test_timm_loads_the_folder(tmp_path):
     with pytest.raises(RequestError, match="timm:test_efficientnet is no network of torchvision"):
         tg.export(run, "torchvision", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_timm_loads_a_network_that_was_built_without_its_head(run, dish_run, tmp_path):
+    """The bundled backbone is one: its arguments say that there are no classes, those of the folder must not."""
+    import timm
+
+    made = tg.export(run, "timm", tmp_path / "out")
+    network = timm.create_model(f"local-dir:{made.folder}", pretrained=True)
+    assert network.num_classes == len(dish_run.classifier.classes)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,13 @@ def test_the_exported_program_shows_the_labels_that_predict_shows(run, sets, tmp
         assert other["labels"] == list(one.labels)
         assert other["label"] == ", ".join(one.labels)
         assert list(other["probabilities"].values()) == pytest.approx(one.probabilities, abs=1e-4)
+    if name == "onnx":
+        example = Path(__file__).parents[2] / "examples" / "export" / "classify.py"
+        for one, photo in list(zip(answers, photos, strict=True))[::4]:
+            command = [sys.executable, example, tmp_path / name, photo]
+            line = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+            shown = [] if line.startswith("none of the classes\t") else line.split("\t")[0].split(", ")
+            assert set(shown) == set(one.labels)
     about = json.loads((tmp_path / name / "model.json").read_text(encoding="utf-8"))
     assert about["task"] == "multi"
     assert out is not None

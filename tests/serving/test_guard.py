@@ -37,7 +37,7 @@ def test_a_name_that_a_person_gave_is_known(start, ask):
 
 def test_without_the_token_only_health_is_told(start, ask, photos):
     server = start(token="a secret")  # noqa: S106
-    assert server.url.endswith("/?token=a secret")
+    assert server.url.endswith("/?token=a%20secret")  # an address that can be clicked
     for path in ("/", "/v1/models", "/v2", "/metrics", "/docs", "/openapi.json", "/page/start.js", "/nothing"):
         refused = ask(server, path)
         assert refused.status == 401, path
@@ -60,6 +60,9 @@ def test_the_address_with_the_token_leaves_a_cookie_and_no_token(start, ask, pho
     assert "secret" not in cookie
     assert ask(server, "/", Cookie=cookie).status == 200
     assert ask(server, "/v1/predict", photos[0].read_bytes(), Cookie=cookie).status == 200
+    for elsewhere in ("//evil.example/", "/%5Cevil.example/", "///evil.example/"):  # no way to another server
+        assert ask(server, f"{elsewhere}?token=secret").headers["location"] == "/evil.example/"
+    assert ask(server, "/%0d%0aa:b?token=secret").headers["location"] == "/%0D%0Aa%3Ab"
     assert ask(server, "/?token=wrong").status == ask(server, "/", Cookie="tsugiki-token=secret").status == 401
 
 

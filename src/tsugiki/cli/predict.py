@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
 import os
@@ -180,11 +181,18 @@ def _photos(place: Path) -> list[Photo]:
 
 def _from_standard_input(*, null: bool, every: float) -> Iterator[list[Photo]]:
     """Photos whose paths come from standard input, those together that are there at once."""
-    end, rest = b"\0" if null else b"\n", b""
+    end, rest, are_any = b"\0" if null else b"\n", b"", False
     while content := os.read(0, 1 << 16):
+        if not are_any and b"\0" in content and not null:
+            raise RequestError(
+                tr("The paths on standard input end with zero bytes."), cure=tr("read them with {argument}", argument="--null")
+            )
+        content, are_any = content if are_any else content.removeprefix(codecs.BOM_UTF8), True
         *lines, rest = (rest + content).split(end)
         yield from _of_lines(lines, every)
     yield from _of_lines([rest], every)
+    if not are_any:
+        say(tr("No photo was named on standard input."))
 
 
 def _of_lines(lines: Sequence[bytes], every: float) -> Iterator[list[Photo]]:
@@ -273,6 +281,8 @@ class _Told:
         if file is not None:
             file.finish()
             is_whole(file.path)
+        elif self.shape is Format.json and not self.count:
+            emit_json([])
         elif self.shape in {Format.table, Format.json} and self.problems < self.count:
             self._tell_whole()
 

@@ -27,6 +27,7 @@ VALIDATION = "validation"
 HELD_OUT = "held_out"
 EXCLUDED = "excluded"
 NEW = ""
+_USED = (LEARNED, VALIDATION)
 
 _DIGITS = 16  # of a digest: 64 bits tell a billion photos apart
 
@@ -103,6 +104,21 @@ def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[C
         return _drawn_again(notes["split"], listing, contents)
     except (TsugikiError, AttributeError, KeyError, TypeError, ValueError):  # other photos, or notes that somebody else wrote
         return None
+
+
+def rows_in_training(notes: Mapping[str, Any], samples: Samples) -> tuple[list[int], list[int]]:
+    """Rows of photos that were learned from, and of those that were held out, as far as ``notes`` tell; else as now.
+
+    Photos that are drawn anew may come out in another part: near copies were moved, or another seed was asked for.
+    """
+    seen = notes.get("seen")
+    if not isinstance(seen, Mapping):
+        return samples.train_rows, samples.held_out_rows
+    used, held_out = (set(" ".join(str(seen.get(part, "")) for part in parts).split()) for parts in (_USED, (HELD_OUT,)))
+    short = [_short(digest) for digest in samples.digests]
+    learned = [row for row, digest in enumerate(short) if digest in used]
+    then = [row for row, digest in enumerate(short) if digest in held_out - used]
+    return learned or samples.train_rows, then or [row for row in samples.held_out_rows if short[row] not in used]
 
 
 def _by_content(seen: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos:

@@ -31,6 +31,7 @@ from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.load import read_samples
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import Comparison
+from tsugiki.inspection.seen_photos import rows_in_training
 from tsugiki.locale.messages import tr
 from tsugiki.publishing.formats.format import Format, Order, Precision
 from tsugiki.publishing.formats.int8 import MOST_PHOTOS
@@ -106,7 +107,8 @@ def export(
     folder = _checked(Path(out) if out is not None else source.absolute().with_name(f"{source.absolute().name}-{format}"))
     classifier = Classifier.load(source)
     samples = None if data is None else read_samples(data)
-    held_out = [] if samples is None else [samples.paths[row] for row in samples.held_out_rows]
+    learned, judged = ([], []) if samples is None else rows_in_training(classifier.notes, samples)
+    held_out = [] if samples is None else [samples.paths[row] for row in judged]
     with atomic_folder(folder) as temporary, TemporaryDirectory() as drawn:
         golden = golden_photos(Path(drawn), [*photos, *held_out])
         first = cast("Precision", "fp32" if precision == "int8" else precision)
@@ -116,10 +118,10 @@ def export(
         if precision == "int8" and samples is not None:
             for name in kind.files:
                 (temporary / name).unlink(missing_ok=True)
-            frames, _ = frames_of(classifier, _spread([samples.paths[row] for row in samples.train_rows]))
+            frames, _ = frames_of(classifier, _spread([samples.paths[row] for row in learned]))
             photos_too = order.photos and kind.photos_in_8_bits
             lost = _quantised(
-                dataclasses.replace(order, precision="int8", photos=photos_too, calibration=frames), kind, samples
+                dataclasses.replace(order, precision="int8", photos=photos_too, calibration=frames), kind, samples, judged
             )
             proof["accuracy"] = dataclasses.asdict(lost)
         write_json(temporary / PROOF, {"format": format, "precision": precision, **proof})
@@ -206,14 +208,14 @@ def _written(order: Order, kind: Format, golden: list[Path]) -> tuple[Parity, di
     return both, {**both.to_dict(), "frames": frames.to_dict(), "whole_photos": whole and whole.to_dict()}
 
 
-def _quantised(order: Order, kind: Format, samples: Samples) -> Comparison:
+def _quantised(order: Order, kind: Format, samples: Samples, judged: Sequence[int]) -> Comparison:
     """Write the files anew in 8 bits, and return what is lost.
 
     Raises:
         TsugikiError: When it is more than a point.
     """
     _write(order, kind)
-    lost = accuracy_lost(order.folder, order.classifier, samples)
+    lost = accuracy_lost(order.folder, order.classifier, samples, judged)
     if -lost.difference > MOST_LOSS:
         raise TsugikiError(
             tr("The export is refused: in 8 bits it answers too many photos wrong."),

@@ -115,15 +115,21 @@ def worse(first: Parity, second: Parity | None) -> Parity:
     )
 
 
-def accuracy_lost(folder: Path, classifier: Classifier, samples: Samples) -> Comparison:
+def accuracy_lost(folder: Path, classifier: Classifier, samples: Samples, judged: Sequence[int]) -> Comparison:
     """The reference and the written files on the held-out photos: both shares, their difference and its interval.
+
+    Args:
+        folder: With the written files.
+        classifier: The reference.
+        samples: What it was trained on.
+        judged: The rows that were held out then.
 
     Raises:
         TsugikiError: When no held-out photo with a class of the classifier can be read.
     """
     several = classifier.multi_label is not None
     truth = [one if several else next(iter(one), "") for one in samples.label_sets()]
-    rows = [row for row in samples.held_out_rows if several or truth[row] in classifier.classes]
+    rows = [row for row in judged if several or truth[row] in classifier.classes]
     photos = [samples.paths[row] for row in rows]
     expected = reference(classifier, dataclasses.replace(classifier.answer_head, unknown=None), photos) if rows else []
     answers = answers_of(folder, photos)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tsugiki.core.console import say
 from tsugiki.core.errors import TsugikiError
@@ -163,7 +163,8 @@ class Guard:
     async def _with_cookie(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """To the same page without the token in its address: it stays in no history and is sent to nobody."""
         cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
-        headers = [(b"location", scope["path"].encode("latin-1", "replace")), (b"set-cookie", cookie.encode())]
+        place = "/" + quote(scope["path"].lstrip("/\\"))  # "//name" would be another server
+        headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode())]
         await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 
@@ -96,7 +97,7 @@ class Server:
         with contextlib.suppress(ValueError):
             host = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.port}/" + (f"?token={self.address.token}" if self.address.token else "")
+        return f"http://{shown}:{self.port}/" + (f"?token={quote(self.address.token, safe='')}" if self.address.token else "")
 
     def run(self) -> None:
         """Answer until SIGTERM, SIGINT or :meth:`stop`; who is being answered then has the answer still."""

@@ -65,7 +65,8 @@ def architecture_of(backbone: Backbone, library: str) -> tuple[str, dict[str, An
             allowed=", ".join(["onnx", "openvino", "torch", *([source] if source in {"timm", "torchvision"} else [])]),
             got=f"--format {library}",
         )
-    return name.partition(".")[0] if library == "timm" else name, dict(backbone.spec.model_args)
+    arguments = {key: value for key, value in backbone.spec.model_args.items() if key != "num_classes"}  # it gets a head
+    return name.partition(".")[0] if library == "timm" else name, arguments
 
 
 def grafted(order: Order, network: nn.Module) -> nn.Module:
