@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.attack import writing_calls
 from tools.attack.forked import Ended, Running, run
 from tools.attack.material import draw
 from tools.attack.outcome import Outcome
@@ -211,6 +212,25 @@ def kills(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
     return outcome
 
 
+def kills_at_calls(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
+    """Killed at system calls that change the disk, see :mod:`tools.attack.writing_calls`; nothing where strace is not there."""
+    outcome = Outcome()
+    if not writing_calls.is_there():
+        return outcome
+    calls = writing_calls.writing_calls(scene.command, scene.fresh())
+    for call in writing_calls.chosen(calls, count, seed):
+        folder = scene.fresh()
+        ended = writing_calls.killed_at(scene.command, folder, call)
+        what = "kills at calls" if ended.status == -signal.SIGKILL else "calls not met again"
+        _judge(
+            outcome,
+            what,
+            f"SIGKILL at {call[0]} {call[1]}, of {len(calls)} calls",
+            scene.faults_after(folder, ended, told=False),
+        )
+    return outcome
+
+
 def signals(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
     """Interrupted and terminated, by turns, at any moment."""
     dice, outcome = random.Random(seed), Outcome()  # noqa: S311
@@ -315,7 +335,7 @@ def clock_set_back(scene: Scene) -> Outcome:
     return outcome
 
 
-KINDS = ("kills", "kills over a run", "signals", "full disks", "changed photos", "together", "clock set back")
+KINDS = ("kills", "kills over a run", "kills at calls", "signals", "full disks", "changed photos", "together", "clock set back")
 
 
 def attack(
@@ -338,11 +358,14 @@ def attack(
             outcome = _of_kind(kind, scene, count, seed) if scene else Outcome()
             for fault in outcome.faults:
                 tell(fault)
+            tell(f"{kind}: " + " / ".join(f"{name} {number}" for name, number in outcome.counts.items()))
             total.add(outcome)
     return total
 
 
 def _of_kind(kind: str, scene: Scene, count: int, seed: int) -> Outcome:
+    if kind == "kills at calls":
+        return kills_at_calls(scene, count, seed=seed)
     if kind.startswith("kills"):
         return kills(scene, count, seed=seed)
     if kind == "signals":
