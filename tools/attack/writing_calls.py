@@ -1,7 +1,7 @@
 """Killed at the system calls that change the disk, those of SQLite and of other libraries too, by strace's injection.
 
-An undisturbed run is traced first; each call that it makes is found again as the so-manyth of its name in its thread, which is how
-strace counts.
+An undisturbed run is traced first; each call that it makes is found again as the so-manyth of its name in its thread, which
+is how strace counts.
 """
 
 from __future__ import annotations
