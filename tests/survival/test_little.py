@@ -1,7 +1,6 @@
 """Little of everything, or much: a plain locale, folders without end, huge photos, threads and processes side by side."""
 
 import json
-import os
 import struct
 import subprocess
 import sys
