@@ -218,7 +218,7 @@ def kills(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
 def kills_at_calls(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
     """Killed at system calls that change the disk, see :mod:`tools.attack.writing_calls`; nothing where strace is not there."""
     outcome = Outcome()
-    if not writing_calls.is_there():
+    if not writing_calls.may_trace():
         return outcome
     calls = writing_calls.writing_calls(scene.command, scene.fresh())
     for call in writing_calls.chosen(calls, count, seed):
@@ -391,6 +391,8 @@ def attack(
         scene = Scene(place / name, FIT, before=over, warm=warm) if kinds else None
         for kind in kinds:
             outcome = _of_kind(kind, scene, count, seed) if scene else Outcome()
+            if not outcome.counts:
+                tell(f"{kind}: left out, because strace is not there, or no disk may be mounted")
             for fault in outcome.faults:
                 tell(fault)
             tell(f"{kind}: " + " / ".join(f"{name} {number}" for name, number in outcome.counts.items()))

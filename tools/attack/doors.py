@@ -233,7 +233,7 @@ def _export(material: Material, dice: random.Random, work: Path) -> Right:
     names = (about, *json.loads((folder / about).read_text(encoding="utf-8"))["sha256"])
     victim = dice.choice(names)
     damage(folder / victim, dice)
-    command = [sys.executable, "-I", folder / "predict.py", "--json", material.photo]
+    command = [sys.executable, "-I", str(folder / "predict.py"), "--json", str(material.photo)]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     if "Traceback" in done.stderr or done.returncode not in (0, 1):
         raise AssertionError(done.stderr[-500:])

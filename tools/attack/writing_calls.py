@@ -14,8 +14,10 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tools.attack.forked import Ended, Running
+if TYPE_CHECKING:
+    from tools.attack.forked import Ended
 
 CALLS = (
     "write", "pwrite64", "writev", "pwritev", "ftruncate", "fallocate", "fsync", "fdatasync", "copy_file_range", "sendfile",
@@ -37,8 +39,8 @@ _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 Call = tuple[str, int]
 
 
-def is_there() -> bool:
-    """Whether strace can be had and may trace."""
+def may_trace() -> bool:
+    """Whether strace can be had here, and may trace."""
     return (
         shutil.which("strace") is not None and not subprocess.run(["strace", "-o", os.devnull, "true"], check=False).returncode
     )
@@ -78,6 +80,8 @@ def killed_at(command: Sequence[str], folder: Path, call: Call) -> Ended:
 
 def traced(command: Sequence[str], folder: Path, *options: str) -> Ended:
     """Run the command in a process that begins when strace watches it."""
+    from tools.attack.forked import Running  # which imports everything that the program may need
+
     begin, go = os.pipe()
     process = Running(command, folder, lambda: os.read(begin, 1))
     watching = subprocess.Popen(
