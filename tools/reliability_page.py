@@ -36,7 +36,7 @@ _ABOUT = {
         by ratio and by count, nested, locked, twice the same name), the feature store (flipped, cut, deleted, rows
         exchanged, another file in its place), a zoo, weights from a file, the hub's cache, decisions and checkpoints. Each
         try ends in a sentence of the program (*named*) or in a right result. What a description says of itself, as the name
-        of a class, isbelieved.""",
+        of a class, is believed.""",
     ),
     "deaths": (
         "Sudden death",
