@@ -26,22 +26,23 @@ _ABOUT = {
         is decoded in a process that may take SECONDS seconds and grow by MEMORY GiB. Where OpenCV and imagecodecs agree
         on what a file shows, the program has to show the same, to within 0.75 grey levels on average (2 where the format
         loses something). *Paths apart*: the fast path, which decodes a part of the size for the photos that are learned
-        from, sees something else by more than 2.5 grey levels, where damage that no decoder notices has left values
-        beyond all range.""",
+        from, sees something else by more than 2.5 grey levels in a cut-out view, whose edges
+        are rounded to pixels of the size that is decoded (docs/decisions/0010-what-decoders-say.md).""",
     ),
     "doors": (
         "Every other door",
-        """Damaged run folders (description, weights, engine, tables), the cache of compiled networks, tables of photos,
-        archives, archives made with care (names that lead out, links, devices, bombs by ratio and by count, nested,
-        locked, twice the same name), the feature store (flipped, cut, deleted, rows exchanged, another file in its
-        place), a zoo, weights from a file, the hub's cache, decisions and checkpoints. Each try ends in a sentence of
-        the program (*named*) or in a right result. What a description says of itself, as the name of a class, is
-        believed.""",
+        """Damaged run folders (description, weights, engine, tables), exports (ONNX, OpenVINO, what describes them), the cache
+        of compiled networks, tables of photos, archives, archives made with care (names that lead out, links, devices, bombs
+        by ratio and by count, nested, locked, twice the same name), the feature store (flipped, cut, deleted, rows
+        exchanged, another file in its place), a zoo, weights from a file, the hub's cache, decisions and checkpoints. Each
+        try ends in a sentence of the program (*named*) or in a right result. What a description says of itself, as the name
+        of a class, is believed.""",
     ),
     "deaths": (
         "Sudden death",
-        """`fit` killed just before changes of the disk and at any moment, over nothing and over an older run; interrupted
-        and terminated; files of at most so many bytes, from none to all; photos replaced, cut short and deleted
+        """`fit` killed just before changes of the disk, at system calls that write (by strace) and at any moment, over nothing
+        and over an older run; interrupted and terminated; files of at most so many bytes, from none to all; disks of their
+        own that are full from at once to never, or read-only; photos replaced, cut short and deleted
         meanwhile; two and four processes in one place; the clock set back. *Corrupt*: a run or store that cannot be
         read, or a next run that does not end as an undisturbed one. *Lost*: a photo or an older run that changed. *Left
         behind*: a file that an undisturbed run does not leave, after the next one.""",

@@ -1,6 +1,7 @@
 """The engine of a run: answers without PyTorch what PyTorch answers, and is not there where it would not."""
 
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ from torch import nn
 
 import tsugiki as tg
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
-from tsugiki.classifier import engine_predictor
+from tsugiki.classifier import engine_predictor, engine_writer
 from tsugiki.classifier.answer import Prediction
 from tsugiki.classifier.artefact import read_answer_head
 from tsugiki.classifier.engine_predictor import EnginePredictor
@@ -246,6 +247,18 @@ class _NoGraph(nn.Module):
             if x.is_cpu and not torch.jit.is_tracing()
             else 1 / 0
         )
+
+
+def test_a_full_disk_is_not_the_networks_fault(dish_run, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "network.bin")
+
+    monkeypatch.setattr(engine_writer, "_written", full)
+    run = tg.save_run(dish_run, tmp_path / "run")
+    assert not (run / "engine").exists()
+    said = capsys.readouterr().err
+    assert "No engine: it cannot be written (No space left on device)" in said
+    assert "cannot be exported" not in said
 
 
 @pytest.mark.robust(

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import runpy
+import shutil
 import struct
 import subprocess
 import sys
@@ -48,9 +49,9 @@ def exported(request, run, dishes):
     return tg.export(run, request.param, run.parent / request.param, photos=photos)
 
 
-def stranger(folder, *words):
+def stranger(folder, *words, kind=None):
     """Run the exported program where this program, and in the open formats PyTorch, cannot be imported."""
-    kind = json.loads((folder / "model.json").read_text(encoding="utf-8"))["format"]
+    kind = kind or json.loads((folder / "model.json").read_text(encoding="utf-8"))["format"]
     others = {"timm": ["torch", "timm"], "torchvision": ["torch"], "torch": ["torch"]}.get(kind, [])
     others += ["torchvision", "safetensors", "huggingface_hub"] if kind in {"timm", "torchvision"} else []
     absent = {"torch", "torchvision", "timm", "tsugiki", "safetensors", "huggingface_hub"} - set(others)
@@ -64,6 +65,31 @@ def stranger(folder, *words):
     return subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", check=False, env={**os.environ, "LC_ALL": "C"}
     )
+
+
+@pytest.mark.robust(
+    "artefacts",
+    case="an export of which a byte has changed, or half is missing",
+    right="its program says which file is damaged, and answers nothing",
+)
+@pytest.mark.parametrize("name", ["model", "model.json"])
+def test_damaged_files_answer_nothing(exported, dishes, tmp_path, name):
+    folder = shutil.copytree(exported.folder, tmp_path / "copy")
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    files = sorted(about["sha256"]) if name == "model" else [name]
+    assert files
+    for each in files:
+        whole = (folder / each).read_bytes()
+        changed = bytearray(whole)
+        changed[len(whole) * 2 // 3] ^= 1
+        for content in [bytes(changed), whole[: len(whole) // 2]] if name == "model" else [whole[: len(whole) // 2], b"{}"]:
+            (folder / each).write_bytes(content)
+            done = stranger(folder, min(dishes.rglob("*.jpg")), kind=about["format"])
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "cannot be used" in done.stderr
+            assert "Traceback" not in done.stderr
+            assert each in done.stderr or name == "model.json"
+        (folder / each).write_bytes(whole)
 
 
 @pytest.mark.robust(

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="at
 
 @pytest.mark.robust(
     "hostile",
-    case="photos of every format with flipped bits, cut off, spliced, with heads that lie: 3,000, and 100,000 in `slow`",
+    case="photos of every format with flipped bits, cut off, spliced, with heads that lie: 600, and 100,000 in `slow`",
     right="each is decoded as two independent decoders do, or named and left out; no crash, no hang, bounded memory",
 )
-@pytest.mark.parametrize("files", [3000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
+@pytest.mark.parametrize("files", [600, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
 def test_damaged_photos_are_decoded_rightly_or_named(files):
     for module in ("cv2", "imagecodecs", "tifffile", "pi_heif"):
         pytest.importorskip(module)
-    counts = attacked("decoders", "--count", files, "--jobs", "1" if files == 3000 else "2")
+    counts = attacked("decoders", "--count", files, "--jobs", "1" if files == 600 else "2")
     assert counts["tried"] == counts["decoded"] + counts["named"] == files
     assert min(counts["named"], counts["decoded"]) > files // 5
     assert counts["like two others"] > files // 10
@@ -58,12 +58,16 @@ DEATHS = ("kills", "signals", "full disks")
 
 @pytest.mark.robust(
     "hostile",
-    case="killed before a change of the disk or at any moment, interrupted, terminated, disk full",
+    case="killed before a change of the disk, at a system call that writes or at any moment, interrupted, disk full",
     right="no run or store is corrupt, no photo changed, nothing left behind, and the same command ends as if nothing had been",
 )
 def test_sudden_death_leaves_no_trace():
-    counts = attacked("deaths", "--count", 3, "--warm", *(word for kind in DEATHS for word in ("--only", kind)))
-    assert [counts[kind] for kind in DEATHS] == [3, 3, 3]
+    from tools.attack.small_disks import may_mount
+    from tools.attack.writing_calls import may_trace
+
+    kinds = [*DEATHS, *["kills at calls"] * may_trace(), *["small disks"] * may_mount()]
+    counts = attacked("deaths", "--count", 2, "--warm", *(word for kind in kinds for word in ("--only", kind)))
+    assert [counts[kind] for kind in kinds] == [2] * len(kinds)
     assert counts["corrupt"] == counts["lost"] == counts["left behind"] == counts["tracebacks"] == 0
 
 
@@ -80,9 +84,9 @@ def test_two_hundred_sudden_deaths_leave_no_trace():
     case="one core, 512 MB of memory, 32 open files, no home, no /dev/shm, a read-only cache",
     right="the same run as anywhere, or what is missing in a sentence",
 )
-@pytest.mark.parametrize("only", [["one core", "32 open files", "no home"], pytest.param([], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("only", [["32 open files", "no home"], pytest.param([], marks=pytest.mark.slow)])
 def test_a_machine_that_has_little_does_the_same_or_says_why_not(only):
     counts = attacked("resources", *(word for name in only for word in ("--only", name)))
-    assert counts["conditions"] >= 3
-    assert counts["as anywhere"] >= 3
+    assert counts["conditions"] >= 2
+    assert counts["as anywhere"] >= 2
     assert counts["tracebacks"] == counts["wrong results"] == 0

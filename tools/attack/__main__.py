@@ -77,7 +77,8 @@ def main() -> None:
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if asked.record:
         counted = asked.what in {"decoders", "doors", "deaths"}
-        keep(asked.what, f"--count {asked.count} --seed {asked.seed}" if counted else "", outcome.counts)
+        how = f"--count {asked.count} --seed {asked.seed}{' --warm' * asked.warm}"
+        keep(asked.what, how if counted else "", outcome.counts)
     sys.exit(any(is_fault(name) and count for name, count in outcome.counts.items()))
 
 

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.attack import writing_calls
 from tools.attack.forked import Ended, Running, run
 from tools.attack.material import draw
 from tools.attack.outcome import Outcome
+from tools.attack.small_disks import bytes_in, change, may_mount, small_disk
 
 FIT = ("fit", "photos", "--backbone", "bundled:nae", "--engine", "torch", "--epochs", "5", "--out", "run")
 TUNE = (*FIT[:-2], "--method", "fine-tune", "--out", "run")
@@ -41,11 +43,13 @@ class Undisturbed:
         result: What must be equal, see :func:`result_of`.
         names: Of all files, see :func:`names_in`.
         changes: How often it has changed something on the disk, as Python hears of it.
+        size: Bytes of all files, on a disk that gives room by pages.
     """
 
     result: str
     names: frozenset[str]
     changes: int
+    size: int
 
 
 def result_of(run_folder: Path) -> str:
@@ -125,7 +129,8 @@ class Scene:
             shutil.rmtree(folder)
             folder = self.fresh()
             _must(run(self.command, folder, lambda: at_change(None, die, counted)))
-        self.calm = Undisturbed(result_of(folder / "run"), names_in(folder), int(counted.read_text(encoding="utf-8")))
+        changes = int(counted.read_text(encoding="utf-8"))
+        self.calm = Undisturbed(result_of(folder / "run"), names_in(folder), changes, bytes_in(folder))
         self.photos = digest_of(folder / "photos")
         self.old_result = result_of(self.before / "run") if before else ""
 
@@ -159,7 +164,7 @@ class Scene:
         left = names_in(folder) - self.calm.names
         if left:
             yield "left behind", ", ".join(sorted(left)[:8])
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what is mounted stays
 
     def _faults_of_run(self, folder: Path) -> Iterator[tuple[str, str]]:
         """A run that is there is whole: the new one, or the old one."""
@@ -190,9 +195,8 @@ def _must(ended: Ended) -> None:
 
 def _let_time_pass(folder: Path) -> None:
     """What was left behind is some minutes old when a person types the command again."""
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            os.utime(path, (1_700_000_000, 1_700_000_000))
+    for path in folder.rglob(".*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 def kills(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
@@ -208,6 +212,25 @@ def kills(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
             how = f"SIGKILL before change {change} of {scene.calm.changes}"
             ended = run(scene.command, folder, lambda change=change: at_change(change, die))  # type: ignore[misc]
         _judge(outcome, "kills", how, scene.faults_after(folder, ended, told=False))
+    return outcome
+
+
+def kills_at_calls(scene: Scene, count: int, *, seed: int = 0) -> Outcome:
+    """Killed at system calls that change the disk, see :mod:`tools.attack.writing_calls`; nothing where strace is not there."""
+    outcome = Outcome()
+    if not writing_calls.may_trace():
+        return outcome
+    calls = writing_calls.writing_calls(scene.command, scene.fresh())
+    for call in writing_calls.chosen(calls, count, seed):
+        folder = scene.fresh()
+        ended = writing_calls.killed_at(scene.command, folder, call)
+        what = "kills at calls" if ended.status == -signal.SIGKILL else "calls not met again"
+        _judge(
+            outcome,
+            what,
+            f"SIGKILL at {call[0]} {call[1]}, of {len(calls)} calls",
+            scene.faults_after(folder, ended, told=False),
+        )
     return outcome
 
 
@@ -239,6 +262,28 @@ def full_disks(scene: Scene, count: int) -> Outcome:
         folder = scene.fresh()
         ended = run(scene.command, folder, lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))  # type: ignore[misc]
         _judge(outcome, "full disks", f"files of at most {limit} bytes", scene.faults_after(folder, ended, told=True))
+    return outcome
+
+
+def small_disks(scene: Scene, count: int) -> Outcome:
+    """Disks of their own that are full, from at once to never; the last can only be read. Nothing where none can be made."""
+    outcome = Outcome()
+    if not may_mount():
+        return outcome
+    needed = scene.calm.size
+    for number in range(count):
+        folder = Path(tempfile.mkdtemp(dir=scene.place))
+        with small_disk(folder, 1 << 28):
+            shutil.copytree(scene.before, folder, dirs_exist_ok=True)
+            room = bytes_in(folder)
+            room += (needed - room) * number // max(1, count - 2)
+            is_read_only = count > 1 and number == count - 1
+            change(folder, "ro" if is_read_only else f"size={room}")
+            ended = run(scene.command, folder)
+            change(folder, "rw" if is_read_only else f"size={1 << 28}")
+            how = "read only" if is_read_only else f"{room} bytes of {needed}"
+            _judge(outcome, "small disks", how, scene.faults_after(folder, ended, told=True))
+        folder.rmdir()
     return outcome
 
 
@@ -315,7 +360,17 @@ def clock_set_back(scene: Scene) -> Outcome:
     return outcome
 
 
-KINDS = ("kills", "kills over a run", "signals", "full disks", "changed photos", "together", "clock set back")
+KINDS = (
+    "kills",
+    "kills over a run",
+    "kills at calls",
+    "signals",
+    "full disks",
+    "small disks",
+    "changed photos",
+    "together",
+    "clock set back",
+)
 
 
 def attack(
@@ -336,25 +391,28 @@ def attack(
         scene = Scene(place / name, FIT, before=over, warm=warm) if kinds else None
         for kind in kinds:
             outcome = _of_kind(kind, scene, count, seed) if scene else Outcome()
+            if not outcome.counts:
+                tell(f"{kind}: left out, because strace is not there, or no disk may be mounted")
             for fault in outcome.faults:
                 tell(fault)
+            tell(f"{kind}: " + " / ".join(f"{name} {number}" for name, number in outcome.counts.items()))
             total.add(outcome)
     return total
 
 
 def _of_kind(kind: str, scene: Scene, count: int, seed: int) -> Outcome:
-    if kind.startswith("kills"):
-        return kills(scene, count, seed=seed)
-    if kind == "signals":
-        return signals(scene, count, seed=seed)
-    if kind == "full disks":
-        return full_disks(scene, count)
-    if kind == "changed photos":
-        return changing_photos(scene, count)
-    if kind == "clock set back":
-        return clock_set_back(scene)
-    outcome = Outcome()
-    for _ in range(max(1, count // 20)):
-        outcome.add(together(scene, 2))
-        outcome.add(together(scene, 4))
-    return outcome
+    if kind == "together":
+        outcome = Outcome()
+        for _ in range(max(1, count // 20)):
+            outcome.add(together(scene, 2))
+            outcome.add(together(scene, 4))
+        return outcome
+    disturbed: dict[str, Callable[[], Outcome]] = {
+        "kills at calls": lambda: kills_at_calls(scene, count, seed=seed),
+        "signals": lambda: signals(scene, count, seed=seed),
+        "full disks": lambda: full_disks(scene, count),
+        "small disks": lambda: small_disks(scene, count),
+        "changed photos": lambda: changing_photos(scene, count),
+        "clock set back": lambda: clock_set_back(scene),
+    }
+    return disturbed.get(kind, lambda: kills(scene, count, seed=seed))()

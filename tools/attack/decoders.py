@@ -68,7 +68,7 @@ def attack(files: int, *, seed: int = 0, jobs: int = 1, tell: Callable[[str], ob
 
     Counted are ``tried``, ``decoded``, ``named``, ``like two others`` (of the decoded), ``disagreements``, ``crashes``,
     ``hangs``, and ``paths apart``: what the fast path sees, which decodes a part of the size, differs from what the reference
-    sees, where damage that no decoder notices has left values beyond all range.
+    sees, where a part is cut out at whole pixels of the size that is decoded.
     """
     torch.set_num_threads(1)
     total = Outcome()

@@ -13,6 +13,8 @@ import os
 import random
 import shutil
 import string
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ import numpy as np
 
 import tsugiki as tg
 from tools.attack.crafted import crafted_archives
-from tools.attack.material import ARCHIVES, SMALL, TABLES, Material, features_of, make_material, sum_of
+from tools.attack.material import ARCHIVES, EXPORTS, SMALL, TABLES, Material, features_of, make_material, sum_of
 from tools.attack.mutations import mutated
 from tools.attack.outcome import Outcome
 from tools.attack.workers import Died, Worker
@@ -50,10 +52,12 @@ class Door:
     Attributes:
         name: As it is counted.
         attempt: Damages a copy in the folder that it is given, goes through the door and says whether the result is right.
+        is_costly: What it needs takes long to make: a single try of every door leaves it out.
     """
 
     name: str
     attempt: Try
+    is_costly: bool = False
 
 
 def attack(tries: int, *, seed: int = 0, only: tuple[str, ...] = (), tell: Callable[[str], object] = str) -> Outcome:
@@ -63,8 +67,8 @@ def attack(tries: int, *, seed: int = 0, only: tuple[str, ...] = (), tell: Calla
         {"doors": 0, "tried": 0, "named": 0, "right": 0, "wrong results": 0, "tracebacks": 0, "crashes": 0, "hangs": 0}
     )
     with tempfile.TemporaryDirectory() as place:
-        material = make_material(Path(place) / "material")
-        doors = [door for door in DOORS if not only or door.name in only]
+        doors = [door for door in DOORS if (door.name in only if only else tries > 1 or not door.is_costly)]
+        material = make_material(Path(place) / "material", exports=any(door.is_costly for door in doors))
         worker: Worker[tuple[int, int, int], str] = Worker(
             lambda task: _through(doors[task[0]], material, random.Random(f"{task}"), Path(place)),  # noqa: S311
             seconds=SECONDS,
@@ -222,6 +226,23 @@ def _engine_cache(material: Material, dice: random.Random, work: Path) -> Right:
     return bool(np.allclose(answer.probabilities, material.probabilities, atol=1e-3))
 
 
+def _export(material: Material, dice: random.Random, work: Path) -> Right:
+    """An exported model and the program beside it; what its description says is believed, as a run's is."""
+    folder = shutil.copytree(material.root / "exports" / dice.choice(EXPORTS), work / "export")
+    about = "model.json"
+    names = (about, *json.loads((folder / about).read_text(encoding="utf-8"))["sha256"])
+    victim = dice.choice(names)
+    damage(folder / victim, dice)
+    command = [sys.executable, "-I", str(folder / "predict.py"), "--json", str(material.photo)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    if "Traceback" in done.stderr or done.returncode not in (0, 1):
+        raise AssertionError(done.stderr[-500:])
+    if done.returncode:
+        raise TsugikiError(done.stderr or done.stdout)
+    values = json.loads(done.stdout)[0]["probabilities"].values()
+    return _well_formed(values) and (victim == about or bool(np.allclose(list(values), material.probabilities, atol=1e-3)))
+
+
 def _rest_of_run(material: Material, dice: random.Random, work: Path) -> Right:
     """What a run tells of itself, by the verbs that read it."""
     names = ("history.csv", "evaluation.json", "predictions.csv", "suspects.csv", "report.html", "README.md")
@@ -350,6 +371,7 @@ DOORS = (
     Door("a run's engine", _engine),
     Door("the cache of compiled networks", _engine_cache),
     Door("a run's tables and pages", _rest_of_run),
+    Door("exports: ONNX, OpenVINO", _export, is_costly=True),
     Door("tables of photos: CSV, JSON, JSON lines, Parquet", _table),
     Door("archives: zip, tar, gz, bz2, xz", _archive),
     Door("archives made with care", _crafted_archive),

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Running:
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
             sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
             os.chdir(folder)
+            tempfile.tempdir = str(folder.parent)  # where a run is kept that its own disk has no room for
             os.environ |= {"TSUGIKI_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
             before()
             main.run(words)

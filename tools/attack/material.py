@@ -28,6 +28,7 @@ SMALL = "timm:test_resnet"
 """A network that is built in a moment."""
 
 ARCHIVES = ("photos.zip", "photos.tar", "photos.tar.gz", "photos.tar.bz2", "photos.tar.xz")
+EXPORTS = ("onnx", "openvino")
 TABLES = ("photos.csv", "photos.json", "photos.jsonl", "photos.parquet")
 
 
@@ -60,9 +61,15 @@ class Material:
         return min(self.photos.rglob("*.jpg"))
 
 
-def make_material(root: Path) -> Material:
-    """Make everything in ``root``, in a process of its own: whoever forks must not have started other libraries' threads."""
-    subprocess.run([sys.executable, "-W", "ignore", "-m", "tools.attack.material", str(root)], check=True, env=_environment())
+def make_material(root: Path, *, exports: bool = False) -> Material:
+    """Make everything in ``root``, in a process of its own: whoever forks must not have started other libraries' threads.
+
+    Args:
+        root: A folder that is not there.
+        exports: Whether :data:`EXPORTS` are made, too, which takes longest.
+    """
+    words = [str(root), *(EXPORTS if exports else ())]
+    subprocess.run([sys.executable, "-W", "ignore", "-m", "tools.attack.material", *words], check=True, env=_environment())
     arrays = [np.load(root / f"{name}.npy") for name in ("probabilities", "features", "weights")]
     return Material(root, arrays[0], arrays[1], float(arrays[2]), len(arrays[1]))
 
@@ -73,7 +80,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def _make(root: Path) -> None:
+def _make(root: Path, *exports: str) -> None:
     draw(root / "photos")
     os.environ["TSUGIKI_CACHE"] = str(root / "cache")
     with quiet():
@@ -81,6 +88,8 @@ def _make(root: Path) -> None:
         model = tg.Classifier("bundled:nae", classes=data.classes)
         run = tg.fit(model, data, features=tg.FeatureSettings(store=FeatureStore(root / "store"), engine="torch"))
         tg.save_run(run, root / "run")
+        for name in exports:
+            tg.export(root / "run", name, root / "exports" / name)
         features = features_of(root / "photos", root / "unused")
         answer = run.classifier.predict(min((root / "photos").rglob("*.jpg")))
     assert isinstance(answer, tg.Prediction)  # noqa: S101
@@ -169,4 +178,4 @@ def sum_of(backbone: Any) -> float:
 
 
 if __name__ == "__main__":
-    _make(Path(sys.argv[1]))
+    _make(Path(sys.argv[1]), *sys.argv[2:])

@@ -77,6 +77,10 @@ def write_engine(
     except _Refused as refusal:
         shutil.rmtree(place, ignore_errors=True)
         say(tr("No engine: its answers are not those of PyTorch ({detail}). PyTorch will answer.", detail=refusal))
+    except OSError as error:  # no room, or no right to write
+        shutil.rmtree(place, ignore_errors=True)
+        reason = error.strerror or str(error)
+        say(tr("No engine: it cannot be written ({detail}). PyTorch will answer.", detail=reason))
     except Exception as error:  # noqa: BLE001 (a network that OpenVINO cannot take, or OpenVINO itself, may fail in any way)
         shutil.rmtree(place, ignore_errors=True)
         reason = " ".join((str(error) or type(error).__name__).split())[:300]

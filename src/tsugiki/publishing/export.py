@@ -4,7 +4,8 @@
 
     OUT/model.onnx ...    the model: uint8 RGB photos [B, H, W, 3] of any size, or frames [B, 3, h, w] that are ready
                           -> probabilities [B, K], distance [B]
-    OUT/model.json        class names, the distance beyond which a photo is unknown, how a photo becomes a frame
+    OUT/model.json        class names, the distance beyond which a photo is unknown, how a photo becomes a frame; the
+                          digests of the model's files, which predict.py compares
     OUT/predict.py        answers for photos with these files, NumPy, Pillow and the format's runtime; nothing of tsugiki
     OUT/parity.json       the proof: odd photos and given ones, answered by PyTorch and by predict.py itself
 
@@ -27,7 +28,7 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.engine_writer import describe
 from tsugiki.classifier.parity import Parity, golden_photos
 from tsugiki.core.errors import RequestError, TsugikiError, UnknownName
-from tsugiki.core.files import atomic_folder, write_atomically, write_json
+from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
 from tsugiki.data.load import read_samples
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import Comparison
@@ -260,7 +261,9 @@ def _write(order: Order, kind: Format) -> None:
             got=reason,
             cure=tr("use the run itself, or another format"),
         ) from error
-    write_json(order.folder / ABOUT, {**_about(order, kind), **more})
+    written = [order.folder / name for name in kind.files]
+    digests = {path.name: sha256_of(path) for path in written if path.is_file()}
+    write_json(order.folder / ABOUT, {**_about(order, kind), **more, "sha256": digests})
     write_atomically(order.folder / SCRIPT, script(kind.name))
 
 

@@ -79,8 +79,13 @@ def check_output_folder(folder: Path, kind: Kind = RUN, *, overwrite: bool = Fal
         RequestError: When there is a file, a folder that holds anything else, or no way to make a folder.
     """
     above = next((parent for parent in folder.absolute().parents if parent.exists()), folder)
-    if not above.is_dir() or not os.access(above, os.W_OK):
+    if not above.is_dir():
         raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=folder, parent=above))
+    if not os.access(above, os.W_OK):
+        raise RequestError(
+            tr("{folder} cannot be written: nothing may be made in {parent}.", folder=folder, parent=above),
+            cure=tr("name another folder with --out, or allow writing there"),
+        )
     # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
     if folder.resolve() == Path.cwd():
         raise _refusal(folder, kind, got=tr("the folder one stands in"))

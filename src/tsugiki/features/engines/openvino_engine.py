@@ -9,6 +9,7 @@ Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,10 @@ import numpy as np
 
 from tsugiki.backbones.known import engine_cache
 from tsugiki.core.devices import usable_cores
+from tsugiki.core.errors import ArtefactError
 from tsugiki.features.engines.engine import FeatureBatch, PixelBatch
 from tsugiki.features.engines.openvino_import import openvino_module
+from tsugiki.locale.messages import tr
 
 _HINTS = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}
 
@@ -84,10 +87,16 @@ class OpenVINOEngine:
             "INFERENCE_NUM_THREADS": usable_cores(),
         }
         self._compiled = _compiled(network, settings)
+        self._process = os.getpid()
         self._own = threading.local()  # an inference request belongs to one thread
 
     def __call__(self, pixels: PixelBatch) -> FeatureBatch:
-        """Features ``[B, D]`` of uint8 pixels ``[B, 3, H, W]``."""
+        """Features ``[B, D]`` of uint8 pixels ``[B, 3, H, W]``.
+
+        Raises:
+            ArtefactError: In a process that was forked from the one that made the engine.
+        """
+        _refuse_forked(self._process)
         count = self.batch_size
         return np.concatenate([self._run(pixels[start : start + count]) for start in range(0, len(pixels), count)])
 
@@ -163,6 +172,21 @@ def native_precisions() -> tuple[str, ...]:
     return tuple(name for name, capability in (("float16", "FP16"), ("bfloat16", "BF16")) if capability in capabilities)
 
 
-@functools.cache
 def _core() -> Any:
-    return openvino_module("openvino").Core()
+    core, process = _core_and_process()
+    _refuse_forked(process)
+    return core
+
+
+@functools.cache
+def _core_and_process() -> tuple[Any, int]:
+    return openvino_module("openvino").Core(), os.getpid()
+
+
+def _refuse_forked(process: int) -> None:
+    """OpenVINO's threads are not there in a process that was forked: it would wait for them for ever."""
+    if process != os.getpid():
+        raise ArtefactError(
+            tr("OpenVINO was at work before this process was forked, and cannot answer in it."),
+            cure=tr("start workers by multiprocessing's spawn, or before the first photo is asked about"),
+        )
