@@ -21,7 +21,9 @@ from tsugiki.core.console import say_once
 from tsugiki.core.files import cache_folder, sweep_own_folder, write_atomically
 from tsugiki.locale.messages import tr
 
-_MOST = 4 << 30  # bytes that all entries may take
+MOST = 4 << 30
+"""Bytes that all entries may take."""
+
 _DIGEST = 32  # bytes
 
 
@@ -105,5 +107,5 @@ def _make_room() -> None:
     total = 0
     for entry in entries:
         total += entry.stat().st_size
-        if total > _MOST:
+        if total > MOST:
             entry.unlink(missing_ok=True)

@@ -208,7 +208,10 @@ def known_backbone(recipe: Recipe, preprocess: Preprocess, make: Callable[[], Ba
     """
     if recipe.fetch is None or recipe.spec.architecture.partition(":")[0] in sys.modules:
         return None
-    sha256 = digest_of(recipe.fetch())
+    weights = recipe.fetch()
+    if not weights.is_file() or weights.stat().st_size > engine_cache.MOST:  # nothing so large is kept, nor read for nothing
+        return None
+    sha256 = digest_of(weights)
     place = _place(recipe, preprocess, sha256)
     kept = engine_cache.kept_json(place) if sha256 else None
     if kept is None:
