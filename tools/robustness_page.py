@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
     check = parser.parse_args().check
     cases = Cases()
-    marked = ["-q", "-m", "robust", str(ROOT / "tests")]
+    marked = ["-q", "-m", "robust and not slow", str(ROOT / "tests")]
     pytest.main([*marked, "--collect-only"], plugins=[cases])  # who runs tests in several processes sees no markers here
     pytest.main([*marked, "-n", "2"], plugins=[cases])
     text = page(cases.outcomes)
