@@ -26,6 +26,7 @@ SECTIONS = {
     "scores": "Scores that are what they are called",
     "layouts": "Folders and archives",
     "tables": "Tables",
+    "labels": "Several labels per photo",
     "paths": "Paths and names",
     "pixels": "Pixels",
     "networks": "Networks, weights and their preprocessing",

@@ -187,7 +187,7 @@ KILLED = "self._file.write(b'half a li'); self._file.flush(); import os, signal;
 
 
 @pytest.mark.robust(
-    "interruptions",
+    "hostile",
     case="predicting into a file is interrupted, or killed in the middle of a line",
     right="the same command goes on: the file is the same to the byte as without the interruption",
 )
@@ -244,7 +244,7 @@ def test_what_is_answered_is_not_asked_again(half_done):
 
 
 @pytest.mark.robust(
-    "interruptions",
+    "hostile",
     case="going on with a file of answers after a photo was changed or taken away, with another run, or twice at a time",
     right="refused, with the way round; --force begins anew",
 )

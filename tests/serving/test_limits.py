@@ -38,7 +38,7 @@ def talk(server, content, *, wait=5.0):
 
 
 @pytest.mark.robust(
-    "damage", case="a picture of a few bytes that would become gigabytes (a pixel bomb)", right="refused before it is decoded"
+    "hostile", case="a picture of a few bytes that would become gigabytes (a pixel bomb)", right="refused before it is decoded"
 )
 def test_pixel_bombs_are_refused_before_they_are_decoded(start, ask):
     server = start(photo_pixels=1_000_000)
