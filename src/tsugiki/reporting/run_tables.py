@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tsugiki.core.regular_files import read_text
 from tsugiki.data.label_sets import Task
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.label_issues import write_suspects
@@ -49,8 +50,7 @@ def read_predictions(path: Path) -> AnyPredictions:
         DataError: When the file is no such table.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            heading = next(csv.reader(stream), [])
+        heading = next(csv.reader(io.StringIO(read_text(path, encoding="utf-8-sig"), newline="")), [])
     except (OSError, UnicodeDecodeError, csv.Error):
         heading = []  # what is wrong is said by whoever reads all of it
     several = any(name.startswith("label:") for name in heading)
