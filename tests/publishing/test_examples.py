@@ -124,11 +124,6 @@ class _served:  # noqa: N801 (a context manager)
 
 
 @pytest.mark.slow
-@pytest.mark.robust(
-    "artefacts",
-    case="an exported folder on a machine with NumPy, Pillow and ONNX Runtime only",
-    right="its predict.py answers as the run does",
-)
 def test_the_steps_of_the_dockerfile_in_a_bare_environment(onnx_export, dish_run, dishes, tmp_path, capsys):
     steps = [line for line in (EXAMPLES / "Dockerfile").read_text(encoding="utf-8").splitlines() if line.startswith("RUN pip ")]
     assert steps == ["RUN pip install --no-cache-dir numpy pillow onnxruntime"]

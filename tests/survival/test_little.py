@@ -103,9 +103,6 @@ def large_png(width, height):
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-@pytest.mark.robust(
-    "hostile", case="a real photo of 30,000 x 30,000 pixels", right="named as too large, from its head: nothing is decoded"
-)
 @pytest.mark.slow
 def test_a_photo_of_900_million_pixels_is_named_and_not_decoded():
     from tools.attack.workers import Worker
