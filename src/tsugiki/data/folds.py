@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.union_find import UnionFind
-from tsugiki.data.stratification import Bag, bag_of, deal_bags
+from tsugiki.data.stratification import bag_of, deal_bags
 
 Ints = npt.NDArray[np.int64]
 Groups = Sequence[str] | Ints
@@ -62,32 +62,32 @@ def deal_folds_of_sets(
     shown = [{label for row in unit for label in rows[row]} for unit in units]
     several = Counter(label for labels in shown for label in labels)
     dealable = [at for at, labels in enumerate(shown) if all(several[label] > 1 for label in labels)]
-    count = min(folds or MOST_FOLDS, len(dealable))
     dealt = np.full(len(targets), IN_NO_FOLD, np.int64)
+    count = min(folds or MOST_FOLDS, len(dealable))
     if count < 2:
         return dealt
     order = [dealable[place] for place in np.random.default_rng(seed).permutation(len(dealable))]
-    bags: list[Bag] = [bag_of(rows[row] for row in units[at]) for at in order]
+    fold_of = dict(zip(order, _dealt_in_shares([[rows[row] for row in units[at]] for at in order], count), strict=True))
+    for label in several:
+        where = [at for at in order if label in shown[at]]
+        inside = {fold_of.get(at, IN_NO_FOLD) for at in where}
+        if len(inside) == 1 and inside != {IN_NO_FOLD}:  # nobody else would learn it
+            del fold_of[min(where, key=lambda at: len(units[at]))]
+    for at, fold in fold_of.items():
+        dealt[units[at]] = fold
+    return _without_gaps(dealt)
+
+
+def _dealt_in_shares(units: list[list[list[str]]], count: int) -> list[int]:
+    """The fold of each unit, given as the labels of its photos, such that each has its share of every label and pair."""
+    bags = [bag_of(unit) for unit in units]
     total: Counter[Hashable] = Counter()
     for bag in bags:
         total.update(bag)
     wanted: Counter[Hashable] = Counter()
     wanted.update({label: number / count for label, number in total.items()})
-    sizes = [len(units[at]) for at in order]
-    parts = deal_bags(bags, sizes, [wanted] * count, [sum(sizes) / count] * count)
-    fold_of = dict(zip(order, parts, strict=True))
-    for label in several:
-        where = [at for at in order if label in shown[at]]
-        inside = {fold_of[at] for at in where if at in fold_of}
-        if len(inside) == 1 and all(at in fold_of for at in where):  # nobody else would learn it
-            del fold_of[min(where, key=lambda at: len(units[at]))]
-    for at, fold in fold_of.items():
-        dealt[units[at]] = fold
-    used, numbers = np.unique(dealt[dealt != IN_NO_FOLD], return_inverse=True)
-    if len(used) < 2:
-        return np.full(len(targets), IN_NO_FOLD, np.int64)
-    dealt[dealt != IN_NO_FOLD] = numbers
-    return dealt
+    sizes = [len(unit) for unit in units]
+    return deal_bags(bags, sizes, [wanted] * count, [sum(sizes) / count] * count)
 
 
 def _singly(labels: Ints, seed: int, folds: int | None) -> Ints:
@@ -149,10 +149,17 @@ def _keep_every_class_learned(dealt: Ints, labels: Ints, units: list[list[int]])
 
 def _numbered(dealt: Ints, labels: Ints) -> Ints:
     """The folds without gaps; none where they are too few, or hold one class only (who always names it would look best)."""
+    if len(np.unique(labels[dealt != IN_NO_FOLD])) < 2:
+        return np.full(len(labels), IN_NO_FOLD, np.int64)
+    return _without_gaps(dealt)
+
+
+def _without_gaps(dealt: Ints) -> Ints:
+    """The folds numbered from 0; none where there are fewer than two."""
     judged = dealt != IN_NO_FOLD
     used, numbers = np.unique(dealt[judged], return_inverse=True)
-    if len(used) < 2 or len(np.unique(labels[judged])) < 2:
-        return np.full(len(labels), IN_NO_FOLD, np.int64)
+    if len(used) < 2:
+        return np.full(len(dealt), IN_NO_FOLD, np.int64)
     numbered = dealt.copy()
     numbered[judged] = numbers
     return numbered

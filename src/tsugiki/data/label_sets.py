@@ -106,6 +106,11 @@ def sets_of(targets: npt.NDArray[np.int8], classes: Sequence[str]) -> list[Label
     return [LabelSet(named(row, PRESENT), named(row, NOT_KNOWN)) for row in targets]
 
 
+def set_text(names: Iterable[str]) -> str:
+    """Names of labels as one text that is never empty: ``|`` for none of the classes."""
+    return joined(names) or SEPARATOR
+
+
 def parted(text: str) -> LabelSet:
-    """The set that :func:`joined` has written."""
-    return LabelSet(frozenset(filter(None, text.split(SEPARATOR))))
+    """The set that :func:`joined` or :func:`set_text` has written; spaces around a name are a spreadsheet's or a hand's."""
+    return LabelSet(frozenset(AS_WRITTEN.split(text)))

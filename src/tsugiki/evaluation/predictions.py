@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,22 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.display.cell_html import cell_html
-from tsugiki.core.display.table_cells import table_rows, table_text
+from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.display.visible import visible
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
-from tsugiki.core.regular_files import read_text
 from tsugiki.data.samples import UNKNOWN_CLASS
 from tsugiki.evaluation import metrics
+from tsugiki.evaluation.answer_tables import PROBABILITY, SHOWN_ROWS, AnswerTable, columns_before, pandas_here
 from tsugiki.evaluation.calibration import at_temperature, calibration_error, error_by_chance, reliability
 from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.metrics import CONFIDENCE, Bools, Floats, Ints, mcnemar, share_of, verdict, wilson
 from tsugiki.locale.messages import first_few, tr
-
-_COLUMNS = ("path", "split", "label", "predicted")
-_KNOWN = "known"
-_PROBABILITY = "probability:"
-_SHOWN = 10  # rows in a notebook
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,8 +110,8 @@ class Predictions:
     def _repr_html_(self) -> str:
         """For a notebook: the first rows."""
         columns = self._columns
-        rows = [columns, *(row[: len(columns)] for row in self._rows(range(min(len(self), _SHOWN))))]
-        more = [tr("... and {count} more", count=len(self) - _SHOWN)] if len(self) > _SHOWN else []
+        rows = [columns, *(row[: len(columns)] for row in self._rows(range(min(len(self), SHOWN_ROWS))))]
+        more = [tr("... and {count} more", count=len(self) - SHOWN_ROWS)] if len(self) > SHOWN_ROWS else []
         return cell_html(repr(self)[1:-1], rows, more)
 
     def to_pandas(self) -> Any:
@@ -126,20 +120,16 @@ class Predictions:
         Raises:
             RequestError: When pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise RequestError(tr("{name} is not installed.", name="pandas"), cure="pip install pandas") from None
         columns = [*self._columns]
-        frame = pd.DataFrame([row[: len(columns)] for row in self._rows(range(len(self)))], columns=columns)
+        frame = pandas_here().DataFrame([row[: len(columns)] for row in self._rows(range(len(self)))], columns=columns)
         for place, name in enumerate(self.classes):
-            frame[_PROBABILITY + name] = self.probabilities[:, place]
+            frame[PROBABILITY + name] = self.probabilities[:, place]
         return frame
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        """Of the table, before the probabilities; whether a photo is known stands in it where somebody has looked."""
-        return _COLUMNS if self.known is None else (*_COLUMNS, _KNOWN)
+        """Of the table, before the probabilities."""
+        return columns_before(self.known)
 
     def _rows(self, rows: Iterable[int]) -> Iterator[list[Any]]:
         """The columns and the probability of each class; the label of an unknown class is empty."""
@@ -154,7 +144,7 @@ class Predictions:
 
         Without the column ``known`` where nobody has looked.
         """
-        header = [*self._columns, *(_PROBABILITY + name for name in self.classes)]
+        header = [*self._columns, *(PROBABILITY + name for name in self.classes)]
         write_atomically(path, table_text([header, *self._rows(range(len(self)))]))
 
     @classmethod
@@ -164,46 +154,26 @@ class Predictions:
         Raises:
             DataError: When the file is no such table.
         """
-        try:
-            header, *rows = table_rows(read_text(path, encoding="utf-8-sig")) or [[]]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise _no_table(path, str(error)) from error
-        first = len(_COLUMNS) + (_KNOWN in header[len(_COLUMNS) :][:1])  # runs of version 0.1.0 do not have it
-        classes = tuple(name.removeprefix(_PROBABILITY) for name in header[first:])
-        _check(path, header, rows, first)
+        table = AnswerTable.read(path, [PROBABILITY])
+        headings = table.header[table.first :]
+        if not all(name.startswith(PROBABILITY) for name in headings):
+            raise table.refusal(",".join(table.header)[:200])
+        classes = tuple(name.removeprefix(PROBABILITY) for name in headings)
         index = {name: position for position, name in enumerate(classes)} | {"": UNKNOWN_CLASS}
         try:
-            labels = [index[row[2]] for row in rows]
-            chances = [[float(value) for value in row[first:]] for row in rows]
-            known = [{"True": True, "False": False}[row[first - 1]] for row in rows] if first > len(_COLUMNS) else None
+            labels = [index[row[2]] for row in table.rows]
+            chances = [[float(value) for value in row[table.first :]] for row in table.rows]
+            known = table.known()
         except (KeyError, ValueError) as error:
-            raise _no_table(path, str(error)) from error
+            raise table.refusal(str(error)) from error
         return cls(
-            tuple(row[0] for row in rows),
-            tuple(row[1] for row in rows),
+            tuple(row[0] for row in table.rows),
+            tuple(row[1] for row in table.rows),
             np.array(labels, dtype=np.int64),
-            np.array(chances, dtype=np.float64).reshape(len(rows), len(classes)),
+            np.array(chances, dtype=np.float64).reshape(len(table.rows), len(classes)),
             classes,
-            None if known is None else np.array(known, np.bool_),
+            known,
         )
-
-
-def _check(path: Path, header: list[str], rows: list[list[str]], first: int) -> None:
-    chances = header[first:]
-    if tuple(header[: len(_COLUMNS)]) != _COLUMNS or not all(name.startswith(_PROBABILITY) for name in chances):
-        raise _no_table(path, ",".join(header)[:200])
-    for row in rows:
-        if len(row) != len(header):
-            raise _no_table(path, ",".join(row)[:200])
-
-
-def _no_table(path: Path, got: str) -> DataError:
-    return DataError(
-        tr("{name} is no table of predictions.", name=path.name),
-        allowed=f"{','.join(_COLUMNS)},{_KNOWN},{_PROBABILITY}<class>,...",
-        got=got,
-        cure=tr("let the program write it anew: tsugiki evaluate RUN DATA"),
-    )
 
 
 SCHEMA = 1

@@ -24,7 +24,7 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
-from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities, out_of_fold_set_probabilities
+from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
 from tsugiki.locale.messages import tr
 
 
@@ -78,7 +78,7 @@ class Audit:
             "backbone": self.backbone,
             "cross_validated_accuracy": self.accuracy,
             **({} if found.cells is None else {"cross_validated_mean_average_precision": found.head_accuracy}),
-            "labels_examined": found.examined,
+            "labels_examined": found.summary()["labels_examined"],
             "suspects": self._suspects(),
             "copies": None
             if found.copies is None
@@ -158,14 +158,8 @@ def audit(
     if head.out_of_fold is None:
         say(impossible_sentence())
     with working(tr("Looking at what the photos tell")):
-        targets = samples.targets
-        probabilities = (
-            out_of_fold_probabilities(head.out_of_fold, samples.labels)
-            if targets is None
-            else out_of_fold_set_probabilities(head.out_of_fold, targets)
-        )
-        findings = find(table, everything, probabilities)
-    accuracy = None if head.out_of_fold is None or targets is not None else _accuracy(head.out_of_fold, samples.labels)
+        findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples, everything))
+    accuracy = None if head.out_of_fold is None or samples.task == "multi" else _accuracy(head.out_of_fold, samples.labels)
     return Audit(samples, table, findings, accuracy, str(backbone.spec))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,19 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
-from tsugiki.data.load import list_photos
-from tsugiki.data.merged_copies import listed_once
+from tsugiki.data.label_sets import LabelSet, combinations, set_text, sets_of, target_matrix
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.evaluation.duplicates import copies_of
 from tsugiki.evaluation.headline import headline, never_answered_sentence
 from tsugiki.evaluation.levels.level_sentences import taxonomy_sentence
-from tsugiki.evaluation.multi_label.cell_issues import set_text
 from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
-from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, reading_of, seen_before
+from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, photos_now, seen_before
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -136,14 +133,9 @@ def _candidates(
 ) -> tuple[Listing, list[Content]]:
     several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
-        listing = list_photos(data, reading_of(model, label_separator))
+        listing, contents = photos_now(model, data, store, label_separator)
         _require_task(several, listing.label_sets is not None)
-        contents = store.contents(listing.paths)
-        if listing.label_sets is None:
-            return listing, contents
-        listing, contents = listed_once(listing, contents)
-        # A photo with none of the classes has a text, too: what a person's list said of it is found by that.
-        return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
+        return listing, contents
     require_labels(data)
     _require_task(several, data.targets is not None)
     # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
@@ -205,9 +197,7 @@ def _samples(model: Predictor, listing: Listing, contents: list[Content], seen: 
     if listing.label_sets is None:
         labels = _labels(model, [names[row] for row in rows])
     else:
-        # What a person's list said in training is kept as text.
-        sets = [listing.label_sets[row] if names[row] == listing.labels[row] else parted(names[row]) for row in rows]
-        targets = _targets(model, sets)
+        targets = _targets(model, [listing.label_sets[row] for row in rows] if seen is None else seen.label_sets(listing, rows))
         labels = combinations(targets)
     return Samples(
         root=listing.root,

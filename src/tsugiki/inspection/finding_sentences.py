@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsugiki.data.label_sets import ABSENT
-from tsugiki.evaluation.multi_label.cell_issues import CellIssues
+from tsugiki.evaluation.multi_label.cell_issues import CellIssues, unexamined_sentence
 from tsugiki.inspection.findings import Findings
 from tsugiki.locale.messages import in_a_row, tr
 
@@ -46,12 +46,14 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
     """Likewise where a photo may have several labels: each label, there or not, is a question of its own."""
     photos, count = findings.examined, len(cells.suspects)
     values = {"backbone": backbone, "precision": f"{findings.head_accuracy or 0:.1%}"}
+    passed_by = unexamined_sentence(cells, cells.classes)
     if not cells.examined:
-        return tr(
+        none = tr(
             "No label is doubted: heads on {backbone} have a mean average precision of {precision} on photos that they have "
             "not learned from, which is too little, or there are too few photos of each class.",
             **values,
         )
+        return in_a_row(none, passed_by)
     sure = sum(one.confident for one in cells.suspects)
     missing = sum(one.given == ABSENT for one in cells.suspects)
     numbers = {"cells": cells.cells, "photos": photos, "count": count, "sure": sure, "missing": missing}
@@ -69,7 +71,7 @@ def _cells_sentence(findings: Findings, cells: CellIssues, *, backbone: str) -> 
         "have not learned from.",
         **values,
     )
-    return in_a_row(found, how)
+    return in_a_row(found, passed_by, how)
 
 
 def contradictions_sentence(findings: Findings) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tsugiki.data.samples import Samples
 from tsugiki.evaluation.calibration import fit_temperature
 from tsugiki.evaluation.chance import near_chance
 from tsugiki.evaluation.duplicates import Pair, contradictions, duplicate_groups, find_leaks
@@ -92,9 +93,10 @@ class Findings:
         """Counts and curves as plain JSON values; ``None`` for what nobody knows."""
         doubted = self.examined and not self.head_near_chance
         suspects = self.suspects if self.cells is None else self.cells.suspects
+        measure = "head_balanced_accuracy" if self.cells is None else "head_mean_average_precision"
         found: dict[str, Any] = {
-            "labels_examined": self.examined,
-            "head_balanced_accuracy": self.head_accuracy,
+            "labels_examined": self.examined if self.cells is None else self.cells.cells,
+            measure: self.head_accuracy,
             "head_near_chance": self.head_near_chance,
             "suspects": len(suspects) if doubted else None,
             "suspects_confident": sum(one.confident for one in suspects) if doubted else None,
@@ -118,31 +120,23 @@ def inspect(table: FeatureTable, out_of_fold: Floats | None, *, with_curve: bool
         with_curve: Whether to look where accuracy is going with more photos.
         weighted: Whether those heads were trained with every class counting the same.
     """
-    rows, targets = table.samples.train_rows, table.samples.targets
-    if targets is None:
-        probabilities = out_of_fold_probabilities(out_of_fold, table.samples.labels[rows])
-    else:
-        probabilities = out_of_fold_set_probabilities(out_of_fold, targets[rows])
+    rows = table.samples.train_rows
+    probabilities = out_of_fold_probabilities(out_of_fold, table.samples, rows)
     return find(table, rows, probabilities, with_curve=with_curve, weighted=weighted)
 
 
-def out_of_fold_probabilities(out_of_fold: Floats | None, labels: Ints) -> Floats | None:
-    """``[N, K]`` of logits, at their own temperature; NaN and ``None`` stay.
+def out_of_fold_probabilities(out_of_fold: Floats | None, samples: Samples, rows: Sequence[int]) -> Floats | None:
+    """``[N, K]`` of the logits of photos at ``rows``, calibrated by themselves, class by class where there are several labels.
 
-    Out-of-fold logits are the frozen backbone's, also after fine-tuning: the classifier's temperature is not theirs.
+    NaN and ``None`` stay. Out-of-fold logits are the frozen backbone's, also after fine-tuning: the classifier's temperature is
+    not theirs.
     """
     if out_of_fold is None:
         return None
     judged = judged_rows(out_of_fold)
-    return softmax(out_of_fold, fit_temperature(out_of_fold[judged], labels[judged]))
-
-
-def out_of_fold_set_probabilities(out_of_fold: Floats | None, targets: Ints) -> Floats | None:
-    """``[N, K]`` of logits where a photo may have several labels, each class calibrated by itself; NaN and ``None`` stay."""
-    if out_of_fold is None:
-        return None
-    judged = judged_rows(out_of_fold)
-    slope, offset = fit_platt(out_of_fold[judged], targets[judged])
+    if samples.targets is None:
+        return softmax(out_of_fold, fit_temperature(out_of_fold[judged], samples.labels[rows][judged]))
+    slope, offset = fit_platt(out_of_fold[judged], samples.targets[rows][judged])
     return sigmoid(out_of_fold * slope + offset)
 
 
@@ -171,7 +165,7 @@ def find(
         if samples.targets is None:
             doubts = _Doubts.of(samples.labels, probabilities[judged], picked[judged], weighted=weighted)
         else:
-            doubts = _Doubts.of_cells(samples.targets, probabilities[judged], picked[judged])
+            doubts = _Doubts.of_cells(samples, probabilities[judged], picked[judged])
     return Findings(
         suspects=doubts.suspects,
         copies=None if copies is None else tuple(copies),
@@ -214,12 +208,13 @@ class _Doubts:
         return cls(suspects, len(rows), balanced_accuracy(scores)[0], near)
 
     @classmethod
-    def of_cells(cls, targets: Ints, probabilities: Floats, rows: Ints) -> _Doubts:
+    def of_cells(cls, samples: Samples, probabilities: Floats, rows: Ints) -> _Doubts:
         """Of photos that may have several labels; instead of accuracy, the mean average precision of the heads that doubt."""
-        found = find_cell_suspects(targets[rows], probabilities)
+        targets = np.asarray(samples.targets)[rows]
+        found = find_cell_suspects(targets, probabilities)
         suspects = tuple(dataclasses.replace(one, row=int(rows[one.row])) for one in found.suspects)
-        precision = mean_over_classes(average_precisions(targets[rows], probabilities))
-        cells = dataclasses.replace(found, suspects=suspects)
+        precision = mean_over_classes(average_precisions(targets, probabilities))
+        cells = dataclasses.replace(found, suspects=suspects, classes=samples.classes)
         return cls((), len(rows), precision, not found.examined, cells)
 
 

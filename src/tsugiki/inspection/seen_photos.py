@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.label_sets import LabelReading
-from tsugiki.data.load import label_reading
-from tsugiki.data.photo_index import Content
+from tsugiki.data.label_sets import LabelReading, LabelSet, parted, set_text
+from tsugiki.data.load import label_reading, list_photos
+from tsugiki.data.merged_copies import listed_once
+from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
 from tsugiki.locale.messages import tr
@@ -46,6 +48,11 @@ class SeenPhotos:
     roles: list[str]
     labels: list[str]
     leaked: list[bool]
+
+    def label_sets(self, listing: Listing, rows: Sequence[int]) -> list[LabelSet]:
+        """Several labels of each of the photos at ``rows``: those of the ``listing``, or what a person's list said, as text."""
+        now = listing.label_sets or ()
+        return [now[row] if self.labels[row] == listing.labels[row] else parted(self.labels[row]) for row in rows]
 
 
 def seen_notes(samples: Samples) -> dict[str, Any]:
@@ -85,6 +92,28 @@ def reading_of(model: Predictor, label_separator: str | None) -> LabelReading:
         )
     )
     return LabelReading(several, kept)
+
+
+def photos_now(
+    model: Predictor, data: str | Path, index: PhotoIndex, label_separator: str | None
+) -> tuple[Listing, list[Content]]:
+    """The photos of ``data`` as they lie now and their content, listed as in the training of a classifier.
+
+    Where photos may have several labels, one that lies in several class folders is one photo, and every photo has a text for
+    its labels, one with none of the classes, too: by that what a person's list said of it is found.
+
+    Args:
+        model: Trained before.
+        data: What :func:`tsugiki.load` takes, but for ``Samples``.
+        index: Where it is kept what the files hold.
+        label_separator: What a person says stands between several labels; ``None`` where nobody does.
+    """
+    listing = list_photos(data, reading_of(model, label_separator))
+    contents = index.contents(listing.paths)
+    if listing.label_sets is None:
+        return listing, contents
+    listing, contents = listed_once(listing, contents)
+    return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
 
 
 def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsugiki.core.errors import DataError, RequestError, UnknownName
-from tsugiki.data.label_sets import ABSENT, PRESENT, combinations
+from tsugiki.data.label_sets import ABSENT, PRESENT, combinations, set_text
 from tsugiki.data.samples import Correction, Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.evaluation.label_issues import Decisions, read_decisions
-from tsugiki.evaluation.multi_label.cell_issues import apply_changes, set_text
+from tsugiki.evaluation.multi_label.cell_issues import apply_changes
 from tsugiki.locale.messages import tr
 
 

@@ -6,14 +6,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from tsugiki.core.errors import DataError
-from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT
+from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT, parted, set_text
 from tsugiki.evaluation.label_issues import read_decisions
 from tsugiki.evaluation.multi_label.cell_issues import (
     CellSuspect,
     apply_changes,
     find_cell_suspects,
-    names_in,
-    set_text,
     unexamined_sentence,
     write_cell_suspects,
 )
@@ -142,7 +140,7 @@ def test_the_last_label_can_be_taken_from_a_photo(tmp_path):
     assert lines[1] == "'=写真 a.jpg,x,|,0.9100,relabel"
     changes = read_decisions(path).changes["=写真 a.jpg"]
     assert apply_changes("x", changes) == frozenset()
-    assert (set_text(()), names_in("|"), names_in(" a | b ")) == ("|", frozenset(), {"a", "b"})
+    assert (set_text(()), parted("|").present, parted(" a | b ").present) == ("|", frozenset(), {"a", "b"})
 
 
 def test_changes_by_hand_that_cannot_be_made_are_refused_with_the_cure(tmp_path):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.errors import DataError
 from tsugiki.core.files import write_atomically
-from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT, SEPARATOR, joined
+from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT, joined, parted, set_text
 from tsugiki.evaluation.label_issues import ACTIONS, COLUMNS
 from tsugiki.evaluation.metrics import Bools, Floats, Ints
 from tsugiki.evaluation.multi_label.set_metrics import roc_area
@@ -60,6 +60,7 @@ class CellIssues:
         too_few: Classes that fewer than :data:`FEWEST` photos show, or do not show.
         near_chance: Classes that the heads cannot tell: they doubt no label.
         cells: How many cells were examined.
+        classes: ``K`` class names, where they are known.
     """
 
     suspects: tuple[CellSuspect, ...]
@@ -67,6 +68,7 @@ class CellIssues:
     too_few: tuple[int, ...]
     near_chance: tuple[int, ...]
     cells: int = 0
+    classes: tuple[str, ...] = ()
 
 
 def find_cell_suspects(targets: Ints, probabilities: Floats) -> CellIssues:
@@ -158,16 +160,6 @@ def write_cell_suspects(
     write_atomically(path, table_text([COLUMNS, *rows]).encode("utf-8-sig"))
 
 
-def set_text(names: Iterable[str]) -> str:
-    """Names of labels as one text that is never empty: ``|`` for none of the classes."""
-    return joined(names) or SEPARATOR
-
-
-def names_in(text: str) -> frozenset[str]:
-    """The opposite of :func:`set_text`; spaces around a name are a spreadsheet's or a hand's."""
-    return frozenset(filter(None, (name.strip() for name in text.split(SEPARATOR))))
-
-
 def apply_changes(label_text: str, changes: Iterable[tuple[str, str]]) -> frozenset[str]:
     """What a photo shows after all changes that a person decided.
 
@@ -190,8 +182,9 @@ def apply_changes(label_text: str, changes: Iterable[tuple[str, str]]) -> frozen
                 allowed=tr("in label what the photo was said to show, | alone for none of the classes"),
                 got=suggested,
             )
-        added |= names_in(suggested) - names_in(label)
-        removed |= names_in(label) - names_in(suggested)
+        before, after = parted(label).present, parted(suggested).present
+        added |= after - before
+        removed |= before - after
     if contradicted := added & removed:
         raise DataError(
             tr(
@@ -201,4 +194,4 @@ def apply_changes(label_text: str, changes: Iterable[tuple[str, str]]) -> frozen
             got=label_text,
             cure=tr("keep one of these rows"),
         )
-    return (names_in(label_text) | added) - removed
+    return (parted(label_text).present | added) - removed

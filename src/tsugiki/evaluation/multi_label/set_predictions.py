@@ -6,7 +6,6 @@ metrics from it.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.display.cell_html import cell_html
-from tsugiki.core.display.table_cells import table_rows, table_text
+from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.display.visible import visible
-from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
-from tsugiki.core.regular_files import read_text
 from tsugiki.data.label_sets import ABSENT, NOT_KNOWN, PRESENT, joined
+from tsugiki.evaluation.answer_tables import PROBABILITY, SHOWN_ROWS, AnswerTable, columns_before, pandas_here
 from tsugiki.evaluation.multi_label.set_metrics import complete_rows, exact_rows, shown_cells
 from tsugiki.locale.messages import first_few, tr
 
-_COLUMNS = ("path", "split", "label", "predicted")
-_KNOWN = "known"
-_KINDS = _LABEL, _PROBABILITY, _THRESHOLD = "label:", "probability:", "threshold:"
+_LABEL, _THRESHOLD = "label:", "threshold:"
+_KINDS = (_LABEL, PROBABILITY, _THRESHOLD)
 _CELLS: dict[int, object] = {PRESENT: PRESENT, ABSENT: ABSENT, NOT_KNOWN: ""}
 _VALUES = {str(text): value for value, text in _CELLS.items()}
-_SHOWN = 10  # rows in a notebook
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,8 +132,8 @@ class MultiLabelPredictions:
 
     def _repr_html_(self) -> str:
         """For a notebook: the first rows."""
-        rows = [self._columns, *(self._row(row) for row in range(min(len(self), _SHOWN)))]
-        more = [tr("... and {count} more", count=len(self) - _SHOWN)] if len(self) > _SHOWN else []
+        rows = [self._columns, *(self._row(row) for row in range(min(len(self), SHOWN_ROWS)))]
+        more = [tr("... and {count} more", count=len(self) - SHOWN_ROWS)] if len(self) > SHOWN_ROWS else []
         return cell_html(repr(self)[1:-1], rows, more)
 
     def to_pandas(self) -> Any:
@@ -146,21 +142,18 @@ class MultiLabelPredictions:
         Raises:
             RequestError: When pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise RequestError(tr("{name} is not installed.", name="pandas"), cure="pip install pandas") from None
+        pd = pandas_here()
         plain = pd.DataFrame([self._row(row) for row in range(len(self))], columns=[*self._columns])
         cells = [[None if cell == NOT_KNOWN else cell for cell in column] for column in self.targets.T.tolist()]
         columns: dict[str, Any] = {_LABEL + name: pd.array(cells[at], dtype="Int8") for at, name in enumerate(self.classes)}
-        columns |= {_PROBABILITY + name: self.probabilities[:, at] for at, name in enumerate(self.classes)}
+        columns |= {PROBABILITY + name: self.probabilities[:, at] for at, name in enumerate(self.classes)}
         columns |= {_THRESHOLD + name: self.thresholds[:, at] for at, name in enumerate(self.classes)}
         return pd.concat([plain, pd.DataFrame(columns)], axis=1)
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        """Of the table, before the cells; whether a photo is known stands in it where somebody has looked."""
-        return _COLUMNS if self.known is None else (*_COLUMNS, _KNOWN)
+        """Of the table, before the cells."""
+        return columns_before(self.known)
 
     def _row(self, row: int) -> list[Any]:
         known = [] if self.known is None else [bool(self.known[row])]
@@ -188,48 +181,32 @@ class MultiLabelPredictions:
         Raises:
             DataError: When the file is no such table.
         """
-        try:
-            header, *rows = table_rows(read_text(path, encoding="utf-8-sig")) or [[]]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise _no_table(path, str(error)) from error
-        first = len(_COLUMNS) + (_KNOWN in header[len(_COLUMNS) :][:1])
-        classes = _classes(path, header, rows, first)
+        table = AnswerTable.read(path, _KINDS)
+        classes, first = _classes(table), table.first
         end = first + len(classes)
-        numbers = range(end, len(header))
         try:
-            targets = [[_VALUES[text] for text in row[first:end]] for row in rows]
-            chances = np.array([[float(row[at]) for at in numbers] for row in rows]).reshape(len(rows), 2, len(classes))
-            known = [{"True": True, "False": False}[row[first - 1]] for row in rows] if first > len(_COLUMNS) else None
+            targets = [[_VALUES[text] for text in row[first:end]] for row in table.rows]
+            chances = np.array([[float(cell) for cell in row[end:]] for row in table.rows])
+            known = table.known()
         except (KeyError, ValueError) as error:
-            raise _no_table(path, str(error)) from error
+            raise table.refusal(str(error)) from error
+        chances = chances.reshape(len(table.rows), 2, len(classes))
         return cls(
-            tuple(row[0] for row in rows),
-            tuple(row[1] for row in rows),
-            np.array(targets, np.int8).reshape(len(rows), len(classes)),
+            tuple(row[0] for row in table.rows),
+            tuple(row[1] for row in table.rows),
+            np.array(targets, np.int8).reshape(len(table.rows), len(classes)),
             chances[:, 0],
             chances[:, 1],
             classes,
-            None if known is None else np.array(known, np.bool_),
+            known,
         )
 
 
-def _classes(path: Path, header: list[str], rows: list[list[str]], first: int) -> tuple[str, ...]:
+def _classes(table: AnswerTable) -> tuple[str, ...]:
     """The classes that stand in the heading three times, in the same order."""
-    count, left = divmod(len(header) - first, 3)
-    classes = tuple(name.removeprefix(_LABEL) for name in header[first : first + max(0, count)])
-    expected = [*_COLUMNS, *header[len(_COLUMNS) : first], *(kind + name for kind in _KINDS for name in classes)]
-    if left or header != expected:
-        raise _no_table(path, ",".join(header)[:200])
-    for row in rows:
-        if len(row) != len(header):
-            raise _no_table(path, ",".join(row)[:200])
+    headings = table.header[table.first :]
+    count, left = divmod(len(headings), 3)
+    classes = tuple(name.removeprefix(_LABEL) for name in headings[:count])
+    if left or headings != [kind + name for kind in _KINDS for name in classes]:
+        raise table.refusal(",".join(table.header)[:200])
     return classes
-
-
-def _no_table(path: Path, got: str) -> DataError:
-    return DataError(
-        tr("{name} is no table of predictions.", name=path.name),
-        allowed=f"{','.join(_COLUMNS)},{_KNOWN},{_LABEL}<class>,...,{_PROBABILITY}<class>,...,{_THRESHOLD}<class>,...",
-        got=got,
-        cure=tr("let the program write it anew: tsugiki evaluate RUN DATA"),
-    )
