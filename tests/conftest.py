@@ -23,12 +23,14 @@ def _own_world(tmp_path_factory, monkeypatch):
     """English messages and an empty cache, whatever the person's own settings are."""
     from tsugiki.locale.messages import use_language
 
-    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("TSUGIKI_CACHE", str(cache))
     monkeypatch.delenv("TSUGIKI_ZOO", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     use_language("en")
     yield
     use_language(None)
+    shutil.rmtree(cache, ignore_errors=True)  # thousands of caches with a network in each would fill a small disk
 
 
 @pytest.fixture(scope="session")

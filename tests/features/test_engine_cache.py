@@ -98,7 +98,7 @@ def test_what_was_not_used_for_longest_goes_first(monkeypatch):
         engine_cache.keep(str(number), b"x" * 100)
         os.utime(engine_cache.folder() / str(number), (number, number))
     engine_cache.kept("0")
-    monkeypatch.setattr(engine_cache, "_MOST", 300)
+    monkeypatch.setattr(engine_cache, "MOST", 300)
     engine_cache.keep("new", b"x" * 100)
     assert {entry.name for entry in engine_cache._entries()} == {"0", "new"}
     assert engine_cache.clear() == 2 * 132
