@@ -37,11 +37,12 @@ from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import open_photo, reopen_photo
 from tsugiki.data.images.remarks import noting, sentences
-from tsugiki.data.label_sets import NOT_KNOWN, LabelReading, LabelSet
+from tsugiki.data.label_sets import NOT_KNOWN, LabelReading
 from tsugiki.data.load import describe_samples, label_reading, list_photos
 from tsugiki.data.photo_index import Content, PhotoIndex
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
+from tsugiki.data.sources.tables.label_rows import as_sets
 from tsugiki.locale.messages import tr
 
 Transform: TypeAlias = Callable[[Image.Image], Tensor]
@@ -192,19 +193,12 @@ def _settled(train_dir: Path, test_dir: Path, reading: LabelReading) -> Samples:
         splits=tuple(split for part in parts for split in part.splits),
         left_out=tuple(file for part in parts for file in part.left_out),
         decisions=tuple(dict.fromkeys(decision for part in parts for decision in part.decisions)),
-        label_sets=tuple(one for part in parts for one in _sets(part)) if several else None,
+        label_sets=tuple(one for part in parts for one in as_sets(part)) if several else None,
         classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
     )
     samples = Samples.from_listing(both, [content for contents, _ in looked_at for content in contents])
     remarks = {name: notes for _, part in looked_at for name, notes in part.items() if name in samples.names}
     return replace(samples, warnings=(*samples.warnings, *sentences(remarks)))
-
-
-def _sets(listing: Listing) -> tuple[LabelSet, ...]:
-    """The labels of each photo; one where the other folder has several."""
-    if listing.label_sets is not None:
-        return listing.label_sets
-    return tuple(LabelSet(frozenset({label} - {""})) for label in listing.labels)
 
 
 def _listed(folder: Path, split: str, reading: LabelReading) -> Listing:
