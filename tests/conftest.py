@@ -51,7 +51,7 @@ def drawn_sample(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
-    """Photos with a red, a green and a blue square, in any combination; on grey with noise, so that no two are copies."""
+    """Photos with a red, a green and a blue square, in any combination; on grey with noise, so that no two are the same."""
     import csv
 
     import numpy as np
