@@ -49,7 +49,8 @@ _ABOUT = {
     "names": (
         "Hostile names",
         """Names of photos and classes that are HTML, scripts, terminal escapes, marks of direction, line breaks, formulas,
-        no UTF-8, or very long, through what every verb writes: pages, cards, the terminal, CSV, JSON and file names.""",
+        no UTF-8, or very long, through what fit, evaluate, audit, predict, explain and plot
+        write: pages, cards, the terminal, CSV, JSON and file names.""",
     ),
     "resources": (
         "Machines that have little",
