@@ -168,4 +168,4 @@ def plates(dishes, tmp_path_factory):
     """A table of 36 photos to learn from and 18 held out with none to three of 3 dishes each; some cells are not known."""
     from tests.mosaics import mosaics
 
-    return mosaics(dishes, tmp_path_factory.mktemp("plates"), unknown=6)
+    return mosaics(dishes, tmp_path_factory.mktemp("plates"))

@@ -17,7 +17,9 @@ from tsugiki.core.console import quiet
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="attacks fork, and limit address space")
 
 
-@pytest.mark.robust("hostile", case="600 photos in a folder, and 100,000 in `slow`", right="listed in less than 2 KB of memory for each")
+@pytest.mark.robust(
+    "hostile", case="600 photos in a folder, and 100,000 in `slow`", right="listed in less than 2 KB of memory for each"
+)
 @pytest.mark.parametrize("count", [600, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_a_folder_of_many_photos_is_listed_in_bounded_memory(count, tmp_path):
     from tools.attack.resources import list_many
