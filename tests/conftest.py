@@ -53,7 +53,7 @@ def drawn_sample(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
-    """Photos with a red, a green and a blue square, in any combination; on grey with noise, so that no two are copies."""
+    """Photos with a red, a green and a blue square, in any combination; on grey with noise, so that no two are the same."""
     import csv
 
     import numpy as np
@@ -170,4 +170,4 @@ def plates(dishes, tmp_path_factory):
     """A table of 36 photos to learn from and 18 held out with none to three of 3 dishes each; some cells are not known."""
     from tests.mosaics import mosaics
 
-    return mosaics(dishes, tmp_path_factory.mktemp("plates"), unknown=6)
+    return mosaics(dishes, tmp_path_factory.mktemp("plates"))

@@ -10,19 +10,15 @@ DISHES = ("pizza", "steak", "sushi")
 SIDE = 96
 
 
-def mosaics(dishes: Path, root: Path, *, train: int = 36, test: int = 18, unknown: int = 0) -> Path:
-    """Draw mosaics from photos in ``SPLIT/CLASS`` folders; returns their table of 1, 0 and, for some cells, nothing.
+def mosaics(dishes: Path, root: Path) -> Path:
+    """Draw 36 mosaics to learn from and 18 held out, from photos in ``SPLIT/CLASS`` folders.
 
-    Args:
-        dishes: Photos to cut.
-        root: Where to write.
-        train: How many to learn from.
-        test: How many are held out.
-        unknown: In every so many rows to learn from, one cell is left empty.
+    Returns:
+        Their table of 1 and 0; in every sixth row to learn from, one cell is left empty.
     """
     random = np.random.default_rng(0)
     rows = []
-    for split, count in (("train", train), ("test", test)):
+    for split, count in (("train", 36), ("test", 18)):
         (root / split).mkdir(parents=True)
         photos = {name: sorted((dishes / split / name).iterdir()) for name in DISHES}
         for number in range(count):
@@ -38,7 +34,7 @@ def mosaics(dishes: Path, root: Path, *, train: int = 36, test: int = 18, unknow
             path = f"{split}/{number:02}.png"
             picture.save(root / path)
             cells = [str(int(name in shown)) for name in DISHES]
-            if unknown and split == "train" and number % unknown == unknown - 1:
+            if split == "train" and number % 6 == 5:
                 cells[number % 3] = ""
             rows.append([path, *cells, split])
     table = root / "labels.csv"

@@ -7,14 +7,14 @@ With --check nothing is written; exit status 1 says that the page no longer tell
 
 from __future__ import annotations
 
-import argparse
 import ast
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.pages import write_or_check
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "errors.md"
@@ -152,14 +152,5 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def main() -> None:
-    """Write, or check, the page."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
-    if parser.parse_args().check:
-        sys.exit(PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, page, about=__doc__)

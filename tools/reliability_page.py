@@ -8,13 +8,12 @@ With --check nothing is written; exit status 1 says that the page no longer tell
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 
 from tools.attack.decoders import MEMORY, SECONDS
 from tools.attack.outcome import is_fault
 from tools.attack.records import ROOT, kept
+from tools.pages import write_or_check
 
 PAGE = ROOT / "docs" / "reliability.md"
 
@@ -50,7 +49,8 @@ _ABOUT = {
     "names": (
         "Hostile names",
         """Names of photos and classes that are HTML, scripts, terminal escapes, marks of direction, line breaks, formulas,
-        no UTF-8, or very long, through what every verb writes: pages, cards, the terminal, CSV, JSON and file names.""",
+        no UTF-8, or very long, through what fit, evaluate, audit, predict, explain and plot
+        write: pages, cards, the terminal, CSV, JSON and file names.""",
     ),
     "resources": (
         "Machines that have little",
@@ -98,14 +98,5 @@ def _table(counts: Mapping[str, int]) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Write, or check, the page."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
-    if parser.parse_args().check:
-        sys.exit(PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, page, about=__doc__)

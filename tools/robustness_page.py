@@ -12,13 +12,14 @@ the page no longer tells what the tests tell.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tools.pages import write_or_check
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "robustness.md"
@@ -72,11 +73,11 @@ def case_of(marker: pytest.Mark) -> Case:
     """The row that a marker asks for.
 
     Raises:
-        ValueError: for a section that the page does not have.
+        pytest.UsageError: for a section that the page does not have.
     """
     (section,) = marker.args
     if section not in SECTIONS:
-        raise ValueError(f"robust: no section {section!r}; there are {', '.join(SECTIONS)}")
+        raise pytest.UsageError(f"robust: no section {section!r}; there are {', '.join(SECTIONS)}")
     return Case(section, marker.kwargs["case"], marker.kwargs["right"], marker.kwargs.get("source", ""))
 
 
@@ -106,20 +107,20 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> None:
-    """Run the marked tests and write, or check, the page."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
-    check = parser.parse_args().check
+def tried(tests: Path) -> dict[Case, Counter[str]]:
+    """Run the marked tests below a folder; how the tests of each case ended.
+
+    Raises:
+        SystemExit: with status 1, where pytest did not come to the end of them: the page would lack cases, and say nothing.
+    """
     cases = Cases()
-    marked = ["-q", "-m", "robust and not slow", str(ROOT / "tests")]
-    pytest.main([*marked, "--collect-only"], plugins=[cases])  # who runs tests in several processes sees no markers here
-    pytest.main([*marked, "-n", "2"], plugins=[cases])
-    text = page(cases.outcomes)
-    if check:
-        sys.exit(PAGE.read_text(encoding="utf-8") != text)
-    PAGE.write_text(text, encoding="utf-8")
+    marked = ["-q", "-m", "robust and not slow", str(tests)]
+    # Who runs tests in several processes sees no markers here: they are read first.
+    for how in (["--collect-only"], ["-n", "2"]):
+        if pytest.main([*marked, *how], plugins=[cases]) not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+            sys.exit("The page was left as it is: not every test could be read and run, as pytest says above.")
+    return cases.outcomes
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, lambda: page(tried(ROOT / "tests")), about=__doc__)

@@ -1,5 +1,6 @@
 """Pages in headless Chromium: what is asked for, what goes wrong, what a person sees there."""
 
+import json
 import shutil
 from contextlib import contextmanager
 
@@ -89,3 +90,22 @@ def reading(browser, **how):
         yield reader
     finally:
         reader.context.close()
+
+
+def put_pages(folder, texts):
+    """Write pages by name; gives their files."""
+    files = {name: folder / f"{name}.html" for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(text, encoding="utf-8")
+    return files
+
+
+def serious_faults(page):
+    """What axe-core finds on a page that keeps somebody from using it, and where."""
+    found = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run(page).response
+    assert found["testEngine"]["name"] == "axe-core"
+    return [
+        (one["id"], [json.dumps(node["target"]) for node in one["nodes"][:3]])
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]

@@ -1,5 +1,6 @@
 """A small run made by hand, for tests of what is written about runs: no network learned anything here."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,59 @@ from tsugiki.inspection.findings import inspect
 from tsugiki.training.run import Run
 
 D = 32
+NOTES = {
+    "method": "transfer",
+    "head": {"epochs": 3, "optimiser": "Adam", "batch_size": 32, "lr": 0.003, "seed": 0, "penalty": {"C": 0.1}},
+    "data_fingerprint": "abc123",
+}
+
+
+def draw_noise(folder: Path, names: tuple[str, ...], rng: np.random.Generator) -> None:
+    """Photos of coloured noise."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(folder / name)
+
+
+def tiny_backbone() -> Backbone:
+    """A network that nothing was learned by."""
+    from torch import nn
+
+    return Backbone(
+        nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, D)),
+        D,
+        spec=BackboneSpec("bundled", "tiny", "bundled:tiny"),
+        preprocess=Preprocess(size=(4, 4), resize=4),
+        origin=WeightsOrigin("tiny.safetensors", "0" * 64, "MIT"),
+    )
+
+
+def table_of(samples: Samples, features: np.ndarray, looks: np.ndarray) -> FeatureTable:
+    """The features of all photos, as if they had been computed; ``looks`` are the perceptual hashes."""
+    return FeatureTable(
+        samples,
+        FeatureRows(features, np.array(samples.train_rows)),
+        features[:0],
+        features[samples.held_out_rows],
+        [PhotoFacts(32, 24, (100.0, 100.0, 100.0), int(look)) for look in looks],
+        0,
+    )
+
+
+def history(score: str) -> list[dict[str, float]]:
+    """Three epochs of a head that learns."""
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            f"train_{score}": 1 - 0.1 / epoch,
+            "val_loss": 1.1 / epoch,
+            f"val_{score}": 1 - 0.2 / epoch,
+            "lr": 0.001,
+            "seconds": 0.1,
+        }
+        for epoch in (1, 2, 3)
+    ]
 
 
 def small_run(folder: Path, classes: tuple[str, ...] = ("ants", "bees"), *, count: int = 60, leaky: bool = True) -> Run:
@@ -27,7 +81,6 @@ def small_run(folder: Path, classes: tuple[str, ...] = ("ants", "bees"), *, coun
     Every fifth photo is held out; photo 5 is photo 6 again (where ``leaky``); the labels of 7 and 8 are wrong.
     """
     import torch
-    from torch import nn
 
     rng = np.random.default_rng(0)
     truth = np.arange(count) % len(classes)
@@ -40,9 +93,7 @@ def small_run(folder: Path, classes: tuple[str, ...] = ("ants", "bees"), *, coun
     if leaky:
         features[5], looks[5] = features[6], looks[6]
     names = tuple(f"{splits[row]}/{classes[labels[row]].replace('/', '_')}/写真 {row}.png" for row in range(count))
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(folder / name)
+    draw_noise(folder, names, rng)
     samples = Samples(
         folder,
         names,
@@ -53,49 +104,18 @@ def small_run(folder: Path, classes: tuple[str, ...] = ("ants", "bees"), *, coun
         left_out=(LeftOut("train/<b>broken</b>.jpg", "cut off"),),
         decisions=("A decision <i>with tags</i>.",),
     )
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, D))
-    backbone = Backbone(
-        network,
-        D,
-        spec=BackboneSpec("bundled", "tiny", "bundled:tiny"),
-        preprocess=Preprocess(size=(4, 4), resize=4),
-        origin=WeightsOrigin("tiny.safetensors", "0" * 64, "MIT"),
-    )
-    classifier = Classifier(backbone, classes=classes)
+    classifier = Classifier(tiny_backbone(), classes=classes)
     with torch.no_grad():
         classifier.head.weight.copy_(torch.eye(D)[torch.arange(len(classes)) % D])
         classifier.head.bias.zero_()
     classifier.temperature = 1.3
-    classifier.notes = {
-        "method": "transfer",
-        "head": {"epochs": 3, "optimiser": "Adam", "batch_size": 32, "lr": 0.003, "seed": 0, "penalty": {"C": 0.1}},
-        "data_fingerprint": "abc123",
-    }
+    classifier.notes = deepcopy(NOTES)
     held_out, training = samples.rows_of("val"), samples.rows_of("train")
     logits = features[:, np.arange(len(classes)) % D] * 1.5
     rows = samples.take(held_out)
     predictions = Predictions(rows.names, rows.splits, rows.labels, softmax(logits[held_out], 1.3), classes)
     leaked = {names[5]: names[6]} if leaky else {}
-    history = [
-        {
-            "epoch": epoch,
-            "train_loss": 1 / epoch,
-            "train_acc": 1 - 0.1 / epoch,
-            "val_loss": 1.1 / epoch,
-            "val_acc": 1 - 0.2 / epoch,
-            "lr": 0.001,
-            "seconds": 0.1,
-        }
-        for epoch in (1, 2, 3)
-    ]
-    table = FeatureTable(
-        samples,
-        FeatureRows(features, np.array(training)),
-        features[:0],
-        features[held_out],
-        [PhotoFacts(32, 24, (100.0, 100.0, 100.0), int(look)) for look in looks],
-        0,
-    )
+    table = table_of(samples, features, looks)
     evaluation = evaluate_rows(predictions, split="val", temperature=1.3, leaked=leaked)
     out_of_fold = logits[training].astype(np.float32)
-    return Run(classifier, history, evaluation, predictions, table, out_of_fold, inspect(table, out_of_fold))
+    return Run(classifier, history("acc"), evaluation, predictions, table, out_of_fold, inspect(table, out_of_fold))

@@ -1,23 +1,18 @@
 """A small run on photos with several labels, made by hand: the counterpart of :func:`tests.reporting.runs.small_run`."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from tests.reporting.runs import D
-from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tests.reporting.runs import NOTES, D, draw_noise, history, table_of, tiny_backbone
 from tsugiki.classifier.answer import MultiLabel
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.label_sets import combinations
-from tsugiki.data.photo_index import PhotoFacts
-from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.multi_label.evaluate_sets import evaluate_sets
 from tsugiki.evaluation.multi_label.platt import sigmoid
 from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
-from tsugiki.features.store import FeatureRows
-from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.findings import inspect
 from tsugiki.training.run import Run
 
@@ -47,7 +42,6 @@ def small_set_run(
         noise: Of the features: at 1.6 some answers are wrong.
     """
     import torch
-    from torch import nn
 
     rng = np.random.default_rng(1)
     truth = (rng.random((count, len(classes))) < 0.45).astype(np.int8)
@@ -66,42 +60,19 @@ def small_set_run(
     if leaky:
         features[3], looks[3], targets[3] = features[4], looks[4], targets[4]
     names = tuple(f"{splits[row]}/写真 {row}.png" for row in range(count))
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(folder / name)
+    draw_noise(folder, names, rng)
     digests = tuple(f"{row:064x}" for row in range(count))
     samples = Samples(folder, names, combinations(targets), splits, classes, digests, targets=targets)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, D))
-    backbone = Backbone(
-        network,
-        D,
-        spec=BackboneSpec("bundled", "tiny", "bundled:tiny"),
-        preprocess=Preprocess(size=(4, 4), resize=4),
-        origin=WeightsOrigin("tiny.safetensors", "0" * 64, "MIT"),
-    )
-    classifier = Classifier(backbone, classes=classes, task="multi")
+    classifier = Classifier(tiny_backbone(), classes=classes, task="multi")
     with torch.no_grad():
         classifier.head.weight.copy_(torch.eye(D)[: len(classes)])
         classifier.head.bias.zero_()
     slopes = np.where(np.arange(len(classes)) == 0, 1.5, 1.0)
     thresholds = np.linspace(0.6, 0.4, len(classes)).astype(np.float32)
     classifier.multi_label = MultiLabel(slopes, np.zeros(len(classes)), thresholds)
-    classifier.notes = {
-        "method": "transfer",
-        "head": {"epochs": 3, "optimiser": "Adam", "batch_size": 32, "lr": 0.003, "seed": 0, "penalty": {"C": 0.1}},
-        "thresholds": {"goal": "f1", "chosen_on": "out-of-fold", "shared_by": [*classes[3:]]},
-        "data_fingerprint": "abc123",
-    }
+    classifier.notes = deepcopy(NOTES) | {"thresholds": {"goal": "f1", "chosen_on": "out-of-fold", "shared_by": [*classes[3:]]}}
     held_out, training = samples.rows_of("test"), samples.rows_of("train")
     logits = features[:, : len(classes)].astype(np.float32)
-    table = FeatureTable(
-        samples,
-        FeatureRows(features, np.array(training)),
-        features[:0],
-        features[held_out],
-        [PhotoFacts(32, 24, (100.0, 100.0, 100.0), int(look)) for look in looks],
-        0,
-    )
     predictions = MultiLabelPredictions(
         samples.take(held_out).names,
         ("test",) * len(held_out),
@@ -112,18 +83,7 @@ def small_set_run(
         np.arange(len(held_out)) != 1,
     )
     leaked = {names[3]: names[4]} if leaky else {}
-    history = [
-        {
-            "epoch": epoch,
-            "train_loss": 1 / epoch,
-            "train_map": 1 - 0.1 / epoch,
-            "val_loss": 1.1 / epoch,
-            "val_map": 1 - 0.2 / epoch,
-            "lr": 0.001,
-            "seconds": 0.1,
-        }
-        for epoch in (1, 2, 3)
-    ]
     evaluation = evaluate_sets(predictions, split="test", uncalibrated=sigmoid(logits[held_out]), leaked=leaked)
     out_of_fold = logits[training]
-    return Run(classifier, history, evaluation, predictions, table, out_of_fold, inspect(table, out_of_fold))
+    table = table_of(samples, features, looks)
+    return Run(classifier, history("map"), evaluation, predictions, table, out_of_fold, inspect(table, out_of_fold))

@@ -1,13 +1,12 @@
 """Report and audit of photos with several labels in a browser: both languages, both themes, narrow and wide, printed."""
 
-import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.reporting.browser import chromium, reading
+from tests.reporting.browser import put_pages, reading, serious_faults
 from tests.reporting.set_runs import small_set_run
 from tsugiki.evaluation.multi_label.evaluate_sets import evaluate_sets
 from tsugiki.inspection.audit import Audit
@@ -17,12 +16,6 @@ from tsugiki.reporting.report import write_report
 
 LONG = ("g" * 120, "あ" * 60, "short", "rare")
 BOTH = pytest.mark.parametrize("kind", ["report", "audit"])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +30,7 @@ def pages(tmp_path_factory, browser):  # noqa: ARG001 (skips before anything is 
         "long": write_report(long, name="r" * 90),
         "many": write_report(_many(run, 500), name="many"),
     }
-    for name, text in made.items():
-        (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in made} | {"run": run}
+    return put_pages(folder, made) | {"run": run}
 
 
 def _many(run, count):
@@ -107,14 +98,11 @@ def test_the_language_switches_everything(browser, pages, kind):
     "surface", case="pages about several labels checked by axe-core in both languages and themes", right="no serious fault"
 )
 def test_axe_finds_no_serious_fault(browser, pages, kind, theme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with reading(browser) as reader:
         for language in ("en", "ja"):
             page = reader.open(pages[kind], f"#{language}+{theme}")
             reader.open_everything()
-            found = axe.run(page).response
-            serious = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
-            assert [(one["id"], json.dumps(one["nodes"][0]["target"])) for one in serious] == []
+            assert serious_faults(page) == []
 
 
 def test_mistakes_are_found_by_the_label_that_is_wrong(browser, pages):

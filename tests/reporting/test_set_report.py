@@ -256,12 +256,13 @@ def test_the_tables_of_a_folder_say_what_the_run_says(run, tmp_path):
 def test_the_suspects_in_the_folder_are_changes_of_one_label_each(run, tmp_path):
     folder = save_run(run, tmp_path / "run")
     with (folder / "suspects.csv").open(encoding="utf-8-sig") as stream:
-        rows = {row["path"]: row for row in csv.DictReader(stream)}
+        lines = list(csv.DictReader(stream))
+    rows = {row["path"]: row for row in lines}
     row = rows["train/写真 7.png"]
     shown = {name for name, cell in zip(CLASSES, run.samples.targets[7], strict=True) if cell == 1}
     assert set(row["label"].strip("|").split("|")) - {""} == shown
     assert set(row["suggested"].split("|")) == shown | {"ants"}
-    assert len(rows) <= len(run.findings.cells.suspects)
+    assert [row["path"] for row in lines] == [run.samples.names[one.row] for one in run.findings.cells.suspects]
 
 
 def test_a_notebook_shows_the_classes_one_by_one(run):

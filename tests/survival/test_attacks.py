@@ -81,7 +81,7 @@ def test_two_hundred_sudden_deaths_leave_no_trace():
 
 @pytest.mark.robust(
     "hostile",
-    case="one core, 512 MB of memory, 32 open files, no home, no /dev/shm, a read-only cache",
+    case="32 open files, no home; in `slow` also one core, 512 MB of memory, no /dev/shm, a read-only cache",
     right="the same run as anywhere, or what is missing in a sentence",
 )
 @pytest.mark.parametrize("only", [["32 open files", "no home"], pytest.param([], marks=pytest.mark.slow)])

@@ -62,7 +62,7 @@ def test_01_unreadable_files_are_named_skipped_and_counted_and_only_bad_ones_end
         put(two_classes, name, content)
     status, _, err = tsu("fit", two_classes, *BUNDLED, "--out", tmp_path / "run")
     assert status == 0
-    assert "3" in next(line for line in err.splitlines() if line.startswith("Left out"))
+    assert "Left out: 3" in err.splitlines()
     for name in ("zero.jpg: empty file", "cut.jpg: cut off", "page.jpg: an HTML page"):
         assert name in err
     for path in two_classes.rglob("*.jpg"):
@@ -92,23 +92,23 @@ def test_03_what_programs_leave_lying_about_is_never_a_class(two_classes):
     assert len(samples) == 12
 
 
-def test_04_a_val_folder_with_other_classes_shifts_no_label(tmp_path, capsys):
+def test_04_a_val_folder_with_other_classes_shifts_no_label(tmp_path):
     for split, kinds in (("train", "abc"), ("val", "ac"), ("test", "bcd")):
         for at, kind in enumerate(kinds):
             for number in range(3):
                 put(tmp_path, f"{split}/{kind}/{number}{split}.jpg", number=20 * "abcd".index(kind) + 5 * at + number)
     samples = tg.load(tmp_path)
-    told = capsys.readouterr().err
     assert samples.classes == ("a", "b", "c")
     for name, label in zip(samples.names, samples.labels, strict=True):
         assert samples.classes[label] == name.split("/")[1]
-    assert "d" in " ".join(left_out(samples).values()) + told
-    assert any(name.startswith("test/d") for name in left_out(samples))
+    reason = "the class d is not among the training classes"
+    assert left_out(samples) == {f"test/d/{number}test.jpg": reason for number in range(3)}
 
 
-def test_05_one_photo_one_class_and_a_flat_folder_are_decided_without_a_traceback(tsu, two_classes, tmp_path):
+def test_05_one_photo_one_class_and_a_flat_folder_are_decided_without_a_traceback(tsu, two_classes, tmp_path, capsys):
     put(two_classes, "single/1.jpg", number=30)
-    assert "single" in tg.load(two_classes).classes or "single" in str(left_out(tg.load(two_classes)))
+    assert tg.load(two_classes).classes == ("a", "b", "single")
+    assert "Only one training photo: single." in capsys.readouterr().err
     for name in ("one class", "flat"):
         for number in range(4):
             put(tmp_path / name, f"{'a/' if name == 'one class' else ''}{number}.jpg", number=number)
@@ -122,7 +122,7 @@ def test_06_every_kind_of_picture_is_read(tmp_path):
     picture = photo().resize((40, 30))
     clear = picture.convert("RGBA")
     clear.putalpha(128)
-    deep = (np.asarray(picture.convert("L")).astype(np.uint16) * 257) if picture.size else None
+    deep = np.asarray(picture.convert("L")).astype(np.uint16) * 257
     kinds = {
         "RGBA": stored(clear, "PNG"),
         "palette": stored(picture.convert("P"), "PNG", transparency=0),
@@ -183,8 +183,8 @@ def test_09_copies_and_subjects_on_both_sides_are_reported(tsu, dishes, tmp_path
     rows = [f"{path},{path.parent.name},{path.parent.parent.name},cat-1" for path in sorted(dishes.rglob("*.jpg"))]
     table = put(tmp_path, "table.csv", "\n".join(["path,label,split,group", *rows]).encode())
     status, _, err = tsu("audit", table, *BUNDLED[:2])
-    assert "group" in err
-    assert status in {0, 1, 2}
+    assert "Leak: photos in test whose group is in train too: 18 (cat-1)." in err
+    assert status == 0
 
 
 def test_10_frozen_parameters_and_buffers_are_bit_identical_after_training(nae, dishes, tmp_path):

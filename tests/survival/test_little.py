@@ -17,7 +17,9 @@ from tsugiki.core.console import quiet
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="attacks fork, and limit address space")
 
 
-@pytest.mark.robust("hostile", case="100,000 photos in a folder", right="listed in less than 2 KB of memory for each")
+@pytest.mark.robust(
+    "hostile", case="600 photos in a folder, and 100,000 in `slow`", right="listed in less than 2 KB of memory for each"
+)
 @pytest.mark.parametrize("count", [600, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_a_folder_of_many_photos_is_listed_in_bounded_memory(count, tmp_path):
     from tools.attack.resources import list_many
@@ -69,7 +71,7 @@ if __name__ == "__main__":
 
 @pytest.mark.robust(
     "hostile",
-    case="a script whose workers are started by spawn, or by fork when the program has threads already",
+    case="a script whose workers are started by spawn, and in `slow` by fork when the program has threads already",
     right="each worker answers as the script itself",
 )
 @pytest.mark.parametrize("kind", ["spawn", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("fork", "forkserver"))])

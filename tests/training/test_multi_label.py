@@ -20,6 +20,11 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
+def cells_of(rows, names):
+    """1 where a photo shows a class."""
+    return np.array([[float(name in row["label"].split("|")) for name in names] for row in rows])
+
+
 @pytest.fixture(scope="module")
 def model_and_run(sets):
     with pytest.MonkeyPatch.context() as patch:
@@ -121,7 +126,7 @@ def test_a_label_that_is_missing_and_one_that_is_too_many_are_found_and_mended_b
     doubted = [(names[one.row], classes[one.cls]) for one in found.findings.cells.suspects]
     first = doubted[: 2 * len(changed)]
     assert sum((name, "red") in first for name in changed) >= len(changed) - 1
-    assert {one["class"] for one in found.to_dict()["suspects"]} <= set(classes)
+    assert {one["class"] for one in found.to_dict()["suspects"]} == {name for _, name in doubted}
 
     listed = tmp_path / "suspects.csv"
     lines = [f"{name},{row['label']},{changed[name]},1.0,relabel" for row in rows if (name := row["path"]) in changed]
@@ -176,7 +181,7 @@ def test_a_classifier_of_the_other_task_is_refused_with_the_cure(sets, twice):
 def test_a_label_that_nobody_knows_is_neither_learned_nor_judged(sets):
     rows = rows_of(sets)
     names = ["red", "green", "blue"]
-    cells = np.array([[float(name in row["label"].split("|")) for name in names] for row in rows])
+    cells = cells_of(rows, names)
     hidden = np.random.default_rng(1).random(cells.shape) < 0.3
     hidden[hidden.all(axis=1), 0] = False  # of a photo of which nothing is known nothing can be learned
     cells[hidden] = np.nan
@@ -188,13 +193,22 @@ def test_a_label_that_nobody_knows_is_neither_learned_nor_judged(sets):
 
 
 def test_thresholds_reach_what_was_asked_for_and_are_refused_where_each_photo_has_one_label(sets, twice):
-    data = tg.load(sets)
+    rows, names = rows_of(sets), ["blue", "green", "red"]
+    cells = cells_of(rows, names)
+    cells[np.random.default_rng(1).random(cells.shape) < 0.1] = 1  # so that no threshold has every photo right
+    data = Samples.from_lists([sets / row["path"] for row in rows], cells, [row["split"] for row in rows], classes=names)
     model = tg.Classifier("bundled:nae", classes=data.classes, task="multi")
-    usual = tg.fit(model, data)
-    shown = usual.predictions.shown.sum()
+    present = data.targets[data.train_rows] == 1
+
+    def reached(run):
+        """The share of the photos of each class that it is shown on, by heads that had not seen them."""
+        several = run.classifier.multi_label
+        return (several.probabilities(run.out_of_fold) >= several.thresholds).T[present.T].mean()
+
+    assert reached(tg.fit(model, data)) < 1
     careful = tg.fit(model, data, settings=tg.HeadSettings(threshold="recall=1"))
     assert careful.classifier.notes["thresholds"]["goal"] == "recall=1"
-    assert careful.predictions.shown.sum() >= shown
+    assert reached(careful) == 1
     single = tg.load(twice)
     with pytest.raises(RequestError, match="threshold is for photos with several labels"):
         tg.fit(tg.Classifier("bundled:nae", classes=single.classes), single, settings=tg.HeadSettings(threshold="recall=0.9"))

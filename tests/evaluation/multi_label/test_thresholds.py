@@ -67,23 +67,19 @@ def test_cells_that_nobody_knows_have_no_say():
     )
 
 
-def test_a_class_of_few_photos_takes_the_threshold_of_all():
-    logits, targets = make()
-    rare = np.zeros((len(targets), 1), np.int8)
-    rare[: FEW - 1] = 1
-    chances = sigmoid(np.hstack([logits, logits[:, :1]]))
-    chosen = choose_thresholds(chances, np.hstack([targets, rare]))
-    assert chosen.shared.tolist() == [False, False, False, True]
-    cut = chosen.values[3]
-    truth = np.hstack([targets, rare])
-    pooled = [f1_score(truth.ravel(), (chances >= value).ravel()) for value in np.linspace(0.02, 0.98, 97)]
-    assert f1_score(truth.ravel(), (chances >= cut).ravel()) >= max(pooled) - 1e-9
-
-
-def test_a_class_that_nobody_has_seen_is_never_shown():
-    logits, targets = make(rates=(0.5, 0.3))
-    targets[:, 1] = 0
-    assert (sigmoid(logits)[:, 1] < choose_thresholds(sigmoid(logits), targets[:, [0, 1]]).values[1]).mean() > 0.5
+@pytest.mark.parametrize("goal", ["f1", "precision=0.7", "recall=0.9"])
+@pytest.mark.parametrize(("seed", "few"), [(seed, few) for seed in range(4) for few in (0, FEW - 1)])
+def test_a_class_of_few_photos_takes_the_threshold_that_is_best_for_all_cells_together(seed, few, goal):
+    logits, targets = make(count=120, seed=seed, rates=(0.5, 0.3))
+    truth = np.hstack([targets, np.zeros((len(targets), 1), np.int8)])
+    truth[:few, 2] = 1
+    chances, goal = sigmoid(np.hstack([logits, logits[:, :1]])), ThresholdGoal.read(goal)
+    chosen = choose_thresholds(chances, truth, goal)
+    assert chosen.shared.tolist() == [False, False, True]
+    assert chosen.values[2] == choose_thresholds(chances.reshape(-1, 1), truth.reshape(-1, 1), goal).values[0]
+    if goal.kind == "f1":
+        reached, *tried = (f1_score(truth, chances >= cut) for cut in (chosen.values[2], *chances.ravel()))
+        assert reached == pytest.approx(max(tried), abs=1e-12)
 
 
 def test_thresholds_of_a_photo_are_chosen_by_the_others():

@@ -95,7 +95,7 @@ def choose_thresholds(probabilities: Floats, targets: Ints, goal: ThresholdGoal 
     shared = np.array([column.positive < FEW for column in columns], np.bool_)
     values = np.array([column.best(goal) for column in columns])
     if shared.any():
-        values[shared] = _best_over_all(columns, goal)
+        values[shared] = _Column.of(probabilities.ravel(), targets.ravel()).best(goal)
     return Thresholds(values, shared)
 
 
@@ -155,16 +155,3 @@ class _Column:
             good = np.flatnonzero(self.hits >= goal.least * self.answered)
             return float(self.cuts[good[-1]]) if len(good) else _NEVER
         return float(self.cuts[int(np.argmax(self.hits >= goal.least * self.positive))])
-
-
-def _best_over_all(columns: list[_Column], goal: ThresholdGoal) -> float:
-    """One threshold for all classes together: by their summed counts."""
-    cuts = np.unique(np.concatenate([column.cuts for column in columns]))[::-1]
-    hits, answered = np.zeros(len(cuts)), np.zeros(len(cuts))
-    for column in columns:
-        # How many of the class's own cuts lie at or above each of the common ones.
-        reached = np.searchsorted(-column.cuts, -cuts, side="right")
-        hits += np.append(0, column.hits)[reached]
-        answered += np.append(0, column.answered)[reached]
-    positive = sum(column.positive for column in columns)
-    return _Column(cuts, hits, answered, positive).best(goal)
