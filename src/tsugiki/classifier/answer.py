@@ -231,14 +231,14 @@ class AnswerHead:
         return placed
 
     def _prediction(self, probabilities: Floats, distance: float | None, name: str, top: int) -> Prediction:
-        best = np.argsort(-probabilities, kind="stable")[: max(top, 1)].tolist()
-        ranked = tuple((self.classes[index], float(probabilities[index])) for index in best)
+        order = np.argsort(-probabilities, kind="stable").tolist()
+        ranked = tuple((self.classes[index], float(probabilities[index])) for index in order[: max(top, 1)])
         known = distance is None or self.unknown is None or distance <= self.unknown.threshold
         label, probability = ranked[0]
         every = tuple(probabilities.tolist())
         if self.multi_label is not None:
             shown = probabilities >= self.multi_label.thresholds
-            labels = tuple(self.classes[at] for at in np.argsort(-probabilities, kind="stable").tolist() if shown[at])
+            labels = tuple(self.classes[at] for at in order if shown[at])
             label = joined(labels)
             return Prediction(label, probability, ranked, known, name, distance=distance, probabilities=every, labels=labels)
         return Prediction(label, probability, ranked, known=known, name=name, distance=distance, probabilities=every)

@@ -24,6 +24,7 @@ from tsugiki.classifier.answer import AnswerHead, Prediction
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.engine_writer import reference_answers
 from tsugiki.classifier.parity import TOLERANCE, Parity, compare
+from tsugiki.classifier.predict import unreadable
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
@@ -173,7 +174,7 @@ def _told(command: list[Any]) -> Any:
 
 def _as_prediction(told: dict[str, Any]) -> Prediction:
     if "problem" in told:
-        return Prediction("", 0.0, name=told["path"], known=False, problem=told["problem"])
+        return unreadable(told["path"], told["problem"])
     return Prediction(
         told["label"],
         told["probability"],
