@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, RequestError
-from tsugiki.data.label_sets import LabelSet, combinations, parted, sets_of, target_matrix
+from tsugiki.data.label_sets import LabelSet, combinations, sets_of, target_matrix
 from tsugiki.data.load import list_photos
-from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples, require_labels
 from tsugiki.data.sources.listing import LeftOut, Listing
@@ -29,7 +28,17 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
-from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, reading_of, seen_before
+from tsugiki.inspection.seen_photos import (
+    EXCLUDED,
+    LEARNED,
+    NEW,
+    VALIDATION,
+    SeenPhotos,
+    label_sets_then,
+    reading_of,
+    seen_before,
+    with_contents,
+)
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -138,12 +147,7 @@ def _candidates(
     if not isinstance(data, Samples):
         listing = list_photos(data, reading_of(model, label_separator))
         _require_task(several, listing.label_sets is not None)
-        contents = store.contents(listing.paths)
-        if listing.label_sets is None:
-            return listing, contents
-        listing, contents = listed_once(listing, contents)
-        # A photo with none of the classes has a text, too: what a person's list said of it is found by that.
-        return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
+        return with_contents(listing, store)
     require_labels(data)
     _require_task(several, data.targets is not None)
     # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
@@ -205,9 +209,7 @@ def _samples(model: Predictor, listing: Listing, contents: list[Content], seen: 
     if listing.label_sets is None:
         labels = _labels(model, [names[row] for row in rows])
     else:
-        # What a person's list said in training is kept as text.
-        sets = [listing.label_sets[row] if names[row] == listing.labels[row] else parted(names[row]) for row in rows]
-        targets = _targets(model, sets)
+        targets = _targets(model, label_sets_then(listing, names, rows))
         labels = combinations(targets)
     return Samples(
         root=listing.root,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.errors import DataError
-from tsugiki.data.label_sets import parted, target_matrix
+from tsugiki.data.label_sets import target_matrix
 from tsugiki.data.load import list_photos
 from tsugiki.data.photo_index import content_of
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
@@ -17,7 +17,7 @@ from tsugiki.evaluation.out_of_distribution import nearest
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.file_features import features_of_files
 from tsugiki.features.store import FeatureStore
-from tsugiki.inspection.seen_photos import LEARNED, reading_of, seen_before
+from tsugiki.inspection.seen_photos import LEARNED, label_sets_then, reading_of, seen_before, with_contents
 from tsugiki.locale.messages import tr
 
 
@@ -77,8 +77,7 @@ def _training_photos(
     """The photos that the classifier learned from, with the class that each had then."""
     if isinstance(data, Samples):
         return data.of("train")
-    listing = list_photos(data, reading_of(classifier, label_separator))
-    contents = store.contents(listing.paths)
+    listing, contents = with_contents(list_photos(data, reading_of(classifier, label_separator)), store)
     seen = seen_before(classifier.notes, listing, contents)
     if seen is None:  # notes that do not tell
         return Samples.from_listing(listing, contents).of("train")
@@ -91,10 +90,7 @@ def _training_photos(
         )
     targets = None
     if classifier.task == "multi":
-        read = listing.label_sets or tuple(parted(label) for label in listing.labels)
-        # What a person's list said in training is kept as text.
-        sets = [read[row] if seen.labels[row] == listing.labels[row] else parted(seen.labels[row]) for row in rows]
-        targets = target_matrix(sets, classifier.classes)
+        targets = target_matrix(label_sets_then(listing, seen.labels, rows), classifier.classes)
     place = {name: label for label, name in enumerate(classifier.classes)}
     return Samples(
         root=listing.root,

@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tsugiki.classifier.predict import Predictor
 from tsugiki.core.console import say
 from tsugiki.core.errors import TsugikiError
-from tsugiki.data.label_sets import LabelReading
+from tsugiki.data.label_sets import LabelReading, LabelSet, parted
 from tsugiki.data.load import label_reading
+from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples
 from tsugiki.data.sources.listing import Listing
+from tsugiki.evaluation.multi_label.cell_issues import set_text
+from tsugiki.features.store import FeatureStore
 from tsugiki.locale.messages import tr
 
 LEARNED = "learned"
@@ -85,6 +88,34 @@ def reading_of(model: Predictor, label_separator: str | None) -> LabelReading:
         )
     )
     return LabelReading(several, kept)
+
+
+def with_contents(listing: Listing, store: FeatureStore) -> tuple[Listing, list[Content]]:
+    """A listing as :func:`seen_before` knows its photos, and their contents.
+
+    Args:
+        listing: As it was read. Of photos that may have several labels, each is named once then.
+        store: Where contents are kept.
+    """
+    contents = store.contents(listing.paths)
+    if listing.label_sets is None:
+        return listing, contents
+    listing, contents = listed_once(listing, contents)
+    # A photo with none of the classes has a text, too: what a person's list said of it is found by that.
+    return replace(listing, labels=tuple(set_text(one.present) for one in listing.label_sets or ())), contents
+
+
+def label_sets_then(listing: Listing, names: Sequence[str], rows: Sequence[int]) -> list[LabelSet]:
+    """What photos that may have several labels showed in training.
+
+    Args:
+        listing: As :func:`with_contents` gives it.
+        names: ``N`` texts: :attr:`SeenPhotos.labels`, or the listing's own where nobody knows them.
+        rows: Which photos.
+    """
+    sets, read = listing.label_sets, listing.labels
+    # What a person's list said in training is kept as text.
+    return [parted(names[row]) if sets is None or names[row] != read[row] else sets[row] for row in rows]
 
 
 def seen_before(notes: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
