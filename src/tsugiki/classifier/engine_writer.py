@@ -108,11 +108,11 @@ def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess
         # Preprocessing that is read back as another one is no place for a proof.
         place = _proof_place(document) if predictor.preprocess == preprocess else ""
         found = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
-        if found[2] is None and not compare(*found[:2], [answer.name for answer in found[0]]).holds:
+        if found[2] is None and not compare(*found[:2], [answer.name for answer in found[0]], classes=head.classes).holds:
             # A photo that has changed since, or features from elsewhere: PyTorch itself is asked.
             found = _compared_answers(predictor, (backbone, preprocess, head), [*photos], place)
     reference, answers, proof = found
-    parity = compare(reference, answers, [answer.name for answer in reference])
+    parity = compare(reference, answers, [answer.name for answer in reference], classes=head.classes)
     network = "compared before" if proof is None else "compared now"
     write_json(folder / PARITY, {**document, "network": network, "parity": parity.to_dict()})
     if not parity.holds:
