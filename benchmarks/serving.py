@@ -1,4 +1,4 @@
-"""How fast the server answers, and what hostile requests do to it: figures for docs/serving.md.
+"""How fast the server answers, and what hostile requests do to it.
 
 ::
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.data.label_sets import Task, joined
+from tsugiki.data.label_sets import SEPARATOR, Task, joined
 from tsugiki.data.taxonomy import Taxonomy
 from tsugiki.evaluation.levels.parent_probabilities import NOBODY, deepest_sure, parent_probabilities
 from tsugiki.evaluation.metrics import softmax, unit_rows
@@ -71,6 +71,11 @@ class Prediction:
     labels: tuple[str, ...] | None = None
     ancestors: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
     at_least: tuple[str, float] | None = field(default=None, repr=False)
+
+    @property
+    def suggested(self) -> str:
+        """The label as tables to label in have it: never empty, ``|`` alone for none of the classes."""
+        return self.label if self.labels is None else self.label or SEPARATOR
 
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON.
