@@ -411,6 +411,21 @@ def _answer(*probabilities, distance=0.1, problem=""):
     return Prediction("", max(probabilities, default=0.0), distance=distance, problem=problem, probabilities=probabilities)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "holds"),
+    [
+        ((0.50001, ("a",)), (0.49999, ()), True),  # a hair on either side of one threshold
+        ((0.50001, ()), (0.49999, ("a",)), False),  # two thresholds
+        ((0.5, ("a",)), (0.5, ()), False),
+        ((0.5, ("a",)), (0.50001, ("a",)), True),
+        ((0.5, ("a",)), (0.5, None), False),
+    ],
+)
+def test_what_parity_means_of_several_labels(one, other, holds):
+    first, second = (Prediction("", 0.6, probabilities=(0.6, chance), labels=labels) for chance, labels in (one, other))
+    assert compare([first], [second], ["photo"], classes=("b", "a")).holds == holds
+
+
 def test_what_parity_means():
     assert compare([_answer(0.7, 0.3)], [_answer(0.70001, 0.29999)], ["a"]).holds
     assert not compare([_answer(0.7, 0.3)], [_answer(0.71, 0.29)], ["a"]).holds

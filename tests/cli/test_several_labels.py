@@ -116,6 +116,28 @@ def test_evaluate_prints_a_row_per_class(fitted, table, tsu):
     assert "Mean average precision" in err
 
 
+def test_what_to_label_next_is_told_with_every_label(fitted, table, tsu, tmp_path):
+    from tsugiki.data.load import load
+    from tsugiki.training.further_labels import with_further
+
+    run, *_ = fitted
+    rng, new = np.random.default_rng(7), tmp_path / "next.csv"
+    (tmp_path / "new").mkdir()
+    for number in range(4):  # nothing but grey
+        Image.fromarray(rng.integers(90, 150, (96, 96, 3), dtype=np.uint8)).save(tmp_path / "new" / f"{number}.png")
+    status, out, err = tsu("next", run, tmp_path / "new", "--count", "3", "--out", new)
+    assert status == 0, err
+    heading, *lines = out.splitlines()
+    assert heading.split() == ["photo", "answer", "next", "best", "uncertainty"]
+    assert any("none of the classes" in line for line in lines)
+    assert "(a|b; | alone for none of the classes)" in err
+    with new.open(encoding="utf-8-sig", newline="") as stream:
+        head, *rows = csv.reader(stream)
+    with new.open("w", encoding="utf-8", newline="") as stream:  # a person who agrees
+        csv.writer(stream).writerows([head, *([path, suggested, suggested, *rest] for path, _, suggested, *rest in rows)])
+    assert len(with_further(load(table), new)) == PHOTOS + len(lines)
+
+
 def test_pictures_show_several_labels(fitted, table, tsu, tmp_path):
     run, *_ = fitted
     status, out, _ = tsu("plot", run, "--data", table, "--batch", "--count", "4", "--out", tmp_path / "pictures")

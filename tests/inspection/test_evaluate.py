@@ -144,6 +144,15 @@ def test_photos_that_a_list_left_out_are_not_called_unreadable(flat, nae, store)
     assert "cannot be read" not in str(caught.value)
 
 
+def test_a_classifier_of_the_other_task_is_not_judged(dishes, plates, nae, dish_run):
+    of_sets = tg.Classifier(nae, classes=dish_run.classifier.classes, task="multi")
+    with pytest.raises(RequestError, match="gives several labels per photo, and these photos have one each"):
+        tg.evaluate(of_sets, tg.load(dishes))
+    for data in (plates, tg.load(plates)):
+        with pytest.raises(RequestError, match="gives one label per photo, and these photos may have several"):
+            tg.evaluate(dish_run.classifier, data)
+
+
 def test_photos_without_labels_are_refused_with_a_sentence(dishes, dish_run):
     paths = sorted((dishes / "test" / "pizza").iterdir())
     with pytest.raises(RequestError, match="These photos have no labels"):

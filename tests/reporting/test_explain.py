@@ -136,6 +136,23 @@ def test_the_nearest_photos_are_marked_by_the_labels_that_they_share(run, of_set
     assert [title.split("\n")[0] for title in titles] == ["✓ cup", "≈ cup", "✗ egg", "✗ none of the classes"]
 
 
+def test_a_near_photo_that_showed_nothing_has_the_labels_that_a_list_gave_it(plates, tmp_path):
+    import tsugiki as tg
+    from tsugiki.evaluation.label_issues import Decisions
+    from tsugiki.features.extract import FeatureSettings
+    from tsugiki.heads.linear import HeadSettings
+    from tsugiki.training.corrections import apply_decisions
+
+    store, loaded = FeatureStore(tmp_path / "store"), tg.load(plates)
+    shown = loaded.label_names()
+    name = next(loaded.names[row] for row in loaded.train_rows if not shown[row])
+    samples = apply_decisions(loaded, Decisions(frozenset(), {name: "pizza"}, {name: [("|", "pizza")]}))
+    model = tg.Classifier("bundled:nae", classes=samples.classes, task="multi")
+    tg.fit(model, samples, settings=HeadSettings(epochs=2), features=FeatureSettings(store=store))
+    near = nearest_photos(model, samples.paths[samples.held_out_rows[0]], plates, count=len(samples), store=store)
+    assert {one.path.name: one.label for one in near}[name.rpartition("/")[2]] == "pizza"
+
+
 def test_the_nearest_photos_have_all_their_labels_however_the_table_separates_them(plates, tmp_path):
     import csv
 

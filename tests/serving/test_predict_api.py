@@ -170,3 +170,15 @@ def test_the_addresses_are_described_for_programs(served, ask):
         for method in methods:
             found = ask(served, path.replace("{name}", "dishes"), b"" if method == "post" else None)
             assert found.status not in {404, 405}, path
+    statuses = document["paths"]["/v1/predict"]["post"]["responses"]
+    for status, strange in (
+        (421, {"Host": "a.example"}),
+        (403, {"Origin": "http://a.example"}),
+        (415, {"content_encoding": "br"}),
+    ):
+        assert ask(served, "/v1/predict", b"x", **strange).status == status
+        assert str(status) in statuses
+    (most,) = [
+        one["schema"]["maximum"] for one in document["paths"]["/v1/predict"]["post"]["parameters"] if one["name"] == "top"
+    ]
+    assert ask(served, f"/v1/predict?top={most + 1}", b"x").json["error"]["allowed"] == f"1 ... {most}"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.data.label_sets import Task, joined
+from tsugiki.data.label_sets import SEPARATOR, Task, joined
 from tsugiki.data.taxonomy import Taxonomy
 from tsugiki.evaluation.levels.parent_probabilities import NOBODY, deepest_sure, parent_probabilities
 from tsugiki.evaluation.metrics import softmax, unit_rows
@@ -71,6 +71,11 @@ class Prediction:
     labels: tuple[str, ...] | None = None
     ancestors: tuple[tuple[str, float], ...] | None = field(default=None, repr=False)
     at_least: tuple[str, float] | None = field(default=None, repr=False)
+
+    @property
+    def suggested(self) -> str:
+        """The label as tables to label in have it: never empty, ``|`` alone for none of the classes."""
+        return self.label if self.labels is None else self.label or SEPARATOR
 
     def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Plain values, for JSON.
@@ -231,14 +236,14 @@ class AnswerHead:
         return placed
 
     def _prediction(self, probabilities: Floats, distance: float | None, name: str, top: int) -> Prediction:
-        best = np.argsort(-probabilities, kind="stable")[: max(top, 1)].tolist()
-        ranked = tuple((self.classes[index], float(probabilities[index])) for index in best)
+        order = np.argsort(-probabilities, kind="stable").tolist()
+        ranked = tuple((self.classes[index], float(probabilities[index])) for index in order[: max(top, 1)])
         known = distance is None or self.unknown is None or distance <= self.unknown.threshold
         label, probability = ranked[0]
         every = tuple(probabilities.tolist())
         if self.multi_label is not None:
             shown = probabilities >= self.multi_label.thresholds
-            labels = tuple(self.classes[at] for at in np.argsort(-probabilities, kind="stable").tolist() if shown[at])
+            labels = tuple(self.classes[at] for at in order if shown[at])
             label = joined(labels)
             return Prediction(label, probability, ranked, known, name, distance=distance, probabilities=every, labels=labels)
         return Prediction(label, probability, ranked, known=known, name=name, distance=distance, probabilities=every)

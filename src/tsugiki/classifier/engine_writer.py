@@ -30,6 +30,7 @@ from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import UNKNOWN_REFERENCE, read_description
 from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, FEW, GRAPH, NUMBERS, PARITY, SCHEMA, EnginePredictor
 from tsugiki.classifier.parity import Parity, compare, drawn_photos, some_of
+from tsugiki.classifier.predict import unreadable
 from tsugiki.core.console import quiet, say
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
 from tsugiki.data.preprocess import Preprocess
@@ -107,11 +108,11 @@ def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess
         # Preprocessing that is read back as another one is no place for a proof.
         place = _proof_place(document) if predictor.preprocess == preprocess else ""
         found = _compared_answers(predictor, (backbone, preprocess, head), photos, place)
-        if found[2] is None and not compare(*found[:2], [answer.name for answer in found[0]]).holds:
+        if found[2] is None and not compare(*found[:2], [answer.name for answer in found[0]], classes=head.classes).holds:
             # A photo that has changed since, or features from elsewhere: PyTorch itself is asked.
             found = _compared_answers(predictor, (backbone, preprocess, head), [*photos], place)
     reference, answers, proof = found
-    parity = compare(reference, answers, [answer.name for answer in reference])
+    parity = compare(reference, answers, [answer.name for answer in reference], classes=head.classes)
     network = "compared before" if proof is None else "compared now"
     write_json(folder / PARITY, {**document, "network": network, "parity": parity.to_dict()})
     if not parity.holds:
@@ -231,7 +232,4 @@ def reference_answers(backbone: Backbone, preprocess: Preprocess, head: AnswerHe
 def _answers(head: AnswerHead, vectors: Floats, problems: Mapping[int, str], names: Sequence[str]) -> list[Prediction]:
     good = [row for row in range(len(names)) if row not in problems]
     answers = iter(head.answer(vectors[good], [names[row] for row in good]))
-    return [
-        Prediction("", 0.0, name=name, known=False, problem=problems[row]) if row in problems else next(answers)
-        for row, name in enumerate(names)
-    ]
+    return [unreadable(name, problems[row]) if row in problems else next(answers) for row, name in enumerate(names)]

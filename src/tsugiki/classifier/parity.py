@@ -56,7 +56,12 @@ class Parity:
 
 
 def compare(
-    reference: Sequence[Prediction], answers: Sequence[Prediction], names: Sequence[str], *, tolerance: float = TOLERANCE
+    reference: Sequence[Prediction],
+    answers: Sequence[Prediction],
+    names: Sequence[str],
+    *,
+    classes: Sequence[str] = (),
+    tolerance: float = TOLERANCE,
 ) -> Parity:
     """Compare answers with the reference's, photo by photo.
 
@@ -64,9 +69,10 @@ def compare(
         reference: Of as many photos as there are ``names``.
         answers: Of the same photos, by the other way.
         names: What the photos are called.
+        classes: Whose probabilities they are; needed where answers have several labels.
         tolerance: How far a probability or a distance may be from the reference's.
     """
-    rows = [_differences(one, other, tolerance) for one, other in zip(reference, answers, strict=True)]
+    rows = [_differences(one, other, classes, tolerance) for one, other in zip(reference, answers, strict=True)]
     worst = max(range(len(rows)), key=lambda at: max(rows[at][1:]), default=0)
     return Parity(
         photos=len(rows),
@@ -78,7 +84,7 @@ def compare(
     )
 
 
-def _differences(one: Prediction, other: Prediction, tolerance: float) -> tuple[bool, float, float]:
+def _differences(one: Prediction, other: Prediction, classes: Sequence[str], tolerance: float) -> tuple[bool, float, float]:
     """Same class, largest difference of a probability, difference of the distances; infinite where there is no comparing."""
     if bool(one.problem) != bool(other.problem) or len(one.probabilities) != len(other.probabilities):
         return False, float("inf"), 0.0
@@ -88,15 +94,19 @@ def _differences(one: Prediction, other: Prediction, tolerance: float) -> tuple[
     gaps = np.abs(first - second)
     largest = float(gaps.max()) if np.isfinite(gaps).all() else float("inf")
     chosen = int(second.argmax())
-    same = bool(first.max() - first[chosen] <= tolerance) and np.isfinite(largest) and _same_labels(one, other, largest)
+    same = bool(first.max() - first[chosen] <= tolerance) and np.isfinite(largest) and _same_labels(one, other, classes)
     if one.distance is None or other.distance is None:
         return bool(same), largest, 0.0 if one.distance is other.distance else float("inf")
     return bool(same), largest, abs(one.distance - other.distance)
 
 
-def _same_labels(one: Prediction, other: Prediction, largest: float) -> bool:
-    """Whether two answers show the same classes; a class at its threshold may be shown by one alone where a hair decides."""
-    return (one.labels is None) == (other.labels is None) and (set(one.labels or ()) == set(other.labels or ()) or largest > 0)
+def _same_labels(one: Prediction, other: Prediction, classes: Sequence[str]) -> bool:
+    """Whether two answers show the same classes; where a hair decides, the one that a class is more probable for shows it."""
+    if one.labels is None or other.labels is None:
+        return one.labels is other.labels
+    more = {name: first - second for name, first, second in zip(classes, one.probabilities, other.probabilities, strict=True)}
+    first, second = set(one.labels), set(other.labels)
+    return all(more[name] > 0 for name in first - second) and all(more[name] < 0 for name in second - first)
 
 
 def golden_photos(folder: Path, photos: Sequence[Path] = ()) -> list[Path]:

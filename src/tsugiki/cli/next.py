@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tsugiki.cli.answer_rows import set_answer_rows
 from tsugiki.cli.options import device_option, force_option, json_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json
 from tsugiki.cli.waiting import starting
@@ -48,12 +49,20 @@ def next(  # noqa: A001 (the verb's name)
     if as_json:
         emit_json([{**one.answer.to_dict(model.classes), "score": one.score} for one in chosen])
     else:
-        emit(_table(chosen))
+        emit(_table(chosen, model.classes))
     if len(chosen) < count:
         say(tr("All others are nearly the same as these, or as photos that are known: {count} were chosen.", count=len(chosen)))
     say(tr("Written: {path}", path=out))
     command = f"tsugiki fit DATA --labels {typed(out)}"
-    say(tr("next: write the right class of each into its column label, then {command}", command=command))
+    if model.answer_head.multi_label is None:
+        say(tr("next: write the right class of each into its column label, then {command}", command=command))
+    else:
+        say(
+            tr(
+                "next: write what each shows into its column label (a|b; | alone for none of the classes), then {command}",
+                command=command,
+            )
+        )
 
 
 def _check(out: Path, *, force: bool) -> None:
@@ -74,7 +83,11 @@ def _check(out: Path, *, force: bool) -> None:
         )
 
 
-def _table(chosen: Sequence[NextPhoto]) -> str:
+def _table(chosen: Sequence[NextPhoto], classes: Sequence[str]) -> str:
+    if any(one.answer.labels is not None for one in chosen):
+        head, *told = set_answer_rows([one.answer for one in chosen], classes)
+        uncertainty = (f"{one.uncertainty:.2f}" for one in chosen)
+        return aligned([(*head, tr("uncertainty")), *((*row, each) for row, each in zip(told, uncertainty, strict=True))])
     rows = [(tr("photo"), tr("suggested"), tr("probability"), tr("uncertainty"))]
     for one in chosen:
         label = one.answer.label if one.answer.known else tr("not sure ({label}?)", label=one.answer.label)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import itertools
 import json
-import os
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +14,7 @@ import typer
 from tsugiki.cli.answer_rows import at_least_text, set_answer_rows, taxonomy_cells, taxonomy_columns
 from tsugiki.cli.options import device_option, force_option, option, run_argument
 from tsugiki.cli.output import aligned, emit_json, say_left_out
+from tsugiki.cli.predict_inputs import Asked
 from tsugiki.cli.waiting import goes_on_with, is_whole, starting
 from tsugiki.core.console import emit, emit_exactly, progress, say, working
 from tsugiki.core.display.table_cells import table_text
@@ -24,17 +22,13 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from tsugiki.classifier.answer import Prediction
     from tsugiki.classifier.answers_file import AnswersFile
     from tsugiki.classifier.predict import Predictor
-    from tsugiki.classifier.predict_stream import Photo
-
 
 _MOST_DRAWN = 36
-_UNKNOWN_COUNT = 32  # photos that are taken to come where nobody knows
-STANDARD_INPUT = Path("-")
 
 
 class Format(StrEnum):
@@ -80,7 +74,7 @@ def predict(
 
         read_description(run)
     shape = _format(format_, out)
-    asked = _Asked.of(photos, null=null, every=every)
+    asked = Asked.of(photos, null=null, every=every)
     with starting():
         from tsugiki.classifier.artefact import read_description
         from tsugiki.classifier.load_predictor import load_predictor
@@ -126,112 +120,6 @@ def _format(asked: Format | None, out: Path | None) -> Format:
     return found or Format.csv
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked about.
-
-    Attributes:
-        groups: The photos, as they come.
-        known: Those that are known before; of what comes from standard input, and of videos, nobody knows.
-        count: How many there seem to be.
-        is_complete: Whether ``known`` are all of them.
-    """
-
-    groups: Iterable[Sequence[Photo]]
-    known: Sequence[Photo]
-    count: int
-    is_complete: bool
-
-    @classmethod
-    def of(cls, given: Sequence[Path], *, null: bool, every: float) -> _Asked:
-        from tsugiki.data.images.video import is_video, require_decoder
-
-        if not every > 0:
-            raise RequestError(
-                tr("There is no such distance between frames."), allowed=tr("more than 0 seconds"), got=f"{every:g}"
-            )
-        groups: list[Iterable[Sequence[Photo]]] = []
-        known: list[Photo] = []
-        for place in given:
-            if place == STANDARD_INPUT:
-                groups.append(_from_standard_input(null=null, every=every))
-            elif is_video(place) and place.is_file():
-                require_decoder(place)
-                groups.append(_frames(place, every))
-            else:
-                found = _photos(place)
-                known += found
-                groups.append([found])
-        is_complete = all(isinstance(group, list) for group in groups)
-        count = len(known) if is_complete else max(len(known), _UNKNOWN_COUNT)
-        return cls(itertools.chain.from_iterable(groups), known, count, is_complete)
-
-
-def _photos(place: Path) -> list[Photo]:
-    from tsugiki.classifier.predict import no_photo
-    from tsugiki.data.sources.folders import photos_in
-
-    if not place.exists():
-        raise no_photo(place)
-    if not place.is_dir():
-        return [place]
-    found, left_out = photos_in(place)
-    return [*found, *left_out]
-
-
-def _from_standard_input(*, null: bool, every: float) -> Iterator[list[Photo]]:
-    """Photos whose paths come from standard input, those together that are there at once."""
-    end, rest, are_any = b"\0" if null else b"\n", b"", False
-    while content := os.read(0, 1 << 16):
-        if not are_any and b"\0" in content and not null:
-            raise RequestError(
-                tr("The paths on standard input end with zero bytes."), cure=tr("read them with {argument}", argument="--null")
-            )
-        content, are_any = content if are_any else content.removeprefix(codecs.BOM_UTF8), True
-        *lines, rest = (rest + content).split(end)
-        yield from _of_lines(lines, every)
-    yield from _of_lines([rest], every)
-    if not are_any:
-        say(tr("No photo was named on standard input."))
-
-
-def _of_lines(lines: Sequence[bytes], every: float) -> Iterator[list[Photo]]:
-    from tsugiki.core.errors import TsugikiError
-    from tsugiki.data.images.video import is_video, require_decoder
-    from tsugiki.data.sources.listing import LeftOut
-
-    group: list[Photo] = []
-    for line in lines:
-        place = Path(os.fsdecode(line.removesuffix(b"\r")))
-        if not line.strip():
-            continue
-        try:
-            if is_video(place) and place.is_file():
-                require_decoder(place)
-                yield group
-                yield from _frames(place, every)
-                group = []
-            else:
-                group += _photos(place) if place.is_dir() else [place]
-        except TsugikiError as error:  # one line that makes no sense must not end the others
-            group.append(LeftOut(str(place), error.what))
-    if group:
-        yield group
-
-
-def _frames(video: Path, every: float) -> Iterator[list[Photo]]:
-    """The frames of a video, one by one; where it cannot be read, it is one photo that cannot."""
-    from tsugiki.core.errors import UnreadablePhoto
-    from tsugiki.data.images.video import frames
-    from tsugiki.data.sources.listing import LeftOut
-
-    try:
-        for frame in frames(video, every=every):
-            yield [frame]
-    except UnreadablePhoto as fault:
-        yield [LeftOut(str(video), fault.what)]
-
-
 @dataclass
 class _Told:
     """Answers as they are told, one by one or all together at the end, and what is to be said of all of them.
@@ -256,7 +144,7 @@ class _Told:
     unsure: int = 0
     first_problem: str = ""
 
-    def tell_all(self, asked: _Asked, top: int) -> None:
+    def tell_all(self, asked: Asked, top: int) -> None:
         """Ask about all photos, and tell."""
         from tsugiki.classifier.predict_stream import predict_stream
 

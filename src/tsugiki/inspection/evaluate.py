@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tsugiki.classifier.predict import Predictor
+from tsugiki.classifier.require_task import require_task
 from tsugiki.core.console import say, working
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
@@ -74,7 +75,7 @@ def evaluate(
             where it is left out.
 
     Raises:
-        RequestError: When the samples have no labels, or the model is something else.
+        RequestError: When the samples have no labels, or others than the model gives, or the model is something else.
         DataError: When no photo of a known class can be read.
     """
     _require_predictor(model)
@@ -131,13 +132,12 @@ class _Choice:
 def _candidates(
     model: Predictor, data: Samples | str | Path, store: FeatureStore, label_separator: str | None
 ) -> tuple[Listing, list[Content]]:
-    several = model.answer_head.multi_label is not None
     if not isinstance(data, Samples):
         listing, contents = photos_now(model, data, store, label_separator)
-        _require_task(several, listing.label_sets is not None)
+        require_task(model.answer_head, listing)
         return listing, contents
     require_labels(data)
-    _require_task(several, data.targets is not None)
+    require_task(model.answer_head, data)
     # Splits that were drawn are not the data set's own: what counts then is what the classifier has learned from. Where its
     # notes do not tell, the draw is all there is.
     splits = ("",) * len(data) if data.draw and "seen" in model.notes else data.splits
@@ -145,15 +145,6 @@ def _candidates(
     labels = tuple(data.label_names()) if sets is None else tuple(set_text(one.present) for one in sets)
     listing = Listing(data.root, data.names, labels, splits, data.groups, data.left_out, label_sets=sets)
     return listing, [Content(digest) for digest in data.digests]
-
-
-def _require_task(several: bool, photos_have_several: bool) -> None:
-    """Refuse photos with several labels where the classifier gives one."""
-    if photos_have_several and not several:
-        raise RequestError(
-            tr("The classifier gives one label per photo, and these photos may have several."),
-            cure=tr("evaluate a classifier that was trained on photos with several labels"),
-        )
 
 
 def _to_judge(model: Predictor, listing: Listing, contents: list[Content], seen: SeenPhotos | None) -> _Choice:

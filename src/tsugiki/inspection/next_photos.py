@@ -211,6 +211,6 @@ def write_next(path: Path, chosen: Sequence[NextPhoto]) -> None:
         answer = one.answer
         distance = "" if answer.distance is None else f"{answer.distance:.4f}"
         place = Path(os.path.relpath(one.path.absolute(), folder)).as_posix()
-        rows.append([place, "", answer.label, f"{answer.probability:.4f}", answer.known, distance, f"{one.score:.4f}"])
+        rows.append([place, "", answer.suggested, f"{answer.probability:.4f}", answer.known, distance, f"{one.score:.4f}"])
     # The mark at the start tells spreadsheets that the letters are UTF-8.
     write_atomically(path, table_text([COLUMNS, *rows]).encode("utf-8-sig"))

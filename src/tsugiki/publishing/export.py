@@ -197,7 +197,7 @@ def _written(order: Order, kind: Format, golden: list[Path]) -> tuple[Parity, di
     classifier, tolerance = order.classifier, TOLERANCES[order.precision]
     head = classifier.answer_head if kind.distance else dataclasses.replace(classifier.answer_head, unknown=None)
     expected = reference(classifier, head, golden)
-    frames = prove(order.folder, expected, golden, tolerance)
+    frames = prove(order.folder, classifier, expected, golden, tolerance)
     whole = prove_whole(order.folder, classifier, expected, golden, max(tolerance, kind.of_photos)) if order.photos else None
     both = worse(frames, whole)
     if not both.holds:

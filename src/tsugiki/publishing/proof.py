@@ -24,6 +24,7 @@ from tsugiki.classifier.answer import AnswerHead, Prediction
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.engine_writer import reference_answers
 from tsugiki.classifier.parity import TOLERANCE, Parity, compare
+from tsugiki.classifier.predict import unreadable
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import TsugikiError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
@@ -59,9 +60,10 @@ def reference(classifier: Classifier, head: AnswerHead, photos: list[Path]) -> l
         return reference_answers(classifier.backbone, classifier.preprocess, head, photos)
 
 
-def prove(folder: Path, expected: list[Prediction], photos: list[Path], tolerance: float) -> Parity:
+def prove(folder: Path, classifier: Classifier, expected: list[Prediction], photos: list[Path], tolerance: float) -> Parity:
     """Compare the answers of what lies in ``folder`` with the reference's, given in the order of ``photos``."""
-    return compare(expected, answers_of(folder, photos), [path.name for path in photos], tolerance=tolerance)
+    names = [path.name for path in photos]
+    return compare(expected, answers_of(folder, photos), names, classes=classifier.classes, tolerance=tolerance)
 
 
 def prove_whole(
@@ -74,7 +76,8 @@ def prove_whole(
             np.save(Path(place) / f"{row:06}.npy", np.asarray(open_photo(photos[row])))
         told = _told([sys.executable, "-I", "-c", _WHOLE, folder / SCRIPT, place])
     answers = [_as_answer(classifier, each) for each in told]
-    return compare([expected[row] for row in rows], answers, [photos[row].name for row in rows], tolerance=tolerance)
+    names = [photos[row].name for row in rows]
+    return compare([expected[row] for row in rows], answers, names, classes=classifier.classes, tolerance=tolerance)
 
 
 def _as_answer(classifier: Classifier, told: dict[str, Any]) -> Prediction:
@@ -173,7 +176,7 @@ def _told(command: list[Any]) -> Any:
 
 def _as_prediction(told: dict[str, Any]) -> Prediction:
     if "problem" in told:
-        return Prediction("", 0.0, name=told["path"], known=False, problem=told["problem"])
+        return unreadable(told["path"], told["problem"])
     return Prediction(
         told["label"],
         told["probability"],

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -144,7 +144,7 @@ class DriftWatch:
         self.distances = [0] * (len(DISTANCE_EDGES) + 1)
         self.distance_sum = 0.0
         self.alarms: list[Alarm] = []
-        self._recent: list[bool] = []
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
         self._lock = threading.Lock()
         self._times: list[tuple[int, float]] = []
         self._classes = tuple(expected.shares)
@@ -169,7 +169,7 @@ class DriftWatch:
         self.answered.update(labels)
         self.unknown += not answer.known
         self._remember_time(now)
-        self._recent = [*self._recent[-_RECENT + 1 :], not answer.known]
+        self._recent.append(not answer.known)
         if answer.distance is not None and self.threshold is not None:
             far = answer.distance / max(self.threshold, 1e-9)
             self.distances[int(np.searchsorted(DISTANCE_EDGES, far))] += 1

@@ -83,7 +83,7 @@ class KeptPhotos:
         self._there[name] = path.stat().st_size
         self._bytes += self._there[name]
         distance = "" if answer.distance is None else f"{answer.distance:.6f}"
-        row = [name, "", answer.label, f"{answer.probability:.6f}", answer.known, distance, classifier]
+        row = [name, "", answer.suggested, f"{answer.probability:.6f}", answer.known, distance, classifier]
         with self.table.open("ab") as stream:
             stream.write(table_text([[*row, time.strftime("%Y-%m-%dT%H:%M:%S%z")]]).encode())
 

@@ -10,6 +10,9 @@ from tsugiki.core.errors import RequestError, TsugikiError, UnknownName, Unreada
 
 MEGA = 1_000_000
 
+MOST_TOP = 1000
+"""The most classes that are ranked for a photo."""
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsugiki.data.label_sets import LabelSet
+from tsugiki.data.label_sets import LabelSet, Task
 from tsugiki.locale.messages import first_few, listed, tr
 
 _KINDS = {
@@ -183,6 +183,11 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def task(self) -> Task:
+        """``multi`` where a photo may show any number of the classes, ``single`` where it is of one."""
+        return "single" if self.label_sets is None else "multi"
 
     @property
     def paths(self) -> list[Path]:

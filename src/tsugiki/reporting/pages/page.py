@@ -106,14 +106,21 @@ def render_page(template: str, title: str, *, styles: Sequence[str] = ("page.css
     return page
 
 
-def _controls() -> dict[str, str]:
-    """What every page has to be used with; the script fills in what stays in braces."""
+def looks() -> dict[str, str]:
+    """What a reader chooses language and colours by."""
     return {
         "language": tr("Language"),
         "theme": tr("Colours"),
         "theme_auto": tr("as the device"),
         "theme_light": tr("light"),
         "theme_dark": tr("dark"),
+    }
+
+
+def _controls() -> dict[str, str]:
+    """What every page has to be used with; the script fills in what stays in braces."""
+    return {
+        **looks(),
         "parts": tr("On this page"),
         "search": tr("Search files and classes"),
         "sort": tr("Order"),

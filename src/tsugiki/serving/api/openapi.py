@@ -7,6 +7,7 @@ from typing import Any
 
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.service import Service
+from tsugiki.serving.limits import MOST_TOP
 
 Document = dict[str, Any]
 
@@ -82,7 +83,7 @@ def _predict(names: list[str]) -> Document:
         "summary": tr("What is on these photos: the answers of `tsugiki predict`."),
         "parameters": [
             {"name": "model", "in": "query", "schema": {"type": "string", "enum": names}},
-            {"name": "top", "in": "query", "schema": {"type": "integer", "minimum": 1, "default": 3}},
+            {"name": "top", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_TOP, "default": 3}},
         ],
         "requestBody": {
             "required": True,
@@ -127,11 +128,15 @@ def _responses(schema: Document) -> Document:
     said = {
         "400": tr("The request makes no sense."),
         "401": tr("The token is missing."),
+        "403": tr("Pages of other sites may not ask this server."),
         "404": tr("There is no such model."),
         "408": tr("The request came too slowly."),
         "413": tr("The request is too large."),
+        "415": tr("Compressed requests are not taken."),
+        "421": tr("This server is not known by this name."),
         "422": tr("None of the photos can be read."),
         "429": tr("Too many photos are waiting."),
+        "500": tr("Something went wrong in the server, which says more about it where it runs."),
         "503": tr("The server has too much to do, or stops."),
     }
     errors = {

@@ -12,9 +12,7 @@ from tsugiki.locale.messages import tr
 from tsugiki.serving.api.bodies import whole_number
 from tsugiki.serving.api.service import Service
 from tsugiki.serving.counters import CONTENT_TYPE
-from tsugiki.serving.limits import Refusal
-
-_MOST_TOP = 1000
+from tsugiki.serving.limits import MOST_TOP, Refusal
 
 
 def json_response(document: Any, status: int = 200) -> Response:
@@ -39,7 +37,7 @@ class PredictApi:
             TsugikiError: When the request makes no sense, is too much, or none of its photos can be read.
         """
         model = self._service.models.named(request.query_params.get("model", ""))
-        top = whole_number(request.query_params.get("top", "3"), "top", 1, _MOST_TOP)
+        top = whole_number(request.query_params.get("top", "3"), "top", 1, MOST_TOP)
         async with self._service.intake.body(request) as body:
             photos = await self._service.intake.photos(request, body)
             answers = await self._service.answer(model, photos, top=top)

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from tsugiki.core.errors import TsugikiError
 from tsugiki.locale.messages import first_few, language, tr
+from tsugiki.reporting.pages.page import looks
 from tsugiki.serving.api.openapi import openapi_document
 from tsugiki.serving.api.service import Service
 from tsugiki.serving.limits import MEGA, Refusal, error_document
@@ -87,11 +88,7 @@ def _page(template: str, status: int, **values: Any) -> Response:
 
 def _common_words() -> dict[str, str]:
     return {
-        "language": tr("Language"),
-        "theme": tr("Colours"),
-        "theme_auto": tr("as the device"),
-        "theme_light": tr("light"),
-        "theme_dark": tr("dark"),
+        **looks(),
         "try": tr("Try a photo"),
         "addresses": tr("Addresses"),
         "metrics": tr("Metrics"),
