@@ -1,0 +1,157 @@
+"""A network that is being judged: loaded, with the engines that would compute its features, and how fast these are.
+
+Letters: ``B`` photos, ``H`` x ``W`` the network's input.
+"""
+
+from __future__ import annotations
+
+import functools
+import platform
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tsugiki.backbones.backbone import Backbone, BackboneSpec
+from tsugiki.core.console import quiet
+from tsugiki.core.devices import usable_cores
+from tsugiki.data.samples import Samples
+from tsugiki.features.engines.choose import Engines
+from tsugiki.features.engines.engine import PixelBatch
+from tsugiki.features.executor import FAST, PixelReader
+from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.features.store import FeatureStore
+from tsugiki.inspection.rank.candidates import Candidate
+from tsugiki.inspection.rank.speed import latency_of, photos_per_second
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a network is on this machine, photos being decoded already.
+
+    Attributes:
+        photos_per_second: Of the engine that computes photos to learn from.
+        engine: Its name and precision.
+        decoding: Seconds that decoding one photo for this network takes one core.
+    """
+
+    photos_per_second: float
+    engine: str
+    decoding: float
+
+
+class Contender:
+    """A candidate that could be loaded.
+
+    Args:
+        candidate: Its name and weights.
+        backbone: On the device that it is to run on.
+        features: How features are computed.
+    """
+
+    def __init__(self, candidate: Candidate, backbone: Backbone, features: FeatureSettings) -> None:
+        self.candidate = candidate
+        self.backbone = backbone
+        self.engines = _EnginesOfBackbone(backbone, backbone.preprocess, name=features.engine)
+        self.extractor = Extractor(self.engines, settings=features)
+        self.licence = backbone.origin.licence
+        self.is_trained = backbone.spec.weights != "none"
+        self.speed: Speed | None = None
+        self.latency_ms: float | None = None
+        self._pace = 0.0
+
+    @property
+    def name(self) -> str:
+        """As it was named, with its weights where these are not the default ones."""
+        return str(self.candidate)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers could learn."""
+        return self.backbone.num_parameters
+
+    @functools.cached_property
+    def megabytes(self) -> float:
+        """Of the weights as a run keeps them."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.backbone.tensors().values()) / 1e6
+
+    @property
+    def about(self) -> str:
+        """What its features depend on, but for the photos."""
+        return repr((self.engines.key, self.engines.preprocess))
+
+    @property
+    def seconds_per_photo(self) -> float:
+        """How long a photo takes, decoding included: as it was in this process, else as its speed says."""
+        if self._pace:
+            return self._pace
+        if self.speed is None:
+            return 0.01
+        return 1 / max(self.speed.photos_per_second, 1e-3) + self.speed.decoding / usable_cores()
+
+    def note_pace(self, photos: int, seconds: float) -> None:
+        """How long photos took just now; the last ones count as much as all before."""
+        now = seconds / photos
+        self._pace = (self._pace + now) / 2 if self._pace else now
+
+    def measure(self, store: FeatureStore, samples: Samples) -> Speed:
+        """How fast it is, on some of the training photos: measured once on a machine and kept."""
+
+        def measured() -> dict[str, Any]:
+            pixels, decoding = self._decoded(samples)
+            with quiet():
+                engine = self.engines.choose(pixels, exact=False, count=len(samples.train_rows))
+            rate = photos_per_second(engine, pixels)
+            return {"photos_per_second": rate, "engine": f"{engine.name} {engine.precision}", "decoding": decoding}
+
+        self.speed = Speed(**store.remembered("speed-1", self._here(), measured))
+        return self.speed
+
+    def latency(self, store: FeatureStore, samples: Samples) -> float:
+        """Milliseconds that one photo takes in the engine that answers: measured once on a machine and kept."""
+        if self.latency_ms is None:
+
+            def measured() -> float:
+                with quiet():
+                    return latency_of(self.engines, self._decoded(samples)[0])
+
+            self.latency_ms = float(store.remembered("latency-1", self._here(), measured))
+        return self.latency_ms
+
+    def _here(self) -> str:
+        """What a speed is about: this network on this machine."""
+        place = (platform.node(), platform.machine(), usable_cores(), str(self.backbone.device))
+        return repr((self.about, self.engines.wanted, place))
+
+    def _decoded(self, samples: Samples) -> tuple[PixelBatch, float]:
+        """Some training photos, and the seconds that each took."""
+        photos = samples.take(samples.train_rows[:_FIRST])
+        reader = PixelReader(photos.paths, photos.digests, self.engines.preprocess, FAST)
+        begun = time.perf_counter()
+        decoded, _ = reader.read_first(range(len(photos)))
+        seconds = (time.perf_counter() - begun) / max(1, len(decoded))
+        return _pixels([each.array for each in decoded.values()], self.engines.preprocess.size), seconds
+
+
+_FIRST = 8
+"""Photos that a network's speed is measured on."""
+
+
+def _pixels(found: list[PixelBatch], size: tuple[int, int]) -> PixelBatch:
+    """``[B, 3, H, W]``; grey photos where not one can be read."""
+    return np.stack(found) if found else np.full((1, 3, *size), 127, np.uint8)
+
+
+class _EnginesOfBackbone(Engines):
+    """Engines that know which network theirs is: features of random weights do not say how alike photos look."""
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """Of the backbone."""
+        return self.backbone.spec
+
+    @property
+    def wanted(self) -> str:
+        """The engine that was asked for."""
+        return self._wanted
