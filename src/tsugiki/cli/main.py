@@ -31,6 +31,7 @@ from tsugiki.locale.messages import LANGUAGES, tr, use_language
 VERBS = (
     "demo",
     "audit",
+    "rank",
     "fit",
     "evaluate",
     "predict",
@@ -171,6 +172,7 @@ def _helps() -> dict[str, str]:
     return {
         "demo": tr("See everything at work on the bundled sample and backbone, offline, in seconds."),
         "audit": tr("Find unreadable, duplicate, leaked, mislabelled and odd photos, before training."),
+        "rank": tr("Find the pretrained network, or the few together, that are best for your photos."),
         "fit": tr("Train a classifier on a folder of labelled photos."),
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),

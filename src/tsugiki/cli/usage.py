@@ -109,6 +109,11 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki audit photos", tr("a line per question")),
             ("tsugiki audit photos --out audits/photos", tr("also a page with the photos, and a list to decide in")),
         ],
+        "rank": [
+            ("tsugiki rank photos", tr("every network whose weights are on this machine")),
+            ("tsugiki rank photos --backbone resnet50 --backbone bundled:nae --budget 2m", tr("these two, in two minutes")),
+            ("tsugiki rank photos --max-latency 20 --licence permissive", tr("only what is fast, and free to use")),
+        ],
         "fit": [
             ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
             ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
@@ -265,6 +270,9 @@ _OTHER_WORDS = {
     "classify": "predict",
     "infer": "predict",
     "inference": "predict",
+    "compare": "rank",
+    "choose": "rank",
+    "select": "rank",
     "check": "audit",
     "inspect": "audit",
     "clean": "audit",

@@ -37,7 +37,11 @@ class Candidate:
 
     @classmethod
     def read(cls, text: str, zoo: str | Path | None = None) -> Candidate:
-        """``NAME``, or ``NAME=WEIGHTS``; a path that is there is a name, whatever letters are in it."""
+        """``NAME``, or ``NAME=WEIGHTS``; a path that is there is a name, whatever letters are in it.
+
+        Raises:
+            RequestError: When one of the two is missing.
+        """
         name, equals, weights = text.partition("=")
         if not equals or Path(text).exists():
             return cls(text, zoo=zoo)

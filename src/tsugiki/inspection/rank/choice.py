@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tsugiki.inspection.rank.judgement import Judgement, can_be_told_apart
-from tsugiki.inspection.rank.rank_sentences import best_one, better_together, cheaper_one, only_one, score_text
+from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
 from tsugiki.inspection.rank.search import Parts, Search, name_of
 
 _AS_GOOD = 0.005
@@ -58,7 +58,7 @@ def reason(search: Search, chosen: Parts) -> str:
     if len(chosen) == 1 or judged[chosen].photos != judged[single].photos:
         return told
     gain = judged[chosen].value - judged[single].value
-    return f"{told} {better_together(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
+    return f"{told} {joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
 
 
 def _latest(search: Search) -> Mapping[Parts, Judgement]:

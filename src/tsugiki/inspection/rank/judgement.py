@@ -87,9 +87,7 @@ def judge_features(
     if samples.targets is None:
         correct = np.array(answers, bool)
         hits = int(correct.sum())
-        return Judgement(
-            len(rows), hits / len(correct), wilson(hits, len(correct)), correct=correct, found_again=not computed
-        )
+        return Judgement(len(rows), hits / len(correct), wilson(hits, len(correct)), correct=correct, found_again=not computed)
     targets, logits = samples.targets[rows][judged], np.array(answers, np.float64)
     order = rank_sets(targets, logits, groups[judged])
     return Judgement(

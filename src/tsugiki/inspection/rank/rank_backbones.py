@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tsugiki.core.console import say, telling_once
 from tsugiki.core.devices import pick_device
@@ -21,15 +21,13 @@ from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.rank.candidates import Candidate, candidates
 from tsugiki.inspection.rank.choice import groups, in_order, reason, recommended
 from tsugiki.inspection.rank.contender import Contender
-from tsugiki.inspection.rank.rank_sentences import NotJudged, is_unknown, unknown_licence
+from tsugiki.inspection.rank.rank_sentences import is_unknown, unknown_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
-from tsugiki.inspection.rank.ranking import RankedNetwork, Ranking
+from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
+from tsugiki.inspection.rank.ranking import Ranking
 from tsugiki.inspection.rank.search import Parts, Search, name_of
 from tsugiki.inspection.rank.training_photos import TrainingPhotos, look_at
 from tsugiki.locale.messages import first_few, tr
-
-if TYPE_CHECKING:
-    from tsugiki.backbones.backbone import Backbone
 
 _MOST_SPLITS = 3  # times that other photos are held out because near copies, or photos that cannot be read, were found
 
@@ -138,6 +136,7 @@ def _ranking(search: Search, samples: Samples, to_decode: int) -> Ranking:
         warnings=tuple(unknown_licence(name) for name in unknown),
         samples=samples,
         chosen=tuple(part.candidate for part in chosen),
+        seed=search.settings.seed,
         words=words_of(chosen),
     )
 
@@ -178,14 +177,3 @@ def words_of(parts: Parts) -> tuple[str, ...]:
     if set(weights) != {"default"}:
         words += ["--weights", "+".join(weights)]
     return (*words, *([] if zoo is None else ["--zoo", str(zoo)]))
-
-
-def load_chosen(ranking: Ranking) -> Backbone:
-    """The network that a ranking recommends.
-
-    Raises:
-        RequestError: When several networks are recommended, which cannot be one yet.
-        TsugikiError: When it cannot be loaded any more.
-    """
-    (candidate,) = ranking.chosen
-    return candidate.load(seed=RankSettings().seed)

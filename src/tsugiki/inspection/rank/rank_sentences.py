@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tsugiki.core.display.visible import visible
@@ -10,15 +10,7 @@ from tsugiki.locale.messages import first_few, tr
 
 if TYPE_CHECKING:
     from tsugiki.inspection.rank.judgement import Judgement
-    from tsugiki.inspection.rank.ranking import RankedNetwork, Ranking
-
-
-@dataclass(frozen=True)
-class NotJudged:
-    """A network that was not judged, and why."""
-
-    name: str
-    reason: str
+    from tsugiki.inspection.rank.ranked_network import RankedNetwork
 
 
 def no_time() -> str:
@@ -40,7 +32,7 @@ def wrong_licence(licence: str) -> str:
     """A network whose licence is not among those that are allowed."""
     if is_unknown(licence):
         return tr("nobody says under which licence its weights are")
-    return tr("its weights are under {licence}, which does not allow any use", licence=licence)
+    return tr("its weights are under {licence}, which does not allow every use", licence=licence)
 
 
 def is_unknown(licence: str) -> bool:
@@ -79,23 +71,23 @@ def unknown_licence(name: str) -> str:
     )
 
 
-def table_rows(ranking: Ranking) -> list[tuple[str, ...]]:
+def table_rows(rows: Sequence[RankedNetwork], *, several: bool) -> list[tuple[str, ...]]:
     """The rows of a table for people, with headings."""
-    metric = tr("mAP") if ranking.metric == "mean_average_precision" else tr("right")
-    fewer = any(row.photos != ranking.rows[0].photos for row in ranking.rows)
+    metric = "mAP" if several else tr("right")
+    fewer = any(row.photos != rows[0].photos for row in rows)
     titles = (
         tr("group"),
-        tr("network"),
+        tr("backbone"),
         metric,
         tr("95% interval"),
         *([tr("judged on")] if fewer else []),
-        tr("photos/s"),
+        tr("photos per second"),
         tr("ms per photo"),
         tr("parameters"),
         "MB",
         tr("licence"),
     )
-    return [titles, *(_row(row, fewer=fewer) for row in ranking.rows)]
+    return [titles, *(_row(row, fewer=fewer) for row in rows)]
 
 
 def _row(row: RankedNetwork, *, fewer: bool) -> tuple[str, ...]:
@@ -113,12 +105,15 @@ def _row(row: RankedNetwork, *, fewer: bool) -> tuple[str, ...]:
     )
 
 
-def notes_on_table(ranking: Ranking) -> list[str]:
+def notes_on_table(rows: Sequence[RankedNetwork], photos: int) -> list[str]:
     """How the table is read."""
     told = [
-        tr("Judged by cross-validation on the {count} training photos only; the held-out ones have no say.", count=ranking.photos)
+        tr(
+            "Judged by cross-validation on the {count} training photos only; the held-out ones have no say.",
+            count=photos,
+        )
     ]
-    first = [row.name for row in ranking.rows if row.group == 1]
+    first = [row.name for row in rows if row.group == 1]
     if len(first) > 1:
         told.append(tr("Group 1 cannot be told apart on these photos: {names}.", names=first_few(first)))
     return told
@@ -139,9 +134,19 @@ def cheaper_one(name: str, best: str, score: str) -> str:
     return tr("{name} is within half a point of the best, {best} ({score}), and faster.", name=name, best=best, score=score)
 
 
-def better_together(single: str, points: float, *, proven: bool) -> str:
+def joint_gain(single: str, points: float, *, proven: bool) -> str:
     """What several networks together gain."""
     values = {"single": single, "points": f"{100 * points:.1f}"}
     if proven:
         return tr("That is {points} points more than {single}, the best alone.", **values)
     return tr("That is {points} points more than {single}, the best alone, which may be chance.", **values)
+
+
+def spent_sentence(seconds: float, to_decode: int) -> str:
+    """How long it took, and what is left to do for a fit."""
+    values = {"seconds": f"{seconds:.1f}", "count": to_decode}
+    if to_decode:
+        return tr(
+            "Ranked in {seconds} s. There was no time to look at all photos: fit will decode {count} of them first.", **values
+        )
+    return tr("Ranked in {seconds} s. The features that fit needs are all stored: it will decode no photo.", **values)

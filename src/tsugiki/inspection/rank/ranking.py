@@ -9,54 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.methods import done_by
+from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.samples import Samples
-from tsugiki.evaluation.metrics import Interval
 from tsugiki.inspection.rank.candidates import Candidate
-from tsugiki.inspection.rank.rank_sentences import NotJudged, table_rows
+from tsugiki.inspection.rank.rank_sentences import notes_on_table, spent_sentence, table_rows
+from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
 
 Metric = Literal["accuracy", "mean_average_precision"]
-
-
-@dataclass(frozen=True)
-class RankedNetwork:
-    """One network, or several together.
-
-    Attributes:
-        name: As it is typed after ``--backbone``.
-        group: 1 for the best and all that cannot be told apart from it, 2 for the best of the others and so on.
-        score: Cross-validated, on training photos.
-        interval: Its interval.
-        photos: How many training photos it was judged on.
-        photos_per_second: Of the network alone, in the engine that would compute photos to learn from.
-        latency_ms: Milliseconds that one photo takes in the engine that answers; ``None`` where there was no time to measure.
-        parameters: How many numbers could learn.
-        megabytes: Of the weights.
-        licence: Of the weights, as far as their publisher says.
-        engine: Name and precision.
-        found_again: Whether the judgement was known from before.
-    """
-
-    name: str
-    group: int
-    score: float
-    interval: Interval
-    photos: int
-    photos_per_second: float
-    latency_ms: float | None
-    parameters: int
-    megabytes: float
-    licence: str
-    engine: str
-    found_again: bool
-
-    @property
-    def parts(self) -> int:
-        """How many networks it is."""
-        return self.name.count("+") + 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +39,7 @@ class Ranking:
         warnings: What should be known before the recommended network is used.
         samples: The photos, as the ranking found them: those of a ``fit`` with the recommended network.
         chosen: The recommended network's parts.
+        seed: Of folds and random weights.
         words: The recommended network as ``tsugiki fit`` takes it.
     """
 
@@ -91,6 +55,7 @@ class Ranking:
     warnings: tuple[str, ...] = ()
     samples: Samples | None = field(default=None, compare=False)
     chosen: tuple[Candidate, ...] = ()
+    seed: int = DEFAULT_SEED
     words: tuple[str, ...] = ()
 
     def row(self, name: str) -> RankedNetwork:
@@ -103,9 +68,8 @@ class Ranking:
         Raises:
             TsugikiError: When it cannot be loaded any more.
         """
-        from tsugiki.inspection.rank.rank_backbones import load_chosen
-
-        return load_chosen(self)
+        (candidate,) = self.chosen
+        return candidate.load(seed=self.seed)
 
     def fine_tune_check(self, count: int = 2, **settings: Any) -> Any:
         """Fine-tune the best ``count`` networks for real, on training photos only: whether the order holds.
@@ -121,6 +85,15 @@ class Ranking:
             data: The photos, as they are typed.
         """
         return shlex.join(["tsugiki", "fit", data, *self.words])
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The rows of a table for people, headings first."""
+        return table_rows(self.rows, several=self.metric == "mean_average_precision")
+
+    def told(self) -> list[str]:
+        """What belongs beside the table: how it is read, what was not judged, how long it took and what is left to do."""
+        left = [tr("Not judged: {name}: {reason}", name=one.name, reason=one.reason) for one in self.left_out]
+        return [*notes_on_table(self.rows, self.photos), *left, spent_sentence(self.seconds, self.to_decode)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -146,4 +119,4 @@ class Ranking:
     def _repr_html_(self) -> str:
         """For a notebook: the table, and the recommendation."""
         left = [f"{one.name}: {one.reason}" for one in self.left_out]
-        return cell_html(tr("Recommended: {name}", name=self.best), table_rows(self), [self.reason, *self.warnings, *left])
+        return cell_html(tr("Recommended: {name}", name=self.best), self.table(), [self.reason, *self.warnings, *left])

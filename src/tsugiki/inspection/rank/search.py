@@ -77,7 +77,7 @@ class Search:
         while True:
             try:
                 standing = self._alone(candidates)
-                self._together(standing)
+                self._combine(standing)
             except PhotosChangedError:
                 self.begin_anew(self.photos)
             else:
@@ -123,33 +123,38 @@ class Search:
 
     def _ready(self, candidate: Candidate, count: int) -> Contender | None:
         """The candidate, loaded and measured; ``None``, with the reason kept, where it cannot be judged."""
-        if candidate in self.contenders:
-            return self.contenders[candidate]
-        if candidate in self.left_out:
-            return None
+        if candidate in self.left_out or candidate in self.contenders:
+            return self.contenders.get(candidate)
         if self.contenders and self._time_left() < self._usual_start() + self._costs.guess(count):
             self.left_out[candidate] = no_time()
             return None
         begun = time.monotonic()
         try:
             with working(tr("{name}: getting ready", name=visible(candidate, one_line=True))):
-                backbone = candidate.load(seed=self.settings.seed)
-                if backbone.device != self.device:
-                    backbone = backbone.to(self.device)
-                contender = Contender(candidate, backbone, self.features)
-                if reason := self._unwanted(contender):
-                    self.left_out[candidate] = reason
-                    return None
-                contender.measure(self.store, self.photos.samples)
+                contender, reason = self._prepared(candidate)
         except TsugikiError as error:
-            self.left_out[candidate] = " ".join(filter(None, (error.what, error.got)))
-            return None
+            contender, reason = None, _why(error)
         self._preparing.append(time.monotonic() - begun)
-        if reason := self._too_slow((contender,)):
+        if contender is None or reason:
             self.left_out[candidate] = reason
             return None
         self.contenders[candidate] = contender
         return contender
+
+    def _prepared(self, candidate: Candidate) -> tuple[Contender, str]:
+        """The candidate, loaded and, unless it must not be chosen, measured; and why it must not.
+
+        Raises:
+            TsugikiError: When it cannot be loaded.
+        """
+        backbone = candidate.load(seed=self.settings.seed)
+        if backbone.device != self.device:  # moving a network that is known would build it
+            backbone = backbone.to(self.device)
+        contender = Contender(candidate, backbone, self.features)
+        if reason := self._unwanted(contender):
+            return contender, reason
+        contender.measure(self.store, self.photos.samples)
+        return contender, self._too_slow((contender,))
 
     def _unwanted(self, contender: Contender) -> str:
         """Why a network must not be chosen, whatever it is worth; empty where it may."""
@@ -204,7 +209,7 @@ class Search:
         except DataError:
             raise
         except TsugikiError as error:
-            self.left_out[contender.candidate] = " ".join(filter(None, (error.what, error.got)))
+            self.left_out[contender.candidate] = _why(error)
             self.contenders.pop(contender.candidate, None)
             return False
 
@@ -242,7 +247,7 @@ class Search:
 
     # Several networks together.
 
-    def _together(self, standing: Sequence[Contender]) -> None:
+    def _combine(self, standing: Sequence[Contender]) -> None:
         """Greedy: to the best network the one that helps it most, as long as one does."""
         partners = [each for each in standing[:_PARTNERS] if each.is_trained]
         pairs = ((one, other) for one in partners for other in partners if other is not one and self._may_be((one, other)))
@@ -254,7 +259,7 @@ class Search:
         """The networks with the one more that helps them most; ``None`` where none does, or may be added."""
         count = self.most_photos
         larger = [(*parts, partner) for partner in partners if partner not in parts]
-        tried = [more for more in larger if self._may_be(more) and self._judge_together(more, count)]
+        tried = [more for more in larger if self._may_be(more) and self._judge_joint(more, count)]
         best = max(tried, key=lambda these: self.judgements[these, count].value, default=parts)
         return best if self.judgements[best, count].value > self.judgements[parts, count].value else None
 
@@ -262,12 +267,16 @@ class Search:
         size = sum(part.megabytes for part in parts)
         return not self._too_slow(parts) and (self.settings.max_size is None or size <= self.settings.max_size)
 
-    def _judge_together(self, parts: Parts, count: int) -> bool:
+    def _judge_joint(self, parts: Parts, count: int) -> bool:
         if any(set(these) == set(parts) for these, _ in self.judgements):
             return False  # the same networks in another order
         if self._cost(parts, count) > self.clock.left(_TOGETHER):
             return False
         return self._judged(parts, count)
+
+
+def _why(error: TsugikiError) -> str:
+    return " ".join(filter(None, (error.what, error.got)))
 
 
 def name_of(parts: Parts) -> str:

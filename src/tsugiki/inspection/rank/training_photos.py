@@ -95,10 +95,10 @@ class TrainingPhotos:
         if problems is None:
             return False
         if problems:
-            self._leave_out(part, problems)
+            self._leave_out(problems)
         return True
 
-    def _leave_out(self, part: Samples, problems: dict[str, str]) -> None:
+    def _leave_out(self, problems: dict[str, str]) -> None:
         reasons = {row: problems[name] for row, name in enumerate(self.samples.names) if name in problems}
         for row, reason in sorted(reasons.items()):
             say(tr("Left out: {name}: {reason}", name=visible(self.samples.names[row], one_line=True), reason=reason))
@@ -132,8 +132,9 @@ def look_at(contender: Contender, part: Samples, way: Way, clock: Clock, *, shar
 
 
 def _pieces(count: int, contender: Contender, clock: Clock) -> Sequence[Sequence[int]]:
-    """All at once where nobody is in a hurry; else as many as are looked at in a second."""
-    size = count if clock.budget is None else max(16, int(_AT_ONCE / contender.seconds_per_photo))
+    """As many at once as are looked at in a second; where nobody is in a hurry, in ten."""
+    seconds = _AT_ONCE if clock.budget is not None else 10 * _AT_ONCE
+    size = max(16, int(seconds / contender.seconds_per_photo))
     return [range(start, min(count, start + size)) for start in range(0, count, size)]
 
 
