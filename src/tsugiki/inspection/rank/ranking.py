@@ -110,6 +110,19 @@ class Ranking:
             "budget": self.budget,
         }
 
+    def notes(self) -> dict[str, Any]:
+        """What a run keeps of it: plain values that are true in any language."""
+        kept = ("name", "group", "score", "interval", "photos")
+        document = self.to_dict()
+        return {
+            "best": self.best,
+            "metric": self.metric,
+            "photos": self.photos,
+            "budget": self.budget,
+            "networks": [{name: row[name] for name in kept} for row in document["networks"]],
+            "left_out": document["left_out"],
+        }
+
     def __repr__(self) -> str:
         row = self.row(self.best)
         return visible(

@@ -102,24 +102,41 @@ class Search:
 
     def _alone(self, candidates: Sequence[Candidate]) -> list[Contender]:
         """The networks that were judged on the most photos, the best first."""
-        everyone = len(self.photos)
-        few = min(everyone, max(_FEW, _FEW_PER_CLASS * len(self.photos.samples.classes)))
-        count = everyone if self.clock.budget is None or everyone <= 2 * few else few
-        standing = []
-        # Random weights last: near copies are known by the features of the first.
-        for candidate in sorted(candidates, key=lambda one: one.weights == "none"):
-            contender = self._ready(candidate, count)
-            if contender is not None and self._judge_alone(contender, count):
-                standing.append(contender)
-        while len(standing) > 1 and count < everyone:
-            standing, following = self._halved(standing, count), self._next_count(standing, count)
-            if following < min(everyone, 2 * count):
-                break
-            judged = [each for each in standing if self._judge_alone(each, following)]
+        standing, count = self._first_round(candidates)
+        while len(standing) > 1 and count < len(self.photos):
+            kept, following = self._halved(standing, count), self._next_count(standing, count)
+            judged = [each for each in kept if following > count and self._judge_alone(each, following)]
             if not judged:
                 break
             standing, count = judged, following
-        return self._best_first([each for each in standing if ((each,), self.most_photos) in self.judgements])
+        for candidate, contender in self.contenders.items():
+            if self.of((contender,)) is None:
+                self.left_out[candidate] = no_time()
+        best = [each for each in standing if ((each,), self.most_photos) in self.judgements]
+        return sorted(best, key=lambda each: -self.judgements[(each,), self.most_photos].value)
+
+    def _first_round(self, candidates: Sequence[Candidate]) -> tuple[list[Contender], int]:
+        """Judge everybody: on all photos if there is time for that, else on a few; who was judged, and on how many."""
+        everyone = len(self.photos)
+        few = max(_FEW, _FEW_PER_CLASS * len(self.photos.samples.classes))
+        few = few if 2 * few < everyone else everyone
+        standing, count = [], few
+        # Random weights last: near copies are known by the features of the first.
+        for candidate in sorted(candidates, key=lambda one: one.weights == "none"):
+            contender = self._ready(candidate, count)
+            if contender is None:
+                continue
+            if not standing and self._is_time_for_all(contender, len(candidates)):
+                count = everyone
+            if self._judge_alone(contender, count):
+                standing.append(contender)
+            elif count > few and candidate in self.contenders:
+                self._judge_alone(contender, few)
+        return standing, count
+
+    def _is_time_for_all(self, first: Contender, count: int) -> bool:
+        """Whether so many networks can be judged on every photo, if they are as the first."""
+        return count * (self._usual_start() + self._cost((first,), len(self.photos))) <= self._time_left()
 
     def _ready(self, candidate: Candidate, count: int) -> Contender | None:
         """The candidate, loaded and measured; ``None``, with the reason kept, where it cannot be judged."""
@@ -154,6 +171,8 @@ class Search:
         if reason := self._unwanted(contender):
             return contender, reason
         contender.measure(self.store, self.photos.samples)
+        if self.clock.budget is None:  # else only of those that it is asked of, while there is time
+            contender.latency(self.store, self.photos.samples)
         return contender, self._too_slow((contender,))
 
     def _unwanted(self, contender: Contender) -> str:
@@ -187,9 +206,8 @@ class Search:
     def _next_count(self, standing: Sequence[Contender], count: int) -> int:
         """How many photos there is time for, for all of these."""
         following, kept = count, self._halved(standing, count)
-        for tried in (*(count * 2**step for step in range(1, 30)), len(self.photos)):
-            if tried > len(self.photos):
-                continue
+        doubled = (count * 2**step for step in range(1, 30))
+        for tried in (*(each for each in doubled if each < len(self.photos)), len(self.photos)):
             if sum(self._cost((each,), tried) for each in kept) <= self._time_left():
                 following = tried
         return following
@@ -241,9 +259,6 @@ class Search:
         self.judgements[parts, count] = found
         say(judged_sentence(name_of(parts), found, several=self.photos.samples.task == "multi"))
         return True
-
-    def _best_first(self, standing: Sequence[Contender]) -> list[Contender]:
-        return sorted(standing, key=lambda each: -self.judgements[(each,), self.most_photos].value)
 
     # Several networks together.
 

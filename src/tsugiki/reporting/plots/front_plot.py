@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.ticker import LogLocator, NullLocator
+
 from tsugiki.inspection.rank.ranked_network import RankedNetwork
 from tsugiki.inspection.rank.ranking import Ranking
 from tsugiki.locale.messages import tr
@@ -24,7 +26,7 @@ def draw_front(ranking: Ranking) -> Picture:
         _draw_points(axes, rows, ranking)
         edge = front(rows)
         axes.step(
-            [row.latency_ms for row in edge],
+            [row.latency_ms or 0.0 for row in edge],
             [100 * row.score for row in edge],
             where="post",
             color=GREY,
@@ -33,8 +35,7 @@ def draw_front(ranking: Ranking) -> Picture:
             label=tr("nothing faster is better"),
         )
         _name_points(axes, rows, edge, ranking.best)
-        axes.set_xscale("log")
-        axes.margins(x=0.25, y=0.12)
+        _scale(axes)
         axes.set_xlabel(tr("Milliseconds per photo (the network alone)"))
         several = ranking.metric == "mean_average_precision"
         axes.set_ylabel(tr("Mean average precision, cross-validated (%)") if several else tr("Right, cross-validated (%)"))
@@ -79,6 +80,17 @@ def _draw_points(axes: Any, rows: Sequence[RankedNetwork], ranking: Ranking) -> 
         )
 
 
+def _scale(axes: Any) -> None:
+    """Milliseconds on a logarithmic scale, in plain numbers, with room for names on the right."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.12, y=0.12)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right * 2)
+
+
 def _name_points(axes: Any, rows: Sequence[RankedNetwork], edge: Sequence[RankedNetwork], best: str) -> None:
     """Names beside points; of several together only those on the front, whose names would cover each other else."""
     for row in rows:
@@ -86,7 +98,9 @@ def _name_points(axes: Any, rows: Sequence[RankedNetwork], edge: Sequence[Ranked
             axes.annotate(
                 row.name,
                 (row.latency_ms, 100 * row.score),
-                xytext=(7, 6 if row.parts == 1 else -12),
+                xytext=(8, 7 if row.parts == 1 else -14),
                 textcoords="offset points",
                 fontsize=8,
+                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
+                zorder=4,
             )
