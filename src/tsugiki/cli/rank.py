@@ -18,6 +18,7 @@ from tsugiki.locale.messages import tr
 if TYPE_CHECKING:
     from tsugiki.inspection.rank.rank_settings import RankSettings
     from tsugiki.inspection.rank.ranking import Ranking
+    from tsugiki.training.rank_check import RankCheck
 
 Licence = Literal["any", "permissive"]
 
@@ -80,17 +81,18 @@ def rank(
     labels.reading()
     samples = load(data, seed=seed, **vars(labels))
     found = ranked(samples, backbones=backbone, settings=settings, zoo=zoo, device=device, clock=clock)
-    _tell(found, shlex.join([data, *labels.words(), *seed_words(seed)]), plot, as_json=as_json, check=finetune_check)
+    words = [data, *labels.words(), *([] if seed == DEFAULT_SEED else ["--seed", str(seed)])]
+    command = shlex.join(["tsugiki", "fit", *words, *found.words])
+    _tell(found, plot, as_json=as_json)
+    checked = found.fine_tune_check(finetune_check, device=device) if finetune_check else None
+    if as_json:
+        emit_json({**found.to_dict(), "fit": command, **({} if checked is None else {"finetune_check": checked.to_dict()})})
+    else:
+        _recommend(found, command, checked)
 
 
-def seed_words(seed: int) -> list[str]:
-    """A seed as it is typed, where it is not the usual one."""
-    return [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
-
-
-def _tell(found: Ranking, typed_data: str, plot: Path | None, *, as_json: bool, check: int) -> None:
-    """The table, the recommendation and the command that follows it; with ``check`` also what fine-tuning says of the order."""
-    command = shlex.join(["tsugiki", "fit"]) + f" {typed_data} {shlex.join(found.words)}"
+def _tell(found: Ranking, plot: Path | None, *, as_json: bool) -> None:
+    """The table, and the picture."""
     if not as_json:
         emit(aligned(found.table()))
     for sentence in found.told():
@@ -101,16 +103,12 @@ def _tell(found: Ranking, typed_data: str, plot: Path | None, *, as_json: bool, 
 
         save_picture(draw_front(found), plot)
         say(tr("Written: {path}", path=plot))
-    document = {**found.to_dict(), "fit": command}
-    if check:
-        checked = found.fine_tune_check(check)
-        document["finetune_check"] = checked.to_dict()
-        if not as_json:
-            emit("\n" + aligned(checked.table_rows()))
-            emit(checked.sentence())
-    if as_json:
-        emit_json(document)
-        return
+
+
+def _recommend(found: Ranking, command: str, checked: RankCheck | None) -> None:
+    """What fine-tuning says of the order, the recommendation and the command that follows it."""
+    if checked is not None:
+        emit("\n" + aligned(checked.table_rows()) + "\n" + checked.sentence())
     emit("\n" + tr("Recommended: {name}", name=found.best) + "\n" + found.reason)
     for warning in found.warnings:
         say(warning)

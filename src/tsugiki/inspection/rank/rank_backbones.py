@@ -136,6 +136,7 @@ def _ranking(search: Search, samples: Samples, to_decode: int) -> Ranking:
         warnings=tuple(unknown_licence(name) for name in unknown),
         samples=samples,
         chosen=tuple(part.candidate for part in chosen),
+        candidates=tuple(parts[0].candidate for parts in order if len(parts) == 1),
         seed=search.settings.seed,
         words=words_of(chosen),
     )
@@ -166,6 +167,7 @@ def _row(search: Search, parts: Parts, group: int) -> RankedNetwork:
         licence=" + ".join(dict.fromkeys(part.licence for part in parts)),
         engine=" + ".join(dict.fromkeys(speed.engine for speed in speeds)),
         found_again=judgement.found_again,
+        parts=len(parts),
     )
 
 

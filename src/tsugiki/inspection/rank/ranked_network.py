@@ -24,6 +24,7 @@ class RankedNetwork:
         licence: Of the weights, as far as their publisher says.
         engine: Name and precision.
         found_again: Whether the judgement was known from before.
+        parts: How many networks it is.
     """
 
     name: str
@@ -38,11 +39,7 @@ class RankedNetwork:
     licence: str
     engine: str
     found_again: bool
-
-    @property
-    def parts(self) -> int:
-        """How many networks it is."""
-        return self.name.count("+") + 1
+    parts: int = 1
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Ranking:
         warnings: What should be known before the recommended network is used.
         samples: The photos, as the ranking found them: those of a ``fit`` with the recommended network.
         chosen: The recommended network's parts.
+        candidates: Every network that was judged, the best first.
         seed: Of folds and random weights.
         words: The recommended network as ``tsugiki fit`` takes it.
     """
@@ -55,6 +56,7 @@ class Ranking:
     warnings: tuple[str, ...] = ()
     samples: Samples | None = field(default=None, compare=False)
     chosen: tuple[Candidate, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     seed: int = DEFAULT_SEED
     words: tuple[str, ...] = ()
 
@@ -71,12 +73,12 @@ class Ranking:
         (candidate,) = self.chosen
         return candidate.load(seed=self.seed)
 
-    def fine_tune_check(self, count: int = 2, **settings: Any) -> Any:
+    def fine_tune_check(self, count: int = 2, **given: Any) -> Any:
         """Fine-tune the best ``count`` networks for real, on training photos only: whether the order holds.
 
         See :func:`tsugiki.training.rank_check.fine_tune_check`.
         """
-        return done_by("training.rank_check:fine_tune_check")(self, count, **settings)
+        return done_by("training.rank_check:fine_tune_check")(self, count, **given)
 
     def fit_command(self, data: str) -> str:
         """The command that trains with the recommended network.

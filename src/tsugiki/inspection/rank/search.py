@@ -120,7 +120,8 @@ class Search:
         everyone = len(self.photos)
         few = max(_FEW, _FEW_PER_CLASS * len(self.photos.samples.classes))
         few = few if 2 * few < everyone else everyone
-        standing, count = [], few
+        standing: list[Contender] = []
+        count = few
         # Random weights last: near copies are known by the features of the first.
         for candidate in sorted(candidates, key=lambda one: one.weights == "none"):
             contender = self._ready(candidate, count)
