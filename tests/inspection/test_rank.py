@@ -16,7 +16,7 @@ from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.samples import Samples
 from tsugiki.features.executor import PixelReader
-from tsugiki.inspection.rank import judgement, search
+from tsugiki.inspection.rank import choice, judgement, rank_backbones, search
 from tsugiki.inspection.rank.candidates import Candidate, candidates, is_permissive
 from tsugiki.inspection.rank.rank_settings import Clock
 from tsugiki.inspection.rank.training_photos import stratified_order
@@ -309,3 +309,24 @@ def test_photos_without_labels_or_that_cannot_be_cross_validated_are_refused(dis
     lonely = Samples.from_lists(paths, ["pizza", "sushi"], ["train", "train"])
     with pytest.raises(DataError, match="cross-validated"):
         ranked(lonely, backbones=THREE[:1])
+
+
+def test_networks_that_are_better_together_are_recommended_and_fitted_without_decoding(dishes, zoo, decoded, monkeypatch):
+    monkeypatch.setattr(choice, "recommended", lambda search: next(each for each in choice.in_order(search) if len(each) == 2))
+    monkeypatch.setattr(rank_backbones, "recommended", choice.recommended)
+    found = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)
+    assert found.best in {"bundled:nae+small", "small+bundled:nae"}
+    assert found.words == ("--backbone", found.best, "--zoo", str(zoo))
+    decoded.clear()
+    data = tg.load(dishes)
+    root = found.load()
+    assert len(root.parts) == 2
+    run = tg.fit(tg.Classifier(root, classes=data.classes), data, features=tg.FeatureSettings(engine="torch"))
+    assert not decoded
+    assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
+
+
+def test_one_network_under_two_names_is_not_put_together_with_itself(dishes, zoo):
+    same = f"timm:test_efficientnet={zoo.parent / 'small.pth'}"
+    found = ranked(dishes, backbones=["small", same], zoo=zoo)
+    assert [row.parts for row in found.rows] == [1, 1]

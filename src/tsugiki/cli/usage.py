@@ -287,13 +287,20 @@ _OTHER_WORDS = {
 """What other programs call it, and what it is called here."""
 
 
+_HARDLY_LESS = 0.1
+
+
 def _meant(name: str, known: Sequence[str]) -> list[str]:
     """The commands that a person may have meant by a word that is none."""
     others = _OTHER_WORDS if "fit" in known else {}
     if name not in others and others and os.path.lexists(name):
         return [f"fit {typed(name)}"]
-    near = difflib.get_close_matches(name.casefold(), [*known, *others], n=3, cutoff=0.6)
-    return list(dict.fromkeys(others.get(word, word) for word in near))
+    word = name.casefold()
+    near = difflib.get_close_matches(word, [*known, *others], n=3, cutoff=0.6)
+    likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in near]
+    # What is much less like it than the nearest is something else.
+    nearest = [each for each, ratio in zip(near, likeness, strict=True) if ratio > likeness[0] - _HARDLY_LESS]
+    return list(dict.fromkeys(others.get(each, each) for each in nearest))
 
 
 _SENTENCES: dict[str, Callable[[Any, Sequence[str]], tuple[str, str, str]]] = {

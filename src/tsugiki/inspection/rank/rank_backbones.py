@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tsugiki.backbones.names import JOINT
 from tsugiki.core.console import say, telling_once
 from tsugiki.core.devices import pick_device
 from tsugiki.core.errors import RequestError
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples, require_labels
+from tsugiki.features.engines.joined_engine import JoinedEngines
 from tsugiki.features.executor import EXACT, FAST
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore
@@ -110,7 +112,8 @@ def _looked_at(search: Search, chosen: Parts, samples: Samples) -> tuple[Samples
         for part, way in parts:
             if look_at(contender, replace(part, draw=None), way, search.clock) is None:
                 return samples, max(_missing(each, parts) for each in chosen)
-    return extract(samples, chosen[0].engines, settings=search.features).samples, 0
+    engines = chosen[0].engines if len(chosen) == 1 else JoinedEngines([each.engines for each in chosen])
+    return extract(samples, engines, settings=search.features).samples, 0
 
 
 def _missing(contender: Contender, parts: list[tuple[Samples, Any]]) -> int:
@@ -175,7 +178,7 @@ def words_of(parts: Parts) -> tuple[str, ...]:
     """Networks as ``tsugiki fit`` takes them."""
     names, weights = [part.candidate.name for part in parts], [part.candidate.weights for part in parts]
     zoo = parts[0].candidate.zoo
-    words = ["--backbone", "+".join(names)]
+    words = ["--backbone", JOINT.join(names)]
     if set(weights) != {"default"}:
-        words += ["--weights", "+".join(weights)]
+        words += ["--weights", JOINT.join(weights)]
     return (*words, *([] if zoo is None else ["--zoo", str(zoo)]))

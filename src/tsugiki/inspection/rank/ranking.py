@@ -65,13 +65,15 @@ class Ranking:
         return next(row for row in self.rows if row.name == name)
 
     def load(self) -> Backbone:
-        """The recommended network.
+        """The recommended network, or the recommended ones as one.
 
         Raises:
             TsugikiError: When it cannot be loaded any more.
         """
-        (candidate,) = self.chosen
-        return candidate.load(seed=self.seed)
+        from tsugiki.backbones.joined import JoinedBackbone
+
+        parts = [candidate.load(seed=self.seed) for candidate in self.chosen]
+        return parts[0] if len(parts) == 1 else JoinedBackbone(parts)
 
     def fine_tune_check(self, count: int = 2, **given: Any) -> Any:
         """Fine-tune the best ``count`` networks for real, on training photos only: whether the order holds.

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 
 import torch
 
+from tsugiki.backbones.names import JOINT
 from tsugiki.core.console import say, working
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import DataError, TsugikiError
 from tsugiki.features.extract import FeatureSettings
+from tsugiki.features.join import joined
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.inspection.rank.candidates import Candidate, is_permissive
 from tsugiki.inspection.rank.contender import Contender
 from tsugiki.inspection.rank.head_costs import HeadCosts
-from tsugiki.inspection.rank.joined_features import joined
 from tsugiki.inspection.rank.judgement import Judgement, judge_features
 from tsugiki.inspection.rank.rank_sentences import judged_sentence, no_time, too_large, too_slow, wrong_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
@@ -280,7 +281,9 @@ class Search:
         return best if self.judgements[best, count].value > self.judgements[parts, count].value else None
 
     def _may_be(self, parts: Parts) -> bool:
-        size = sum(part.megabytes for part in parts)
+        size, keys = sum(part.megabytes for part in parts), {part.engines.key for part in parts}
+        if len(keys) < len(parts):
+            return False  # one network under two names
         return not self._too_slow(parts) and (self.settings.max_size is None or size <= self.settings.max_size)
 
     def _judge_joint(self, parts: Parts, count: int) -> bool:
@@ -297,4 +300,4 @@ def _why(error: TsugikiError) -> str:
 
 def name_of(parts: Parts) -> str:
     """As it is typed after ``--backbone``."""
-    return "+".join(part.name for part in parts)
+    return JOINT.join(part.name for part in parts)
