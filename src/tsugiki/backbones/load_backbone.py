@@ -21,8 +21,8 @@ from tsugiki.backbones.names import Address, Named, each_of, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.sources.compiler_later import compiler_later
-from tsugiki.backbones.weights_file import State, WeightsFile, names_a_file, read_weights
-from tsugiki.backbones.weights_fit import Misfit, fill, misfit, not_finite, readings
+from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_file, read_weights
+from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say

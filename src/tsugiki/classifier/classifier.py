@@ -21,7 +21,7 @@ from tsugiki.backbones.backbone import Backbone, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.backbones.joined import spec_of
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
-from tsugiki.backbones.weights_fit import not_finite
+from tsugiki.backbones.weights.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, MultiLabel, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,

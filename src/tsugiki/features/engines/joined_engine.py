@@ -60,7 +60,14 @@ class JoinedEngines:
         return sum(part.num_features for part in self.parts)
 
     def choose(self, sample: PixelBatch | None = None, *, exact: bool = True, count: int = 1, like: str = "") -> JoinedEngine:
-        """See :meth:`tsugiki.features.engines.engine.EngineChoice.choose`; who asks a run's own engines needs no sample."""
+        """The engines to use, as :meth:`tsugiki.features.engines.engine.EngineChoice.choose` says.
+
+        Args:
+            sample: The first photos, uint8 ``[B, 3, H, W]``; a run's own engines need none.
+            exact: Whether the features are reported or learned from.
+            count: How many photos are to come.
+            like: A precision to prefer.
+        """
         own = self.joint.split(np.zeros((0, 3, *self.joint.size), np.uint8) if sample is None else sample)
         chosen = [
             part.choose(pixels.copy(), exact=exact, count=count, like=like)
