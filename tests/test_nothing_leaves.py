@@ -83,6 +83,7 @@ from PIL import Image
 Path("new").mkdir()
 for number, turn in enumerate((30, 77)):
     Image.open(photo).rotate(turn).save(f"new/{number}.png")
+tsugiki("rank", photos)
 tsugiki("next", "run", "new", "--count", 1)
 tsugiki("export", "run", "--format", "openvino", "--out", "exported")
 tsugiki("summary", "bundled:nae")

@@ -147,6 +147,7 @@ def spent_sentence(seconds: float, to_decode: int) -> str:
     values = {"seconds": f"{seconds:.1f}", "count": to_decode}
     if to_decode:
         return tr(
-            "Ranked in {seconds} s. There was no time to look at all photos: fit will decode {count} of them first.", **values
+            "Ranked in {seconds} s. There was no time to look at all photos: fit will first compute the features of {count}.",
+            **values,
         )
-    return tr("Ranked in {seconds} s. The features that fit needs are all stored: it will decode no photo.", **values)
+    return tr("Ranked in {seconds} s. All features that fit needs are stored: it computes none.", **values)
