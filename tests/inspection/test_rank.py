@@ -16,7 +16,7 @@ from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.samples import Samples
 from tsugiki.features.executor import PixelReader
-from tsugiki.inspection.rank import choice, judgement, rank_backbones, search
+from tsugiki.inspection.rank import choice, judgement, judging, rank_backbones, search
 from tsugiki.inspection.rank.candidates import Candidate, candidates, is_permissive
 from tsugiki.inspection.rank.rank_settings import Clock
 from tsugiki.inspection.rank.training_photos import stratified_order
@@ -147,8 +147,8 @@ def test_the_better_half_is_judged_on_more_photos(many, monkeypatch):
     monkeypatch.setattr(search, "_FEW", 16)
     names = [f"timm:test_{kind}=none" for kind in ("vit", "efficientnet", "resnet", "byobnet")]
     # There is time for everybody on few photos, and for three networks on all.
-    monkeypatch.setattr(search.Search, "_cost", lambda _, __, count: 10.0 if count > 16 else 0.0)
-    monkeypatch.setattr(search.Search, "_time_left", lambda _: 35.0)
+    monkeypatch.setattr(judging.Judge, "cost", lambda _, __, count: 10.0 if count > 16 else 0.0)
+    monkeypatch.setattr(Clock, "left", lambda *_: 35.0)
     found = ranked(many, backbones=["bundled:nae", *names], settings=tg.RankSettings(budget=1000))
     assert [row.photos for row in found.rows] == [60, 60, 60, 16, 16]
     assert found.rows[0].group < found.rows[3].group
@@ -312,7 +312,7 @@ def test_photos_without_labels_or_that_cannot_be_cross_validated_are_refused(dis
 
 
 def test_networks_that_are_better_together_are_recommended_and_fitted_without_decoding(dishes, zoo, decoded, monkeypatch):
-    monkeypatch.setattr(choice, "recommended", lambda search: next(each for each in choice.in_order(search) if len(each) == 2))
+    monkeypatch.setattr(choice, "recommended", lambda judge: next(each for each in choice.in_order(judge) if len(each) == 2))
     monkeypatch.setattr(rank_backbones, "recommended", choice.recommended)
     found = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)
     assert found.best in {"bundled:nae+small", "small+bundled:nae"}
@@ -330,3 +330,26 @@ def test_one_network_under_two_names_is_not_put_together_with_itself(dishes, zoo
     same = f"timm:test_efficientnet={zoo.parent / 'small.pth'}"
     found = ranked(dishes, backbones=["small", same], zoo=zoo)
     assert [row.parts for row in found.rows] == [1, 1]
+
+
+def test_networks_that_were_let_go_of_are_judged_and_fitted_as_if_they_had_stayed(dishes, zoo, monkeypatch):
+    named = ["small", "smaller", "timm:test_vit=none"]
+    first = ranked(dishes, backbones=named, zoo=zoo)
+    monkeypatch.setenv("TSUGIKI_CACHE", str(zoo.parent / "another"))
+    monkeypatch.setattr(search, "_MOST_AWAKE", 1)
+    second = ranked(dishes, backbones=named, zoo=zoo)
+    assert not any(row.found_again for row in second.rows)
+    assert [(row.name, row.score) for row in second.rows] == [(row.name, row.score) for row in first.rows]
+    assert second.to_decode == 0
+
+
+def test_photos_that_cannot_be_cross_validated_in_part_are_all_judged_at_once(many, monkeypatch):
+    data = tg.load(many)
+    # Of each class half of the photos are one subject: few of them are easily of that one alone.
+    groups = tuple(f"{name.split('/')[1]}{int(name[-6:-4]) // 15}" for name in data.names)
+    groups = tuple(f"{group}-{split}" for group, split in zip(groups, data.splits, strict=True))
+    monkeypatch.setattr(search, "_FEW", 2)
+    monkeypatch.setattr(search, "_FEW_PER_CLASS", 1)
+    monkeypatch.setattr(judging.Judge, "cost", lambda _, __, count: 100.0 if count > 2 else 0.0)
+    found = ranked(replace(data, groups=groups), backbones=["bundled:nae"], settings=tg.RankSettings(budget=1000))
+    assert found.rows[0].photos == 60

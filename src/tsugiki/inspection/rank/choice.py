@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tsugiki.inspection.rank.judgement import Judgement, can_be_told_apart
+from tsugiki.inspection.rank.judging import Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
-from tsugiki.inspection.rank.search import Parts, Search, name_of
 
 _AS_GOOD = 0.005
 """Who is no worse than that is as good: among these the fastest is taken. Set before anything was measured."""
 
 
-def in_order(search: Search) -> list[Parts]:
+def in_order(judge: Judge) -> list[Parts]:
     """Everything that was judged, the best first; what was judged on fewer photos comes behind."""
-    judged = _latest(search)
+    judged = _latest(judge)
     return sorted(judged, key=lambda parts: (-judged[parts].photos, -judged[parts].value, len(parts), name_of(parts)))
 
 
-def groups(search: Search, order: Sequence[Parts]) -> dict[Parts, int]:
+def groups(judge: Judge, order: Sequence[Parts]) -> dict[Parts, int]:
     """A number for each: the same where the best of a group cannot be told apart from it.
 
     Args:
-        search: With judgements.
+        judge: With judgements.
         order: From :func:`in_order`.
     """
-    judged, group = _latest(search), 0
+    judged, group = _latest(judge), 0
     numbers: dict[Parts, int] = {}
     for leader in order:
         if leader in numbers:
@@ -38,18 +38,18 @@ def groups(search: Search, order: Sequence[Parts]) -> dict[Parts, int]:
     return numbers
 
 
-def recommended(search: Search) -> Parts:
+def recommended(judge: Judge) -> Parts:
     """The fastest of those that are as good as the best."""
-    judged, order = _latest(search), in_order(search)
+    judged, order = _latest(judge), in_order(judge)
     best = judged[order[0]]
     near = [each for each in order if judged[each].photos == best.photos and judged[each].value >= best.value - _AS_GOOD]
     return min(near, key=_seconds)
 
 
-def reason(search: Search, chosen: Parts) -> str:
+def reason(judge: Judge, chosen: Parts) -> str:
     """Why it is recommended."""
-    judged, order = _latest(search), in_order(search)
-    several = search.photos.samples.task == "multi"
+    judged, order = _latest(judge), in_order(judge)
+    several = judge.photos.samples.task == "multi"
     best, single = order[0], next((each for each in order if len(each) == 1), order[0])
     if len(order) == 1:
         return only_one(name_of(chosen))
@@ -61,9 +61,9 @@ def reason(search: Search, chosen: Parts) -> str:
     return f"{told} {joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
 
 
-def _latest(search: Search) -> Mapping[Parts, Judgement]:
+def _latest(judge: Judge) -> Mapping[Parts, Judgement]:
     found: dict[Parts, Judgement] = {}
-    for (parts, _), judgement in sorted(search.judgements.items(), key=lambda item: item[0][1]):
+    for (parts, _), judgement in sorted(judge.judgements.items(), key=lambda item: item[0][1]):
         found[parts] = judgement
     return found
 

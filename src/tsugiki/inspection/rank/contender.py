@@ -5,20 +5,20 @@ Letters: ``B`` photos, ``H`` x ``W`` the network's input.
 
 from __future__ import annotations
 
-import functools
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tsugiki.backbones.backbone import Backbone, BackboneSpec
+from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import quiet
 from tsugiki.core.devices import usable_cores
 from tsugiki.data.samples import Samples
 from tsugiki.features.engines.choose import Engines
-from tsugiki.features.engines.engine import PixelBatch
+from tsugiki.features.engines.engine import Engine, EngineName, PixelBatch
 from tsugiki.features.executor import FAST, PixelReader
 from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
@@ -46,17 +46,30 @@ class Contender:
 
     Args:
         candidate: Its name and weights.
-        backbone: On the device that it is to run on.
+        load: Gives its network on the device that it is to run on.
         features: How features are computed.
+
+    Attributes:
+        parameters: How many numbers could learn.
+        licence: Of the weights.
+        is_trained: Whether it has weights.
+        speed: How fast it is, once that is measured.
+        latency_ms: Likewise of one photo alone.
+
+    Raises:
+        TsugikiError: When it cannot be loaded.
     """
 
-    def __init__(self, candidate: Candidate, backbone: Backbone, features: FeatureSettings) -> None:
+    def __init__(self, candidate: Candidate, load: Callable[[], Backbone], features: FeatureSettings) -> None:
+        backbone = load()
         self.candidate = candidate
-        self.backbone = backbone
-        self.engines = _EnginesOfBackbone(backbone, backbone.preprocess, name=features.engine)
+        self.engines = ReleasableEngines(backbone, load, features.engine)
         self.extractor = Extractor(self.engines, settings=features)
+        self.parameters = backbone.num_parameters
         self.licence = backbone.origin.licence
         self.is_trained = backbone.spec.weights != "none"
+        # Of the weights as a run keeps them.
+        self.megabytes = sum(tensor.numel() * tensor.element_size() for tensor in backbone.tensors().values()) / 1e6
         self.speed: Speed | None = None
         self.latency_ms: float | None = None
         self._pace = 0.0
@@ -66,16 +79,6 @@ class Contender:
     def name(self) -> str:
         """As it was named, with its weights where these are not the default ones."""
         return str(self.candidate)
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers could learn."""
-        return self.backbone.num_parameters
-
-    @functools.cached_property
-    def megabytes(self) -> float:
-        """Of the weights as a run keeps them."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.backbone.tensors().values()) / 1e6
 
     @property
     def about(self) -> str:
@@ -117,14 +120,14 @@ class Contender:
             def measured() -> float:
                 pixels = self._decoded(samples)[0] if self._pixels is None else self._pixels
                 with quiet():
-                    return latency_of(self.engines, pixels)
+                    return latency_of(self.engines.awake(), pixels)
 
             self.latency_ms = float(store.remembered("latency-1", self._here(), measured))
         return self.latency_ms
 
     def _here(self) -> str:
         """What a speed is about: this network on this machine."""
-        place = (platform.node(), platform.machine(), usable_cores(), str(self.backbone.device))
+        place = (platform.node(), platform.machine(), usable_cores(), self.engines.device)
         return repr((self.about, self.engines.wanted, place))
 
     def _decoded(self, samples: Samples) -> tuple[PixelBatch, float]:
@@ -146,15 +149,42 @@ def _stacked(found: list[PixelBatch], size: tuple[int, int]) -> PixelBatch:
     return np.stack(found) if found else np.full((1, 3, *size), 127, np.uint8)
 
 
-class _EnginesOfBackbone(Engines):
-    """Engines that know which network theirs is: features of random weights do not say how alike photos look."""
+class ReleasableEngines:
+    """Who says which engine computes a network's features, and may let go of the network while nothing is computed.
+
+    Args:
+        backbone: The network.
+        load: Gives it again.
+        wanted: The engine that was asked for.
+    """
+
+    def __init__(self, backbone: Backbone, load: Callable[[], Backbone], wanted: EngineName) -> None:
+        self.wanted = wanted
+        self.preprocess = backbone.preprocess
+        self.num_features = backbone.num_features
+        self.spec = backbone.spec  # features of random weights do not say how alike photos look
+        self.device = str(backbone.device)
+        self._load = load
+        self._engines: Engines | None = Engines(backbone, backbone.preprocess, name=wanted)
+        self.key = self._engines.key
 
     @property
-    def spec(self) -> BackboneSpec:
-        """Of the backbone."""
-        return self.backbone.spec
+    def parts(self) -> tuple[ReleasableEngines, ...]:
+        """Itself: it is one."""
+        return (self,)
 
-    @property
-    def wanted(self) -> str:
-        """The engine that was asked for."""
-        return self._wanted
+    def awake(self) -> Engines:
+        """The engines, with the network."""
+        if self._engines is None:
+            with quiet():
+                backbone = self._load()
+            self._engines = Engines(backbone, self.preprocess, name=self.wanted)
+        return self._engines
+
+    def release(self) -> None:
+        """Let go of the network: it is loaded again when something has to be computed."""
+        self._engines = None
+
+    def choose(self, sample: PixelBatch, *, exact: bool, count: int, like: str = "") -> Engine:
+        """See :meth:`tsugiki.features.engines.engine.EngineChoice.choose`, for uint8 ``[B, 3, H, W]``."""
+        return self.awake().choose(sample, exact=exact, count=count, like=like)

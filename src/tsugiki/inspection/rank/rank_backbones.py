@@ -23,11 +23,12 @@ from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.rank.candidates import Candidate, candidates
 from tsugiki.inspection.rank.choice import groups, in_order, reason, recommended
 from tsugiki.inspection.rank.contender import Contender
+from tsugiki.inspection.rank.judging import Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import is_unknown, unknown_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
 from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
 from tsugiki.inspection.rank.ranking import Ranking
-from tsugiki.inspection.rank.search import Parts, Search, name_of
+from tsugiki.inspection.rank.search import search
 from tsugiki.inspection.rank.training_photos import TrainingPhotos, look_at
 from tsugiki.locale.messages import first_few, tr
 
@@ -71,89 +72,89 @@ def rank(
     listed = candidates(backbones, zoo)
     samples = data if isinstance(data, Samples) else load(data, seed=settings.seed, index=store)
     require_labels(samples)
-    search = Search(TrainingPhotos(samples, settings.seed), settings, features, store, clock, pick_device(device))
-    search.run(listed)
-    _require_some(search)
-    final, to_decode = _finished(search, listed, samples)
-    return _ranking(search, final, to_decode)
+    judge = Judge(TrainingPhotos(samples, settings.seed), settings, features, store, clock, pick_device(device))
+    search(judge, listed)
+    _require_some(judge)
+    final, to_decode = _finished(judge, listed, samples)
+    return _ranking(judge, final, to_decode)
 
 
-def _require_some(search: Search) -> None:
-    if not search.judgements:
+def _require_some(judge: Judge) -> None:
+    if not judge.judgements:
         raise RequestError(
             tr("Not one network could be judged."),
-            got=first_few([f"{name}: {why}" for name, why in search.left_out.items()]),
+            got=first_few([f"{name}: {why}" for name, why in judge.left_out.items()]),
             cure=tr("name others (`tsugiki backbones` lists them), or allow more"),
         )
 
 
-def _finished(search: Search, listed: list[Candidate], samples: Samples) -> tuple[Samples, int]:
+def _finished(judge: Judge, listed: list[Candidate], samples: Samples) -> tuple[Samples, int]:
     """Look at all that a fit with the recommended network will need; the photos of that fit, and how many it must decode.
 
     Held-out photos are decoded, their labels are not read. Where their features show that a draw has parted near copies, or
     some cannot be read, other photos are held out, as by the fit: then everything is judged again on those to learn from.
     """
     for _ in range(_MOST_SPLITS):
-        chosen = recommended(search)
-        found, to_decode = _looked_at(search, chosen, samples)
-        if to_decode or (found.names, found.splits) == (search.photos.samples.names, search.photos.samples.splits):
+        chosen = recommended(judge)
+        found, to_decode = _looked_at(judge, chosen, samples)
+        if to_decode or (found.names, found.splits) == (judge.photos.samples.names, judge.photos.samples.splits):
             return found, to_decode
         say(tr("Other photos are held out now, as the fit will do: the networks are judged again on those to learn from."))
-        search.begin_anew(TrainingPhotos(found, search.settings.seed))
-        search.run(listed)
+        judge.begin_anew(TrainingPhotos(found, judge.settings.seed))
+        search(judge, listed)
     return found, to_decode
 
 
-def _looked_at(search: Search, chosen: Parts, samples: Samples) -> tuple[Samples, int]:
+def _looked_at(judge: Judge, chosen: Parts, samples: Samples) -> tuple[Samples, int]:
     """The photos as a fit settles them, with features of all in the store; how many are missing where time is up."""
     ways = [(samples.train_rows, FAST), (samples.val_rows, EXACT), (samples.held_out_rows, EXACT)]
     parts = [(samples.take(rows), way) for rows, way in ways if rows]
     for contender in chosen:
         for part, way in parts:
-            if look_at(contender, replace(part, draw=None), way, search.clock) is None:
+            if look_at(contender, replace(part, draw=None), way, judge.clock) is None:
                 return samples, max(_missing(each, parts) for each in chosen)
     engines = chosen[0].engines if len(chosen) == 1 else JoinedEngines([each.engines for each in chosen])
-    return extract(samples, engines, settings=search.features).samples, 0
+    return extract(samples, engines, settings=judge.features).samples, 0
 
 
 def _missing(contender: Contender, parts: list[tuple[Samples, Any]]) -> int:
     return sum(contender.extractor.missing(part, way) for part, way in parts)
 
 
-def _ranking(search: Search, samples: Samples, to_decode: int) -> Ranking:
-    order, chosen = in_order(search), recommended(search)
-    _measure_latencies(search, [chosen, *order])
-    numbers = groups(search, order)
+def _ranking(judge: Judge, samples: Samples, to_decode: int) -> Ranking:
+    order, chosen = in_order(judge), recommended(judge)
+    _measure_latencies(judge, [chosen, *order])
+    numbers = groups(judge, order)
     several = samples.task == "multi"
     unknown = [part.name for part in chosen if is_unknown(part.licence)]
     return Ranking(
-        rows=tuple(_row(search, parts, numbers[parts]) for parts in order),
+        rows=tuple(_row(judge, parts, numbers[parts]) for parts in order),
         best=name_of(chosen),
-        reason=reason(search, chosen),
-        left_out=tuple(NotJudged(str(one), why) for one, why in search.left_out.items()),
+        reason=reason(judge, chosen),
+        left_out=tuple(NotJudged(str(one), why) for one, why in judge.left_out.items()),
         metric="mean_average_precision" if several else "accuracy",
-        photos=len(search.photos),
+        photos=len(judge.photos),
         to_decode=to_decode,
-        seconds=search.clock.spent,
-        budget=search.settings.budget,
+        seconds=judge.clock.spent,
+        budget=judge.settings.budget,
         warnings=tuple(unknown_licence(name) for name in unknown),
         samples=samples,
         chosen=tuple(part.candidate for part in chosen),
         candidates=tuple(parts[0].candidate for parts in order if len(parts) == 1),
-        seed=search.settings.seed,
+        seed=judge.settings.seed,
         words=words_of(chosen),
     )
 
 
-def _measure_latencies(search: Search, order: list[Parts]) -> None:
+def _measure_latencies(judge: Judge, order: list[Parts]) -> None:
     """The most important ones first; those that there is no time for stay unknown."""
     for part in (part for parts in order for part in parts):
-        if search.clock.left() > 1.0:  # seconds that it takes at most
-            part.latency(search.store, search.photos.samples)
+        if judge.clock.left() > 1.0:  # seconds that it takes at most
+            part.latency(judge.store, judge.photos.samples)
 
 
-def _row(search: Search, parts: Parts, group: int) -> RankedNetwork:
-    judgement = search.of(parts)
+def _row(judge: Judge, parts: Parts, group: int) -> RankedNetwork:
+    judgement = judge.of(parts)
     speeds = [part.speed for part in parts if part.speed is not None]
     assert judgement is not None and len(speeds) == len(parts)  # noqa: S101, PT018 (only such parts are judged)
     latencies = [part.latency_ms for part in parts if part.latency_ms is not None]
