@@ -246,6 +246,7 @@ def test_candidates_are_read_with_their_weights(tmp_path):
     assert Candidate.read("resnet18=none") == Candidate("resnet18", "none")
     assert Candidate.read(str(odd)) == Candidate(str(odd))
     assert [str(one) for one in candidates(["bundled:nae", "bundled:nae", " x=y.pth "])] == ["bundled:nae", "x=y.pth"]
+    assert [str(one) for one in candidates(["resnet18+bundled:nae=none+default"])] == ["resnet18=none", "bundled:nae"]
     assert len(candidates(["shortlist"])) > 3
     for wrong in ("=none", "resnet18="):
         with pytest.raises(RequestError, match="names no network"):
@@ -286,19 +287,33 @@ def test_photos_that_cannot_be_decoded_are_left_out(dishes, tmp_path, hollow_png
     assert sum("hollow" in one.name for one in found.samples.left_out) == 2
 
 
-def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_held_out_on_the_other(flat):
+@pytest.fixture
+def parted(flat):
+    """Photos that a draw will hold out of, a near copy of a training photo among the held-out ones."""
     data = tg.load(flat)
     source, target = (data.paths[rows[0]] for rows in (data.train_rows, data.held_out_rows))
     with Image.open(source) as photo:
         photo.resize((photo.width * 9 // 10, photo.height * 9 // 10)).save(target, quality=80)
     time.sleep(0.06)
-    data = tg.load(flat)
-    found = tg.rank(data, backbones=THREE[:2])
-    run = tg.fit(tg.Classifier(found.best, classes=data.classes), data)
+    return tg.load(flat)
+
+
+def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_held_out_on_the_other(parted):
+    found = tg.rank(parted, backbones=THREE[:2])
+    run = tg.fit(tg.Classifier(found.best, classes=parted.classes), parted)
+    assert found.samples.splits != parted.splits
     assert run.table.computed == 0
     assert run.samples.splits == found.samples.splits
     assert found.photos == len(run.samples.train_rows)
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
+
+
+def test_where_there_is_no_time_to_judge_again_that_is_said(parted, monkeypatch, capsys):
+    monkeypatch.setattr(rank_backbones, "_is_time_to_judge_again", lambda _: False)
+    found = ranked(parted, backbones=THREE[:2], settings=tg.RankSettings(budget=1000))
+    assert found.photos == len(parted.train_rows)
+    assert found.to_decode == 0
+    assert re.search(r"no time to judge again: of the photos that were judged, fit will hold \d+ out", capsys.readouterr().err)
 
 
 def test_photos_without_labels_or_that_cannot_be_cross_validated_are_refused(dishes):

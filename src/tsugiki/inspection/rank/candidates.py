@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsugiki.backbones.catalog import at_hand, shortlist
+from tsugiki.backbones.names import each_of
+from tsugiki.backbones.zoo import find_zoo
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 
@@ -92,7 +94,10 @@ def candidates(named: Iterable[str] | None, zoo: str | Path | None = None) -> li
 def _meant(text: str, zoo: str | Path | None) -> Sequence[Candidate]:
     if text == _SHORTLIST:
         return [Candidate(info.name, zoo=zoo) for info, _ in shortlist(zoo)]
-    return [Candidate.read(text, zoo)]
+    one = Candidate.read(text, zoo)
+    # The search puts networks together itself: those that are named together are each judged alone first.
+    parts = each_of(one.name, one.weights, {}, find_zoo(zoo).names())
+    return [one] if len(parts) == 1 else [Candidate(part.name, part.weights, zoo) for part in parts]
 
 
 def is_permissive(licence: str) -> bool:

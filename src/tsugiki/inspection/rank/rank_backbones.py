@@ -23,7 +23,7 @@ from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.rank.candidates import Candidate, candidates
 from tsugiki.inspection.rank.choice import groups, in_order, reason, recommended
 from tsugiki.inspection.rank.contender import Contender
-from tsugiki.inspection.rank.judging import Judge, Parts, name_of
+from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import is_unknown, unknown_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
 from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
@@ -76,6 +76,7 @@ def rank(
     search(judge, listed)
     _require_some(judge)
     final, to_decode = _finished(judge, listed, samples)
+    judge.clock = clock
     return _ranking(judge, final, to_decode)
 
 
@@ -99,10 +100,28 @@ def _finished(judge: Judge, listed: list[Candidate], samples: Samples) -> tuple[
         found, to_decode = _looked_at(judge, chosen, samples)
         if to_decode or (found.names, found.splits) == (judge.photos.samples.names, judge.photos.samples.splits):
             return found, to_decode
+        if not _is_time_to_judge_again(judge):
+            moved = {*judge.photos.samples.of("train").digests} - {*found.of("train").digests}
+            say(
+                tr(
+                    "There is no time to judge again: of the photos that were judged, fit will hold {count} out.",
+                    count=len(moved),
+                )
+            )
+            return found, to_decode
         say(tr("Other photos are held out now, as the fit will do: the networks are judged again on those to learn from."))
         judge.begin_anew(TrainingPhotos(found, judge.settings.seed))
+        judge.clock = Clock(judge.clock.budget and judge.clock.left())
         search(judge, listed)
     return found, to_decode
+
+
+def _is_time_to_judge_again(judge: Judge) -> bool:
+    """Whether all that were judged alone can be judged once more; their features are there."""
+    if judge.clock.budget is None:
+        return True
+    alone = [parts for parts in in_order(judge) if len(parts) == 1]
+    return sum(judge.cost(parts, judge.most_photos) for parts in alone) < ALONE * judge.clock.left()
 
 
 def _looked_at(judge: Judge, chosen: Parts, samples: Samples) -> tuple[Samples, int]:
