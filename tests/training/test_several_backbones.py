@@ -53,7 +53,8 @@ def test_features_are_those_of_each_backbone_alone_side_by_side(pair, dishes, jo
     np.testing.assert_array_equal(together.train.take(rows), expected)
 
 
-def test_photos_that_each_backbone_has_seen_are_not_decoded_again(pair, dishes, joined_store, fitted, decoded):
+@pytest.mark.usefixtures("fitted")
+def test_photos_that_each_backbone_has_seen_are_not_decoded_again(pair, dishes, joined_store, decoded):
     decoded.clear()
     table = extract(tg.load(dishes), pair, settings=FeatureSettings(store=joined_store))
     assert (table.computed, decoded) == (0, [])
