@@ -39,6 +39,7 @@ from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, ch
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
+from tsugiki.heads.part_shares import part_shares, shares_sentence
 from tsugiki.inspection.findings import Findings, inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -129,7 +130,7 @@ def fit(
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = take_head(model, head, table)
-        model.notes = notes_on(table, head, features)
+        model.notes = {**notes_on(table, head, features), **_shares(model, table)}
         calibrate(model, table, out_of_fold, goal=ThresholdGoal.read(settings.threshold))
     tuned = None
     if wish is not None:
@@ -195,6 +196,17 @@ def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> d
         "split": samples.draw and asdict(samples.draw),
         "seen": seen_notes(samples),
     }
+
+
+def _shares(model: Classifier, table: FeatureTable) -> dict[str, Any]:
+    """What each of several backbones has to say; it is said, too."""
+    parts = model.backbone.parts
+    if len(parts) == 1:
+        return {}
+    shares = part_shares(table.train_photos, model.answer_head.weight, [part.num_features for part in parts])
+    found = {str(part.spec): share for part, share in zip(parts, shares, strict=True)}
+    say(shares_sentence(found))
+    return {"shares": found}
 
 
 def _finished(
