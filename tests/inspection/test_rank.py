@@ -85,7 +85,7 @@ def test_the_fit_that_follows_decodes_no_photo_and_validates_the_same(dishes, de
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
 
 
-@pytest.mark.robust("interrupted", case="`rank` again after it was done", right="found again, nothing decoded or learned")
+@pytest.mark.robust("hostile", case="`rank` again after it was done", right="found again, nothing decoded or learned")
 def test_what_was_ranked_before_is_found_again(dishes, decoded, monkeypatch):
     first = ranked(dishes, backbones=THREE)
     decoded.clear()
@@ -96,7 +96,7 @@ def test_what_was_ranked_before_is_found_again(dishes, decoded, monkeypatch):
     assert [replace(row, found_again=False) for row in second.rows] == [replace(row, found_again=False) for row in first.rows]
 
 
-@pytest.mark.robust("interrupted", case="`rank` stopped in the middle of its second network", right="goes on from there")
+@pytest.mark.robust("hostile", case="`rank` stopped in the middle of its second network", right="goes on from there")
 def test_an_interrupted_ranking_repeats_no_finished_network(dishes, decoded, monkeypatch):
     read = PixelReader.read
 
@@ -275,7 +275,7 @@ def test_several_labels_are_ranked_by_mean_average_precision(plates):
     assert all(row.found_again for row in again.rows)
 
 
-@pytest.mark.robust("training", case="training photos that only decoding shows to be broken", right="left out by name, ranked")
+@pytest.mark.robust("pixels", case="training photos that only decoding shows to be broken", right="left out by name, ranked")
 def test_photos_that_cannot_be_decoded_are_left_out(dishes, tmp_path, hollow_png):
     root = tmp_path / "photos"
     shutil.copytree(dishes, root)
