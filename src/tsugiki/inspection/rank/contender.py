@@ -23,7 +23,7 @@ from tsugiki.features.executor import FAST, PixelReader
 from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.rank.candidates import Candidate
-from tsugiki.inspection.rank.speed import latency_of, photos_per_second
+from tsugiki.inspection.rank.speed import ENOUGH, latency_of, photos_per_second
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,21 @@ class Contender:
         now = seconds / photos
         self._pace = (self._pace + now) / 2 if self._pace else now
 
-    def measure(self, store: FeatureStore, samples: Samples) -> Speed:
-        """How fast it is, on some of the training photos: measured once on a machine and kept."""
+    def measure(self, store: FeatureStore, samples: Samples, seconds: float = ENOUGH) -> Speed:
+        """How fast it is, on some of the training photos: measured once on a machine and kept.
+
+        Args:
+            store: Where it is kept.
+            samples: The photos.
+            seconds: How long it is watched.
+        """
 
         def measured() -> dict[str, Any]:
             pixels, decoding = self._decoded(samples)
             self._pixels = pixels
             with quiet():
                 engine = self.engines.choose(pixels, exact=False, count=len(samples.train_rows))
-            rate = photos_per_second(engine, pixels)
+            rate = photos_per_second(engine, pixels, seconds)
             return {"photos_per_second": rate, "engine": f"{engine.name} {engine.precision}", "decoding": decoding}
 
         self.speed = Speed(**store.remembered("speed-1", self._here(), measured))

@@ -23,10 +23,11 @@ from tsugiki.inspection.rank.head_costs import HeadCosts
 from tsugiki.inspection.rank.judgement import Judgement, judge_features
 from tsugiki.inspection.rank.rank_sentences import judged_sentence, no_time, too_large, too_slow, wrong_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
+from tsugiki.inspection.rank.speed import ENOUGH, LITTLE
 from tsugiki.inspection.rank.training_photos import TrainingPhotos
 from tsugiki.locale.messages import tr
 
-ALONE, JOINTLY = 0.65, 0.85
+ALONE, JOINTLY = 0.8, 0.95
 """Shares of the budget after which no network is judged alone any more, and none together with others."""
 
 Parts = tuple[Contender, ...]
@@ -116,8 +117,9 @@ class Judge:
         contender = Contender(candidate, load, self.features)
         if reason := self._unwanted(contender):
             return contender, reason
-        contender.measure(self.store, self.photos.samples)
-        if self.clock.budget is None:  # else only of those that it is asked of, while there is time
+        hurry = self.clock.budget is not None
+        contender.measure(self.store, self.photos.samples, LITTLE if hurry else ENOUGH)
+        if not hurry:  # else only of those that it is asked of, while there is time
             contender.latency(self.store, self.photos.samples)
         return contender, self._too_slow((contender,))
 

@@ -14,7 +14,7 @@ from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, TooFewPhotosErr
 from tsugiki.inspection.rank.rank_sentences import no_time
 from tsugiki.inspection.rank.training_photos import PhotosChangedError
 
-_FEW = 96  # photos that every network is judged on first, where time is short
+_FEW = 64  # photos that every network is judged on first, where time is short
 _FEW_PER_CLASS = 8
 _KEPT = 3  # networks that are never halved: they may be better together
 _MOST_AWAKE = 6  # networks that are in memory at a time

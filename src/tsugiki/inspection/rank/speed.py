@@ -17,23 +17,25 @@ import numpy as np
 from tsugiki.features.engines.choose import Engines
 from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, Engine, PixelBatch
 
-_ENOUGH = 0.4  # seconds of work that a rate is measured on
+ENOUGH, LITTLE = 0.4, 0.1
+"""Seconds of work that a rate is measured on; and where time is short."""
 _TIMES = 9  # photos, one by one
 
 
-def photos_per_second(engine: Engine, pixels: PixelBatch) -> float:
+def photos_per_second(engine: Engine, pixels: PixelBatch, seconds: float = ENOUGH) -> float:
     """How many photos an engine computes in a second, with as many calls at once as it likes.
 
     Args:
         engine: Ready.
         pixels: Some photos, uint8 ``[B, 3, H, W]``.
+        seconds: How long it is watched.
     """
     batch = np.resize(pixels, (engine.batch_size, *pixels.shape[1:]))
     engine(batch)  # what is prepared at the first call is no part of the speed
     done, begun = [0] * engine.lanes, time.perf_counter()
 
     def work(lane: int) -> None:
-        while time.perf_counter() - begun < _ENOUGH:
+        while time.perf_counter() - begun < seconds:
             engine(batch)
             done[lane] += len(batch)
 
