@@ -16,6 +16,7 @@ from tsugiki.data.sources.archives.packed import unpacked_inside
 from tsugiki.data.sources.class_rows import ClassRows
 from tsugiki.data.sources.columns_beside import columns_beside
 from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.labels_in_files import labelled_in_files
 from tsugiki.data.sources.labels_unread import with_unread_labels
 from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
@@ -56,6 +57,8 @@ def list_folder(root: Path, reading: LabelReading = AS_WRITTEN) -> Listing:
 
 def _list_folder(root: Path, reading: LabelReading) -> Listing:
     rows = ClassRows(root, Walk(str(root)), reading)
+    if listing := labelled_in_files(root):
+        return listing
     splits = splits_in(rows.walk)
     if splits:
         _read_splits(rows, splits)
