@@ -89,8 +89,8 @@ def _only_shards(folder):
 
 def test_class_folders_with_other_json_files_beside_the_photos_stay_class_folders(tmp_path, dishes):
     for path in sorted((dishes / "train").rglob("*.jpg"))[::3]:
-        place = tmp_path / path.parent.name / path.name
+        place = tmp_path / path.parent.name / f"{path.parent.name}-{path.name}"
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(path.read_bytes())
-        place.with_suffix(".json").write_text(json.dumps({"shapes": [{"label": "crumb"}]}), encoding="utf-8")
+        place.with_suffix(".json").write_text(json.dumps({"camera": "a", "width": 3}), encoding="utf-8")
     assert tg.load(tmp_path).classes == ("pizza", "steak", "sushi")

@@ -1,4 +1,4 @@
-"""Photos that have their label in a small file of its own beside them, as WebDataset's shards have: ``0001.jpg`` and ``0001.cls``."""
+"""Photos with their label in a small file of its own beside them, as WebDataset has them: ``0001.jpg`` and ``0001.cls``."""
 
 from __future__ import annotations
 
