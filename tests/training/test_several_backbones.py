@@ -224,3 +224,10 @@ def test_a_run_with_stages_answers_without_torch_and_is_loaded_again(staged, dis
 def test_a_network_without_maps_has_no_stages():
     with pytest.raises(RequestError, match="makes no maps of several sizes"):
         load_backbone("timm:test_vit:multi", weights="none")
+
+
+def test_a_server_names_both_and_answers(saved, fitted):
+    pytest.importorskip("starlette")
+    from tsugiki.serving.models import Model
+
+    assert Model.load(saved).to_dict()["backbone"] == str(fitted.classifier.backbone.spec)
