@@ -247,6 +247,7 @@ def test_candidates_are_read_with_their_weights(tmp_path):
     assert Candidate.read(str(odd)) == Candidate(str(odd))
     assert [str(one) for one in candidates(["bundled:nae", "bundled:nae", " x=y.pth "])] == ["bundled:nae", "x=y.pth"]
     assert [str(one) for one in candidates(["resnet18+bundled:nae=none+default"])] == ["resnet18=none", "bundled:nae"]
+    assert [str(one) for one in candidates(["resnet18:multi+bundled:nae"])] == ["resnet18:multi", "bundled:nae"]
     assert len(candidates(["shortlist"])) > 3
     for wrong in ("=none", "resnet18="):
         with pytest.raises(RequestError, match="names no network"):
@@ -341,6 +342,17 @@ def test_networks_that_are_better_together_are_recommended_and_fitted_without_de
     run = tg.fit(tg.Classifier(root, classes=data.classes), data, features=tg.FeatureSettings(engine="torch"))
     assert not decoded
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
+
+
+def test_the_stages_of_a_network_are_ranked_like_another_network(dishes, decoded):
+    found = ranked(dishes, backbones=["bundled:nae", "bundled:nae:multi"])
+    assert {row.name for row in found.rows if row.parts == 1} == {"bundled:nae", "bundled:nae:multi"}
+    assert found.row("bundled:nae:multi").parameters == found.row("bundled:nae").parameters
+    decoded.clear()
+    data = tg.load(dishes)
+    run = tg.fit(tg.Classifier(found.best, classes=data.classes), data, features=tg.FeatureSettings(engine="torch"))
+    assert run.table.computed == 0
+    assert not decoded
 
 
 def test_one_network_under_two_names_is_not_put_together_with_itself(dishes, zoo):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsugiki.backbones.catalog import at_hand, shortlist
-from tsugiki.backbones.names import each_of
+from tsugiki.backbones.names import MULTI, Named, each_of
 from tsugiki.backbones.zoo import find_zoo
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
@@ -97,7 +97,12 @@ def _meant(text: str, zoo: str | Path | None) -> Sequence[Candidate]:
     one = Candidate.read(text, zoo)
     # The search puts networks together itself: those that are named together are each judged alone first.
     parts = each_of(one.name, one.weights, {}, find_zoo(zoo).names())
-    return [one] if len(parts) == 1 else [Candidate(part.name, part.weights, zoo) for part in parts]
+    return [one] if len(parts) == 1 else [Candidate(_typed(part), part.weights, zoo) for part in parts]
+
+
+def _typed(part: Named) -> str:
+    """The name with what says that the network's stages count, too."""
+    return f"{part.name}{MULTI}" if part.multi else part.name
 
 
 def is_permissive(licence: str) -> bool:
