@@ -27,7 +27,7 @@ from tsugiki.inspection.rank.speed import ENOUGH, LITTLE
 from tsugiki.inspection.rank.training_photos import TrainingPhotos
 from tsugiki.locale.messages import tr
 
-ALONE, JOINTLY = 0.8, 0.95
+ALONE, JOINTLY = 0.9, 1.0
 """Shares of the budget after which no network is judged alone any more, and none together with others."""
 
 Parts = tuple[Contender, ...]
@@ -217,7 +217,8 @@ class Judge:
     @property
     def usual_start(self) -> float:
         """Seconds that getting a network ready usually takes."""
-        return statistics.median(self._preparing) if self._preparing else 0.0
+        first, *others = self._preparing or [0.0]
+        return statistics.median(others) if others else first / 2  # the first one brings its library along
 
 
 def _why(error: TsugikiError) -> str:
