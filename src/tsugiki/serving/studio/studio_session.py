@@ -1,0 +1,146 @@
+"""One open studio: its photos, what was decided about them, and whoever waits for news."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tsugiki.core.errors import RequestError
+from tsugiki.locale.messages import LANGUAGES, language, tr
+from tsugiki.serving.api.bodies import Intake
+from tsugiki.serving.counters import Counters
+from tsugiki.serving.limits import Limits
+from tsugiki.serving.studio.label_store import LabelStore
+from tsugiki.serving.studio.photo_set import PhotoSet
+from tsugiki.serving.studio.previews import Previews
+
+
+class News:
+    """Tells pages that wait when something has changed; may be rung from any thread."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def ring(self) -> None:
+        """Something has changed."""
+        self.number += 1
+        for loop, event in [*self._waiting]:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
+
+    async def after(self, seen: int, seconds: float) -> None:
+        """Wait until something has changed since number ``seen``, at most ``seconds``."""
+        waiting = (asyncio.get_running_loop(), asyncio.Event())
+        self._waiting.add(waiting)
+        try:
+            if self.number == seen:
+                async with asyncio.timeout(seconds):
+                    await waiting[1].wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting.discard(waiting)
+
+
+@dataclass
+class Studio:
+    """What the page is about.
+
+    Attributes:
+        photos: The opened ones.
+        labels: What was decided about them.
+        limits: What requests may cost.
+        change_token: What every change has to show: a page of another site cannot know it.
+    """
+
+    photos: PhotoSet
+    labels: LabelStore
+    limits: Limits = field(default_factory=lambda: Limits(photos=1))
+    change_token: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+
+    def __post_init__(self) -> None:
+        self.counters = Counters()
+        self.intake = Intake(self.limits, self.counters)
+        self.previews = Previews(self.limits.photo_pixels)
+        self.news = News()
+        self.language = language()
+        self._stopping = False
+
+    @classmethod
+    def open(cls, folder: Path, table: Path) -> Studio:
+        """A studio on a folder; ``table`` is read and written.
+
+        Raises:
+            TsugikiError: When one of them is something else.
+        """
+        photos = PhotoSet(folder, table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos"))
+        return cls(photos, LabelStore(photos, table))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server stops: nobody is kept waiting then."""
+        return self._stopping
+
+    @stopping.setter
+    def stopping(self, value: bool) -> None:
+        self._stopping = value
+        self.news.ring()
+
+    def close(self) -> None:
+        """Nothing is open any more: every decision is on the disk already."""
+
+    def changed(self) -> None:
+        """Something was decided."""
+        self.news.ring()
+
+    def going_on(self) -> dict[str, Any]:
+        """What pages are told while they wait."""
+        return {}
+
+    def speak(self, name: str) -> None:
+        """Speak another language from now on.
+
+        Raises:
+            RequestError: When it is not known.
+        """
+        if name not in LANGUAGES:
+            raise RequestError(tr("The program does not speak {name}.", name=repr(name[:20])), allowed=", ".join(LANGUAGES))
+        self.language = name
+
+    def state(self) -> dict[str, Any]:
+        """All that a page has to know to begin, plain values; labels are numbers of classes, -1 for none."""
+        labels = self.labels
+        place = {name: number for number, name in enumerate(labels.classes)} | {"": -1}
+        decided = [*labels.decided]
+        return {
+            "revision": labels.revision,
+            "news": self.news.number,
+            "names": [*self.photos.names],
+            "labels": [place[label] for label, _ in decided],
+            "marks": {str(row): mark for row, (_, mark) in enumerate(decided) if mark},
+            "splits": self.photos.splits if any(self.photos.splits) else [],
+            **self.classes(),
+        }
+
+    def classes(self) -> dict[str, Any]:
+        """The classes, and what can be undone."""
+        undo, redo = self.labels.undoable
+        return {"classes": [*self.labels.classes], "undo": undo, "redo": redo}
+
+
+def table_for(folder: Path, chosen: Path | None) -> Path:
+    """Where decisions about the photos of ``folder`` are kept: beside it, or where a person has chosen.
+
+    Raises:
+        RequestError: When it would lie inside the folder, where it could be taken for a part of the photos.
+    """
+    table = chosen or folder.absolute().with_name(f"{folder.absolute().name}.studio.csv")
+    if table.suffix.lower() != ".csv" or table.absolute().resolve().is_relative_to(folder.absolute().resolve()):
+        raise RequestError(
+            tr("The decisions are kept in a table beside the photos."), allowed="../NAME.studio.csv", got=str(table)
+        )
+    return table

@@ -1,0 +1,166 @@
+"""The studio as people use it: by keyboard, by mouse, on a telephone, in both languages, and read aloud."""
+
+import csv
+
+import pytest
+
+from tests.reporting.browser import Reader, chromium, reading
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reader(browser):
+    with reading(browser) as reader:
+        yield reader
+        assert not reader.faults
+        assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:", "about:")) for url in reader.asked)
+
+
+def enter(reader, server):
+    """The page, once it shows the photos."""
+    reader.page.goto(server.url)
+    reader.page.wait_for_selector("html[data-ready]")
+    return reader.page
+
+
+def add_classes(page, *names):
+    """Type the names of classes."""
+    page.keyboard.press("c")
+    for number, name in enumerate(names, 1):
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        page.locator("#classes li").nth(number - 1).wait_for()
+    page.keyboard.press("Escape")
+
+
+def rows_of(server):
+    """The table of decisions: label by the name of the file."""
+    with server.studio.labels.table.open(encoding="utf-8-sig", newline="") as file:
+        return {row["path"].rpartition("/")[2]: row["label"] for row in csv.DictReader(file)}
+
+
+def saved(page, server):
+    """Wait until what was decided on the page is on the disk."""
+    page.wait_for_selector("html:not([data-saving])")
+    return rows_of(server)
+
+
+def test_photos_are_labelled_by_the_keyboard_alone(reader, open_studio, lunch):
+    server = open_studio(lunch)
+    page = enter(reader, server)
+    add_classes(page, "pizza", "sushi")
+    for key in ("1", "2", "0", "1", "Home", "Shift+ArrowRight", "Shift+ArrowRight", "2"):
+        page.keyboard.press(key)
+    assert saved(page, server) == {"00.jpg": "sushi", "01.jpg": "sushi", "02.jpg": "sushi", "03.jpg": "pizza"}
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone").wait_for()
+    assert saved(page, server) == {"00.jpg": "pizza", "01.jpg": "sushi", "03.jpg": "pizza"}
+    page.keyboard.press("Control+y")
+    page.get_by_text("Done again").wait_for()
+    for key in ("End", "x"):
+        page.keyboard.press(key)
+    found = saved(page, server)
+    assert found["02.jpg"] == "sushi"
+    assert found["29.jpg"] == ""
+    assert page.locator("#count").inner_text() == "4 of 30 have a class"
+
+
+def test_a_click_a_range_and_a_class_give_labels(reader, open_studio, lunch):
+    server = open_studio(lunch)
+    page = enter(reader, server)
+    add_classes(page, "pizza")
+    page.locator("#photo-1").click()
+    page.locator("#photo-4").click(modifiers=["Shift"])
+    page.locator("#photo-8").click(modifiers=["ControlOrMeta"])
+    page.get_by_role("button", name="pizza", exact=False).first.click()
+    assert set(saved(page, server)) == {f"0{number}.jpg" for number in (1, 2, 3, 4, 8)}
+    page.get_by_role("button", name="Rename or remove pizza").click()
+    page.locator("#class-new-name").fill("calzone")
+    page.keyboard.press("Enter")
+    page.locator("#classes").get_by_text("calzone").wait_for()
+    assert set(saved(page, server).values()) == {"calzone"}
+    page.locator("#view").select_option("todo")
+    assert page.locator(".cell:visible").count() <= 25
+    assert page.locator("#photo-1:visible").count() == 0
+
+
+def test_photos_are_dropped_pasted_and_chosen(reader, open_studio, lunch, tmp_path):
+    server = open_studio(tmp_path / "nothing")
+    page = enter(reader, server)
+    assert page.get_by_text("No photo yet").is_visible()
+    photos = sorted(lunch.iterdir())
+    (tmp_path / "notes.jpg").write_text("no photo")
+    page.set_input_files("#files", [str(photos[0]), str(tmp_path / "notes.jpg"), str(photos[1])])
+    page.locator("#photo-1").wait_for()
+    give = """(element, [content, kind, field]) => {
+      const carried = new DataTransfer();
+      carried.items.add(new File([new Uint8Array(content)], `${kind}.jpg`, { type: "image/jpeg" }));
+      element.dispatchEvent(new (kind === "paste" ? ClipboardEvent : DragEvent)(kind, { [field]: carried, bubbles: true }));
+    }"""
+    for number, (kind, field) in enumerate((("drop", "dataTransfer"), ("paste", "clipboardData")), 2):
+        page.locator("body").evaluate(give, [list(photos[number].read_bytes()), kind, field])
+        page.locator(f"#photo-{number}").wait_for()
+    assert len(list((tmp_path / "nothing.studio").iterdir())) == 4
+    reader.faults = [fault for fault in reader.faults if "422" not in fault]  # the browser tells of the file that is no photo
+
+
+def test_of_fifty_thousand_photos_those_in_sight_are_on_the_page(reader, open_studio, lunch, monkeypatch):
+    from tsugiki.serving.studio.photo_set import PhotoSet
+
+    take = PhotoSet._take
+
+    def many(photos, folder, known):
+        take(photos, folder, known)
+        if photos.paths and len(photos) < 50_000:
+            for number in range(50_000 - len(photos)):
+                photos._append(photos.paths[number % 30], f"{number}.jpg")
+
+    monkeypatch.setattr(PhotoSet, "_take", many)
+    page = enter(reader, open_studio(lunch))
+    assert page.locator("#count").inner_text() == "0 of 50000 have a class"
+    assert page.locator(".cell").count() < 100
+    page.keyboard.press("End")
+    page.locator("#photo-49999").wait_for()
+    assert page.locator("#photo-49999").get_attribute("aria-posinset") == "50000"
+    page.keyboard.press("PageUp")
+    page.mouse.wheel(0, -200_000)
+    page.wait_for_timeout(200)
+    assert page.locator(".cell").count() < 200
+
+
+def test_it_fits_a_telephone_in_both_languages_and_is_read_aloud(browser, open_studio, lunch):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    server = open_studio(lunch)
+    for width, scheme, language in ((390, "light", "ja"), (1280, "dark", "en")):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+        try:
+            page = context.new_page()
+            page.goto(server.url)
+            page.goto(server.url.partition("?")[0] + f"?lang={language}")
+            page.wait_for_selector("html[data-ready]")
+            assert page.locator("html").get_attribute("lang") == language
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            found = axe.run(page).response["violations"]
+            assert not found, [(one["id"], one["nodes"][0]["html"]) for one in found]
+        finally:
+            context.close()
+
+
+def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
+    server = open_studio(lunch)
+    one, two = Reader(browser), Reader(browser)
+    try:
+        page, other = enter(one, server), enter(two, server)
+        add_classes(page, "pizza")
+        page.keyboard.press("1")
+        other.get_by_text("1 of 30 have a class").wait_for()
+        assert other.locator("#photo-0 .tag").inner_text() == "pizza"
+        assert not one.faults + two.faults
+    finally:
+        one.context.close()
+        two.context.close()
