@@ -40,12 +40,11 @@ def studio(
     from tsugiki.serving.studio.studio_app import studio_application
     from tsugiki.serving.studio.studio_session import Studio, table_for
 
-    del backbone, weights
     with working(tr("Starting")):
         folder = folder_of(data)
         # A sample lies in the cache, which may be cleared: what was decided about it belongs here.
         here = Path(f"{folder.name}.studio.csv") if labels is None and str(data).startswith(SAMPLE_MARK) else labels
-        opened = Studio.open(folder, table_for(folder, here))
+        opened = Studio.open(folder, table_for(folder, here), lambda: weights.load(backbone or _best(weights)))
         server = Server(opened, Address(port=port, token=secrets.token_urlsafe(24)), studio_application)
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))
@@ -56,3 +55,9 @@ def studio(
         webbrowser.open(server.url)
     server.run()
     say(tr("Stopped."))
+
+
+def _best(weights: WeightOptions) -> str:
+    from tsugiki.inspection.audit import best_name
+
+    return best_name(weights.zoo)

@@ -164,3 +164,35 @@ def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
     finally:
         one.context.close()
         two.context.close()
+
+
+def give_labels(page, truth, rows, classes, wrong=()):
+    """Label photos by keys, the first ones of the page; those in ``wrong`` falsely."""
+    page.keyboard.press("Home")
+    for row in rows:
+        place = classes.index(truth[f"{row:02}.jpg"])
+        page.keyboard.press(str((place + (row in wrong)) % len(classes) + 1))
+    page.wait_for_selector("html:not([data-saving])")
+
+
+def test_learning_is_one_key_and_proposals_are_accepted_by_another(reader, open_studio, lunch, drawn):
+    server, classes = open_studio(lunch), ["pizza", "steak", "sushi"]
+    page = enter(reader, server)
+    add_classes(page, *classes)
+    assert page.locator("#accuracy:visible").count() == 0
+    give_labels(page, drawn[1], range(15), classes)
+    page.keyboard.press("l")
+    page.locator("#accuracy:visible").wait_for()
+    assert "of 15 training photos answered right" in page.locator("#learning-says").inner_text()
+    page.locator("#photo-20 .tag.proposed").wait_for()
+    proposed = page.locator("#photo-20 .tag.proposed").inner_text()
+    assert proposed.rstrip("%")[-1].isdigit()
+    page.locator("#order").select_option("next")
+    page.keyboard.press("Escape")
+    page.locator("#photo-20").click()
+    page.keyboard.press("Enter")
+    page.get_by_text("of 16 training photos answered right").wait_for()
+    assert rows_of(server)["20.jpg"] in proposed
+    page.locator("#curve polyline").wait_for(state="attached")
+    page.keyboard.press("l")
+    page.get_by_role("button", name="Learn", exact=False).wait_for()

@@ -65,12 +65,13 @@ class StudioApi:
         """
         asked = await self._asked(request)
         rows, label, mark = asked.get("rows"), asked.get("label"), asked.get("mark")
-        fits = isinstance(rows, list) and len(rows) <= _MOST_ROWS and all(type(row) is int for row in rows)
-        if not fits or not isinstance(label, str | None) or not isinstance(mark, str | None):
+        if not isinstance(rows, list) or len(rows) > _MOST_ROWS or any(type(row) is not int for row in rows):
+            rows = None
+        if rows is None or not isinstance(label, str | None) or not isinstance(mark, str | None):
             raise RequestError(
                 tr("This is no decision."), allowed='{"rows": [0], "label": "CLASS", "mark": ""}', got=str(asked)[:100]
             )
-        return await self._saved(self._studio.labels.decide(rows, label=label, mark=mark))
+        return await self._saved(self._studio.labels.decide([*rows], label=label, mark=mark))
 
     async def classes(self, request: Request) -> Response:
         """``POST /api/classes``: ``add`` a class, ``rename`` it ``to`` another name, or ``remove`` it.
@@ -115,6 +116,16 @@ class StudioApi:
         return json_response(
             {"row": number, "name": studio.photos.names[number], "new": new, "revision": studio.labels.revision}
         )
+
+    async def learn(self, request: Request) -> Response:
+        """``POST /api/learn``: learn from now on, after every label; or pause (``wanted`` false)."""
+        asked = await self._asked(request)
+        self._studio.learner.want(wanted=asked.get("wanted") is not False)
+        return json_response(self._studio.going_on())
+
+    async def proposals(self, _request: Request) -> Response:
+        """``GET /api/proposals``: what is said about photos that have no class."""
+        return json_response(await asyncio.to_thread(self._studio.learner.proposed))
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         async with self._studio.intake.body(request) as body:

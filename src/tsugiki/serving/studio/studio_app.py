@@ -52,6 +52,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/page/{name}": page.file,
         "/api/state": api.state,
         "/api/news": api.news,
+        "/api/proposals": api.proposals,
         "/api/photo/{number}/{size}": api.picture,
     }
     changes: dict[str, Handler] = {
@@ -60,6 +61,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/api/undo": api.undo,
         "/api/redo": api.redo,
         "/api/photos": api.add,
+        "/api/learn": api.learn,
     }
     routes = [Route(path, _spoken(studio, handler), methods=["GET"]) for path, handler in asked.items()]
     return [*routes, *(Route(path, _changing(studio, handler), methods=["POST"]) for path, handler in changes.items())]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import LANGUAGES, language, tr
@@ -14,8 +15,12 @@ from tsugiki.serving.api.bodies import Intake
 from tsugiki.serving.counters import Counters
 from tsugiki.serving.limits import Limits
 from tsugiki.serving.studio.label_store import LabelStore
+from tsugiki.serving.studio.learner import Learner
 from tsugiki.serving.studio.photo_set import PhotoSet
 from tsugiki.serving.studio.previews import Previews
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
 
 
 class News:
@@ -54,11 +59,13 @@ class Studio:
         photos: The opened ones.
         labels: What was decided about them.
         limits: What requests may cost.
+        load: Gives the backbone that looks at the photos.
         change_token: What every change has to show: a page of another site cannot know it.
     """
 
     photos: PhotoSet
     labels: LabelStore
+    load: Callable[[], Backbone]
     limits: Limits = field(default_factory=lambda: Limits(photos=1))
     change_token: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
@@ -67,18 +74,19 @@ class Studio:
         self.intake = Intake(self.limits, self.counters)
         self.previews = Previews(self.limits.photo_pixels)
         self.news = News()
+        self.learner = Learner(self.photos, self.labels, self.load, self.news.ring)
         self.language = language()
         self._stopping = False
 
     @classmethod
-    def open(cls, folder: Path, table: Path) -> Studio:
-        """A studio on a folder; ``table`` is read and written.
+    def open(cls, folder: Path, table: Path, load: Callable[[], Backbone]) -> Studio:
+        """A studio on a folder; ``table`` is read and written, and ``load`` gives the backbone.
 
         Raises:
             TsugikiError: When one of them is something else.
         """
         photos = PhotoSet(folder, table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos"))
-        return cls(photos, LabelStore(photos, table))
+        return cls(photos, LabelStore(photos, table), load)
 
     @property
     def stopping(self) -> bool:
@@ -91,15 +99,17 @@ class Studio:
         self.news.ring()
 
     def close(self) -> None:
-        """Nothing is open any more: every decision is on the disk already."""
+        """Nothing is learned any more; every decision is on the disk already."""
+        self.learner.close()
 
     def changed(self) -> None:
         """Something was decided."""
+        self.learner.changed()
         self.news.ring()
 
     def going_on(self) -> dict[str, Any]:
         """What pages are told while they wait."""
-        return {}
+        return {"learning": self.learner.told()}
 
     def speak(self, name: str) -> None:
         """Speak another language from now on.
@@ -124,6 +134,7 @@ class Studio:
             "marks": {str(row): mark for row, (_, mark) in enumerate(decided) if mark},
             "splits": self.photos.splits if any(self.photos.splits) else [],
             **self.classes(),
+            **self.going_on(),
         }
 
     def classes(self) -> dict[str, Any]:

@@ -3,17 +3,14 @@ import { ask } from "./ask.js";
 import { changed, load, state } from "./store.js";
 import { pending } from "./labelling.js";
 
-export const going = {};
-
 async function wait() {
   for (;;) {
     try {
       const told = await ask(`/api/news?seen=${state.news}`);
-      state.news = told.news;
-      Object.assign(going, told);
+      Object.assign(state, { news: told.news, learning: told.learning });
+      changed("news");
       await pending();
       if (told.revision > state.revision) { await load(); changed("labels"); }
-      changed("news");
     } catch {
       await new Promise(done => setTimeout(done, 1500));  // the studio may be back in a moment
     }

@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 export const state = {
   revision: 0, news: 0, names: [], labels: [], marks: new Map(), classes: [], splits: [], undo: false, redo: false,
   view: "all", order: "found", rows: [], at: new Map(), current: -1, anchor: -1, selected: new Set(),
-  proposals: null, next: [],
+  proposals: null, next: [], learning: null,
 };
 
 const listeners = [];
@@ -15,6 +15,7 @@ export async function load() {
   const told = await ask("/api/state");
   Object.assign(state, told, { marks: new Map(Object.entries(told.marks).map(([row, mark]) => [Number(row), mark])) });
   arrange();
+  changed("news");
 }
 
 export const isOut = row => state.marks.get(row) === "left out";

@@ -4,6 +4,7 @@ import "./adding.js";
 import "./grid.js";
 import "./keys.js";
 import "./labelling.js";
+import "./learning.js";
 import { listen } from "./news.js";
 import { changed, load, moveTo } from "./store.js";
 
