@@ -23,9 +23,10 @@ from tsugiki.data.sources.tables.encodings import read_encoded
 from tsugiki.locale.messages import tr
 from tsugiki.serving.studio.photo_set import PhotoSet
 
-OUT, RIGHT = "left out", "right"
-MARKS = ("", OUT, RIGHT)
-"""What can be decided of a photo besides its class: nothing, that it is left out, that it is right whatever looks odd."""
+OUT, RIGHT, KEPT = "left out", "right", "kept"
+MARKS = ("", OUT, RIGHT, KEPT, f"{RIGHT}, {KEPT}")
+"""What can be decided of a photo besides its class: nothing; that it is left out; that its class is right, whoever doubts it;
+that it is kept, although it is a copy or odd; or both of these."""
 
 _MOST_STEPS = 1000
 _MOST_CLASSES = 1000

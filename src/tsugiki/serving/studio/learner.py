@@ -210,8 +210,7 @@ class Learner:
         return True
 
     def _propose_for_more(self, features: PhotoFeatures) -> bool:
-        todo = self._open_rows()
-        missing = features.missing(todo)
+        missing = features.missing([*self._open_rows(), *self._held_out()])
         if missing:
             with self._unless_overtaken():
                 self._look(features, missing)
@@ -234,6 +233,11 @@ class Learner:
 
     def _open_rows(self) -> list[int]:
         return [row for row, (label, mark) in enumerate([*self._labels.decided]) if not label and mark != OUT]
+
+    def _held_out(self) -> list[int]:
+        """Photos that the folder holds out: they are only compared with the others, as copies of them would be leaks."""
+        learned = self.learned
+        return [] if learned is None else [*learned.labels.held_out]
 
     @contextmanager
     def _unless_overtaken(self) -> Iterator[None]:

@@ -46,20 +46,26 @@ class Labels:
         revision: Of the decisions.
         rows: Numbers of the photos to learn from: class by class, as in the table of decisions.
         names: The class of each.
+        held_out: Numbers of the photos that the folder holds out.
+        held_out_names: The class of each.
     """
 
     revision: int
     rows: tuple[int, ...]
     names: tuple[str, ...]
+    held_out: tuple[int, ...] = ()
+    held_out_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, revision: int, decided: Sequence[Decided], splits: Sequence[str], classes: Sequence[str]) -> Labels:
-        """Of what was decided, without photos that are left out or held out."""
+        """Of what was decided, without photos that are left out."""
         held_out = next((split for split in ("test", "val") if split in splits), "-")
         order = {name: place for place, name in enumerate(classes)}
-        rows = [row for row, (label, mark) in enumerate(decided) if label and mark != OUT and splits[row] != held_out]
+        rows = [row for row, (label, mark) in enumerate(decided) if label and mark != OUT]
         rows.sort(key=lambda row: order[decided[row][0]])
-        return cls(revision, tuple(rows), tuple(decided[row][0] for row in rows))
+        parts = [[row for row in rows if (splits[row] == held_out) == apart] for apart in (False, True)]
+        learned, judged = ((tuple(part), tuple(decided[row][0] for row in part)) for part in parts)
+        return cls(revision, *learned, *judged)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,7 +76,7 @@ class Labels:
         """Of some of the photos."""
         wanted = set(rows)
         kept = [at for at, row in enumerate(self.rows) if row in wanted]
-        return Labels(self.revision, tuple(self.rows[at] for at in kept), tuple(self.names[at] for at in kept))
+        return replace(self, rows=tuple(self.rows[at] for at in kept), names=tuple(self.names[at] for at in kept))
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class PhotoFeatures:
         self._place: dict[int, int] = {}
         self._digests: list[str] = []
         self._facts: list[PhotoFacts | None] = []
-        self._pairs: tuple[tuple[int, ...], tuple[Pair, ...] | None] = ((), ())
+        self._pairs: dict[tuple[int, ...], tuple[Pair, ...]] = {}  # of the last few tables: comparing photos takes a while
         self.problems: dict[int, str] = {}
 
     def missing(self, rows: Sequence[int]) -> list[int]:
@@ -94,31 +94,42 @@ class PhotoFeatures:
         self._facts += table.facts
         self._place |= {row_of[name]: first + at for at, name in enumerate(table.samples.names)}
 
-    def table(self, rows: Sequence[int], labels: Sequence[str], classes: Sequence[str]) -> FeatureTable:
-        """Photos that have been looked at, to learn from: ``M`` rows, with the class of each."""
+    def table(
+        self, rows: Sequence[int], labels: Sequence[str], classes: Sequence[str], held_out: Sequence[int] = ()
+    ) -> FeatureTable:
+        """Photos that have been looked at.
+
+        Args:
+            rows: To learn from.
+            labels: The class of each photo, those that are held out last.
+            classes: All classes.
+            held_out: Those that are held out.
+
+        Returns:
+            ``M`` rows: those to learn from, then those that are held out.
+        """
+        count, rows = len(rows), (*rows, *held_out)
         index = {name: place for place, name in enumerate(classes)}
         places = [self._place[row] for row in rows]
         samples = Samples(
             root=Path(),
             names=tuple(self._photos.names[row] for row in rows),
             labels=np.array([index.get(label, UNKNOWN_CLASS) for label in labels], np.int64),
-            splits=("train",) * len(rows),
+            splits=("train",) * count + ("test",) * len(held_out),
             classes=tuple(classes),
             digests=tuple(self._digests[place] for place in places),
         )
         key = tuple(rows)
-        nothing = np.zeros((0, self._vectors.shape[1]), np.float32)
         table = FeatureTable(
             samples,
-            train=FeatureRows(self._vectors, np.array(places, np.int64)),
-            val=nothing,
-            held_out=nothing,
+            train=FeatureRows(self._vectors, np.array(places[:count], np.int64)),
+            val=np.zeros((0, self._vectors.shape[1]), np.float32),
+            held_out=self._vectors[places[count:]],
             facts=[self._facts[place] for place in places],
             computed=0,
             looks=self.backbone.spec.weights != "none",
-            pairs=self._pairs[1] if self._pairs[0] == key else None,
+            pairs=self._pairs.get(key),
         )
-        if table.pairs is None:
-            found = table.duplicates
-            self._pairs = (key, None if found is None else tuple(found))
+        if table.pairs is None and (found := table.duplicates) is not None:
+            self._pairs = {**dict([*self._pairs.items()][-3:]), key: tuple(found)}
         return table

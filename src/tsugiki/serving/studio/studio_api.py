@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.core.threads import in_context
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.bodies import json_object, whole_number
 from tsugiki.serving.api.predict_api import json_response
@@ -126,6 +127,10 @@ class StudioApi:
     async def proposals(self, _request: Request) -> Response:
         """``GET /api/proposals``: what is said about photos that have no class."""
         return json_response(await asyncio.to_thread(self._studio.learner.proposed))
+
+    async def cleaning(self, _request: Request) -> Response:
+        """``GET /api/cleaning``: what looks wrong, and is not decided yet."""
+        return json_response(await asyncio.to_thread(in_context(self._studio.doubtful)))
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         async with self._studio.intake.body(request) as body:

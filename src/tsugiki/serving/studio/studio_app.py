@@ -53,6 +53,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/api/state": api.state,
         "/api/news": api.news,
         "/api/proposals": api.proposals,
+        "/api/cleaning": api.cleaning,
         "/api/photo/{number}/{size}": api.picture,
     }
     changes: dict[str, Handler] = {

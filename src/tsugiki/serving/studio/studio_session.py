@@ -21,6 +21,8 @@ from tsugiki.serving.studio.previews import Previews
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
+    from tsugiki.inspection.findings import Findings
+    from tsugiki.serving.studio.learning import Learned
 
 
 class News:
@@ -77,6 +79,7 @@ class Studio:
         self.learner = Learner(self.photos, self.labels, self.load, self.news.ring)
         self.language = language()
         self._stopping = False
+        self._found: tuple[Learned, int, Findings, tuple[int, ...]] | None = None
 
     @classmethod
     def open(cls, folder: Path, table: Path, load: Callable[[], Backbone]) -> Studio:
@@ -110,6 +113,20 @@ class Studio:
     def going_on(self) -> dict[str, Any]:
         """What pages are told while they wait."""
         return {"learning": self.learner.told()}
+
+    def doubtful(self) -> dict[str, Any]:
+        """What looks wrong by what was learned last, plain values."""
+        from tsugiki.serving.studio.cleaning import doubts, findings_of, what_is_not_known
+
+        learned, features = self.learner.learned, self.learner.features
+        if learned is None or features is None:
+            return {"says": what_is_not_known(None), "kinds": {}}
+        compared = len(features.known(learned.labels.held_out))
+        if self._found is None or self._found[0] is not learned or self._found[1] != compared:
+            self._found = (learned, compared, *findings_of(learned, features))
+        found, numbers = self._found[2:]
+        kinds = doubts(found, numbers, learned.labels, [*self.labels.decided])
+        return {"says": what_is_not_known(found), "kinds": kinds, "behind": learned.labels.revision != self.labels.revision}
 
     def speak(self, name: str) -> None:
         """Speak another language from now on.

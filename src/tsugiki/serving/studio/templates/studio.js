@@ -1,6 +1,7 @@
 // The studio begins here: rooms, and the first look at what is there.
 import { attempt, find } from "./ask.js";
 import "./adding.js";
+import "./cleaning.js";
 import "./grid.js";
 import "./keys.js";
 import "./labelling.js";
