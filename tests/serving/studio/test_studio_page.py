@@ -215,3 +215,67 @@ def test_a_wrong_label_is_corrected_by_one_key(reader, open_studio, lunch, drawn
     page.keyboard.press("Control+z")
     page.get_by_text("Undone", exact=True).wait_for()
     assert rows_of(server)["05.jpg"] != drawn[1]["05.jpg"]
+
+
+def learned_page(reader, server, truth):
+    """The page once it has learned from 15 photos."""
+    page, classes = enter(reader, server), ["pizza", "steak", "sushi"]
+    add_classes(page, *classes)
+    give_labels(page, truth, range(15), classes)
+    page.keyboard.press("l")
+    page.locator("#accuracy:visible").wait_for()
+    return page
+
+
+def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch, drawn):
+    page = learned_page(reader, open_studio(lunch), drawn[1])
+    page.keyboard.press("End")
+    page.keyboard.press("t")
+    page.locator("#answer .near img").nth(4).wait_for()
+    assert page.locator("#answer .answered").inner_text()
+    assert page.locator("#answer figure img").count() == 2
+    assert page.locator("#answer").get_by_text("(Grad-CAM)").is_visible()
+    page.set_input_files("#try-file", str(lunch / "20.jpg"))
+    page.locator("#answer[data-done]").wait_for()
+    page.locator("#room-trying").evaluate(
+        """(element, content) => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([new Uint8Array(content)], "a.jpg", { type: "image/jpeg" }));
+          element.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
+        }""",
+        list((lunch / "21.jpg").read_bytes()),
+    )
+    page.locator("#answer[data-done]").wait_for()
+    assert len(list(lunch.iterdir())) == 30
+
+
+CAMERA = """
+  const canvas = document.createElement("canvas");
+  const pen = canvas.getContext("2d");
+  setInterval(() => { pen.fillStyle = "tomato"; pen.fillRect(0, 0, 300, 150); pen.fillRect(Math.random() * 99, 0, 9, 9); }, 30);
+  window.tracks = [];
+  navigator.mediaDevices.getUserMedia = async () => { const one = canvas.captureStream(30); window.tracks = one.getTracks(); return one; };
+"""
+"""A camera that shows a colour."""
+
+
+def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio, lunch, drawn):
+    reader.page.add_init_script(CAMERA)
+    page = learned_page(reader, open_studio(lunch), drawn[1])
+    page.get_by_role("link", name="Trying").click()
+    page.get_by_role("button", name="Use the camera").click()
+    page.locator("#answer .chances").wait_for()
+    assert page.locator("#live").is_visible()
+    assert page.evaluate("tracks.map(one => one.readyState)") == ["live"]
+    page.get_by_role("link", name="Photos").click()
+    page.get_by_role("link", name="Trying").click()
+    assert page.locator("#live").is_hidden()
+    assert page.evaluate("tracks.map(one => one.readyState)") == ["ended"]
+
+
+def test_without_a_camera_that_is_said(reader, open_studio, lunch):
+    reader.page.add_init_script("navigator.mediaDevices.getUserMedia = async () => { throw new Error('no camera'); };")
+    page = enter(reader, open_studio(lunch))
+    page.get_by_role("link", name="Trying").click()
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_text("There is no camera here").wait_for()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.core.threads import in_context
+from tsugiki.data.images.decode import read_content
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.bodies import json_object, whole_number
 from tsugiki.serving.api.predict_api import json_response
@@ -131,6 +132,29 @@ class StudioApi:
     async def cleaning(self, _request: Request) -> Response:
         """``GET /api/cleaning``: what looks wrong, and is not decided yet."""
         return json_response(await asyncio.to_thread(in_context(self._studio.doubtful)))
+
+    async def try_photo(self, request: Request) -> Response:
+        """``POST /api/try``: an answer for the bytes of a photo, or for photo ``row``; ``reasons=1`` says why, too.
+
+        Raises:
+            Refusal: When nothing is learned yet, or it is no photo.
+        """
+        studio, reasons = self._studio, request.query_params.get("reasons") == "1"
+        async with studio.intake.body(request) as body:
+            try:
+                content = await asyncio.to_thread(self._content, request.query_params.get("row", ""), body)
+                answer = await asyncio.to_thread(in_context(studio.try_photo), content, with_reasons=reasons)
+            except UnreadablePhoto as fault:
+                raise Refusal(422, tr("This photo cannot be read."), got=fault.what) from fault
+        return json_response(answer)
+
+    def _content(self, row: str, body: bytes) -> bytes:
+        if not row:
+            return body
+        path = self._studio.photos.path_of(whole_number(row, "row", 0, 10**9 - 1))
+        if path is None:
+            raise Refusal(404, tr("There is no such photo."))
+        return read_content(path)
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         async with self._studio.intake.body(request) as body:

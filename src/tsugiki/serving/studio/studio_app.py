@@ -63,6 +63,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/api/redo": api.redo,
         "/api/photos": api.add,
         "/api/learn": api.learn,
+        "/api/try": api.try_photo,
     }
     routes = [Route(path, _spoken(studio, handler), methods=["GET"]) for path, handler in asked.items()]
     return [*routes, *(Route(path, _changing(studio, handler), methods=["POST"]) for path, handler in changes.items())]

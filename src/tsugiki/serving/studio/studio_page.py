@@ -17,7 +17,7 @@ from tsugiki.serving.limits import Refusal, error_document
 from tsugiki.serving.studio.studio_session import Studio
 from tsugiki.serving.studio.studio_words import room_words, script_words
 
-_SCRIPTS = ("studio", "ask", "store", "grid", "labelling", "keys", "adding", "news", "learning", "cleaning")
+_SCRIPTS = ("studio", "ask", "store", "grid", "labelling", "keys", "adding", "news", "learning", "cleaning", "trying")
 _FILES = {
     "page.css": ("tsugiki.reporting.pages", "text/css"),  # the look of every page of this program
     "studio.css": (__package__, "text/css"),

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsugiki.core.console import quiet
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import LANGUAGES, language, tr
 from tsugiki.serving.api.bodies import Intake
 from tsugiki.serving.counters import Counters
-from tsugiki.serving.limits import Limits
+from tsugiki.serving.limits import Limits, Refusal
 from tsugiki.serving.studio.label_store import LabelStore
 from tsugiki.serving.studio.learner import Learner
 from tsugiki.serving.studio.photo_set import PhotoSet
@@ -127,6 +128,21 @@ class Studio:
         found, numbers = self._found[2:]
         kinds = doubts(found, numbers, learned.labels, [*self.labels.decided])
         return {"says": what_is_not_known(found), "kinds": kinds, "behind": learned.labels.revision != self.labels.revision}
+
+    def try_photo(self, content: bytes, *, with_reasons: bool) -> dict[str, Any]:
+        """What was learned last answers for a photo, plain values.
+
+        Raises:
+            Refusal: When nothing is learned yet.
+            UnreadablePhoto: When it is no photo.
+        """
+        from tsugiki.serving.studio.trying import try_photo
+
+        learned = self.learner.learned
+        if learned is None:
+            raise Refusal(409, tr("Nothing is learned yet."), cure=tr("give photos their class, and learn"))
+        with self.learner.backbone_lock, quiet():
+            return try_photo(learned, content, most_pixels=self.limits.photo_pixels, with_reasons=with_reasons)
 
     def speak(self, name: str) -> None:
         """Speak another language from now on.
