@@ -44,7 +44,7 @@ def studio(
         folder = folder_of(data)
         # A sample lies in the cache, which may be cleared: what was decided about it belongs here.
         here = Path(f"{folder.name}.studio.csv") if labels is None and str(data).startswith(SAMPLE_MARK) else labels
-        opened = Studio.open(folder, table_for(folder, here), lambda: weights.load(backbone or _best(weights)))
+        opened = Studio.open(folder, table_for(folder, here), lambda: weights.load(backbone or _best(weights)), weights.words())
         server = Server(opened, Address(port=port, token=secrets.token_urlsafe(24)), studio_application)
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))

@@ -254,7 +254,11 @@ CAMERA = """
   const pen = canvas.getContext("2d");
   setInterval(() => { pen.fillStyle = "tomato"; pen.fillRect(0, 0, 300, 150); pen.fillRect(Math.random() * 99, 0, 9, 9); }, 30);
   window.tracks = [];
-  navigator.mediaDevices.getUserMedia = async () => { const one = canvas.captureStream(30); window.tracks = one.getTracks(); return one; };
+  navigator.mediaDevices.getUserMedia = async () => {
+    const stream = canvas.captureStream(30);
+    window.tracks = stream.getTracks();
+    return stream;
+  };
 """
 """A camera that shows a colour."""
 

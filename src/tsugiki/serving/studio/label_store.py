@@ -181,7 +181,7 @@ class LabelStore:
         with self._writing:
             with self._lock:
                 revision, rows = self.revision, self._rows()
-            if self._written >= revision:
+            if self._written >= revision and self._stamp is not None:
                 return
             if _stamp(self.table) != self._stamp:
                 raise DataError(

@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.core.regular_files import DOCUMENT_BYTES, read_regular
 from tsugiki.core.threads import in_context
 from tsugiki.data.images.decode import read_content
 from tsugiki.locale.messages import tr
+from tsugiki.reporting.run_folder import REPORT
 from tsugiki.serving.api.bodies import json_object, whole_number
 from tsugiki.serving.api.predict_api import json_response
 from tsugiki.serving.limits import Refusal
@@ -155,6 +157,32 @@ class StudioApi:
         if path is None:
             raise Refusal(404, tr("There is no such photo."))
         return read_content(path)
+
+    async def leave(self, request: Request) -> Response:
+        """``POST /api/leave``: write a run called ``name``, its report and an export.
+
+        Raises:
+            RequestError: When that is no name.
+        """
+        asked = await self._asked(request)
+        if not isinstance(name := asked.get("name"), str):
+            raise RequestError(tr("This is no name for a run."), got=str(name)[:80])
+        await asyncio.to_thread(in_context(self._studio.writer.start), name)
+        return json_response(self._studio.going_on())
+
+    async def report(self, _request: Request) -> Response:
+        """``GET /report``: of the run that was written last; a page that can ask nobody, nor the studio.
+
+        Raises:
+            Refusal: When there is none.
+        """
+        written = self._studio.writer.written
+        if written is None:
+            raise Refusal(404, tr("There is no report yet."))
+        page = await asyncio.to_thread(read_regular, written.run / REPORT, limit=DOCUMENT_BYTES)
+        # Its own policy, which stands in it, holds as well.
+        policy = "sandbox allow-scripts; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
+        return Response(page, media_type="text/html", headers={"content-security-policy": policy})
 
     async def _asked(self, request: Request) -> dict[str, Any]:
         async with self._studio.intake.body(request) as body:

@@ -49,6 +49,7 @@ def _routes(studio: Studio) -> list[Route]:
     api, page = StudioApi(studio), StudioPage(studio)
     asked: dict[str, Handler] = {
         "/": page.start,
+        "/report": api.report,
         "/page/{name}": page.file,
         "/api/state": api.state,
         "/api/news": api.news,
@@ -64,6 +65,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/api/photos": api.add,
         "/api/learn": api.learn,
         "/api/try": api.try_photo,
+        "/api/leave": api.leave,
     }
     routes = [Route(path, _spoken(studio, handler), methods=["GET"]) for path, handler in asked.items()]
     return [*routes, *(Route(path, _changing(studio, handler), methods=["POST"]) for path, handler in changes.items())]

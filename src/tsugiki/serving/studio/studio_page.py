@@ -17,7 +17,20 @@ from tsugiki.serving.limits import Refusal, error_document
 from tsugiki.serving.studio.studio_session import Studio
 from tsugiki.serving.studio.studio_words import room_words, script_words
 
-_SCRIPTS = ("studio", "ask", "store", "grid", "labelling", "keys", "adding", "news", "learning", "cleaning", "trying")
+_SCRIPTS = (
+    "studio",
+    "ask",
+    "store",
+    "grid",
+    "labelling",
+    "keys",
+    "adding",
+    "news",
+    "learning",
+    "cleaning",
+    "trying",
+    "leaving",
+)
 _FILES = {
     "page.css": ("tsugiki.reporting.pages", "text/css"),  # the look of every page of this program
     "studio.css": (__package__, "text/css"),
@@ -47,8 +60,8 @@ class StudioPage:
                 say={**looks(), **room_words()},
                 words=words,
                 change_token=studio.change_token,
-                folder=str(studio.photos.folder),
                 table=str(studio.labels.table),
+                run_name=studio.photos.folder.absolute().name,
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from tsugiki.serving.counters import Counters
 from tsugiki.serving.limits import Limits, Refusal
 from tsugiki.serving.studio.label_store import LabelStore
 from tsugiki.serving.studio.learner import Learner
+from tsugiki.serving.studio.leaving import RunWriter
 from tsugiki.serving.studio.photo_set import PhotoSet
 from tsugiki.serving.studio.previews import Previews
 
@@ -63,12 +64,14 @@ class Studio:
         labels: What was decided about them.
         limits: What requests may cost.
         load: Gives the backbone that looks at the photos.
+        words: What names the weights of that backbone on the command line.
         change_token: What every change has to show: a page of another site cannot know it.
     """
 
     photos: PhotoSet
     labels: LabelStore
     load: Callable[[], Backbone]
+    words: Sequence[str] = ()
     limits: Limits = field(default_factory=lambda: Limits(photos=1))
     change_token: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
@@ -78,19 +81,20 @@ class Studio:
         self.previews = Previews(self.limits.photo_pixels)
         self.news = News()
         self.learner = Learner(self.photos, self.labels, self.load, self.news.ring)
+        self.writer = RunWriter(self.labels, self.learner, self.photos.splits, self.words, self.news.ring)
         self.language = language()
         self._stopping = False
         self._found: tuple[Learned, int, Findings, tuple[int, ...]] | None = None
 
     @classmethod
-    def open(cls, folder: Path, table: Path, load: Callable[[], Backbone]) -> Studio:
-        """A studio on a folder; ``table`` is read and written, and ``load`` gives the backbone.
+    def open(cls, folder: Path, table: Path, load: Callable[[], Backbone], words: Sequence[str] = ()) -> Studio:
+        """A studio on a folder; ``table`` is read and written, ``load`` gives the backbone whose weights ``words`` name.
 
         Raises:
             TsugikiError: When one of them is something else.
         """
         photos = PhotoSet(folder, table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos"))
-        return cls(photos, LabelStore(photos, table), load)
+        return cls(photos, LabelStore(photos, table), load, words)
 
     @property
     def stopping(self) -> bool:
@@ -104,6 +108,7 @@ class Studio:
 
     def close(self) -> None:
         """Nothing is learned any more; every decision is on the disk already."""
+        self.writer.close()
         self.learner.close()
 
     def changed(self) -> None:
@@ -113,7 +118,7 @@ class Studio:
 
     def going_on(self) -> dict[str, Any]:
         """What pages are told while they wait."""
-        return {"learning": self.learner.told()}
+        return {"learning": self.learner.told(), "leaving": self.writer.told()}
 
     def doubtful(self) -> dict[str, Any]:
         """What looks wrong by what was learned last, plain values."""

@@ -33,6 +33,7 @@ function told(kind, one) {
 function card(kind, one) {
   const item = element("article", "doubt"), pictures = element("div", "pictures"), choices = element("div", "choices");
   item.tabIndex = 0;
+  item.dataset.kind = kind;
   item.append(pictures, element("p", "about", told(kind, one)), element("p", "name", one.rows.map(row => state.names[row]).join(" · ")), choices);
   item.setAttribute("aria-label", `${told(kind, one)}. ${one.rows.map(row => state.names[row]).join(", ")}`);
   for (const row of one.rows) {
@@ -55,6 +56,7 @@ function card(kind, one) {
     count();
     onwards(item);
   };
+  item.give = name => act(fill(words.relabel, { suggested: name }), () => decide(one.rows, { label: name }));
   for (const [key, text, what] of CHOICES[kind](one)) {
     const button = element("button", "quiet");
     button.type = "button";
@@ -104,7 +106,9 @@ find("room-cleaning").addEventListener("keydown", event => {
   if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   const button = item.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+  const name = item.dataset.kind === "suspects" && /^[1-9]$/.test(event.key) ? state.classes[Number(event.key) - 1] : undefined;
   if (step) all[all.indexOf(item) + step]?.focus();
+  else if (name !== undefined) item.give(name);
   else if (button) button.click();
   else return;
   event.preventDefault();

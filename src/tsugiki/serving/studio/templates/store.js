@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 export const state = {
   revision: 0, news: 0, names: [], labels: [], marks: new Map(), classes: [], splits: [], undo: false, redo: false,
   view: "all", order: "found", rows: [], at: new Map(), current: -1, anchor: -1, selected: new Set(),
-  proposals: null, next: [], learning: null,
+  proposals: null, next: [], learning: null, leaving: null,
 };
 
 const listeners = [];

@@ -1,4 +1,5 @@
 // The studio begins here: rooms, and the first look at what is there.
+import "./leaving.js";
 import "./trying.js";
 import { attempt, find } from "./ask.js";
 import "./adding.js";
