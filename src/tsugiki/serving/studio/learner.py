@@ -105,6 +105,7 @@ class Learner:
             "seconds_left": None if patience is None else patience.seconds_left(),
             "problem": "" if self._problem is None else said_again(self._problem.what),
             "proposals": self._version,
+            "learned": -1 if learned is None else learned.labels.revision,
             "behind": learned is not None and learned.labels.revision != self._labels.revision,
             "curve": [asdict(point) for point in self._curve],
         }

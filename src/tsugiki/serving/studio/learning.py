@@ -19,6 +19,7 @@ from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.data.natural_order import natural
+from tsugiki.evaluation.duplicates import Pair
 from tsugiki.evaluation.headline import headline
 from tsugiki.evaluation.metrics import Bools
 from tsugiki.features.extract import FeatureSettings
@@ -122,10 +123,13 @@ def learn(features: PhotoFeatures, labels: Labels, before: Learned | None = None
         labels: Of two classes or more.
         before: What was learned earlier, to go on from.
     """
-    table = features.table(labels.rows, labels.names, labels.classes)
+    pairs = None if before is None else _known_pairs(labels, before)
+    table = features.table(labels.rows, labels.names, labels.classes, pairs=pairs)
     head = None if before is None else _refitted(table, labels, before)
     quick = head is not None
     if head is None:
+        # What a fit from nothing gives does not depend on what was learned before.
+        table = table if pairs is None else features.table(labels.rows, labels.names, labels.classes)
         head = fit_head(table, len(labels.classes))
     classifier = Classifier(features.backbone, classes=labels.classes)
     with quiet():
@@ -138,6 +142,20 @@ def learn(features: PhotoFeatures, labels: Labels, before: Learned | None = None
     else:
         classifier.notes["calibration"] = NOT_ESTIMATED
     return Learned(labels, head, classifier, table, evaluation, quick)
+
+
+def _known_pairs(labels: Labels, before: Learned) -> tuple[Pair, ...] | None:
+    """Copies, where the very same photos were compared before and have only changed their places."""
+    if before.table.duplicates is None or set(labels.rows) != set(before.labels.rows):
+        return None
+    place = {row: at for at, row in enumerate(labels.rows)}
+    now = [place[row] for row in before.labels.rows]
+
+    def moved(pair: Pair) -> Pair:
+        first, second = sorted((now[pair.first], now[pair.second]))
+        return replace(pair, first=first, second=second)
+
+    return tuple(moved(pair) for pair in before.table.duplicates)
 
 
 def _refitted(table: FeatureTable, labels: Labels, before: Learned) -> HeadFit | None:

@@ -95,7 +95,12 @@ class PhotoFeatures:
         self._place |= {row_of[name]: first + at for at, name in enumerate(table.samples.names)}
 
     def table(
-        self, rows: Sequence[int], labels: Sequence[str], classes: Sequence[str], held_out: Sequence[int] = ()
+        self,
+        rows: Sequence[int],
+        labels: Sequence[str],
+        classes: Sequence[str],
+        held_out: Sequence[int] = (),
+        pairs: tuple[Pair, ...] | None = None,
     ) -> FeatureTable:
         """Photos that have been looked at.
 
@@ -104,6 +109,7 @@ class PhotoFeatures:
             labels: The class of each photo, those that are held out last.
             classes: All classes.
             held_out: Those that are held out.
+            pairs: Copies among them, where they are known.
 
         Returns:
             ``M`` rows: those to learn from, then those that are held out.
@@ -128,7 +134,7 @@ class PhotoFeatures:
             facts=[self._facts[place] for place in places],
             computed=0,
             looks=self.backbone.spec.weights != "none",
-            pairs=self._pairs.get(key),
+            pairs=self._pairs.get(key) if pairs is None else pairs,
         )
         if table.pairs is None and (found := table.duplicates) is not None:
             self._pairs = {**dict([*self._pairs.items()][-3:]), key: tuple(found)}

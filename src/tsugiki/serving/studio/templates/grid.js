@@ -74,6 +74,9 @@ const settled = () => { fast = 0; for (const [row, cell] of cells) show(cell, ro
 
 export function render() {
   waiting = 0;
+  find("empty").hidden = state.names.length > 0;
+  grid.hidden = state.names.length === 0;
+  if (!grid.clientWidth) return;  // another room is open
   measure();
   const count = state.rows.length, step = side + GAP;
   space.style.height = `${Math.ceil(count / columns) * step + GAP}px`;
@@ -98,15 +101,13 @@ export function render() {
   if (flying || fast) { clearTimeout(fast); fast = setTimeout(settled, 90); }
   if (state.current >= 0 && cells.has(state.current)) grid.setAttribute("aria-activedescendant", `photo-${state.current}`);
   else grid.removeAttribute("aria-activedescendant");
-  find("empty").hidden = state.names.length > 0;
-  grid.hidden = state.names.length === 0;
 }
 
 export const renderSoon = () => { if (!waiting) waiting = requestAnimationFrame(render); };
 
 function keepInSight() {
   const place = state.at.get(state.current);
-  if (place === undefined) return;
+  if (place === undefined || !grid.clientWidth) return;
   measure();
   const y = GAP + Math.floor(place / columns) * (side + GAP);
   if (y < grid.scrollTop) grid.scrollTop = y - GAP;

@@ -92,13 +92,12 @@ export const addClass = name => inTurn(async () => {
   return known ?? state.classes[state.classes.length - 1];
 });
 
-function chip(name, number) {
+function chip(name, number, count) {
   const item = element("li"), button = element("button", "chip"), more = element("button", "more-of", "⋯");
   button.type = more.type = "button";
   if (number < 9) button.append(element("kbd", "", String(number + 1)));
   const dot = element("i", "dot");
   dot.dataset.tone = number % 9;
-  const count = state.labels.reduce((sum, label, row) => sum + (label === number && !isOut(row)), 0);
   button.append(dot, element("span", "", name), element("b", "", String(count)));
   button.addEventListener("click", () => { giveClass(number); find("grid").focus({ preventScroll: true }); });
   more.setAttribute("aria-label", fill(words.change_class, { name }));
@@ -147,9 +146,11 @@ find("leave-out").addEventListener("click", leaveOut);
 
 let classesShown = "";
 onChange(what => {
-  if (what === "selection") return;
-  const labelled = state.labels.reduce((sum, label, row) => sum + (label >= 0 && !isOut(row)), 0);
-  find("classes").replaceChildren(...state.classes.map(chip));
+  if (!["labels", "view", "saved"].includes(what)) return;
+  const counts = new Array(state.classes.length).fill(0);
+  for (let row = 0; row < state.labels.length; row += 1) if (state.labels[row] >= 0 && !isOut(row)) counts[state.labels[row]] += 1;
+  const labelled = counts.reduce((sum, count) => sum + count, 0);
+  find("classes").replaceChildren(...state.classes.map((name, number) => chip(name, number, counts[number])));
   find("count").textContent = fill(words.count, { labelled, count: state.names.length });
   find("undo").disabled = !state.undo;
   find("redo").disabled = !state.redo;

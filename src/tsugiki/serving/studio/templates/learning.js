@@ -46,7 +46,7 @@ function tell() {
   find("accuracy").dataset.quick = String(Boolean(told.quick || told.behind));
   if (known) {
     find("accuracy").replaceChildren((100 * told.accuracy).toFixed(1), element("small", "", "%"));
-    find("accuracy").dataset.revision = state.revision;
+    find("accuracy").dataset.learned = told.learned;
     for (const [name, share] of [["--low", told.low], ["--high", told.high], ["--at", told.accuracy]]) find("ends").style.setProperty(name, percent(share));
   }
   find("learning-says").textContent = known ? told.sentence : told.photos === undefined ? "" : words.no_accuracy;
