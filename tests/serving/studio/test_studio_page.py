@@ -1,6 +1,7 @@
 """The studio as people use it: by keyboard, by mouse, on a telephone, in both languages, and read aloud."""
 
 import csv
+import re
 
 import pytest
 
@@ -133,22 +134,49 @@ def test_of_fifty_thousand_photos_those_in_sight_are_on_the_page(reader, open_st
     assert page.locator(".cell").count() < 200
 
 
-def test_it_fits_a_telephone_in_both_languages_and_is_read_aloud(browser, open_studio, lunch):
+@pytest.mark.parametrize(("width", "scheme", "language"), [(390, "light", "ja"), (390, "dark", "en"), (1280, "dark", "ja")])
+def test_every_room_fits_the_window_and_is_read_aloud(browser, open_studio, lunch, drawn, width, scheme, language):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     server = open_studio(lunch)
-    for width, scheme, language in ((390, "light", "ja"), (1280, "dark", "en")):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
-        try:
-            page = context.new_page()
-            page.goto(server.url)
-            page.goto(server.url.partition("?")[0] + f"?lang={language}")
-            page.wait_for_selector("html[data-ready]")
-            assert page.locator("html").get_attribute("lang") == language
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    try:
+        page = context.new_page()
+        page.goto(server.url)
+        page.goto(server.url.partition("?")[0] + f"?lang={language}")
+        page.wait_for_selector("html[data-ready]")
+        assert page.locator("html").get_attribute("lang") == language
+        add_classes(page, "pizza", "steak", "sushi")
+        give_labels(page, drawn[1], range(15), ["pizza", "steak", "sushi"], wrong={4})
+        page.keyboard.press("l")
+        page.locator(".tag.proposed").first.wait_for()
+        for room in ("photos", "cleaning", "trying", "leaving"):
+            page.locator(f'header a[href="#{room}"]').click()
+            if room == "cleaning":
+                page.locator("#doubts article").first.wait_for()
+            if room == "trying":
+                page.set_input_files("#try-file", str(lunch / "29.jpg"))
+                page.locator("#answer[data-done]").wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, room
             found = axe.run(page).response["violations"]
-            assert not found, [(one["id"], one["nodes"][0]["html"]) for one in found]
-        finally:
-            context.close()
+            assert not found, (room, [(one["id"], one["nodes"][0]["html"]) for one in found])
+    finally:
+        context.close()
+
+
+def test_japanese_rooms_hold_no_english(browser, open_studio, lunch):
+    server = open_studio(lunch)
+    with reading(browser) as reader:
+        page = reader.page
+        page.goto(server.url)
+        page.goto(server.url.partition("?")[0] + "?lang=ja")
+        page.wait_for_selector("html[data-ready]")
+        seen = []
+        for room in ("photos", "cleaning", "trying", "leaving"):
+            page.locator(f'header a[href="#{room}"]').click()
+            page.wait_for_timeout(100)
+            seen += [text for text in reader.texts() if re.search(r"[a-z]{4}", text)]
+        names = ("tsugiki", "English", "lunch", "ONNX")
+        assert [text for text in seen if not any(name in text for name in names)] == []
 
 
 def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
