@@ -44,15 +44,15 @@ def studio(
         folder = folder_of(data)
         # A sample lies in the cache, which may be cleared: what was decided about it belongs here.
         here = Path(f"{folder.name}.studio.csv") if labels is None and str(data).startswith(SAMPLE_MARK) else labels
-        opened = Studio.open(folder, table_for(folder, here), lambda: weights.load(backbone or _best(weights)), weights.words())
+        # What was asked for by name is looked for now: who has mistyped it should not find that out on the page.
+        root = None if backbone is None else weights.load(backbone)
+        opened = Studio.open(folder, table_for(folder, here), lambda: root or weights.load(_best(weights)), weights.words())
         server = Server(opened, Address(port=port, token=secrets.token_urlsafe(24)), studio_application)
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))
     say(tr("Decisions are kept in {table}; your photos stay as they are.", table=opened.labels.table))
-    if browser:
-        import webbrowser
-
-        webbrowser.open(server.url)
+    if browser and not _shown(server.url):
+        say(tr("There is no browser here that could show it."))
     server.run()
     say(tr("Stopped."))
 
@@ -61,3 +61,14 @@ def _best(weights: WeightOptions) -> str:
     from tsugiki.inspection.audit import best_name
 
     return best_name(weights.zoo)
+
+
+def _shown(url: str) -> bool:
+    """Open a page in the person's browser, unless that is one that would take the terminal."""
+    import webbrowser
+
+    try:
+        controller = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return type(controller) is not webbrowser.GenericBrowser and controller.open(url)
