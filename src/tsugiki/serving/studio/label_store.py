@@ -84,6 +84,8 @@ class LabelStore:
         self._undone: list[Step] = []
         self._elsewhere: list[list[str]] = []
         self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._written_paths: list[str] = []
+        self._folders: dict[Path, str] = {}
         self._written, self._stamp = 0, _stamp(table)
         if self._stamp:
             self._read()
@@ -237,8 +239,16 @@ class LabelStore:
         return "" if mark == OUT else label
 
     def _written_path(self, row: int) -> str:
-        path = os.path.relpath(self._photos.paths[row].absolute(), self.table.absolute().parent)
-        return Path(path).as_posix()
+        """As seen from the table; found out once: asking the system for 50,000 of them takes a second."""
+        while len(self._written_paths) <= row:
+            path = self._photos.paths[len(self._written_paths)]
+            folder = path.parent
+            if folder not in self._folders:
+                seen = os.path.relpath(folder.absolute(), self.table.absolute().parent)
+                self._folders[folder] = Path(seen).as_posix()
+            prefix = self._folders[folder]
+            self._written_paths.append(path.name if prefix == "." else f"{prefix}/{path.name}")
+        return self._written_paths[row]
 
     def _read(self) -> None:
         try:
