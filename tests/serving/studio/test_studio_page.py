@@ -311,3 +311,19 @@ def test_without_a_camera_that_is_said(reader, open_studio, lunch):
     page.get_by_role("link", name="Trying").click()
     page.get_by_role("button", name="Use the camera").click()
     page.get_by_text("There is no camera here").wait_for()
+
+
+def test_an_enlarged_photo_is_labelled_and_the_next_one_shown(reader, open_studio, lunch):
+    server = open_studio(lunch)
+    page = enter(reader, server)
+    add_classes(page, "pizza", "sushi")
+    page.keyboard.press("o")
+    caption = page.locator("#large .caption")
+    assert caption.inner_text() == "00.jpg: no class"
+    page.keyboard.press("2")
+    assert caption.inner_text() == "01.jpg: no class"
+    page.keyboard.press("ArrowLeft")
+    assert caption.inner_text() == "00.jpg: sushi"
+    page.keyboard.press("Escape")
+    assert page.locator("#large").is_hidden()
+    assert saved(page, server) == {"00.jpg": "sushi"}

@@ -130,8 +130,9 @@ new ResizeObserver(renderSoon).observe(grid);
 onChange(what => { if (what === "selection") keepInSight(); renderSoon(); });
 
 export function enlarge(row) {
-  const dialog = find("large");
+  const dialog = find("large"), { text, chance } = tagOf(row);
   dialog.querySelector("img").src = `/api/photo/${row}/large`;
-  dialog.querySelector(".caption").textContent = fill(words.photo, { name: state.names[row], label: tagOf(row).text || words.unlabelled });
-  dialog.showModal();
+  const label = chance ? fill(words.proposed, { label: text, chance }) : text || words.unlabelled;
+  dialog.querySelector(".caption").textContent = fill(words.photo, { name: state.names[row], label });
+  if (!dialog.open) dialog.showModal();
 }

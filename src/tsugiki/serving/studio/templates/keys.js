@@ -48,6 +48,17 @@ addEventListener("keydown", event => {
   event.preventDefault();
   what();
 });
+
+// An enlarged photo is labelled as any other, and the next one is shown.
+find("large").addEventListener("keydown", event => {
+  const digit = /^[0-9]$/.test(event.key);
+  if (event.ctrlKey || event.metaKey || event.altKey || !inPhotos() || (!digit && !["ArrowLeft", "ArrowRight"].includes(event.key))) return;
+  event.preventDefault();
+  if (!digit) moveTo(MOVES[event.key]());
+  else if (event.key === "0") takeClass();
+  else giveClass(Number(event.key) - 1);
+  enlarge(state.current);
+});
 find("class-name").addEventListener("keydown", event => { if (event.key === "Escape") grid.focus(); });
 find("show-keys").addEventListener("click", () => find("keys-told").showModal());
 find("keys-told").querySelector("dl").append(...words.keys.flatMap(([key, what]) => [element("dt", "", key), element("dd", "", what)]));

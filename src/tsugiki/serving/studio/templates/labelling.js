@@ -151,7 +151,7 @@ onChange(what => {
   for (let row = 0; row < state.labels.length; row += 1) if (state.labels[row] >= 0 && !isOut(row)) counts[state.labels[row]] += 1;
   const labelled = counts.reduce((sum, count) => sum + count, 0);
   find("classes").replaceChildren(...state.classes.map((name, number) => chip(name, number, counts[number])));
-  find("count").textContent = fill(words.count, { labelled, count: state.names.length });
+  find("count").textContent = !state.names.length ? "" : fill(words.count, { labelled, count: state.names.length });
   find("undo").disabled = !state.undo;
   find("redo").disabled = !state.redo;
   if (classesShown !== JSON.stringify(state.classes)) { classesShown = JSON.stringify(state.classes); showViews(); }
