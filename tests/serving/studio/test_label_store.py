@@ -136,6 +136,11 @@ def test_splits_of_the_folder_are_kept(dishes, tmp_path):
     assert list_photos(store.table).splits.count("test") == 18
 
 
+@pytest.mark.robust(
+    "surface",
+    case="photos that are away while decisions are saved (a drive that is not there)",
+    right="what was decided about them is kept",
+)
 def test_decisions_about_photos_that_are_away_are_kept(store, lunch):
     store.add_class("pizza")
     store.decide(range(6), label="pizza")
@@ -148,6 +153,11 @@ def test_decisions_about_photos_that_are_away_are_kept(store, lunch):
     assert [label for label, _ in reopened(lunch).decided[:6]] == ["", "pizza", "pizza", "pizza", "pizza", "pizza"]
 
 
+@pytest.mark.robust(
+    "surface",
+    case="a table of decisions that a spreadsheet has changed while the studio was open",
+    right="it is not written over, and that is said",
+)
 def test_a_table_that_another_program_has_changed_is_not_written_over(store):
     store.add_class("pizza")
     store.decide([0], label="pizza")
@@ -200,6 +210,11 @@ def test_the_studio_opens_folders_only(tmp_path, lunch):
     assert len(PhotoSet(tmp_path / "nothing", tmp_path / "added")) == 0
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a studio that is killed while it saves",
+    right="its table of decisions is whole",
+)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that can be killed in the middle")
 def test_a_killed_studio_leaves_a_whole_table(store, lunch):
     store.add_class("pizza")

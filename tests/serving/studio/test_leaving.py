@@ -41,6 +41,12 @@ def left(server, me, name):
     return told["written"]
 
 
+@pytest.fixture
+def without_export(monkeypatch):
+    """Nothing is exported: that takes seconds, and is shown once."""
+    monkeypatch.setattr(leaving, "_exported", lambda *_: ("", "not now"))
+
+
 def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, drawn, run_cli, tmp_path):
     server = open_studio(lunch)
     me = asking(server)
@@ -64,6 +70,7 @@ def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, draw
     assert scope["classifier"].classes == ("pizza", "steak", "sushi")
 
 
+@pytest.mark.usefixtures("without_export")
 def test_photos_are_held_out_where_there_are_enough(open_studio, asking, flat, monkeypatch):
     monkeypatch.setattr(leaving, "ENOUGH", 15)
     server = open_studio(flat)
@@ -75,6 +82,7 @@ def test_photos_are_held_out_where_there_are_enough(open_studio, asking, flat, m
     assert (evaluation["split"], evaluation["n"]) == ("test", 12)
 
 
+@pytest.mark.usefixtures("without_export")
 def test_held_out_photos_of_the_folder_are_judged_in_the_end(open_studio, asking, dishes, tmp_path):
     server = open_studio(dishes, table=tmp_path / "dishes.csv")
     me = asking(server)
@@ -83,6 +91,7 @@ def test_held_out_photos_of_the_folder_are_judged_in_the_end(open_studio, asking
     assert "of 18 held-out photos" in left(server, me, "dishes")["sentence"]
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_run_is_not_replaced_and_lies_beside_the_decisions(open_studio, asking, lunch, drawn):
     server = open_studio(lunch)
     me = asking(server)

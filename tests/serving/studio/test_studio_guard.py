@@ -50,6 +50,11 @@ def test_a_name_that_was_made_to_lead_here_is_refused(me):
         assert me.get(path, Host="evil.example").status == 421
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="the studio, asked to change labels by a page of another site, by a form, or without the token of its own page",
+    right="refused with 403, and nothing is changed",
+)
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_change_comes_from_the_page_alone(server, me, path):
     before = server.studio.labels.revision
@@ -68,6 +73,11 @@ def test_a_form_of_another_page_changes_nothing(server, me):
     assert server.studio.labels.revision == 0
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="addresses of the studio that try to lead to other files",
+    right="refused: a photo is asked for by its number, never by a path",
+)
 @pytest.mark.parametrize(
     "path",
     [
@@ -90,6 +100,11 @@ def test_no_address_leads_to_other_files(me, path):
     assert b"import" not in answer.body
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a link in an opened folder that leads out of it",
+    right="the studio shows nothing of what it leads to",
+)
 def test_a_link_out_of_the_opened_folder_is_not_followed(open_studio, asking, lunch, tmp_path):
     secret = tmp_path / "secret.png"
     Image.new("RGB", (20, 20), "red").save(secret)
@@ -136,6 +151,11 @@ def test_a_photo_is_kept_beside_the_decisions_under_a_name_of_its_own(me, lunch)
     assert len(list(lunch.iterdir())) == 30
 
 
+@pytest.mark.robust(
+    "hostile",
+    case="a pixel bomb, a script or half a photo dropped on the studio",
+    right="refused with the reason, and nothing is kept",
+)
 @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"<svg onload='x()'/>", picture()[:60], bomb(), b"%!PS-Adobe"])
 def test_what_is_no_photo_is_not_kept(me, lunch, content):
     refused = me.post("/api/photos", content)

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from tsugiki.core.errors import RequestError, UnreadablePhoto
 from tsugiki.core.regular_files import DOCUMENT_BYTES, read_regular
-from tsugiki.core.threads import in_context
 from tsugiki.data.images.decode import read_content
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.run_folder import REPORT
@@ -133,7 +132,7 @@ class StudioApi:
 
     async def cleaning(self, _request: Request) -> Response:
         """``GET /api/cleaning``: what looks wrong, and is not decided yet."""
-        return json_response(await asyncio.to_thread(in_context(self._studio.doubtful)))
+        return json_response(await asyncio.to_thread(self._studio.doubtful))
 
     async def try_photo(self, request: Request) -> Response:
         """``POST /api/try``: an answer for the bytes of a photo, or for photo ``row``; ``reasons=1`` says why, too.
@@ -145,7 +144,7 @@ class StudioApi:
         async with studio.intake.body(request) as body:
             try:
                 content = await asyncio.to_thread(self._content, request.query_params.get("row", ""), body)
-                answer = await asyncio.to_thread(in_context(studio.try_photo), content, with_reasons=reasons)
+                answer = await asyncio.to_thread(studio.try_photo, content, with_reasons=reasons)
             except UnreadablePhoto as fault:
                 raise Refusal(422, tr("This photo cannot be read."), got=fault.what) from fault
         return json_response(answer)
@@ -167,7 +166,7 @@ class StudioApi:
         asked = await self._asked(request)
         if not isinstance(name := asked.get("name"), str):
             raise RequestError(tr("This is no name for a run."), got=str(name)[:80])
-        await asyncio.to_thread(in_context(self._studio.writer.start), name)
+        await asyncio.to_thread(self._studio.writer.start, name)
         return json_response(self._studio.going_on())
 
     async def report(self, _request: Request) -> Response:
