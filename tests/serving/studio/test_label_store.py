@@ -232,3 +232,23 @@ def test_a_killed_studio_leaves_a_whole_table(store, lunch):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert reopened(lunch).decided[0][0] == "pizza"
+
+
+def test_photos_that_were_put_on_the_page_in_one_go_are_undone_in_one(store, lunch):
+    photos = store._photos
+    contents = [path.read_bytes() + b"\0" * (number + 1) for number, path in enumerate(sorted(lunch.iterdir())[:3])]
+    for content in contents[:2]:
+        photos.add(content, most_pixels=10**7)
+        store.grow("one")
+    photos.add(contents[2], most_pixels=10**7)
+    store.grow("two")
+    assert store.decided[30:] == [("", "")] * 3
+    store.undo()
+    assert store.decided[30:] == [("", ""), ("", ""), ("", OUT)]
+    store.undo()
+    assert store.decided[30:] == [("", OUT)] * 3
+    store.redo()
+    store.redo()
+    assert store.decided[30:] == [("", "")] * 3
+    store.save()
+    assert len(reopened(lunch)._photos) == 33

@@ -1,6 +1,8 @@
 """The studio under attack: only its own page may ask and change, and nothing outside of the opened folders is seen."""
 
 import io
+import json
+import random
 
 import pytest
 from PIL import Image
@@ -178,6 +180,38 @@ def test_a_decision_that_is_none_is_told(server, me, body):
     assert answer.status == 400
     assert answer.json["error"]["what"]
     assert server.studio.labels.revision == 0
+
+
+def test_whatever_is_sent_is_answered_and_never_by_a_fault(server, me):
+    dice = random.Random(0)  # noqa: S311
+    values = [
+        None,
+        True,
+        -1,
+        0,
+        10**30,
+        1e999,
+        "",
+        "x",
+        "a" * 5000,
+        "\ud800",
+        [],
+        [[]],
+        {},
+        {"rows": 1},
+        ["rows"],
+        "../../etc/passwd",
+    ]
+    names = ["rows", "label", "mark", "add", "rename", "to", "remove", "wanted", "name", "row", "photos"]
+    paths = [*CHANGES, "/api/learn", "/api/try", "/api/try?row=x", "/api/try?reasons=1", "/api/leave"]
+    for _ in range(150):
+        body = {dice.choice(names): dice.choice(values) for _ in range(dice.randrange(4))}
+        sent = json.dumps(body).encode() if dice.random() < 0.7 else dice.randbytes(dice.randrange(200))
+        answer = me.post(dice.choice(paths), sent)
+        assert answer.status < 500, (body, answer.body)
+        assert answer.json is not None
+    assert me.get("/api/state").status == 200
+    assert {path.name for path in server.studio.labels.table.parent.iterdir()} <= {"lunch", "lunch.studio.csv"}
 
 
 def test_the_page_holds_no_script_and_no_style_of_its_own(me):

@@ -107,6 +107,11 @@ def test_photos_are_dropped_pasted_and_chosen(reader, open_studio, lunch, tmp_pa
         page.locator("body").evaluate(give, [list(photos[number].read_bytes()), kind, field])
         page.locator(f"#photo-{number}").wait_for()
     assert len(list((tmp_path / "nothing.studio").iterdir())) == 4
+    page.locator("#grid").focus()
+    page.keyboard.press("Control+z")  # the pasted one is left out, and stays where it is kept
+    page.locator("#photo-3 .tag.out").wait_for()
+    page.keyboard.press("Control+y")
+    page.locator("#photo-3 .tag.out").wait_for(state="detached")
     reader.faults = [fault for fault in reader.faults if "422" not in fault]  # the browser tells of the file that is no photo
 
 

@@ -46,6 +46,7 @@ class Step:
         after: What is.
         classes_before: All classes, in order.
         classes_after: Likewise.
+        batch: What this was a part of: photos that were put on the page in one go are one change.
     """
 
     rows: list[int]
@@ -53,10 +54,16 @@ class Step:
     after: list[Decided]
     classes_before: tuple[str, ...]
     classes_after: tuple[str, ...]
+    batch: str = ""
 
     def turned(self) -> Step:
         """What undoes it."""
         return Step(self.rows, self.after, self.before, self.classes_after, self.classes_before)
+
+    def with_more(self, step: Step) -> Step:
+        """Both changes as one."""
+        rows, before, after = (self.rows + step.rows, self.before + step.before, self.after + step.after)
+        return Step(rows, before, after, self.classes_before, step.classes_after, self.batch)
 
 
 class LabelStore:
@@ -168,11 +175,20 @@ class LabelStore:
             self._done.append(step)
             return self._apply(step)
 
-    def grow(self) -> None:
-        """Make room for photos that were added."""
+    def grow(self, batch: str = "") -> Step:
+        """Make room for photos that were added; undone, they are left out.
+
+        Args:
+            batch: The same for photos that were added in one go.
+        """
         with self._lock:
-            self.decided += [(label, "") for label in self._photos.labels[len(self.decided) :]]
-            self.revision += 1
+            rows = [*range(len(self.decided), len(self._photos))]
+            self.decided += [("", "")] * len(rows)
+            added = Step(rows, [("", OUT)] * len(rows), [("", "")] * len(rows), self.classes, self.classes, batch)
+            if batch and self._done and self._done[-1].batch == batch:
+                self._done[-1] = self._done[-1].with_more(added)
+                return self._apply(added)
+            return self._do(added)
 
     def save(self) -> None:
         """Write the table, unless somebody else has just written it with everything in it.

@@ -102,7 +102,7 @@ class StudioApi:
         return await self._saved(self._studio.labels.redo())
 
     async def add(self, request: Request) -> Response:
-        """``POST /api/photos``: the bytes of one photo, which is kept beside the decisions.
+        """``POST /api/photos``: the bytes of one photo, which is kept beside the decisions; ``batch`` names what it came with.
 
         Raises:
             Refusal: When it is no photo.

@@ -19,15 +19,16 @@ export async function filesOf(carried) {
 }
 
 export async function addPhotos(files) {
+  const batch = crypto.randomUUID();
   let added = 0;
   for (const [at, file] of files.entries()) {
     say(fill(words.adding, { done: at + 1, count: files.length }));
     try {
-      const told = await change("/api/photos", file);
+      const told = await change(`/api/photos?batch=${batch}`, file);
       if (told.new) {
         state.names[told.row] = told.name;
         state.labels[told.row] = -1;
-        state.revision = told.revision;
+        Object.assign(state, { revision: told.revision, undo: told.undo, redo: told.redo });
         added += 1;
       }
     } catch (fault) {
