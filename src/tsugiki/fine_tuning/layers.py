@@ -26,8 +26,10 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
         unfreeze: ``all``; how many groups below the head; or the name of the lowest, of which every group above learns too.
 
     Raises:
-        RequestError: When there are fewer groups, or none of that name.
+        RequestError: When there are fewer groups, or none of that name; or several backbones.
     """
+    if refusal := not_to_fine_tune(backbone):
+        raise refusal
     groups = backbone.layer_groups()
     unfreeze = str(unfreeze)
     if unfreeze == "all":
@@ -40,6 +42,29 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
         listed = ", ".join(group.name for group in groups)
         raise UnknownName(what, name=unfreeze, known=names, cure=tr("input side first, they are: {names}", names=listed))
     return groups[names[unfreeze] :]
+
+
+def not_to_fine_tune(backbone: Backbone) -> RequestError | None:
+    """What to raise where several backbones are to be fine-tuned, or one with its stages; ``None`` for all others.
+
+    Each learns best by itself, with a head on its last features.
+    """
+    if backbone.spec.features != "last":
+        return RequestError(
+            tr("Fine-tuning trains a backbone with its last features."),
+            got=str(backbone.spec),
+            cure=tr("fine-tune it without {suffix}, and then take its run: {words}", suffix=":multi", words="RUN:multi"),
+        )
+    if len(backbone.parts) == 1:
+        return None
+    return RequestError(
+        tr("Fine-tuning trains one backbone, and these are {count}.", count=len(backbone.parts)),
+        got=str(backbone.spec),
+        cure=tr(
+            "fine-tune one of them alone, and then join its run and the others: {words}",
+            words=argument("backbone", "+".join(["RUN", *(str(part.spec) for part in backbone.parts[1:])])),
+        ),
+    )
 
 
 def _checked(count: int, groups: Sequence[LayerGroup]) -> int:
