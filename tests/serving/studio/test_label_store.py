@@ -210,6 +210,13 @@ def test_the_studio_opens_folders_only(tmp_path, lunch):
     assert len(PhotoSet(tmp_path / "nothing", tmp_path / "added")) == 0
 
 
+def test_where_nothing_can_be_written_is_said_before_the_studio_opens(lunch, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(RequestError, match="cannot be written") as refused:
+        table_for(lunch, None)
+    assert "--labels" in refused.value.cure
+
+
 @pytest.mark.robust(
     "hostile",
     case="a studio that is killed while it saves",

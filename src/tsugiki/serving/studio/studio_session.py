@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -185,11 +186,15 @@ def table_for(folder: Path, chosen: Path | None) -> Path:
     """Where decisions about the photos of ``folder`` are kept: beside it, or where a person has chosen.
 
     Raises:
-        RequestError: When it would lie inside the folder, where it could be taken for a part of the photos.
+        RequestError: When it would lie inside the folder, where it could be taken for a part of the photos, or where nothing can
+            be written.
     """
     table = chosen or folder.absolute().with_name(f"{folder.absolute().name}.studio.csv")
     if table.suffix.lower() != ".csv" or table.absolute().resolve().is_relative_to(folder.absolute().resolve()):
         raise RequestError(
             tr("The decisions are kept in a table beside the photos."), allowed="../NAME.studio.csv", got=str(table)
         )
+    above = next(parent for parent in table.absolute().parents if parent.exists())
+    if not os.access(above, os.W_OK):
+        raise RequestError(tr("{folder} cannot be written.", folder=above), cure=tr("name another file with --labels"))
     return table
