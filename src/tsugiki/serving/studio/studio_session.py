@@ -186,8 +186,8 @@ def table_for(folder: Path, chosen: Path | None) -> Path:
     """Where decisions about the photos of ``folder`` are kept: beside it, or where a person has chosen.
 
     Raises:
-        RequestError: When it would lie inside the folder, where it could be taken for a part of the photos, or where nothing can
-            be written.
+        RequestError: When it would lie inside the folder, where it could be taken for a part of the photos, or nothing can be
+            written there.
     """
     table = chosen or folder.absolute().with_name(f"{folder.absolute().name}.studio.csv")
     if table.suffix.lower() != ".csv" or table.absolute().resolve().is_relative_to(folder.absolute().resolve()):
