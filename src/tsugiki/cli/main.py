@@ -39,6 +39,7 @@ VERBS = (
     "next",
     "export",
     "serve",
+    "studio",
     "summary",
     "backbones",
     "plot",
@@ -184,6 +185,7 @@ def _helps() -> dict[str, str]:
         "serve": tr(
             "Answer over HTTP: a small page, an API, the Open Inference Protocol, and a watch for photos of another kind."
         ),
+        "studio": tr("Label photos, learn, try and export on a page in the browser, on this machine alone."),
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),

@@ -145,6 +145,10 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki serve runs/photos --keep kept --port 0", tr("also keeps the photos, at whichever port is free")),
             ("tsugiki serve runs/a runs/b --host 0.0.0.0 --token auto", tr("two models, for those who show the token")),
         ],
+        "studio": [
+            ("tsugiki studio photos", tr("label, learn, try and export the photos of a folder")),
+            ("tsugiki studio sample:foodvision --backbone bundled:nae", tr("the drawn sample, with the bundled backbone")),
+        ],
         "explain": [
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
             ("tsugiki explain runs/photos new.jpg --data photos", tr("also the training photos most like it")),
