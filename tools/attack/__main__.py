@@ -27,7 +27,7 @@ Tell = Callable[[str], object]
 def _decoders(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.decoders import attack
 
-    return attack(asked.count, seed=asked.seed, jobs=asked.jobs, tell=tell)
+    return attack(asked.count, first=asked.first, seed=asked.seed, jobs=asked.jobs, tell=tell)
 
 
 def _doors(asked: argparse.Namespace, tell: Tell) -> Outcome:
@@ -65,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.attack", description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=ATTACKS)
     parser.add_argument("--count", type=int, default=20, help="files, tries per door, or disturbances of each kind")
+    parser.add_argument("--first", type=int, default=0, help="decoders: the number of the first file, to go on from there")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes that decode side by side")
     parser.add_argument("--only", action="append", default=[], help="doors, kinds of death, languages of names, or conditions")
