@@ -62,6 +62,17 @@ def _check_regular(state: os.stat_result, path: str | os.PathLike[str], limit: i
         raise _too_large(limit)
 
 
+def require_regular(path: Path) -> None:
+    """Refuse a place that is to be written and where a folder, a pipe or a device is: opening it would wait, or replace it.
+
+    Raises:
+        OSError: When there is anything but a file, or nothing.
+    """
+    if path.exists() and not path.is_file():
+        reason = os.strerror(errno.EISDIR) if path.is_dir() else tr("no regular file")
+        raise FileExistsError(errno.EISDIR if path.is_dir() else errno.EEXIST, reason, str(path))
+
+
 def _too_large(limit: int) -> OSError:
     return OSError(tr("too large: more than {limit} MB", limit=limit // 1_000_000))
 
