@@ -127,12 +127,17 @@ def parse_json(text: str) -> Any:
     """Values from JSON.
 
     Raises:
-        ValueError: When it is none, or too deep.
+        ValueError: When it is none, too deep, or holds a number that is too long.
     """
     try:
-        return json.loads(text)
+        document = json.loads(text)
     except RecursionError:
         raise ValueError(tr("too deep")) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python reads no integer of thousands of digits, and says so in words for programmers
+        raise ValueError(tr("a number of thousands of digits")) from None
+    return document
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -147,3 +152,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError(tr("too deep")) from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError(tr("a number of thousands of digits")) from None
