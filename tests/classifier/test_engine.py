@@ -33,8 +33,8 @@ HEAVY = ("torch", "torchvision", "timm", "matplotlib", "accelerate", "huggingfac
 
 
 @pytest.fixture(scope="module")
-def run(dish_run, tmp_path_factory):
-    return dish_run.classifier.save(tmp_path_factory.mktemp("engine") / "run")
+def run(saved_classifier_once, tmp_path_factory):
+    return shutil.copytree(saved_classifier_once, tmp_path_factory.mktemp("engine") / "run")
 
 
 @pytest.fixture

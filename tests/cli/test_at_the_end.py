@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tsugiki as tg
 from tsugiki.cli.waiting import is_whole, told_what_is_kept
 from tsugiki.evaluation.headline import never_answered_sentence
 from tsugiki.evaluation.predictions import Predictions, evaluate_rows
@@ -157,12 +156,12 @@ def test_an_interruption_after_the_end_says_that_the_run_is_whole(tmp_path, caps
 @pytest.mark.robust(
     "surface", case="`predict --format csv` with an unreadable file", right="a row with its reason, and exit status 1"
 )
-def test_no_photo_is_dropped_from_a_table(tsu, dish_run, dishes, tmp_path):
+def test_no_photo_is_dropped_from_a_table(saved_run, tsu, dishes, tmp_path):
     import csv
     import io
     import json
 
-    run = tg.save_run(dish_run, tmp_path / "run")
+    run = saved_run
     folder = tmp_path / "new"
     shutil.copytree(dishes / "test" / "pizza", folder)
     (folder / "00 broken.jpg").write_bytes(b"<html>")
@@ -186,10 +185,10 @@ def test_no_photo_is_dropped_from_a_table(tsu, dish_run, dishes, tmp_path):
     case="`predict --plot` of more photos than a picture holds",
     right="how many it shows is said; `x.jpg` is a JPEG file",
 )
-def test_a_picture_of_some_photos_says_so(tsu, dish_run, dishes, tmp_path):
+def test_a_picture_of_some_photos_says_so(saved_run, tsu, dishes, tmp_path):
     from PIL import Image
 
-    run = tg.save_run(dish_run, tmp_path / "run")
+    run = saved_run
     _, _, err = tsu("predict", run, dishes, "--plot", tmp_path / "answers.jpg")
     assert "It shows the first 36 of 54 photos." in err
     with Image.open(tmp_path / "answers.jpg") as picture:

@@ -21,8 +21,8 @@ VERBS = [*main.VERBS, "data"]
 
 
 @pytest.fixture
-def run_folder(dish_run, tmp_path):
-    return tsugiki.save_run(dish_run, tmp_path / "run")
+def run_folder(saved_run):
+    return saved_run
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -267,13 +267,13 @@ BAD_REQUESTS = {
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize("name", BAD_REQUESTS)
-def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, dish_run, monkeypatch, name, language):
+def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, saved_classifier_once, monkeypatch, name, language):
     shutil.copyfile(next((dishes / "train" / "pizza").iterdir()), tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     _lay_out(tmp_path)
     words, expected, named = BAD_REQUESTS[name]
     if "RUN" in words:
-        dish_run.classifier.save(tmp_path / "RUN")
+        shutil.copytree(saved_classifier_once, tmp_path / "RUN")
     status, out, err = tsu("--lang", language, *[str(dishes) if word == "GOOD" else word for word in words])
     assert status == expected, err
     assert out == ""

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import tsugiki
-
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="files of these kinds are made on POSIX systems")
 
 KINDS = ["pipe", "socket", "device", "holes"]
 
 
 @pytest.fixture
-def run_folder(dish_run, tmp_path):
-    return tsugiki.save_run(dish_run, tmp_path / "run")
+def run_folder(saved_run):
+    return saved_run
 
 
 def _make(kind: str, path: Path) -> Path:

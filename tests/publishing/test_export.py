@@ -38,8 +38,8 @@ def needs(kind):
 
 
 @pytest.fixture(scope="module")
-def run(dish_run, tmp_path_factory):
-    return dish_run.classifier.save(tmp_path_factory.mktemp("export") / "run")
+def run(saved_classifier_once, tmp_path_factory):
+    return shutil.copytree(saved_classifier_once, tmp_path_factory.mktemp("export") / "run")
 
 
 @pytest.fixture(scope="module", params=FORMATS)

@@ -139,7 +139,7 @@ def test_06_every_kind_of_picture_is_read(tmp_path):
         assert not classifier.predict(put(tmp_path, f"{name}.img", content)).problem
 
 
-def test_07_eight_orientations_have_one_score_everywhere(dish_run, tmp_path):
+def test_07_eight_orientations_have_one_score_everywhere(saved_run, dish_run, tmp_path):
     upright = photo("steak", 3)
     turns = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     for held, turn in turns.items():
@@ -147,7 +147,7 @@ def test_07_eight_orientations_have_one_score_everywhere(dish_run, tmp_path):
         note[0x0112] = held
         turned = upright if turn is None else upright.transpose(Image.Transpose(turn))
         put(tmp_path, f"photos/{held}.png", stored(turned, "PNG", exif=note))
-    run = tg.save_run(dish_run, tmp_path / "run")
+    run = saved_run
     for who in (dish_run.classifier, tg.Classifier.load(run), tg.load_predictor(run)):
         scores = np.array([answer.probabilities for answer in who.predict(tmp_path / "photos")])
         assert np.abs(scores - scores[0]).max() < 1e-6
@@ -235,8 +235,10 @@ class _Pickle:
         return (os.system, ("echo owned > owned",))
 
 
-def test_13_saved_and_loaded_elsewhere_it_answers_the_same_and_no_pickle_is_opened(dish_run, dishes, tmp_path, monkeypatch):
-    run = tg.save_run(dish_run, tmp_path / "here" / "run")
+def test_13_saved_and_loaded_elsewhere_it_answers_the_same_and_no_pickle_is_opened(
+    saved_run_once, dish_run, dishes, tmp_path, monkeypatch
+):
+    run = shutil.copytree(saved_run_once, tmp_path / "here" / "run")
     photos = sorted((dishes / "test" / "pizza").iterdir())[:3]
     expected = [answer.probabilities for answer in dish_run.classifier.predict(photos)]
     shutil.move(run.parent, tmp_path / "elsewhere")
