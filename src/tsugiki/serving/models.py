@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsugiki.classifier.artefact import read_description
 from tsugiki.classifier.load_predictor import load_predictor
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.core.files import real_path
 from tsugiki.locale.messages import tr
@@ -59,7 +60,8 @@ class Model:
             "weights_sha256": description["weights_sha256"],
             "input": list(predictor.preprocess.size),
         }
-        return cls(real_path(run).name, Asked(predictor), watch, about)
+        # A folder may be called anything; what a model is asked by stands in pages, metrics and logs.
+        return cls(visible(real_path(run).name, one_line=True), Asked(predictor), watch, about)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
