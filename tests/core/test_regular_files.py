@@ -33,7 +33,7 @@ def test_only_files_are_replaced(tmp_path):
     for name in ("pipe", "device", "folder"):
         with pytest.raises(RequestError, match="cannot be written"):
             check_file_place(tmp_path / name)
-        with pytest.raises(OSError, match="regular file|directory"):
+        with pytest.raises(OSError, match=r"regular file|directory"):
             write_atomically(tmp_path / name, "a")
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "device").is_symlink()

@@ -205,7 +205,7 @@ def test_many_photos_ask_the_system_no_more_than_few(put_classes, monkeypatch):
 
 @pytest.mark.robust(
     "hostile",
-    case="paths and labels of a table or of a program's lists that hold halves of letters (JSON's \\ud800, bytes that are no UTF-8)",
+    case="paths and labels of a table or of a program's lists that are no UTF-8, as JSON's \\ud800",
     right="such a photo is named and left out, such a class is refused in a sentence",
 )
 def test_names_that_no_file_of_a_run_could_hold(tmp_path, photo_bytes):
