@@ -181,7 +181,7 @@ def _commands(folder: Path) -> dict[str, Command]:
         "plot sets": Command(("plot", SETS, "--data", "several.csv", "--out", "plots of sets"), "paths"),
         "next": Command(("next", RUN, "new", "--count", "4", "--out", "next.csv"), "terminal", _on_a_terminal),
         "next as JSON": Command(("next", SETS, "new", "--count", "2", "--out", "next of sets.csv", "--json"), "JSON"),
-        "export": Command(("export", RUN, "--format", "torch", "--out", "exported"), "paths"),
+        "export": Command(("export", RUN, "--format", "openvino", "--out", "exported"), "paths"),
         "summary": Command(("summary", RUN), "terminal", _on_a_terminal),
         "summary as JSON": Command(("summary", RUN, "--json"), "JSON"),
         "lr": Command(("lr", RUN, "photos", *small, "--plot", "rates.png"), "terminal", _on_a_terminal),
