@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -491,33 +490,6 @@ def test_odd_cells_of_a_table_are_sentences(tsu, dishes, tmp_path):
     status, _, err = tsu("audit", tmp_path / "list.csv", "--backbone", "bundled:nae")
     assert status == 0, err[-2000:]
     assert "no such file" in err
-
-
-@pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])
-def test_an_interrupted_fit_leaves_no_half_written_run(dishes, tmp_path, moment):
-    (tmp_path / "runs").mkdir()
-    photos = shutil.copytree(dishes, tmp_path / "photos")
-    (photos / "train" / "pizza" / "bad.jpg").write_bytes(b"<html>")
-    command = [sys.executable, "-m", "tsugiki", "fit", photos, "--backbone", "bundled:nae", "--epochs", "20000"]
-    process = subprocess.Popen(
-        [*map(str, command), "--out", str(tmp_path / "runs" / "new")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-    )
-    assert process.stderr is not None
-    talk = ""
-    while moment not in talk:
-        line = process.stderr.readline()
-        assert line, talk
-        talk += line
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode in {1, 130}
-    assert out == ""
-    assert "Traceback" not in talk + err
-    assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.slow

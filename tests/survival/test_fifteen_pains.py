@@ -209,11 +209,12 @@ def test_10_frozen_parameters_and_buffers_are_bit_identical_after_training(nae, 
 def test_11_killed_at_any_moment_a_training_goes_on_as_if_nothing_had_been(tmp_path):
     draw_photos(tmp_path / "photos")
     script = Path(__file__).parents[1] / "fine_tuning" / "killed.py"
-    words = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "photos"), str(tmp_path), "1"]
+    words = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "photos"), str(tmp_path), "20"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
-    assert (report["faults"], report["kills"]) == ([], 1)
+    assert report["faults"] == []
+    assert report["kills"] >= 20
 
 
 def test_12_a_replaced_file_and_a_new_class_are_noticed(nae, two_classes, tmp_path):
