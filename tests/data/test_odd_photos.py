@@ -739,3 +739,12 @@ def test_a_tiff_file_of_which_not_every_entry_can_be_read_is_not_guessed():
     sound[entry + 8 : entry + 12] = (1 << 30).to_bytes(4, "little")
     with pytest.raises(UnreadablePhoto, match="a TIFF file, cut off or damaged"):
         open_photo(bytes(sound))
+
+
+def test_a_tiff_file_whose_places_are_fractions_is_refused():
+    sound = bytearray(stored(PHOTO, "TIFF", compression="jpeg"))
+    places = sound.index((273).to_bytes(2, "little"))
+    assert open_photo(bytes(sound)).size == PHOTO.size
+    sound[places + 2 : places + 4] = (5).to_bytes(2, "little")  # a fraction of two numbers, where a number was
+    with pytest.raises(UnreadablePhoto, match="a TIFF file, cut off or damaged"):
+        open_photo(bytes(sound))

@@ -120,6 +120,8 @@ def _jpegs(tags: Mapping[int, Any], content: bytes) -> Iterator[bytes]:
     places, lengths = (tags.get(_TILES, tags.get(_STRIPS, ())), tags.get(_TILE_BYTES, tags.get(_STRIP_BYTES, ())))
     if isinstance(places, tuple) and isinstance(lengths, tuple):
         for place, length in zip(places, lengths, strict=False):
+            if not isinstance(place, int) or not isinstance(length, int):  # a broken entry may hold fractions
+                raise UnreadablePhoto(tr("a {format} file, cut off or damaged", format="TIFF"))
             yield start + content[place + 2 : place + length]
 
 
