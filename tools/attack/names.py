@@ -252,7 +252,7 @@ def _asked_once() -> None:
             Path("served", name).write_bytes(answer)
         server.close()
 
-    Server.run = run_once  # type: ignore[method-assign]
+    Server.run = run_once  # type: ignore[assignment,method-assign]
 
 
 _HOSTILE_PATH = "/<script>alert(1)<\x1b[31m"
@@ -287,7 +287,7 @@ async def _answer_of(application: Any, method: str, address: str, kind: str, bod
     path, _, query = address.partition("?")
     sort = b"content-type" if method == "POST" else b"accept"
     headers = [(b"host", b"localhost"), (sort, kind.encode())]
-    scope = {"type": "http", "http_version": "1.1", "scheme": "http", "root_path": "", "headers": headers}
+    scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "scheme": "http", "root_path": "", "headers": headers}
     scope |= {"method": method, "path": path, "query_string": query.encode()}
     told: list[bytes] = []
 

@@ -89,8 +89,9 @@ _SOON = 0.05  # seconds, in which such code has ended
 
 def _interrupt() -> None:
     """As Ctrl-C: whatever the main thread waits for."""
-    if hasattr(signal, "pthread_kill") and threading.main_thread().ident is not None:
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and thread is not None:
+        signal.pthread_kill(thread, signal.SIGINT)
     else:
         signal.raise_signal(signal.SIGINT)
 
