@@ -93,7 +93,7 @@ def check_file_place(path: Path) -> Path:
         require_regular(path)
     except OSError as error:
         raise RequestError(
-            tr("{path} cannot be written.", path=path), got=error.strerror, cure=tr("name another file")
+            tr("{path} cannot be written.", path=path), got=error.strerror or str(error), cure=tr("name another file")
         ) from error
     return path
 
