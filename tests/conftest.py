@@ -19,9 +19,17 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that use ONNX R
 MATERIAL = Path(os.environ.get("TSUGIKI_MATERIAL", Path(__file__).parents[2] / "shared"))
 
 
+TRAINS = {"tsu", "run_cli", "dish_run", "nae"}
+"""Fixtures of tests that save or ask classifiers: these begin where the bundled backbone has been compiled once."""
+
+
 @pytest.fixture(autouse=True)
-def _own_world(tmp_path_factory, monkeypatch):
-    """English messages and an empty cache, whatever the person's own settings are."""
+def _own_world(request, tmp_path_factory, monkeypatch):
+    """English messages and a cache of its own, whatever the person's own settings are.
+
+    It is empty, but for what is kept of the bundled backbone's compiled network, where a test may need it: compiling it takes
+    longer than most tests. Tests marked ``cold`` find nothing.
+    """
     from tsugiki.locale.messages import use_language
 
     cache = tmp_path_factory.mktemp("cache")
@@ -29,6 +37,12 @@ def _own_world(tmp_path_factory, monkeypatch):
     monkeypatch.delenv("TSUGIKI_ZOO", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     use_language("en")
+    if not TRAINS.isdisjoint(request.fixturenames) and request.node.get_closest_marker("cold") is None:
+        engines = request.getfixturevalue("compiled")
+        (cache / "engines").mkdir(exist_ok=True)
+        for path in engines.iterdir():
+            if not (cache / "engines" / path.name).exists():  # as where this test is the first one, and has compiled it
+                os.link(path, cache / "engines" / path.name)
     yield
     use_language(None)
     shutil.rmtree(cache, ignore_errors=True)  # thousands of caches with a network in each would fill a small disk
@@ -164,6 +178,50 @@ def dish_run(dishes, nae, tmp_path_factory):
     with quiet():
         model = tg.Classifier(nae, classes=("pizza", "steak", "sushi"))
         return tg.fit(model, dishes, features=FeatureSettings(store=FeatureStore(tmp_path_factory.mktemp("store"))))
+
+
+@pytest.fixture(scope="session")
+def compiled(dish_run, tmp_path_factory):
+    """What is kept of the bundled backbone's compiled network, compiled once; the program never writes into such a file."""
+    import hashlib
+
+    from tsugiki.backbones.load_backbone import load_backbone
+
+    cache = tmp_path_factory.mktemp("compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TSUGIKI_CACHE", str(cache))
+        load_backbone("bundled:nae")
+        dish_run.classifier.save(cache / "run")
+    files = {path: hashlib.sha256(path.read_bytes()).digest() for path in (cache / "engines").iterdir()}
+    assert len(files) > 2
+    yield cache / "engines"
+    assert files == {path: hashlib.sha256(path.read_bytes()).digest() for path in files}, "a test has damaged what all use"
+
+
+@pytest.fixture(scope="session")
+def saved_run_once(dish_run, tmp_path_factory):
+    """The folder of ``dish_run``, saved once: tests must leave it as it is."""
+    import tsugiki as tg
+
+    return tg.save_run(dish_run, tmp_path_factory.mktemp("saved") / "run")
+
+
+@pytest.fixture
+def saved_run(saved_run_once, tmp_path):
+    """The folder of ``dish_run``, ``run`` in ``tmp_path``: a copy, with which a test may do as it likes."""
+    return shutil.copytree(saved_run_once, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def saved_classifier_once(dish_run, tmp_path_factory):
+    """The classifier of ``dish_run`` alone, saved once: tests must leave it as it is."""
+    return dish_run.classifier.save(tmp_path_factory.mktemp("saved") / "run")
+
+
+@pytest.fixture
+def saved_classifier(saved_classifier_once, tmp_path):
+    """The classifier of ``dish_run`` alone, ``run`` in ``tmp_path``: a copy, with which a test may do as it likes."""
+    return shutil.copytree(saved_classifier_once, tmp_path / "run")
 
 
 @pytest.fixture(scope="session")

@@ -268,7 +268,7 @@ def test_importing_the_package_is_light():
     assert done.returncode == 0, done.stderr
 
 
-def test_answering_from_features_needs_no_torch(dish_run, tmp_path):
+def test_answering_from_features_needs_no_torch(saved_classifier, dish_run, tmp_path):
     """A run folder is described, its photos are listed and its features answered by a process that has no PyTorch."""
     import json
     import subprocess
@@ -276,7 +276,7 @@ def test_answering_from_features_needs_no_torch(dish_run, tmp_path):
 
     import numpy as np
 
-    folder = dish_run.classifier.save(tmp_path / "run")
+    folder = saved_classifier
     np.save(tmp_path / "features.npy", dish_run.table.held_out)
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -8,6 +8,7 @@ With --check nothing is written; exit status 1 says that the page no longer tell
 from __future__ import annotations
 
 import ast
+import functools
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ class Sentence:
     parts: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+@functools.cache
 def family() -> dict[str, tuple[str, int]]:
     """By name of the error: the first line of its description, and its exit status."""
     found: dict[str, tuple[str, int]] = {}
@@ -49,6 +51,7 @@ def family() -> dict[str, tuple[str, int]]:
     return found
 
 
+@functools.cache
 def errors() -> dict[str, set[Sentence]]:
     """Every error that the source makes, by name of its kind."""
     kinds, found = family(), defaultdict(set)
@@ -106,6 +109,7 @@ def _texts(node: ast.expr, known: dict[str, ast.expr], depth: int = 3) -> tuple[
     return (_COMPUTED,)
 
 
+@functools.cache
 def japanese() -> dict[str, str]:
     """Every sentence that is translated."""
     found: dict[str, str] = {}

@@ -49,13 +49,18 @@ _ABOUT = {
     "names": (
         "Hostile names",
         """Names of photos and classes that are HTML, scripts, terminal escapes, marks of direction, line breaks, formulas,
-        no UTF-8, or very long, through what fit, evaluate, audit, predict, explain and plot
-        write: pages, cards, the terminal, CSV, JSON and file names.""",
+        no UTF-8, or very long, and labels of tables with letters that no file name has, through everything that every verb
+        writes: pages, cards, the terminal, CSV, JSON, JSON lines and file names; the program that lies beside an export; and
+        all that the server answers, its pages, errors and metrics.""",
     ),
     "resources": (
         "Machines that have little",
         """One core, 512 MB of memory, 32 open files, no home, no `/dev/shm`, a cache that is read-only: the same run as
         anywhere, or a sentence that says what is missing.""",
+    ),
+    "many": (
+        "Many photos",
+        """A folder of class folders, listed: seconds of one processor, and memory at most.""",
     ),
 }
 _HEAD = """Made by `python -m tools.reliability_page` from what the attacks have counted; each can be run again. The tests run

@@ -15,8 +15,8 @@ from tsugiki.core.errors import ArtefactError, RequestError
 
 
 @pytest.fixture
-def saved(dish_run, tmp_path):
-    return dish_run.classifier.save(tmp_path / "run")
+def saved(saved_classifier):
+    return saved_classifier
 
 
 def described(folder):
@@ -97,8 +97,8 @@ def test_another_classifier_is_replaced_where_that_is_asked_for(saved, nae, dish
 @pytest.mark.robust(
     "surface", case="`model.save` into the run folder of another classifier", right="refused: its report would be untrue"
 )
-def test_a_classifier_never_lies_beside_the_report_of_another_one(nae, dish_run, tmp_path):
-    folder = tg.save_run(dish_run, tmp_path / "run")
+def test_a_classifier_never_lies_beside_the_report_of_another_one(saved_run, nae, dish_run):
+    folder = saved_run
     for overwrite in (False, True):
         with pytest.raises(RequestError, match=r"report\.html"):
             tg.Classifier(nae, classes=["猫", "犬"]).save(folder, overwrite=overwrite)

@@ -63,20 +63,18 @@ def test_a_backbone_is_tried_without_judging_and_the_next_command_trains_the_sam
     assert "correct" not in spoken
 
 
-def test_a_photo_that_turns_out_unreadable_is_out_of_the_way_before_a_rate_is_tried(
-    flat, dish_run, tmp_path, capsys, hollow_png
-):
+@pytest.mark.usefixtures("saved_classifier")
+def test_a_photo_that_turns_out_unreadable_is_out_of_the_way_before_a_rate_is_tried(flat, tmp_path, capsys, hollow_png):
     """Also for a run, whose head needs no features: as in a fit, the others are held out without it."""
-    dish_run.classifier.save(tmp_path / "run")
     (flat / "pizza" / "hollow.png").write_bytes(hollow_png)
     _, spoken = told(capsys, tmp_path / "run", flat, "--steps", "10", "--batch-size", "12")
     assert "Left out: pizza/hollow.png: damaged" in spoken
     assert "Held out for testing: 12 of 54 photos" in spoken
 
 
+@pytest.mark.usefixtures("saved_classifier")
 def test_a_run_names_its_own_backbone_and_weights(dishes, dish_run, tmp_path, capsys):
     own = dish_run.classifier
-    own.save(tmp_path / "run")
     path = tmp_path / "run" / "classifier.json"
     description = json.loads(path.read_text(encoding="utf-8"))
     description["backbone"] = replace(own.backbone.spec, weights="my net.pth").to_dict()

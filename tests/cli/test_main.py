@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +20,8 @@ VERBS = [*main.VERBS, "data"]
 
 
 @pytest.fixture
-def run_folder(dish_run, tmp_path):
-    return tsugiki.save_run(dish_run, tmp_path / "run")
+def run_folder(saved_run):
+    return saved_run
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -267,13 +266,13 @@ BAD_REQUESTS = {
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize("name", BAD_REQUESTS)
-def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, dish_run, monkeypatch, name, language):
+def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, saved_classifier_once, monkeypatch, name, language):
     shutil.copyfile(next((dishes / "train" / "pizza").iterdir()), tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     _lay_out(tmp_path)
     words, expected, named = BAD_REQUESTS[name]
     if "RUN" in words:
-        dish_run.classifier.save(tmp_path / "RUN")
+        shutil.copytree(saved_classifier_once, tmp_path / "RUN")
     status, out, err = tsu("--lang", language, *[str(dishes) if word == "GOOD" else word for word in words])
     assert status == expected, err
     assert out == ""
@@ -491,33 +490,6 @@ def test_odd_cells_of_a_table_are_sentences(tsu, dishes, tmp_path):
     status, _, err = tsu("audit", tmp_path / "list.csv", "--backbone", "bundled:nae")
     assert status == 0, err[-2000:]
     assert "no such file" in err
-
-
-@pytest.mark.parametrize("moment", ["Engine:", pytest.param("Left", marks=pytest.mark.slow)])
-def test_an_interrupted_fit_leaves_no_half_written_run(dishes, tmp_path, moment):
-    (tmp_path / "runs").mkdir()
-    photos = shutil.copytree(dishes, tmp_path / "photos")
-    (photos / "train" / "pizza" / "bad.jpg").write_bytes(b"<html>")
-    command = [sys.executable, "-m", "tsugiki", "fit", photos, "--backbone", "bundled:nae", "--epochs", "20000"]
-    process = subprocess.Popen(
-        [*map(str, command), "--out", str(tmp_path / "runs" / "new")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-    )
-    assert process.stderr is not None
-    talk = ""
-    while moment not in talk:
-        line = process.stderr.readline()
-        assert line, talk
-        talk += line
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode in {1, 130}
-    assert out == ""
-    assert "Traceback" not in talk + err
-    assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.slow

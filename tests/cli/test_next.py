@@ -16,8 +16,8 @@ def new(tmp_path):
     return folder
 
 
-def test_a_table_is_written_and_labels_in_it_are_safe(tsu, dish_run, new, tmp_path):
-    run, table = dish_run.classifier.save(tmp_path / "run"), tmp_path / "next.csv"
+def test_a_table_is_written_and_labels_in_it_are_safe(saved_classifier, tsu, new, tmp_path):
+    run, table = saved_classifier, tmp_path / "next.csv"
     status, out, err = tsu("next", run, new, "--count", 3, "--out", table)
     assert status == 0
     assert len(out.splitlines()) == 4
@@ -34,9 +34,9 @@ def test_a_table_is_written_and_labels_in_it_are_safe(tsu, dish_run, new, tmp_pa
     assert "pizza" in table.read_text(encoding="utf-8")
 
 
-def test_labels_are_learned_from(tsu, dishes, dish_run, new, tmp_path):
+def test_labels_are_learned_from(saved_classifier, tsu, dishes, new, tmp_path):
     table = tmp_path / "next.csv"
-    run = dish_run.classifier.save(tmp_path / "run")
+    run = saved_classifier
     assert tsu("next", run, new, "--count", 3, "--out", table)[0] == 0
     head, *rows = table.read_text(encoding="utf-8-sig").splitlines()
     labelled = [row.replace(",,", ",pizza,", 1) for row in rows]

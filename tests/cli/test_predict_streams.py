@@ -23,8 +23,8 @@ from tsugiki.data.sources.listing import LeftOut
 
 
 @pytest.fixture(scope="module")
-def run(dish_run, tmp_path_factory):
-    return dish_run.classifier.save(tmp_path_factory.mktemp("streams") / "run")
+def run(saved_classifier_once, tmp_path_factory):
+    return shutil.copytree(saved_classifier_once, tmp_path_factory.mktemp("streams") / "run")
 
 
 @pytest.fixture

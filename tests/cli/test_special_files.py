@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import tsugiki
+from tsugiki.classifier.engine_predictor import EnginePredictor
+from tsugiki.core.errors import ArtefactError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="files of these kinds are made on POSIX systems")
 
@@ -15,8 +16,8 @@ KINDS = ["pipe", "socket", "device", "holes"]
 
 
 @pytest.fixture
-def run_folder(dish_run, tmp_path):
-    return tsugiki.save_run(dish_run, tmp_path / "run")
+def run_folder(saved_run):
+    return saved_run
 
 
 def _make(kind: str, path: Path) -> Path:
@@ -120,3 +121,43 @@ def test_as_anything_else(tsu, dishes, run_folder, tmp_path, monkeypatch, kind):
     path = _make(kind, tmp_path / "zoo.toml")
     monkeypatch.setenv("TSUGIKI_ZOO", str(path))
     _refused(tsu("summary", "ours"), path)
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="a pipe, socket or device in the place of a table, picture or folder that is to be written",
+    right="refused in a sentence before anything is computed, and left as it is, also with --force",
+)
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_as_an_output(tsu, run_folder, dishes, tmp_path, kind):
+    photo = next(dishes.rglob("*.jpg"))
+    table, picture, folder = (_make(kind, tmp_path / name) for name in ("answers.csv", "picture.png", "folder"))
+    before = [(path.lstat().st_mode, path.lstat().st_ino) for path in (table, picture, folder)]
+    for words in (
+        ("predict", run_folder, photo, "--out", table, "--force"),
+        ("next", run_folder, dishes, "--out", table, "--force"),
+    ):
+        assert "cannot be written" in _refused(tsu(*words), table)
+    for words in (("explain", run_folder, photo, "--out", picture), ("predict", run_folder, photo, "--plot", picture)):
+        assert "no regular file" in _refused(tsu(*words), picture)
+    for words in (
+        ("plot", run_folder, "--out", folder),
+        ("fit", dishes, "--backbone", "bundled:nae", "--out", folder, "--force"),
+    ):
+        _refused(tsu(*words), folder)
+    assert [(path.lstat().st_mode, path.lstat().st_ino) for path in (table, picture, folder)] == before
+
+
+@pytest.mark.cold
+@pytest.mark.robust(
+    "hostile", case="an engine, or an index of weights, of 40 GB of holes", right="known as damage without being read"
+)
+def test_files_of_holes_inside_of_others_are_not_read(tsu, run_folder, dishes, tmp_path):
+    index = _make("holes", tmp_path / "model.safetensors.index.json")
+    words = ("fit", dishes, "--backbone", "timm:test_resnet", "--weights", index, "--out", tmp_path / "new")
+    assert "too large" in _refused(tsu(*words), index)
+    for name in ("network.xml", "network.bin"):
+        run = shutil.copytree(run_folder, tmp_path / f"run-{name}")
+        _make("holes", run / "engine" / name)
+        with pytest.raises(ArtefactError, match=r"(?s)damaged.*too large"):
+            EnginePredictor.load(run)

@@ -9,8 +9,8 @@ import tsugiki as tg
 
 
 @pytest.fixture
-def run_folder(dish_run, tmp_path):
-    return tg.save_run(dish_run, tmp_path / "run")
+def run_folder(saved_run):
+    return saved_run
 
 
 def _content(folder):
@@ -100,10 +100,10 @@ def test_a_picture_is_never_written_over_the_photo(tsu, run_folder, dishes, tmp_
     assert photo.read_bytes() == before
 
 
-def test_another_demo_takes_nothing_away(dish_run, tmp_path):
+def test_another_demo_takes_nothing_away(dish_run, saved_run, tmp_path):
     from tsugiki.cli.demo import _is_demo
 
-    folder = tg.save_run(dish_run, tmp_path / "run")
+    folder = saved_run
     assert _is_demo(folder, dish_run.samples)
     assert not _is_demo(folder, dish_run.samples.take(range(3)))
     assert not _is_demo(tmp_path / "gone", dish_run.samples)

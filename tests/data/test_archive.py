@@ -353,3 +353,15 @@ def test_a_full_disk_is_told_as_such(zipped, monkeypatch):
         unpack(path)
     assert not isinstance(caught.value, UnsafeArchive)
     assert left_behind() == []
+
+
+@pytest.mark.robust(
+    "hostile", case="a tar archive of 2,000 heads before its first file", right="refused in a sentence that names the archive"
+)
+def test_heads_before_heads_without_end_are_a_sentence(tmp_path):
+    head = tarfile.TarInfo("p")
+    head.type, head.size = tarfile.XHDTYPE, 512
+    note = b"20 comment=" + b"x" * 8 + b"\n"
+    (tmp_path / "heads.tar").write_bytes((head.tobuf(tarfile.PAX_FORMAT) + note + bytes(512 - len(note))) * 2000 + bytes(1024))
+    with pytest.raises(DataError, match=r"(?s)heads\.tar cannot be unpacked.*too deep"):
+        unpack(tmp_path / "heads.tar")

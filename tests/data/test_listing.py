@@ -1,5 +1,6 @@
 """Class folders as people really have them; nothing is opened while listing."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.data.conftest import refusal, said
+from tsugiki.core.errors import RequestError
 from tsugiki.data.load import list_photos
 from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import LeftOut
+from tsugiki.data.sources.lists import list_paths
 
 
 def table(listing):
@@ -198,3 +201,24 @@ def test_many_photos_ask_the_system_no_more_than_few(put_classes, monkeypatch):
         return sorted(asked)
 
     assert calls_for(200) == calls_for(2)
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="paths and labels of a table or of a program's lists that are no UTF-8, as JSON's \\ud800",
+    right="such a photo is named and left out, such a class is refused in a sentence",
+)
+def test_names_that_no_file_of_a_run_could_hold(tmp_path, photo_bytes):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo_bytes(name))
+    rows = [{"path": "a.png", "label": "x"}, {"path": "b.png", "label": "y"}, {"path": "c\ud800.png", "label": "y"}]
+    (tmp_path / "list.json").write_text(json.dumps(rows), encoding="utf-8")
+    listing = list_photos(tmp_path / "list.json")
+    assert listing.names == ("a.png", "b.png")
+    assert listing.left_out == (LeftOut("c\\ud800.png", "its name is not valid UTF-8: rename it"),)
+    (tmp_path / "list.json").write_text(json.dumps([*rows, {"path": "d.png", "label": "z\udcff"}]), encoding="utf-8")
+    assert "Names of classes are not valid UTF-8.\n  got: z\\udcff" in refusal(tmp_path / "list.json")
+    paths, strange = [tmp_path / name for name in ("a.png", "b.png")], tmp_path / os.fsdecode(b"c\xff.png")
+    assert list_paths([*paths, strange], ["x", "y", "y"]).left_out[0].reason == "its name is not valid UTF-8: rename it"
+    with pytest.raises(RequestError, match="Names of classes are not valid UTF-8"):
+        list_paths(paths, ["x", "y\ud800"])

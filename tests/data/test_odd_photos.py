@@ -707,3 +707,44 @@ def test_data_loaders_name_what_cannot_be_decoded_before_the_training_starts(tmp
     train, *_ = create_dataloaders(tmp_path / "train", tmp_path / "test", SMALL, 2, num_workers=0)
     assert len(train.dataset) == 4
     assert "cat/early.jpg: cut off or damaged" in capsys.readouterr().err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="an AVIF file of a kilobyte that says that it has 169 million pixels",
+    right="named and left out, before its decoder takes gigabytes for it",
+)
+def test_an_avif_file_that_would_fill_memory_is_refused_by_its_head():
+    plain = Image.new("RGB", (64, 48), "orange")
+    sound = stored(plain, "AVIF", quality=90)
+    at = sound.index(b"ispe") + 8
+    for side, word in ((13_000, "more pixels than so few bytes hold"), (14_000, "too large")):
+        content = sound[:at] + side.to_bytes(4, "big") * 2 + sound[at + 8 :]
+        with pytest.raises(UnreadablePhoto, match=word):
+            open_photo(content)
+    assert open_photo(sound).size == plain.size
+
+
+def test_a_tiff_file_of_which_not_every_entry_can_be_read_is_not_guessed():
+    """Pillow reads entries up to the first broken one; without the later ones a fourth channel would be transparency."""
+    import tifffile
+
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream, np.dstack([NOISE, NOISE[..., :1]]), photometric="rgb", extrasamples=["unspecified"], software="x" * 9
+    )
+    sound = bytearray(stream.getvalue())
+    assert np.array_equal(np.asarray(open_photo(bytes(sound))), NOISE)
+    entry = sound.index((305).to_bytes(2, "little") + b"\2\0")  # who wrote it, which nobody needs
+    sound[entry + 8 : entry + 12] = (1 << 30).to_bytes(4, "little")
+    with pytest.raises(UnreadablePhoto, match="a TIFF file, cut off or damaged"):
+        open_photo(bytes(sound))
+
+
+def test_a_tiff_file_whose_places_are_fractions_is_refused():
+    sound = bytearray(stored(PHOTO, "TIFF", compression="jpeg"))
+    places = sound.index((273).to_bytes(2, "little"))
+    assert open_photo(bytes(sound)).size == PHOTO.size
+    sound[places + 2 : places + 4] = (5).to_bytes(2, "little")  # a fraction of two numbers, where a number was
+    with pytest.raises(UnreadablePhoto, match="a TIFF file, cut off or damaged"):
+        open_photo(bytes(sound))

@@ -1,5 +1,8 @@
 """Planted wrong labels come first, and the list survives a trip through a spreadsheet."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
@@ -123,3 +126,22 @@ def test_a_list_in_the_encoding_of_a_spreadsheet(tmp_path, capsys):
     decisions = read_decisions(tmp_path / "s.csv")
     assert (decisions.exclude, decisions.relabel) == (frozenset({"花.jpg"}), {"蜂.jpg": "蟻"})
     assert "Japanese (cp932)" in capsys.readouterr().err
+
+
+@pytest.mark.robust(
+    "hostile",
+    case="file names that begin or end with a space, a tab, a quote or a sign of a formula, in suspects.csv and back",
+    right="every decision meets its photo, also where a spreadsheet has written the table anew",
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_every_name_comes_back_from_a_list_of_decisions(tmp_path, separator):
+    odd = (" lead", "trail ", "  two", "=cmd", "'=q", "''=x", "'", "a,b", 'q"q', "a\nb", "\ttab", "\u3000wide", "+1", "\rcr")
+    odd += ("a\r\nb", "a\x0bb", "a\x85b", "a\u2028b", "\ufeffbom", " '=x", "a;b", "x\\", "-1", "@a", "1e5")
+    names = [*(f"{name}.jpg" for name in odd), *odd]
+    table = tmp_path / "suspects.csv"
+    found = [Suspect(row, label=0, suggested=1, score=0.5, confident=True) for row in range(len(names))]
+    write_suspects(table, found, names=names, classes=["=a", " b"])
+    rows = list(csv.reader(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline="")))
+    with table.open("w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, delimiter=separator).writerows([[*row[:-1], row[-1].replace("keep", "relabel")] for row in rows])
+    assert read_decisions(table).relabel == dict.fromkeys(names, " b")

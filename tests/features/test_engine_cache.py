@@ -12,6 +12,8 @@ from tsugiki.features.engines.openvino_conversion import converted, network_file
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine
 from tsugiki.features.engines.reference import weights_key
 
+pytestmark = pytest.mark.cold
+
 SMALL = Preprocess(size=(64, 64), resize=64)
 
 

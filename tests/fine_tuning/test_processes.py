@@ -84,25 +84,9 @@ def test_two_processes_equal_one(folder, tmp_path):
         assert torch.equal(tensor, first["weights"][name])
 
 
-def test_one_process_of_a_machine_computes_features_for_all(folder, tmp_path):
-    script = tmp_path / "look.py"
-    script.write_text(
-        "import sys, os, pathlib, torch\n"
-        "from tests.fine_tuning.conftest import tiny_classifier\n"
-        "from tsugiki.training.fit import fit\n"
-        "run = fit(tiny_classifier(), sys.argv[1])\n"
-        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(run.table.computed))\n"
-        "torch.distributed.destroy_process_group()\n"
-    )
-    pair(folder, tmp_path, script=script)
-    computed = [int((tmp_path / str(rank)).read_text()) for rank in range(2)]
-    assert computed[0] > 0
-    assert computed[1] == 0
-
-
-def test_processes_agree_on_when_a_budget_is_spent(folder, tmp_path):
+def test_one_process_of_a_machine_computes_features_for_all_and_all_agree_when_a_budget_is_spent(folder, tmp_path):
     """Each has a clock of its own; would each go by it, one would wait for the other for ever."""
-    script = tmp_path / "budget.py"
+    script = tmp_path / "together.py"
     script.write_text(
         "import sys, os, pathlib, torch\n"
         "from tests.fine_tuning.conftest import tiny_classifier\n"
@@ -110,13 +94,18 @@ def test_processes_agree_on_when_a_budget_is_spent(folder, tmp_path):
         "from tsugiki.fine_tuning.request import StartingPoint\n"
         "from tsugiki.fine_tuning.fine_tune import fine_tune\n"
         "from tsugiki.fine_tuning.settings import FineTuneSettings\n"
+        "from tsugiki.training.fit import fit\n"
         "torch.set_num_threads(1)\n"
-        "settings = FineTuneSettings(epochs=500, patience=0, budget=2.0, compile='off', precision='float32')\n"
+        "run = fit(tiny_classifier(), sys.argv[1])\n"
+        "settings = FineTuneSettings(epochs=500, patience=0, budget=1.0, compile='off', precision='float32')\n"
         "before = StartingPoint(spent=100.0 * int(os.environ['RANK']))\n"
         "tuned = fine_tune(tiny_classifier(), load(sys.argv[1]), settings, device='cpu', starting_point=before)\n"
-        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(str(len(tuned.history)))\n"
+        "told = f'{run.table.computed} {len(tuned.history)}'\n"
+        "pathlib.Path(sys.argv[2], os.environ['RANK']).write_text(told)\n"
         "torch.distributed.destroy_process_group()\n"
     )
     pair(folder, tmp_path, script=script)
-    first, second = ((tmp_path / str(rank)).read_text() for rank in range(2))
-    assert 1 <= int(first) == int(second) < 500
+    (computed, epochs), (computed_too, epochs_too) = (map(int, (tmp_path / str(rank)).read_text().split()) for rank in range(2))
+    assert computed > 0
+    assert computed_too == 0
+    assert 1 <= epochs == epochs_too < 500

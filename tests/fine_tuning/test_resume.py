@@ -150,11 +150,6 @@ def kill(folder: Path, tmp_path: Path, kills: int) -> None:
     assert report["kills"] >= kills
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks to be killed quickly")
-def test_twenty_kills_leave_no_trace(folder, tmp_path):
-    kill(folder, tmp_path, 20)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks to be killed quickly")
 def test_two_hundred_kills_leave_no_trace(folder, tmp_path):

@@ -109,10 +109,10 @@ def test_photos_of_the_training_are_passed_over(dish_run, unlabelled, capsys):
         tg.next_photos(dish_run.classifier, unlabelled, count=0)
 
 
+@pytest.mark.usefixtures("saved_classifier")
 def test_the_engine_chooses_as_the_classifier_does(dish_run, unlabelled, tmp_path):
     from tsugiki.classifier.engine_predictor import EnginePredictor
 
-    dish_run.classifier.save(tmp_path / "run")
     with quiet():
         expected = tg.next_photos(dish_run.classifier, unlabelled, count=5)
         found = tg.next_photos(EnginePredictor.load(tmp_path / "run"), unlabelled, count=5)

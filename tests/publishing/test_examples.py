@@ -19,8 +19,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "export"
 
 
 @pytest.fixture(scope="module")
-def run(dish_run, tmp_path_factory):
-    return dish_run.classifier.save(tmp_path_factory.mktemp("examples") / "run")
+def run(saved_classifier_once, tmp_path_factory):
+    return shutil.copytree(saved_classifier_once, tmp_path_factory.mktemp("examples") / "run")
 
 
 @pytest.fixture(scope="module")

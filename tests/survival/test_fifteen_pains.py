@@ -139,7 +139,7 @@ def test_06_every_kind_of_picture_is_read(tmp_path):
         assert not classifier.predict(put(tmp_path, f"{name}.img", content)).problem
 
 
-def test_07_eight_orientations_have_one_score_everywhere(dish_run, tmp_path):
+def test_07_eight_orientations_have_one_score_everywhere(saved_run, dish_run, tmp_path):
     upright = photo("steak", 3)
     turns = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     for held, turn in turns.items():
@@ -147,7 +147,7 @@ def test_07_eight_orientations_have_one_score_everywhere(dish_run, tmp_path):
         note[0x0112] = held
         turned = upright if turn is None else upright.transpose(Image.Transpose(turn))
         put(tmp_path, f"photos/{held}.png", stored(turned, "PNG", exif=note))
-    run = tg.save_run(dish_run, tmp_path / "run")
+    run = saved_run
     for who in (dish_run.classifier, tg.Classifier.load(run), tg.load_predictor(run)):
         scores = np.array([answer.probabilities for answer in who.predict(tmp_path / "photos")])
         assert np.abs(scores - scores[0]).max() < 1e-6
@@ -209,11 +209,12 @@ def test_10_frozen_parameters_and_buffers_are_bit_identical_after_training(nae, 
 def test_11_killed_at_any_moment_a_training_goes_on_as_if_nothing_had_been(tmp_path):
     draw_photos(tmp_path / "photos")
     script = Path(__file__).parents[1] / "fine_tuning" / "killed.py"
-    words = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "photos"), str(tmp_path), "3"]
+    words = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "photos"), str(tmp_path), "20"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
-    assert (report["faults"], report["kills"]) == ([], 3)
+    assert report["faults"] == []
+    assert report["kills"] >= 20
 
 
 def test_12_a_replaced_file_and_a_new_class_are_noticed(nae, two_classes, tmp_path):
@@ -235,8 +236,10 @@ class _Pickle:
         return (os.system, ("echo owned > owned",))
 
 
-def test_13_saved_and_loaded_elsewhere_it_answers_the_same_and_no_pickle_is_opened(dish_run, dishes, tmp_path, monkeypatch):
-    run = tg.save_run(dish_run, tmp_path / "here" / "run")
+def test_13_saved_and_loaded_elsewhere_it_answers_the_same_and_no_pickle_is_opened(
+    saved_run_once, dish_run, dishes, tmp_path, monkeypatch
+):
+    run = shutil.copytree(saved_run_once, tmp_path / "here" / "run")
     photos = sorted((dishes / "test" / "pizza").iterdir())[:3]
     expected = [answer.probabilities for answer in dish_run.classifier.predict(photos)]
     shutil.move(run.parent, tmp_path / "elsewhere")

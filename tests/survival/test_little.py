@@ -1,6 +1,7 @@
 """Little of everything, or much: a plain locale, folders without end, huge photos, threads and processes side by side."""
 
 import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import tsugiki as tg
 from tsugiki.core.console import quiet
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="attacks fork, and limit address space")
@@ -31,8 +31,8 @@ def test_a_folder_of_many_photos_is_listed_in_bounded_memory(count, tmp_path):
 @pytest.mark.robust(
     "hostile", case="the locale C, in which Python would write ASCII only", right="every name is read and shown"
 )
-def test_in_the_locale_c_names_are_shown_all_the_same(run_cli, dish_run, dishes, tmp_path):
-    run = tg.save_run(dish_run, tmp_path / "走る")
+def test_in_the_locale_c_names_are_shown_all_the_same(saved_run_once, run_cli, dishes, tmp_path):
+    run = shutil.copytree(saved_run_once, tmp_path / "走る")
     photo = tmp_path / "写真 é.jpg"
     photo.write_bytes(min((dishes / "test" / "pizza").iterdir()).read_bytes())
     done = run_cli("predict", run, photo, LC_ALL="C", LANG="C")

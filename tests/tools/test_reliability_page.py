@@ -25,5 +25,5 @@ def test_what_was_counted_holds_no_fault():
     assert records
     for what, record in records.items():
         faults = {name: count for name, count in record["counts"].items() if is_fault(name)}
-        assert faults, what
+        assert faults or what == "many", what  # of which only time and memory are counted
         assert not any(faults.values()), (what, faults)

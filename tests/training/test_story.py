@@ -95,8 +95,8 @@ def test_the_bundled_backbone_is_as_it_was_loaded(nae, dish_run):
     assert dish_run.classifier.backbone is nae
 
 
-def test_run_evaluate_rows_and_predictions_tell_one_story(dish_run, dishes, tmp_path):
-    folder = tg.save_run(dish_run, tmp_path / "run")
+def test_run_evaluate_rows_and_predictions_tell_one_story(saved_run, dishes, tmp_path):
+    folder = saved_run
     model = tg.Classifier.load(folder)
     judged = tg.evaluate(model, dishes, store=FeatureStore(tmp_path / "store"))
     stored = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))

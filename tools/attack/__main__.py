@@ -5,6 +5,7 @@
     python -m tools.attack deaths --count 20
     python -m tools.attack names
     python -m tools.attack resources
+    python -m tools.attack many --count 100000
 
 The counts can be kept for docs/reliability.md: --record.
 """
@@ -15,6 +16,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +29,7 @@ Tell = Callable[[str], object]
 def _decoders(asked: argparse.Namespace, tell: Tell) -> Outcome:
     from tools.attack.decoders import attack
 
-    return attack(asked.count, seed=asked.seed, jobs=asked.jobs, tell=tell)
+    return attack(asked.count, first=asked.first, seed=asked.seed, jobs=asked.jobs, tell=tell)
 
 
 def _doors(asked: argparse.Namespace, tell: Tell) -> Outcome:
@@ -57,14 +59,31 @@ def _resources(asked: argparse.Namespace, tell: Tell) -> Outcome:
         return attack(Path(place), only=tuple(asked.only), tell=tell)
 
 
-ATTACKS = {"decoders": _decoders, "doors": _doors, "deaths": _deaths, "names": _names, "resources": _resources}
+def _many(asked: argparse.Namespace, tell: Tell) -> Outcome:
+    from tools.attack.resources import list_many
+
+    del tell
+    with tempfile.TemporaryDirectory() as place:
+        seconds, megabytes = list_many(Path(place) / "many", asked.count)
+    return Outcome(Counter({"photos": asked.count, "seconds": round(seconds), "MB of memory": round(megabytes)}))
+
+
+ATTACKS = {
+    "decoders": _decoders,
+    "doors": _doors,
+    "deaths": _deaths,
+    "names": _names,
+    "resources": _resources,
+    "many": _many,
+}
 
 
 def main() -> None:
     """Attack as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tools.attack", description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=ATTACKS)
-    parser.add_argument("--count", type=int, default=20, help="files, tries per door, or disturbances of each kind")
+    parser.add_argument("--count", type=int, default=20, help="files, tries per door, disturbances of each kind, or photos")
+    parser.add_argument("--first", type=int, default=0, help="decoders: the number of the first file, to go on from there")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes that decode side by side")
     parser.add_argument("--only", action="append", default=[], help="doors, kinds of death, languages of names, or conditions")
@@ -76,9 +95,9 @@ def main() -> None:
     print(" / ".join(f"{name} {count:,}" for name, count in outcome.counts.items()))
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if asked.record:
-        counted = asked.what in {"decoders", "doors", "deaths"}
-        how = f"--count {asked.count} --seed {asked.seed}{' --warm' * asked.warm}"
-        keep(asked.what, how if counted else "", outcome.counts)
+        drawn = asked.what in {"decoders", "doors", "deaths"}
+        how = [f"--count {asked.count}"] * (drawn or asked.what == "many") + [f"--seed {asked.seed}"] * drawn
+        keep(asked.what, " ".join([*how, *["--warm"] * asked.warm]), outcome.counts)
     sys.exit(any(is_fault(name) and count for name, count in outcome.counts.items()))
 
 

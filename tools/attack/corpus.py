@@ -296,7 +296,10 @@ def _by_hand(content: bytes) -> Values:
     kind, size, white, body = content.split(b"\n", 3)
     width, height = map(int, size.split())
     values = np.frombuffer(body, ">u2" if int(white) > 255 else np.uint8)
-    return _seen(values.reshape(height, width, 3 if kind == b"P6" else 1).astype(np.uint16 if int(white) > 255 else np.uint8))
+    top = 65535 if int(white) > 255 else 255
+    values = np.minimum(values.astype(np.float64) * top / int(white), top)  # white is what the head says, where others read on
+    shape = height, width, 3 if kind == b"P6" else 1
+    return _seen(np.rint(values).reshape(shape).astype(np.uint16 if top > 255 else np.uint8))
 
 
 DECODERS: dict[str, Callable[[str, bytes], Values | None]] = {"OpenCV": _by_opencv, "imagecodecs": _by_imagecodecs}

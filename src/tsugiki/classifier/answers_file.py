@@ -23,6 +23,7 @@ from typing import Any
 from tsugiki.classifier.predict_stream import Photo, name_of
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
+from tsugiki.core.files import check_file_place
 from tsugiki.data.images.video import Frame
 from tsugiki.data.sources.listing import LeftOut
 from tsugiki.locale.messages import first_few, tr
@@ -51,7 +52,8 @@ class AnswersFile:
         problems: How many of these could not be read.
 
     Raises:
-        RequestError: When the file is there, or is being written with other answers, or by another process.
+        RequestError: When the file is there, no file can be there, or it is being written with other answers or by another
+            process.
         OSError: When it cannot be written.
     """
 
@@ -59,6 +61,8 @@ class AnswersFile:
         self.path = path
         self._unfinished = path.with_name(f"{path.name}.unfinished")
         self._log_path = path.with_name(f"{path.name}.unfinished.log")
+        for place in (path, self._unfinished, self._log_path):
+            check_file_place(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._log_path.open("a+b")
         self._hold()

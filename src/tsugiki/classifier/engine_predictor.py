@@ -15,7 +15,6 @@ Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,12 @@ from safetensors.numpy import load
 
 from tsugiki.backbones.known import engine_cache
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, Prediction
-from tsugiki.classifier.artefact import answer_head_of, damage_told, damaged, read_description
+from tsugiki.classifier.artefact import WEIGHTS, answer_head_of, damage_told, damaged, read_description
 from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import ArtefactError, RequestError
 from tsugiki.core.files import sha256_of
+from tsugiki.core.regular_files import DOCUMENT_BYTES, read_json
 from tsugiki.data.joined_preprocess import preprocess_of, rules_of
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import PixelBatch
@@ -184,8 +184,8 @@ def _read_parity(folder: Path, description: Mapping[str, Any]) -> dict[str, Any]
     if not path.is_file():
         raise ArtefactError(tr("{run} has no engine.", run=folder.parent))
     try:
-        parity = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        parity = read_json(path)
+    except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(parity, dict) or parity.get("schema") != SCHEMA:
         raise damaged(path, tr("another version of the format"))
@@ -256,8 +256,17 @@ def _network(folder: Path, parity: Mapping[str, Any], place: int, rule: Preproce
 def _check(path: Path, parity: Mapping[str, Any]) -> None:
     if not path.is_file():
         raise damaged(path, tr("the file is missing"))
-    if sha256_of(path) != parity["files"].get(path.name):
+    try:
+        digest = sha256_of(path, limit=_most_bytes(path.parent.parent / WEIGHTS))
+    except OSError as error:
+        raise damaged(path, str(error)) from error
+    if digest != parity["files"].get(path.name):
         raise damaged(path, tr("its content is not what {name} says", name=PARITY))
+
+
+def _most_bytes(weights: Path) -> int | None:
+    """What a file of an engine may hold: the same numbers as ``weights``, in float32 at the most, and a graph."""
+    return 4 * weights.stat().st_size + DOCUMENT_BYTES if weights.is_file() else None
 
 
 def _first_line(error: Exception) -> str:

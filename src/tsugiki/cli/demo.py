@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tsugiki.cli.options import force_option, option
 from tsugiki.cli.waiting import is_whole, starting
 from tsugiki.core.console import emit_exactly, say, typed, working
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _is_demo(folder: Path, samples: Samples) -> bool:
     from tsugiki.inspection.seen_photos import fingerprint
 
     try:
-        about = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+        about = read_json(folder / "classifier.json")
         return bool(about["trained"]["data_fingerprint"] == fingerprint(samples))
     except (OSError, ValueError, TypeError, KeyError):
         return False

@@ -11,8 +11,10 @@ import gc
 import importlib
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +63,41 @@ def main() -> None:
         _leave(done.code or 0)
 
 
+@contextlib.contextmanager
+def no_interruption_lost() -> Iterator[None]:
+    """Within this block Ctrl-C ends the work also where it meets code that may raise nothing.
+
+    Where an object is tidied up after, Python only shows the interruption, and goes on as if nobody had pressed a key.
+    """
+    shown = sys.unraisablehook
+
+    def heard(fault: sys.UnraisableHookArgs) -> None:
+        if not issubclass(fault.exc_type, KeyboardInterrupt):
+            shown(fault)
+            return
+        again = threading.Timer(_SOON, _interrupt)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = heard
+    try:
+        yield
+    finally:
+        sys.unraisablehook = shown
+
+
+_SOON = 0.05  # seconds, in which such code has ended
+
+
+def _interrupt() -> None:
+    """As Ctrl-C: whatever the main thread waits for."""
+    thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and thread is not None:
+        signal.pthread_kill(thread, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
 def _leave(status: int) -> None:
     """End the process as it would end, without taking every module apart first: with PyTorch that takes half a second."""
     atexit._run_exitfuncs()  # noqa: SLF001 (what others have put off to the end still happens)
@@ -80,7 +117,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     try:
         use_language(_take_language(words))
         completion.answer_the_shell()
-        with named_by(as_typed):
+        with named_by(as_typed), no_interruption_lost():
             if not _answered_plainly(words):
                 program = _application(words)
                 sys.exit(program(words, standalone_mode=False, prog_name="tsugiki", complete_var=completion.ASKED))

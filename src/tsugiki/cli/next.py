@@ -14,6 +14,7 @@ from tsugiki.cli.output import aligned, emit_json
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say, typed
 from tsugiki.core.errors import RequestError
+from tsugiki.core.files import check_file_place
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _check(out: Path, *, force: bool) -> None:
     """Refuse to write over labels, or over what is no such table."""
     from tsugiki.core.regular_files import read_text
 
+    check_file_place(out)
     if force or not out.exists():
         return
     try:

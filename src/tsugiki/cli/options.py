@@ -19,6 +19,7 @@ from tsugiki.cli.usage import EXPERT, FINE_TUNING
 from tsugiki.cli.values import AUGMENTATION, model_arg_words, parse_model_args, parse_settings, parse_time
 from tsugiki.cli.waiting import told_what_is_kept
 from tsugiki.core.errors import RequestError
+from tsugiki.core.files import real_path
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
@@ -106,7 +107,7 @@ def force_option() -> Any:
 
 def default_target(data: str, above: str = "runs") -> Path:
     """``runs/NAME`` for photos in ``.../NAME``."""
-    name = data.partition(":")[2] if data.startswith("sample:") else Path(data).resolve().name.partition(".")[0]
+    name = data.partition(":")[2] if data.startswith("sample:") else real_path(Path(data)).name.partition(".")[0]
     return Path(above) / (name or "run")
 
 

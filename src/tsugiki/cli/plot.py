@@ -12,6 +12,7 @@ from tsugiki.cli.options import option, run_argument
 from tsugiki.cli.output import say_left_out
 from tsugiki.core.console import emit_exactly, typed, working
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.core.files import check_folder_place
 from tsugiki.core.regular_files import read_text
 from tsugiki.locale.messages import tr
 
@@ -40,7 +41,7 @@ def plot(
     if batch and data is None:
         raise RequestError(tr("--batch draws photos, and needs to know where they are."), cure="--data DATA")
     rows = _history(run)
-    folder = out or run.with_name(f"{run.name}-plots")
+    folder = check_folder_place(out or run.with_name(f"{run.name}-plots"))
     _save(lambda: _curves(rows), folder / "curves.png")
     if data is not None:
         _save(lambda: _predictions(run, data, count, seed), folder / "predictions.png")

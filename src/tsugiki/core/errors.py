@@ -86,7 +86,7 @@ class UnknownName(RequestError):
     """
 
     def __init__(self, what: str, *, name: str, known: Iterable[str], cure: str = "") -> None:
-        names = list(known)
+        names = [each for each in known if each != name]  # a link that leads nowhere has the name that was asked for
         nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         few = len(names) <= _FEW
         allowed = tr("did you mean {names}?", names=", ".join(nearest)) if nearest else ", ".join(sorted(names)) if few else ""

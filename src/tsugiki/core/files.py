@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, TsugikiError
-from tsugiki.core.regular_files import open_regular, read_json
+from tsugiki.core.regular_files import open_regular, read_json, require_regular
 from tsugiki.locale.messages import tr
 
 _UNDER_WAY = ".under-way-"
@@ -28,13 +28,13 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 _NEWBORN = 1.0  # seconds in which what was just made may not be held yet
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Path, *, limit: int | None = None) -> str:
     """The SHA-256 of a file's content, as 64 hexadecimal digits.
 
     Raises:
-        OSError: When it cannot be read, or is no regular file.
+        OSError: When it cannot be read, is no regular file, or holds more than ``limit`` bytes.
     """
-    with open_regular(path) as stream:
+    with open_regular(path, limit=limit) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -83,6 +83,41 @@ def _temporary_place(name: str, folder: str, reason: str) -> Path:
     return place
 
 
+def check_file_place(path: Path) -> Path:
+    """Refuse, before anything is computed, a place where no file can be written.
+
+    Raises:
+        RequestError: When a folder, a pipe or a device is there.
+    """
+    try:
+        require_regular(path)
+    except OSError as error:
+        raise RequestError(
+            tr("{path} cannot be written.", path=path), got=error.strerror or str(error), cure=tr("name another file")
+        ) from error
+    return path
+
+
+def check_folder_place(folder: Path) -> Path:
+    """Refuse, before anything is computed, a place where there is no folder and none can be made.
+
+    Raises:
+        RequestError: When something else is in the way.
+    """
+    above = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    if not above.is_dir():
+        raise RequestError(
+            tr("{folder} cannot be written: {parent} is in the way.", folder=folder, parent=above),
+            cure=tr("name another folder"),
+        )
+    return folder
+
+
+def real_path(path: Path) -> Path:
+    """Where a file or folder is, links followed; links that lead in a circle are followed as far as they lead."""
+    return Path(os.path.realpath(path))
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write ``content`` so that a reader sees the old file or the new one, never a part of one."""
     data = content.encode() if isinstance(content, str) else content
@@ -102,7 +137,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     What processes that were killed have left of it is cleared away, where the system tells the living from the dead.
+
+    Raises:
+        OSError: When a folder, a pipe or a device is in its place, or the system refuses.
     """
+    require_regular(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(descriptor)

@@ -62,6 +62,17 @@ def _check_regular(state: os.stat_result, path: str | os.PathLike[str], limit: i
         raise _too_large(limit)
 
 
+def require_regular(path: Path) -> None:
+    """Refuse a place that is to be written and where a folder, a pipe or a device is: opening it would wait, or replace it.
+
+    Raises:
+        OSError: When there is anything but a file, or nothing.
+    """
+    if path.exists() and not path.is_file():
+        reason = os.strerror(errno.EISDIR) if path.is_dir() else tr("no regular file")
+        raise FileExistsError(errno.EISDIR if path.is_dir() else errno.EEXIST, reason, str(path))
+
+
 def _too_large(limit: int) -> OSError:
     return OSError(tr("too large: more than {limit} MB", limit=limit // 1_000_000))
 
@@ -116,12 +127,17 @@ def parse_json(text: str) -> Any:
     """Values from JSON.
 
     Raises:
-        ValueError: When it is none, or too deep.
+        ValueError: When it is none, too deep, or holds a number that is too long.
     """
     try:
-        return json.loads(text)
+        document = json.loads(text)
     except RecursionError:
         raise ValueError(tr("too deep")) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python reads no integer of thousands of digits, and says so in words for programmers
+        raise ValueError(tr("a number of thousands of digits")) from None
+    return document
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -136,3 +152,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError(tr("too deep")) from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError(tr("a number of thousands of digits")) from None

@@ -25,7 +25,7 @@ from tsugiki.data.sources.beside.labels_unread import OTHER_ARCHIVES, SPREADSHEE
 from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.in_memory.objects import list_object
 from tsugiki.data.sources.layout_hints import places_with_several
-from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant
+from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant, with_writable_names
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.tables.label_rows import finished, names_of_classes
@@ -118,6 +118,7 @@ def list_photos(source: Any, reading: LabelReading = AS_WRITTEN) -> Listing:
     """
     by_path = isinstance(source, str | os.PathLike)
     listing = finished(_list_source(source, reading), reading) if by_path else list_object(source, reading)
+    listing = with_writable_names(listing)
     return replace(listing, decisions=(*listing.decisions, *doubtful_names(names_of_classes(listing))))
 
 

@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.files import cache_folder, write_atomically
-from tsugiki.core.regular_files import parse_json, read_text
+from tsugiki.core.regular_files import open_regular, parse_json, read_text, require_regular
 from tsugiki.data.photo_index import PhotoIndex, blocks_of, marks, seal_of
 from tsugiki.locale.messages import tr
 
@@ -248,6 +248,7 @@ class Space:
             self._in_memory.add(digests, vectors)
 
     def _write(self, first: int, content: bytes) -> None:
+        require_regular(self._path)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.lseek(descriptor, first * 4 * self.width, os.SEEK_SET)
@@ -318,7 +319,7 @@ class VectorFile:
         starts = np.flatnonzero(np.diff(ordered, prepend=-2) != 1).tolist()
         if not starts:
             return found
-        with self.path.open("rb", buffering=0) as stream:
+        with open_regular(self.path) as stream:
             for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
                 stream.seek(int(ordered[start]) * self.shape[1] * found.itemsize)
                 part = found[start:end]

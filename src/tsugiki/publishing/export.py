@@ -28,7 +28,7 @@ from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.engine_writer import describe
 from tsugiki.classifier.parity import Parity, golden_photos
 from tsugiki.core.errors import RequestError, TsugikiError, UnknownName
-from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
+from tsugiki.core.files import atomic_folder, real_path, sha256_of, write_atomically, write_json
 from tsugiki.data.load import read_samples
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.metrics import Comparison
@@ -177,7 +177,7 @@ def _checked(folder: Path) -> Path:
         found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {""}
         own = {ABOUT, SCRIPT, PROOF, *(name for each in FORMATS.values() for name in each.files)}
         foreign = sorted(found - own - _MAY_BE_THERE if ABOUT in found else found)
-        if foreign or folder.resolve() == Path.cwd():
+        if foreign or real_path(folder) == Path.cwd():
             raise RequestError(
                 tr("{folder} holds something else than an export: it would be replaced.", folder=folder),
                 allowed=tr("a new folder, an empty one, or an older export"),

@@ -6,7 +6,6 @@ Nothing that is neither a run nor an audit is ever replaced, and these only wher
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import tempfile
@@ -22,7 +21,8 @@ from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, typed
 from tsugiki.core.devices import is_main_process
 from tsugiki.core.errors import ArtefactError, DataError, RequestError, TsugikiError
-from tsugiki.core.files import atomic_folder, cache_folder, write_atomically, write_json
+from tsugiki.core.files import atomic_folder, cache_folder, check_folder_place, real_path, write_atomically, write_json
+from tsugiki.core.regular_files import read_json
 from tsugiki.evaluation.label_issues import read_decisions
 from tsugiki.locale.messages import first_few, listed, tr
 from tsugiki.reporting.card import write_card
@@ -78,16 +78,15 @@ def check_output_folder(folder: Path, kind: Kind = RUN, *, overwrite: bool = Fal
     Raises:
         RequestError: When there is a file, a folder that holds anything else, or no way to make a folder.
     """
+    check_folder_place(folder.absolute().parent)
     above = next((parent for parent in folder.absolute().parents if parent.exists()), folder)
-    if not above.is_dir():
-        raise RequestError(tr("{folder} cannot be written: {parent} is in the way.", folder=folder, parent=above))
     if not os.access(above, os.W_OK):
         raise RequestError(
             tr("{folder} cannot be written: nothing may be made in {parent}.", folder=folder, parent=above),
             cure=tr("name another folder with --out, or allow writing there"),
         )
     # A folder is replaced by a new one, which would leave a shell that stands in it nowhere.
-    if folder.resolve() == Path.cwd():
+    if real_path(folder) == Path.cwd():
         raise _refusal(folder, kind, got=tr("the folder one stands in"))
     if not folder.exists():
         return folder
@@ -116,7 +115,7 @@ def _would_be_lost(folder: Path, kind: Kind) -> RequestError:
 
 def free_folder(folder: Path) -> Path:
     """The first of ``NAME-2``, ``NAME-3`` ... beside ``folder`` that is not there yet."""
-    name = folder.resolve().name
+    name = real_path(folder).name
     return next(other for number in itertools.count(2) if not (other := folder.parent / f"{name}-{number}").exists())
 
 
@@ -140,8 +139,8 @@ def what_is_there(folder: Path, kind: Kind = RUN) -> str:
 
 def _json_of(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        document = read_json(path)
+    except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -166,7 +165,7 @@ def _refusal(folder: Path, kind: Kind, *, got: str) -> RequestError:
     else:
         what = tr("{folder} holds something else than an audit: it would be replaced.", folder=folder)
         allowed = tr("a new folder, an empty one, or an older audit")
-    other = folder.parent / f"{folder.resolve().name}-{kind.name}"
+    other = folder.parent / f"{real_path(folder).name}-{kind.name}"
     return RequestError(what, allowed=allowed, got=got, cure=tr("name another folder, as {folder}", folder=other))
 
 
@@ -203,7 +202,7 @@ def save_run(run: Run, folder: str | Path, *, overwrite: bool = False) -> Path:
         return _copied(run, target, overwrite=overwrite)
     run.require_own_classifier()
     try:
-        _write_run(run, target, name=target.resolve().name, overwrite=overwrite)
+        _write_run(run, target, name=real_path(target).name, overwrite=overwrite)
     except OSError as fault:
         save_elsewhere(run, target, fault)
     return target
@@ -220,7 +219,7 @@ def save_elsewhere(run: Run, target: Path, fault: OSError) -> NoReturn:
     Raises:
         TsugikiError: Always: where the run is now and how to move it, or that no place could be written to.
     """
-    name = target.resolve().name or "run"
+    name = real_path(target).name or "run"
     reason = fault.strerror or str(fault)
     for place in (target.absolute().parent, Path.cwd(), cache_folder(), Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108
         if not place.is_dir():
@@ -284,7 +283,7 @@ def load_run(folder: str | Path) -> LoadedRun:
     classifier = Classifier.load(place)
     try:
         history = read_history(place / HISTORY)
-        evaluation = json.loads((place / EVALUATION).read_text(encoding="utf-8"))
+        evaluation = read_json(place / EVALUATION)
         predictions = read_predictions(place / PREDICTIONS)
     except (OSError, ValueError, TypeError, DataError) as error:
         what = tr("{folder} holds a classifier, but not a whole run.", folder=place)

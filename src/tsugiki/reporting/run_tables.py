@@ -39,8 +39,8 @@ def read_history(path: Path) -> list[dict[str, float]]:
         OSError: When there is no such file.
         ValueError: When a cell is no number.
     """
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(stream)]
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    return [{name: float(value or "nan") for name, value in row.items()} for row in rows]
 
 
 def read_predictions(path: Path) -> AnyPredictions:

@@ -17,6 +17,7 @@ from tsugiki.core.console import say
 from tsugiki.core.display.table_cells import table_text
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import write_atomically
+from tsugiki.core.regular_files import require_regular
 from tsugiki.data.images.decode import content_digest
 from tsugiki.data.images.file_type import ending_of
 from tsugiki.locale.messages import tr
@@ -51,6 +52,7 @@ class KeptPhotos:
             if TABLE not in self._there:
                 # The mark at the start tells spreadsheets that the letters are UTF-8.
                 write_atomically(self.table, table_text([COLUMNS]).encode("utf-8-sig"))
+            require_regular(self.table)
             with self.table.open("ab"):
                 self._bytes = sum(self._there.values())
         except OSError as error:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tsugiki.classifier.artefact import backbone_named, read_description
 from tsugiki.classifier.load_predictor import load_predictor
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import RequestError, UnknownName
+from tsugiki.core.files import real_path
 from tsugiki.locale.messages import tr
 from tsugiki.serving.drift_watch import DriftWatch, Expected
 from tsugiki.serving.lanes import Asked
@@ -58,7 +60,8 @@ class Model:
             "weights_sha256": description["weights_sha256"],
             "input": list(predictor.preprocess.size),
         }
-        return cls(run.resolve().name, Asked(predictor), watch, about)
+        # A folder may be called anything; what a model is asked by stands in pages, metrics and logs.
+        return cls(visible(real_path(run).name, one_line=True), Asked(predictor), watch, about)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

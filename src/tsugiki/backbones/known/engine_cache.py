@@ -19,6 +19,7 @@ from typing import Any
 
 from tsugiki.core.console import say_once
 from tsugiki.core.files import cache_folder, sweep_own_folder, write_atomically
+from tsugiki.core.regular_files import open_regular
 from tsugiki.locale.messages import tr
 
 MOST = 4 << 30
@@ -50,7 +51,7 @@ def kept(key: str) -> bytes | None:
     path = folder() / key
     _swept(folder())
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             digest, content = stream.read(_DIGEST), stream.read()
     except OSError:
         return None

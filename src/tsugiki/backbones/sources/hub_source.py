@@ -13,6 +13,7 @@ from tsugiki.backbones.sources.base import Recipe, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
 from tsugiki.backbones.weights.weights_file import INDEX, shards_of
 from tsugiki.core.errors import RequestError, WeightsError
+from tsugiki.core.files import real_path
 from tsugiki.core.regular_files import read_json
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
@@ -67,7 +68,7 @@ class InFolder:
     @property
     def name(self) -> str:
         """The folder's own name: no path of this machine goes into a run."""
-        return self.path.resolve().name
+        return real_path(self.path).name
 
     def find(self, candidates: Sequence[str]) -> Path:
         """See :class:`Files`.

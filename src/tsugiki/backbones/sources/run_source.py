@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,8 @@ from tsugiki.backbones.backbone import BackboneSpec
 from tsugiki.backbones.sources.base import Recipe
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError, WeightsError
-from tsugiki.core.files import sha256_of
+from tsugiki.core.files import real_path, sha256_of
+from tsugiki.core.regular_files import read_json
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -33,7 +33,7 @@ def recipe(folder: Path, model_args: Mapping[str, Any]) -> Recipe:
             cure=tr("leave {argument} out", argument=argument("model_args")),
         )
     try:
-        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        description = read_json(folder / _DESCRIPTION)
         several = [f"{part['source']}:{part['name']}" for part in description["backbone"].get("parts", ())]
         if not several:
             spec = BackboneSpec.from_dict(description["backbone"])
@@ -47,7 +47,7 @@ def recipe(folder: Path, model_args: Mapping[str, Any]) -> Recipe:
             got="+".join(several),
             cure=tr("name them as they were named for that run"),
         )
-    name = folder.resolve().name
+    name = real_path(folder).name
 
     def fetch() -> Path:
         path = folder / _WEIGHTS

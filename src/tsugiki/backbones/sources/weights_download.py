@@ -14,6 +14,7 @@ from tsugiki.core.console import say
 from tsugiki.core.errors import WeightsError, WeightsUnreachable
 from tsugiki.core.files import sha256_of
 from tsugiki.core.http import Line, alone, fetched
+from tsugiki.core.regular_files import open_regular
 from tsugiki.locale.messages import tr
 
 PATIENCE = 6.0
@@ -40,7 +41,7 @@ def unreachable(name: str, url: str, place: Path, reason: object) -> WeightsUnre
 
 def _seems_whole(place: Path) -> bool:
     """Whether a file is of the kind that PyTorch writes; the directory of the newer kind stands at its end."""
-    with place.open("rb") as stream:
+    with open_regular(place) as stream:
         return stream.read(2) == _OLD_PICKLE or zipfile.is_zipfile(stream)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import re
 import threading
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import WeightsError
 from tsugiki.core.files import sha256_of
+from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
@@ -117,7 +117,7 @@ def shards_of(path: Path) -> list[str]:
     if not path.name.endswith(INDEX):
         return []
     try:
-        names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(read_json(path)["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, error) from error
     if not names or any(not isinstance(name, str) or name != Path(name).name or name.endswith(INDEX) for name in names):

@@ -318,6 +318,12 @@ def _check_effort(content: bytes, photo: Image.Image) -> None:
         check_effort(content, photo.width * photo.height, MAX_PIXELS)
     if content.startswith(PNG_START) and tells_of_too_much(content, photo.width * photo.height):
         raise UnreadablePhoto(tr("cut off: the end of the file is missing"))
+    # Its decoder enlarges a small picture to whatever the head tells of, which takes gigabytes.
+    if photo.format == "AVIF" and photo.width * photo.height > max(_SMALL, _MOST_PER_BYTE * len(content)):
+        raise UnreadablePhoto(tr("damaged: {detail}", detail=tr("its head tells of more pixels than so few bytes hold")))
+
+
+_SMALL, _MOST_PER_BYTE = 1 << 26, 50_000  # pixels: even one colour all over takes more bytes
 
 
 def _too_many_pixels(most: int = MAX_PIXELS) -> UnreadablePhoto:

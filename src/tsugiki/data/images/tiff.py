@@ -23,13 +23,13 @@ from tsugiki.locale.messages import tr
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT = 258, 259, 262, 277, 339
-_SUBFILE, _SUBFILES, _DNG = 254, 330, 50706
+_SUBFILE, _SUBFILES, _DNG, _MORE_CHANNELS = 254, 330, 50706, 338
 _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 256, 257, 273, 278, 284, 322, 323, 324
 _STRIP_BYTES, _TILE_BYTES, _TABLES = 279, 325, 347
 _JPEG, _JPEG_BEGIN = 7, b"\xff\xd8"
 _LOOKED_AT = {
     _STRIP_BYTES, _TILE_BYTES, _TABLES,
-    _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT, _SUBFILE, _SUBFILES, _DNG,
+    _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _SAMPLE_FORMAT, _SUBFILE, _SUBFILES, _DNG, _MORE_CHANNELS,
     _WIDTH, _HEIGHT, _STRIPS, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES,
 }  # fmt: skip
 _GREY, _COLOURS = {0, 1}, {2: 3, 5: 4, 6: 3, 8: 3}  # by photometric interpretation: how many channels make a colour
@@ -85,6 +85,9 @@ def check_tiff(content: bytes) -> None:
                 channels=channels,
             )
         )
+    if _MORE_CHANNELS not in tags and _names(content, _MORE_CHANNELS):
+        # Pillow reads no further than to the first entry that is broken, and takes any fourth channel for transparency.
+        raise UnreadablePhoto(tr("a {format} file, cut off or damaged", format="TIFF"))
     if _lacks_data(tags, channels):
         raise UnreadablePhoto(tr("cut off or damaged: the TIFF file holds fewer strips or tiles than the picture has"))
     if compression == _JPEG:
@@ -117,6 +120,8 @@ def _jpegs(tags: Mapping[int, Any], content: bytes) -> Iterator[bytes]:
     places, lengths = (tags.get(_TILES, tags.get(_STRIPS, ())), tags.get(_TILE_BYTES, tags.get(_STRIP_BYTES, ())))
     if isinstance(places, tuple) and isinstance(lengths, tuple):
         for place, length in zip(places, lengths, strict=False):
+            if not isinstance(place, int) or not isinstance(length, int):  # a broken entry may hold fractions
+                raise UnreadablePhoto(tr("a {format} file, cut off or damaged", format="TIFF"))
             yield start + content[place + 2 : place + length]
 
 
@@ -175,6 +180,17 @@ def _tags(content: bytes) -> Mapping[int, Any]:
     except Exception:  # noqa: BLE001  a broken head makes Pillow stumble over anything
         return found
     return found
+
+
+def _names(content: bytes, tag: int) -> bool:
+    """Whether the directory of the first picture has an entry of this number, readable or not."""
+    order: Literal["little", "big"] = "little" if content[:1] == b"I" else "big"
+    is_big = int.from_bytes(content[2:4], order) == 43
+    width, head, step = (8, 8, 20) if is_big else (4, 2, 12)
+    start = int.from_bytes(content[width : 2 * width], order)  # behind the mark of 4 bytes, or of 8
+    count = min(int.from_bytes(content[start : start + head], order), 1000)
+    places = (start + head + step * number for number in range(count))
+    return any(content[at : at + 2] == tag.to_bytes(2, order) for at in places)
 
 
 def _number(tags: Mapping[int, Any], tag: int, otherwise: int) -> int:

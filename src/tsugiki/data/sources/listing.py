@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import LabelSet, Task
 from tsugiki.locale.messages import first_few, listed, tr
 
@@ -193,3 +194,32 @@ class Listing:
     def paths(self) -> list[Path]:
         """``N`` paths that can be opened."""
         return [self.root / name for name in self.names]
+
+
+def with_writable_names(listing: Listing) -> Listing:
+    """Without photos whose path is not valid UTF-8: no table, page or card could name them.
+
+    Raises:
+        RequestError: When the name of a class is not.
+    """
+    strange = dict.fromkeys(name for name in (*listing.labels, *listing.classes) if not is_writable_text(name))
+    if strange:
+        raise RequestError(
+            tr("Names of classes are not valid UTF-8."),
+            got=first_few([shown(name) for name in strange]),
+            cure=tr("rename them"),
+        )
+    rows = [row for row, name in enumerate(listing.names) if is_writable_text(name)]
+    if len(rows) == len(listing):
+        return listing
+    reason = tr("its name is not valid UTF-8: rename it")
+    gone = [LeftOut(shown(name), reason) for name in listing.names if not is_writable_text(name)]
+    return replace(
+        listing,
+        names=tuple(listing.names[row] for row in rows),
+        labels=tuple(listing.labels[row] for row in rows),
+        splits=tuple(listing.splits[row] for row in rows),
+        groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
+        label_sets=None if listing.label_sets is None else tuple(listing.label_sets[row] for row in rows),
+        left_out=(*listing.left_out, *gone),
+    )

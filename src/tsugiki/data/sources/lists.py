@@ -14,7 +14,7 @@ from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
 from tsugiki.data.sources.in_memory.list_values import LabelLists, columns_of, labels_given, text_of_value
-from tsugiki.data.sources.listing import LeftOut, Listing
+from tsugiki.data.sources.listing import LeftOut, Listing, with_writable_names
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
 from tsugiki.data.sources.tables.label_cells import sets_of, why_several
@@ -57,7 +57,8 @@ def list_paths(
     given = LabelLists() if labels is None else labels_given(labels, len(places), classes)
     if labels is not None and all(cell == "" for cell in given.cells):
         raise RequestError(tr("Not one of the photos has a label."), cure="labels=None")
-    return finished(listing_of(places, texts, given, reading, "labels"), reading if labels is not None else AS_WRITTEN)
+    listing = listing_of(places, texts, given, reading, "labels")
+    return with_writable_names(finished(listing, reading if labels is not None else AS_WRITTEN))
 
 
 def listing_of(

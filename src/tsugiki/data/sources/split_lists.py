@@ -7,12 +7,12 @@ Letters: ``N`` photos.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsugiki.core.regular_files import parse_json
 from tsugiki.data.sources.split_words import split_in
 from tsugiki.data.sources.tables.encodings import read_encoded
 from tsugiki.data.sources.walk import Walk, joined
@@ -104,7 +104,7 @@ def _rows_named(path: Path, place: Mapping[str, int]) -> list[int]:
     """The rows that a list names; none where it is another kind of file."""
     try:
         text = read_encoded(path, limit=_LARGEST).text
-        lines = list(_names_in_json(json.loads(text))) if path.suffix == ".json" else text.splitlines()
+        lines = list(_names_in_json(parse_json(text))) if path.suffix == ".json" else text.splitlines()
     except (OSError, ValueError, RecursionError):
         return []
     lines = [line.strip() for line in lines if line.strip()]

@@ -76,7 +76,7 @@ def check_picture(path: Path, photos: Iterable[Path] = ()) -> Path:
         RequestError: When its ending names no format, a folder is there, or one of the photos.
     """
     photo = path.exists() and any(each.exists() and path.samefile(each) for each in photos)
-    if path.suffix.lower() in _FORMATS and not path.is_dir() and not photo:
+    if path.suffix.lower() in _FORMATS and not photo and (path.is_file() or not path.exists()):
         return path
     other = (
         path / "picture.png"
@@ -88,9 +88,17 @@ def check_picture(path: Path, photos: Iterable[Path] = ()) -> Path:
     raise RequestError(
         tr("The picture cannot be written into {path}.", path=path),
         allowed=tr("a file of its own whose name ends in one of {endings}", endings=", ".join(_FORMATS)),
-        got=tr("a folder") if path.is_dir() else tr("a photo, which would be lost") if photo else repr(path.name),
+        got=_in_the_way(path, photo=photo),
         cure=tr("name another file, as {path}", path=typed(other)),
     )
+
+
+def _in_the_way(path: Path, *, photo: bool) -> str:
+    if path.is_dir():
+        return tr("a folder")
+    if photo:
+        return tr("a photo, which would be lost")
+    return repr(path.name) if path.is_file() or not path.exists() else tr("no regular file")
 
 
 def save_picture(figure: Figure, path: Path) -> None:

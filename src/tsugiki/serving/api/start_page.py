@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.locale.messages import first_few, language, tr
 from tsugiki.reporting.pages.page import looks
@@ -137,7 +138,14 @@ def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader(__package__, "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Names of classes, files and addresses as they can be shown; what is HTML already stays."""
+    return visible(value) if type(value) is str else value
 
 
 @functools.cache

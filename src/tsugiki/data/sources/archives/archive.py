@@ -31,7 +31,7 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".ta
 
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, OSError, NotImplementedError, ValueError, OverflowError),
+    *(EOFError, OSError, NotImplementedError, ValueError, OverflowError, RecursionError),
 )
 """What Python raises about a damaged archive."""
 
@@ -127,6 +127,8 @@ def _check_archive(path: Path) -> None:
 def _not_unpacked(path: Path, fault: Exception) -> DataError:
     # What the system says, without the path of the temporary folder.
     reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+    if isinstance(fault, RecursionError):
+        reason = tr("too deep")
     return DataError(tr("The archive {path} cannot be unpacked.", path=path), got=str(reason)[:300])
 
 
@@ -148,13 +150,6 @@ def extract_archive(path: Path, folder: Path, *, limits: Limits | None = None) -
                     tick(1, parts[-1])
     except _DAMAGE as fault:
         raise _not_unpacked(path, fault) from fault
-
-
-def _reason(fault: Exception) -> str:
-    """What went wrong, without the temporary folder that the system's own words name."""
-    if isinstance(fault, OSError) and fault.strerror:
-        return fault.strerror
-    return str(fault) or type(fault).__name__
 
 
 _LONGEST_PART = 255

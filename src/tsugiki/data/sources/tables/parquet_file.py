@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from tsugiki.core.console import progress
 from tsugiki.core.errors import RequestError
 from tsugiki.core.files import atomic_folder, cache_folder, sha256_of
-from tsugiki.core.regular_files import open_regular
+from tsugiki.core.regular_files import open_regular, parse_json
 from tsugiki.data.images.file_type import ending_of
 from tsugiki.data.sources.split_words import means_pictures
 from tsugiki.data.sources.tables.table_file import Table, cannot_be_read
@@ -108,7 +107,7 @@ def _of_each(feature: Any) -> Any:
 def _names_of_classes(schema: Any, header: list[str]) -> dict[int, list[str]]:
     """The class names that a data set of the Hub notes beside its numbers."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"].decode())["info"]["features"]
         labels = {name: _of_each(feature) for name, feature in features.items()}
         found = {name: feature["names"] for name, feature in labels.items() if feature.get("_type") == "ClassLabel"}
     except (KeyError, ValueError, TypeError, AttributeError):

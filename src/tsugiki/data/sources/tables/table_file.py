@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -194,8 +193,8 @@ def _of_json_lines(path: Path, text: str) -> Table:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as fault:
+            value = parse_json(line)
+        except ValueError as fault:
             raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {fault}") from None
         if not isinstance(value, dict):
             raise cannot_be_read(path, f"{tr('row {number}', number=number)}: {line[:60]}")
