@@ -184,12 +184,15 @@ def _commands(folder: Path) -> dict[str, Command]:
         "export": Command(("export", RUN, "--format", "openvino", "--out", "exported"), "paths"),
         "summary": Command(("summary", RUN), "terminal", _on_a_terminal),
         "summary as JSON": Command(("summary", RUN, "--json"), "JSON"),
+        "rank": Command(("rank", "photos", "--backbone", "bundled:nae", "--plot", "front.png"), "terminal", _on_a_terminal),
+        "rank as JSON": Command(("rank", "one.csv", "--backbone", gone, "--backbone", "bundled:nae", "--json"), "JSON"),
         "lr": Command(("lr", RUN, "photos", *small, "--plot", "rates.png"), "terminal", _on_a_terminal),
         "backbones": Command(("backbones", gone)),
         "cache": Command(("cache",), "terminal", _on_a_terminal),
         "data": Command(("data", "get", gone)),
         "demo": Command(("demo", "--out", RUN)),
         "serve": Command(("serve", RUN, SETS, "--port", "0", "--keep", f"kept{NAMES[14]}"), "terminal", _asked_once),
+        "studio": Command(("studio", "photos", "--no-browser", "--port", "0"), "terminal", _closed_at_once),
         "an unknown verb": Command((f"fit{NAMES[14]}",)),
         "an unknown option": Command(("fit", f"--{NAMES[14]}")),
         "a table that is gone": Command(("fit", f"{NAMES[16]}.csv")),
@@ -253,6 +256,14 @@ def _asked_once() -> None:
         server.close()
 
     Server.run = run_once  # type: ignore[assignment,method-assign]
+
+
+def _closed_at_once() -> None:
+    """In this process ``studio`` opens its photos, says so, and closes; its tests ask what it answers."""
+    _on_a_terminal()
+    from tsugiki.serving.server import Server
+
+    Server.run = Server.close  # type: ignore[method-assign]
 
 
 _HOSTILE_PATH = "/<script>alert(1)<\x1b[31m"
