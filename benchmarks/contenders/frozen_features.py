@@ -1,0 +1,41 @@
+"""scikit-learn on frozen features: every photo once through plain PyTorch, then ``LogisticRegressionCV`` at its defaults.
+
+The features are standardised, as scikit-learn's guide asks for, and the solver may take 1,000 steps: at its default of 100 it
+stops, with a warning, before it has converged.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from benchmarks.contenders.asked import answer, read_job
+from benchmarks.contenders.job import Photos, loader, own_transform, pretrained, use_seed
+
+
+def main() -> None:
+    """Look, learn, answer."""
+    warnings.simplefilter("ignore")
+    job = read_job()
+    use_seed()
+    model = pretrained(job).eval()
+    model.classifier = nn.Identity()
+    transform = own_transform(job)
+    with torch.inference_mode():
+        train, test = (
+            np.concatenate([model(batch).numpy() for batch, _ in loader(Photos(photos, job.classes, transform))])
+            for photos in (job.train, job.test)
+        )
+    head = make_pipeline(StandardScaler(), LogisticRegressionCV(max_iter=1000, n_jobs=-1))
+    head.fit(train, [photo.label for photo in job.train])
+    answer(head.predict(test).tolist())
+
+
+if __name__ == "__main__":
+    main()
