@@ -12,8 +12,8 @@ What is finished stays in --work: the same command goes on where it was interrup
 have changed, or the words to a contender, it runs again; another version of a library is not noticed, --again asks for it.
 
 The contenders start from the same MobileNetV2 of torchvision, in a local file, where they do not say otherwise. Their recipes
-stand in the modules of `benchmarks.contenders`; settings that the libraries leave open were chosen on training photos only.
-fastai, transformers and scikit-learn are not needed by the program: `pip install fastai transformers scikit-learn`.
+stand in the modules of `benchmarks.contenders`: each library's own defaults, or what its documents use. None was chosen by
+what this table says. `pip install fastai transformers scikit-learn` brings those that the program does not need itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The article's recipe in plain PyTorch: frozen backbone, new head, five epochs of Adam at 0.001, batches of 32, float32.
 
-With ``--fine-tune`` nothing is frozen.
+With ``--fine-tune`` nothing is frozen, and the learning rate is a tenth of it.
 """
 
 from __future__ import annotations
