@@ -18,7 +18,7 @@ from torch import nn
 from torchvision.models import densenet121, mnasnet0_5, resnet18
 
 from tsugiki.backbones.load_backbone import load_backbone
-from tsugiki.backbones.weights_file import read_weights
+from tsugiki.backbones.weights.weights_file import read_weights
 from tsugiki.core.errors import WeightsError
 
 

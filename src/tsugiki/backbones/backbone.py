@@ -112,6 +112,11 @@ class Backbone(nn.Module):
         return self._cut_off[0]
 
     @property
+    def parts(self) -> tuple[Backbone, ...]:
+        """The backbones whose features stand side by side: itself, where it is one."""
+        return (self,)
+
+    @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.parameters()).device

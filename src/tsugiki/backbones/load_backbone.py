@@ -15,17 +15,19 @@ import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.joined import JoinedBackbone, JoinedSpec
 from tsugiki.backbones.known.known_backbones import keep_backbone, keep_recipe, known_backbone, known_recipe
-from tsugiki.backbones.names import Address, resolve
+from tsugiki.backbones.names import Address, Named, each_of, resolve
 from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.sources.compiler_later import compiler_later
-from tsugiki.backbones.weights_file import State, WeightsFile, names_a_file, read_weights
-from tsugiki.backbones.weights_fit import Misfit, fill, misfit, not_finite, readings
+from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_file, read_weights
+from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say
 from tsugiki.core.errors import RequestError, WeightsError
+from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
@@ -52,9 +54,11 @@ def load_backbone(
 
     Args:
         name: ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a zoo's name, a bare name, a run
-            folder (its backbone), or a folder with ``config.json`` and weights, as the hub has them.
+            folder (its backbone), or a folder with ``config.json`` and weights, as the hub has them. ``A+B``: several, whose
+            features stand side by side (:class:`tsugiki.backbones.joined.JoinedBackbone`).
         weights: ``default``; the name of a set (``IMAGENET1K_V2``, a timm tag); a local file; or ``none`` for random weights.
-        model_args: Arguments for the architecture.
+            Of several backbones one word for all, or ``FILE_A+FILE_B``.
+        model_args: Arguments for the architecture; ``2.NAME`` is for the second of several only.
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
         preprocess: Instead of the one that belongs to the weights.
 
@@ -64,11 +68,20 @@ def load_backbone(
         WeightsError: When the weights cannot be used.
         WeightsUnreachable: When they are neither on this machine nor reachable.
     """
-    found_zoo, arguments = find_zoo(zoo), dict(model_args or {})
-    recipe = None if name in found_zoo.names() else known_recipe(name, str(weights), arguments)
+    found_zoo = find_zoo(zoo)
+    asked = each_of(name, str(weights), model_args or {}, found_zoo.names())
+    if len(asked) > 1:
+        return JoinedBackbone([_load(one, found_zoo, preprocess) for one in asked])
+    return _load(asked[0], found_zoo, preprocess)
+
+
+def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbone:
+    """One backbone."""
+    name, weights, arguments = asked.name, asked.weights, asked.model_args
+    recipe = None if name in found_zoo.names() else known_recipe(name, weights, arguments)
     if recipe is None:
         address = resolve(name, found_zoo.names())
-        recipe = _recipe(address, str(weights), arguments, found_zoo, preprocess).fetched_once()
+        recipe = _recipe(address, weights, arguments, found_zoo, preprocess).fetched_once()
     rule = preprocess or recipe.preprocess
     made = functools.partial(_make, recipe, rule)
     if seen := known_backbone(recipe, rule, lambda: made()[0]):
@@ -76,13 +89,16 @@ def load_backbone(
         _say_where(**card.reading)
         return known
     backbone, reading = made()
-    keep_recipe(name, str(weights), arguments, recipe)
+    keep_recipe(name, weights, arguments, recipe)
     keep_backbone(recipe, backbone, reading)
     return backbone
 
 
 def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
     """The architecture of ``spec`` with random weights and no old head, for weights that are loaded afterwards."""
+    if isinstance(spec, JoinedSpec):
+        rules = rules_of(preprocess)
+        return JoinedBackbone([rebuild_backbone(part, rule) for part, rule in zip(spec.parts, rules, strict=True)])
     cut = cut_head(_build(spec), preprocess.size)
     return Backbone(cut.body, cut.num_features, spec=spec, preprocess=preprocess).eval()
 

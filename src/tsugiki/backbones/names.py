@@ -1,15 +1,17 @@
 """Names of backbones, and which source each belongs to.
 
 ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a name of the zoo, or a bare name (torchvision
-first, as in the articles, then timm).
+first, as in the articles, then timm). ``A+B`` are several, whose features stand side by side; what is said of one of them
+alone begins with its place: weights ``FILE+none``, an argument ``2.num_classes``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tsugiki.backbones.sources.compiler_later import compiler_later
 from tsugiki.core.arguments import argument
@@ -18,6 +20,9 @@ from tsugiki.locale.messages import tr
 
 SOURCES = ("torchvision", "timm", "hub", "bundled")
 _FOLDERS = {"run": "classifier.json", "folder": "config.json"}  # what a folder holds, by what it then is
+
+JOINT = "+"
+"""What stands between the names of several backbones."""
 
 _SEPARATORS = "/\\"  # of paths, whatever the machine
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
@@ -32,6 +37,56 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.source}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Named:
+    """One of several backbones as it was asked for: its name, its weights and arguments of its architecture."""
+
+    name: str
+    weights: str
+    model_args: dict[str, Any]
+
+
+def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: Iterable[str] = ()) -> list[Named]:
+    """The backbones that ``name`` names, with what belongs to each.
+
+    Args:
+        name: As a person types it; what is a name of the zoo, or there on the disk, is one backbone whatever it holds.
+        weights: One word for all of them, or one for each, joined as the names are.
+        model_args: For all of them; those that begin with a number and a dot are for the one at that place, counted from 1.
+        zoo_names: The names that a zoo file adds.
+
+    Raises:
+        RequestError: When a name is empty, or weights or arguments are for other backbones than are named.
+    """
+    names = _parts(name, zoo_names)
+    if len(names) == 1:
+        return [Named(name, weights, dict(model_args))]
+    sets = [text.strip() for text in weights.split(JOINT)] if not Path(weights).is_file() else [weights]
+    one_for_all = len(sets) == 1 and not Path(weights).is_file()
+    if not all(names) or not (one_for_all or (len(sets) == len(names) and all(sets))):
+        raise RequestError(
+            tr("Several backbones have a name each, and weights each or one word for all."),
+            allowed="A+B; default, none, FILE_A+FILE_B",
+            got=f"{name}; {weights}",
+            cure=tr("name the weights in the order of the backbones, or give each network a name of its own in a zoo file"),
+        )
+    arguments: list[dict[str, Any]] = [{} for _ in names]
+    for key, value in model_args.items():
+        place, dot, bare = key.rpartition(".")
+        if dot and not (place.isdecimal() and 1 <= int(place) <= len(names)):
+            raise RequestError(tr("There is no backbone at this place."), allowed=f"1. ... {len(names)}.", got=f"{key}={value}")
+        for own in [arguments[int(place) - 1]] if dot else arguments:
+            if dot or bare not in own:  # what is for one of them wins, whatever comes first
+                own[bare] = value
+    return [Named(*each) for each in zip(names, sets * len(names) if one_for_all else sets, arguments, strict=True)]
+
+
+def _parts(name: str, zoo_names: Iterable[str]) -> list[str]:
+    if JOINT not in name or name in set(zoo_names) or Path(name).expanduser().exists():
+        return [name]
+    return [part.strip() for part in name.split(JOINT)]
 
 
 def resolve(name: str, zoo_names: Iterable[str] = ()) -> Address:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.backbones.names import resolve
-from tsugiki.backbones.weights_file import SUFFIXES
+from tsugiki.backbones.weights.weights_file import SUFFIXES
 from tsugiki.core.errors import RequestError
 from tsugiki.core.regular_files import read_toml
 from tsugiki.data.preprocess import Preprocess

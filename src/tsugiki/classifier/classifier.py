@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
+from tsugiki.backbones.backbone import Backbone, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating
+from tsugiki.backbones.joined import spec_of
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
-from tsugiki.backbones.weights_fit import not_finite
+from tsugiki.backbones.weights.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, MultiLabel, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
     UNKNOWN_REFERENCE,
@@ -40,6 +41,7 @@ from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
+from tsugiki.data.joined_preprocess import preprocess_of
 from tsugiki.data.label_sets import Task
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.sources.tables.taxonomy_file import GivenTaxonomy, taxonomy_of
@@ -57,7 +59,8 @@ class Classifier(nn.Module):
     """A pretrained network with a head for one's own classes.
 
     Args:
-        backbone: A name (``efficientnet_b0``, ``timm:mobilenetv2_100``, ``bundled:nae`` ...) or a loaded backbone.
+        backbone: A name (``efficientnet_b0``, ``timm:mobilenetv2_100``, ``bundled:nae`` ...), several of them (``A+B``), or a
+            loaded backbone.
         classes: Names of the ``K`` classes, in the order of the logits.
         weights: ``default``, a named set of weights, a local ``.safetensors`` or ``.pth`` file, or ``none``.
         model_args: Further arguments of the network's constructor.
@@ -251,7 +254,7 @@ class Classifier(nn.Module):
             "task": self.task,
             "classes": list(self.classes),
             "backbone": self.backbone.spec.to_dict(),
-            "pretrained": dataclasses.asdict(self.backbone.origin),
+            "pretrained": _origins(self.backbone),
             "preprocess": self.preprocess.to_dict(),
             "head": {"kind": "linear", "features": self.head.in_features},
             "calibration": calibration,
@@ -287,10 +290,12 @@ class Classifier(nn.Module):
     @classmethod
     def _rebuilt(cls, description: dict[str, Any]) -> Classifier:
         """The classifier that is described, its numbers still random."""
-        preprocess = Preprocess.from_dict(description["preprocess"])
-        backbone = rebuild_backbone(BackboneSpec.from_dict(description["backbone"]), preprocess)
+        preprocess = preprocess_of(description["preprocess"])
+        backbone = rebuild_backbone(spec_of(description["backbone"]), preprocess)
         # Where the root was grown stays known however often the classifier is saved and loaded.
-        backbone.origin = WeightsOrigin(**description["pretrained"])
+        noted = description["pretrained"]
+        for part, origin in zip(backbone.parts, noted.get("parts", [noted]), strict=True):
+            part.origin = WeightsOrigin(**origin)
         task = description.get("task", "single")
         classifier = cls(backbone, classes=description["classes"], preprocess=preprocess, task=task)
         if task == "multi":
@@ -300,6 +305,12 @@ class Classifier(nn.Module):
         classifier.taxonomy = read_tree(description)
         classifier.notes = dict(description["trained"])
         return classifier
+
+
+def _origins(backbone: Backbone) -> dict[str, Any]:
+    """Where the weights came from, those of each part where there are several, plain values."""
+    origins = [dataclasses.asdict(part.origin) for part in backbone.parts]
+    return origins[0] if len(origins) == 1 else {"parts": origins}
 
 
 def _without_shared_memory(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

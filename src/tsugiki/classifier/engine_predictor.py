@@ -4,7 +4,7 @@
 
     RUN/classifier.json          class names, preprocessing, calibration, unknown threshold
     RUN/engine/network.xml       the network in OpenVINO's open format: uint8 RGB pixels [1, 3, H, W] -> features [1, D]
-    RUN/engine/network.bin       its numbers
+    RUN/engine/network.bin       its numbers; of several networks network-2.xml and network-2.bin are the second one's
     RUN/engine/answer.safetensors    head and, where unknown photos are told, the training photos' features
     RUN/engine/parity.json       which classifier it belongs to, and the proof that it answers as PyTorch does
 
@@ -33,8 +33,10 @@ from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import usable_cores
 from tsugiki.core.errors import ArtefactError, RequestError
 from tsugiki.core.files import sha256_of
+from tsugiki.data.joined_preprocess import preprocess_of, rules_of
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import PixelBatch
+from tsugiki.features.engines.joined_engine import JoinedEngines
 from tsugiki.features.engines.openvino_engine import OpenVINOEngine, OpenVINONetwork
 from tsugiki.features.file_features import features_of_files
 from tsugiki.locale.messages import first_few, tr
@@ -66,6 +68,11 @@ class EngineNetwork:
     def __post_init__(self) -> None:
         self._engines: dict[int, OpenVINOEngine] = {}
 
+    @property
+    def parts(self) -> tuple[EngineNetwork, ...]:
+        """Itself: it is one."""
+        return (self,)
+
     def choose(self, sample: PixelBatch | None = None, *, exact: bool = True, count: int = 1, like: str = "") -> OpenVINOEngine:
         """The engine for ``count`` photos ``[B, 3, H, W]``; it was compared with PyTorch when the folder was written."""
         del sample, exact, like
@@ -87,7 +94,7 @@ class EnginePredictor:
     """
 
     preprocess: Preprocess
-    network: EngineNetwork
+    network: EngineNetwork | JoinedEngines
     answer_head: AnswerHead
     notes: dict[str, Any]
 
@@ -156,12 +163,13 @@ class EnginePredictor:
         parity = _read_parity(folder, description)
         arrays = _read_answer(folder, parity)
         with damage_told(run):
-            preprocess = Preprocess.from_dict(description["preprocess"])
+            preprocess = preprocess_of(description["preprocess"])
             head = answer_head_of(description, arrays)
-            network = EngineNetwork(preprocess, str(parity["features"]), head.weight.shape[1], _network(folder, parity))
+            if parity["input"][2:] != [*preprocess.size]:
+                raise damaged(folder / GRAPH, str(parity["input"]))
+            networks = _networks(folder, parity, rules_of(preprocess), head.weight.shape[1])
+            network = networks[0] if len(networks) == 1 else JoinedEngines(networks)
             predictor = cls(preprocess, network, head, dict(description["trained"]))
-            if network.network.shape[2:] != preprocess.size:
-                raise damaged(folder / GRAPH, str(network.network.shape))
         try:
             network.choose(count=count)
         except ArtefactError:
@@ -212,15 +220,37 @@ def _read_answer(folder: Path, parity: Mapping[str, Any]) -> dict[str, npt.NDArr
         raise damaged(path, str(error)) from error
 
 
-def _network(folder: Path, parity: Mapping[str, Any]) -> OpenVINONetwork:
-    files = parity["files"]
-    digest = engine_cache.key_of(("engine", files[GRAPH], files[NUMBERS]))
+def network_names(place: int) -> tuple[str, str]:
+    """What the two files of a network are called, the first one's at place 0."""
+    if place == 0:
+        return GRAPH, NUMBERS
+    return f"{Path(GRAPH).stem}-{place + 1}.xml", f"{Path(NUMBERS).stem}-{place + 1}.bin"
+
+
+def _networks(folder: Path, parity: Mapping[str, Any], rules: Sequence[Preprocess], width: int) -> list[EngineNetwork]:
+    """The networks, one for each rule, whose features together are ``width`` numbers.
+
+    Raises:
+        ValueError: When the engine has another number of networks, or of features.
+    """
+    keys, widths = str(parity["features"]).split("+"), [int(each) for each in parity.get("widths", [width])]
+    if sum(widths) != width:
+        raise ValueError(widths)
+    return [
+        EngineNetwork(rule, key, own, _network(folder, parity, at, rule))
+        for at, (rule, key, own) in enumerate(zip(rules, keys, widths, strict=True))
+    ]
+
+
+def _network(folder: Path, parity: Mapping[str, Any], place: int, rule: Preprocess) -> OpenVINONetwork:
+    names = network_names(place)
+    digest = engine_cache.key_of(("engine", *(parity["files"][name] for name in names)))
 
     def check() -> None:  # only where no compiled form of it is kept: that one is named by the same digests
-        _check(folder / GRAPH, parity)
-        _check(folder / NUMBERS, parity)
+        for name in names:
+            _check(folder / name, parity)
 
-    return OpenVINONetwork.read(folder / GRAPH, tuple(map(int, parity["input"])), digest=digest, check=check)
+    return OpenVINONetwork.read(folder / names[0], (1, 3, *rule.size), digest=digest, check=check)
 
 
 def _check(path: Path, parity: Mapping[str, Any]) -> None:

@@ -28,11 +28,12 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.known import engine_cache
 from tsugiki.classifier.answer import AnswerHead, Floats, Prediction
 from tsugiki.classifier.artefact import UNKNOWN_REFERENCE, read_description
-from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, FEW, GRAPH, NUMBERS, PARITY, SCHEMA, EnginePredictor
+from tsugiki.classifier.engine_predictor import ANSWER, ENGINE, FEW, PARITY, SCHEMA, EnginePredictor, network_names
 from tsugiki.classifier.parity import Parity, compare, drawn_photos, some_of
 from tsugiki.classifier.predict import unreadable
 from tsugiki.core.console import quiet, say
 from tsugiki.core.files import atomic_folder, sha256_of, write_atomically, write_json
+from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.openvino_engine import this_machine
 from tsugiki.features.file_features import features_of_files
@@ -91,16 +92,18 @@ def write_engine(
 
 def _written(folder: Path, run: Path, backbone: Backbone, preprocess: Preprocess, head: AnswerHead, photos: Proof) -> Parity:
     """Write the engine's files into ``folder``, as they will be read, and hold its answers against PyTorch's."""
-    key = _write_network(folder, backbone, preprocess)
+    key = _write_networks(folder, backbone, preprocess)
     _write_answer(folder / ANSWER, head)
     description = read_description(run)
+    widths = [part.num_features for part in backbone.parts]
     document = {
         "schema": SCHEMA,
         "weights_sha256": description["weights_sha256"],
         "preprocess": description["preprocess"],
         "features": key,
         "input": [1, 3, *preprocess.size],
-        "files": {name: sha256_of(folder / name) for name in (GRAPH, NUMBERS, ANSWER)},
+        **({} if len(widths) == 1 else {"widths": widths}),
+        "files": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
     }
     write_json(folder / PARITY, document)
     with quiet():
@@ -171,9 +174,9 @@ class _NetworkProof:
 
 def _proof_place(document: Mapping[str, Any]) -> str:
     """The name in the engine cache of what a network's files were found to give for the drawn photos."""
-    files = document["files"]
+    networks = [digest for name, digest in document["files"].items() if name != ANSWER]
     libraries = [metadata.version(name) for name in ("tsugiki", "pillow", "simplejpeg", "openvino")]
-    parts = (files[GRAPH], files[NUMBERS], document["preprocess"], *this_machine(), *libraries)
+    parts = (*networks, document["preprocess"], *this_machine(), *libraries)
     return f"{engine_cache.key_of(('proof', 1, *parts))}.proof"
 
 
@@ -204,16 +207,16 @@ def describe(parity: Parity) -> str:
     )
 
 
-def _write_network(folder: Path, backbone: Backbone, preprocess: Preprocess) -> str:
-    """Write the network's two files; returns the digest that its features are stored under."""
+def _write_networks(folder: Path, backbone: Backbone, preprocess: Preprocess) -> str:
+    """Write the two files of each network; returns the digest that the features are stored under."""
     from tsugiki.features.engines.openvino_conversion import network_files
     from tsugiki.features.engines.reference import weights_key
 
-    key = weights_key(backbone)
-    files = network_files(backbone, preprocess, key=key)
-    write_atomically(folder / GRAPH, files.graph)
-    write_atomically(folder / NUMBERS, files.numbers)
-    return key
+    for at, (part, rule) in enumerate(zip(backbone.parts, rules_of(preprocess), strict=True)):
+        files = network_files(part, rule, key=weights_key(part))
+        for name, content in zip(network_names(at), (files.graph, files.numbers), strict=True):
+            write_atomically(folder / name, content)
+    return weights_key(backbone)
 
 
 def _write_answer(path: Path, head: AnswerHead) -> None:

@@ -143,7 +143,7 @@ def _start(
 def _words_of(spec: BackboneSpec) -> list[str]:
     """The words that make ``fit`` take a run's backbone."""
     from tsugiki.backbones.load_backbone import arguments_given
-    from tsugiki.backbones.weights_file import names_a_file
+    from tsugiki.backbones.weights.weights_file import names_a_file
 
     # A run knows the name of a file of weights, not where it lies.
     weights = f"FOLDER/{spec.weights}" if names_a_file(spec.weights) else spec.weights

@@ -48,7 +48,7 @@ def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
 def _split(text: str, option: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     name = name.strip().replace("-", "_")
-    if not equals or not name.isidentifier():
+    if not equals or not name.rpartition(".")[2].isidentifier():
         what = tr("A setting is given as NAME=VALUE.")
         raise RequestError(what, allowed=f"{option} NAME=VALUE", got=repr(text), cure=f"{option} {example}")
     return name, value

@@ -19,12 +19,14 @@ from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import TsugikiError
 from tsugiki.data.images.pixels import View
 from tsugiki.data.images.remarks import sentences
+from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.load import describe_samples
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.samples import Samples, settled
 from tsugiki.features.engines.engine import CONVERTING_PAYS_FROM, EngineChoice, EngineName
 from tsugiki.features.executor import EXACT, FAST, Chunk, ChunkWorker, Executor, PixelReader, Way, in_threads
 from tsugiki.features.file_features import engines_of
+from tsugiki.features.join import joined
 from tsugiki.features.store import FeatureRows, FeatureStore, Floats, Space
 from tsugiki.features.table import FeatureTable, Memory
 from tsugiki.locale.messages import tr
@@ -86,6 +88,8 @@ def extract(
         TsugikiError: When the store cannot be used, or was cleared meanwhile.
     """
     settings = settings or FeatureSettings()
+    if len(parts := backbone.parts) > 1:
+        return _extracted_by_parts(samples, parts, rules_of(preprocess or backbone.preprocess), settings)
     extractor = Extractor(backbone, preprocess, settings)
     way = EXACT if settings.exact else FAST
     extractor.store.drop_rows_without_facts(samples.digests)
@@ -113,6 +117,20 @@ def extract(
     train = extractor.views(samples.take(rows["train"]), settings.views, found["train"].precision)
     vectors = FeatureRows(train[0].space.vectors(), np.concatenate([part.rows for part in train]))
     return replace(table, train=vectors, computed=computed + sum(part.computed for part in train))
+
+
+def _extracted_by_parts(
+    samples: Samples,
+    parts: Sequence[Backbone | EngineChoice],
+    rules: Sequence[Preprocess],
+    settings: FeatureSettings,
+) -> FeatureTable:
+    """The features of several backbones side by side; each one's are stored as they are when it stands alone."""
+    tables: list[FeatureTable] = []
+    for part, rule in zip(parts, rules, strict=True):
+        # What the first one cannot read, or holds out anew, is no affair of the others any more.
+        tables.append(extract(tables[-1].samples if tables else samples, part, preprocess=rule, settings=settings))
+    return joined(tables)
 
 
 def _table(extractor: Extractor, samples: Samples, found: Mapping[str, Extracted], computed: int) -> FeatureTable:

@@ -14,8 +14,10 @@ import numpy as np
 
 from tsugiki.core.console import progress, quiet, say
 from tsugiki.data.images.remarks import sentences
+from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.engine import EngineChoice, EngineName, FeatureBatch
+from tsugiki.features.engines.joined_engine import JoinedEngines
 from tsugiki.features.executor import EXACT, ChunkWorker, PixelReader, in_threads
 from tsugiki.locale.messages import tr
 
@@ -29,7 +31,10 @@ def engines_of(backbone: Backbone | EngineChoice, preprocess: Preprocess | None,
         return cast("EngineChoice", backbone)
     from tsugiki.features.engines.choose import Engines
 
-    return Engines(cast("Backbone", backbone), preprocess or backbone.preprocess, name=name)
+    root = cast("Backbone", backbone)
+    rules = rules_of(preprocess or root.preprocess)
+    engines = [Engines(part, rule, name=name) for part, rule in zip(root.parts, rules, strict=True)]
+    return engines[0] if len(engines) == 1 else JoinedEngines(engines)
 
 
 def features_of_files(

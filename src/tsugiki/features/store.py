@@ -28,7 +28,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -331,6 +331,17 @@ class VectorFile:
         return unordered
 
 
+class Vectors(Protocol):
+    """What is indexed like an array ``[M, D]`` float32, wherever the numbers are."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(M, D)``."""
+
+    def __getitem__(self, rows: Ints) -> Floats:
+        """``[B, D]`` of rows ``[B]``."""
+
+
 @dataclass(frozen=True)
 class FeatureRows:
     """Feature vectors of ``N`` photos, wherever they are.
@@ -340,7 +351,7 @@ class FeatureRows:
         rows: ``[N]`` int64, each photo's row.
     """
 
-    vectors: Floats | VectorFile
+    vectors: Floats | Vectors
     rows: Ints
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.known import engine_cache
 from tsugiki.backbones.sources.base import Recipe
-from tsugiki.backbones.weights_file import digest_of, names_a_file
+from tsugiki.backbones.weights.weights_file import digest_of, names_a_file
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import WeightsError
 from tsugiki.data.preprocess import Preprocess

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tsugiki.backbones.backbone import BackboneSpec
 from tsugiki.backbones.sources.base import Recipe, height_and_width
 from tsugiki.backbones.sources.hub_files import hub_file
-from tsugiki.backbones.weights_file import INDEX, shards_of
+from tsugiki.backbones.weights.weights_file import INDEX, shards_of
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.core.regular_files import read_json
 from tsugiki.data.preprocess import Preprocess

@@ -67,6 +67,11 @@ class Engines:
         self._compared: tuple[PixelBatch, FeatureBatch] | None = None
 
     @property
+    def parts(self) -> tuple[Engines, ...]:
+        """Itself: it is one."""
+        return (self,)
+
+    @property
     def num_features(self) -> int:
         """The width of the backbone's features."""
         return self.backbone.num_features

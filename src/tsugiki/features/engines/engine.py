@@ -5,6 +5,7 @@ Letters: ``B`` photos, ``D`` feature width, ``H`` x ``W`` the network's input.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -57,6 +58,11 @@ class EngineChoice(Protocol):
     """
 
     preprocess: Preprocess
+
+    @property
+    def parts(self) -> Sequence[EngineChoice]:
+        """Who says so for each of several networks; itself, where there is one."""
+        ...
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tsugiki.backbones.weights_file import State
+from tsugiki.backbones.weights.weights_file import State
 from tsugiki.locale.messages import tr
 
 _WRAPPERS = ("module.", "_orig_mod.")
