@@ -49,14 +49,16 @@ def main() -> None:
     parser.add_argument("--section", action="store_true", help="write the page into RESULTS.md as well")
     asked = parser.parse_args()
     os.environ["TSUGIKI_CACHE"] = str((asked.work / "cache").absolute())
+    files = Files(asked.weights, (asked.work / "zoo.toml").absolute())
+    files.write_zoo()
     sets: list[PhotoSet] = []
     results: dict[str, dict[str, Outcome]] = {}
     for name, folder in zip(names_of(asked.folders), asked.folders, strict=True):
         place = asked.work / name.replace("/", "__")
         place.mkdir(parents=True, exist_ok=True)
-        one = prepared(name, folder, place, ("torchvision:mobilenet_v2", Files(asked.weights).first))
+        one = prepared(name, folder, place, ("torchvision:mobilenet_v2", files.first))
         sets.append(one)
-        results[name] = {} if one.failed else run_all(one, place, asked)
+        results[name] = {} if one.failed else run_all(one, place, files, asked)
         write_page(asked.work, sets, results, against=asked.against or asked.contenders[0], section=asked.section)
     print(asked.work / "many_sets.md")
 
@@ -131,7 +133,7 @@ def look(name: str, folder: Path, place: Path, network: tuple[str, Path | str]) 
     )
 
 
-def run_all(one: PhotoSet, place: Path, asked: argparse.Namespace) -> dict[str, Outcome]:
+def run_all(one: PhotoSet, place: Path, files: Files, asked: argparse.Namespace) -> dict[str, Outcome]:
     """The outcome of every contender, those kept included, one after the other."""
     table = place / TABLE
     _, test = read_table(table)
@@ -139,7 +141,7 @@ def run_all(one: PhotoSet, place: Path, asked: argparse.Namespace) -> dict[str, 
     outcomes = {}
     for name in asked.contenders:
         contender = CONTENDERS[name]
-        words = contender.words(Files(asked.weights))
+        words = contender.words(files)
         kept = Kept(place / f"{name}.json", photos, words)
         outcome = None if name in asked.again else kept.read()
         if outcome is None:

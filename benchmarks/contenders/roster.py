@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+
+_NETWORKS = {
+    "mobilenetv2": ("torchvision:mobilenet_v2", "mobilenet_v2.torchvision.safetensors"),
+    "mobilenetv1": ("timm:mobilenetv1_100", "mobilenetv1_100.same_pad.features.safetensors"),
+    "mobilenetv2-timm": ("timm:mobilenetv2_100", "mobilenetv2_100.same_pad.safetensors"),
+}
+"""Networks that are pretrained on ImageNet, by the names that they have in the zoo file: architecture, and file of weights."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """The folder of the networks' weights, and what is in it."""
+    """Weights that are on this machine.
+
+    Attributes:
+        folder: Where the networks' weights are.
+        zoo: The zoo file that gives the program names for them.
+    """
 
     folder: Path
+    zoo: Path
 
     @property
     def first(self) -> Path:
         """MobileNetV2, as torchvision has it: every contender's network where its words name no other."""
-        return (self.folder / "mobilenet_v2.torchvision.safetensors").absolute()
+        return (self.folder / _NETWORKS["mobilenetv2"][1]).absolute()
 
-    @property
-    def second(self) -> Path:
-        """MobileNetV1 of timm, its features only."""
-        return (self.folder / "mobilenetv1_100.same_pad.features.safetensors").absolute()
+    def write_zoo(self) -> None:
+        """Write the zoo file: of every network whose weights are there."""
+        entries = []
+        for name, (architecture, file) in _NETWORKS.items():
+            weights = (self.folder / file).absolute()
+            if weights.exists():
+                given = f"architecture = {json.dumps(architecture)}\nweights = {json.dumps(str(weights))}"
+                own = '\nmodel_args = { pad_type = "same" }' if architecture.startswith("timm:") else ""
+                entries.append(f"[backbone.{name}]\n{given}{own}\n")
+        self.zoo.parent.mkdir(parents=True, exist_ok=True)
+        self.zoo.write_text("\n".join(entries), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,7 @@ class Contender:
     Attributes:
         title: What the page calls it.
         module: Its module in this folder.
-        options: Its own words; ``{first}`` and ``{second}`` stand for files of weights.
+        options: Its own words; ``{zoo}`` stands for the zoo file.
     """
 
     title: str
@@ -44,11 +65,14 @@ class Contender:
 
     def words(self, files: Files) -> list[str]:
         """Its command line after the table of photos."""
-        return [str(files.first), *(word.format(first=files.first, second=files.second) for word in self.options)]
+        return [str(files.first), *(str(files.zoo) if word == "{zoo}" else word for word in self.options)]
 
 
 CONTENDERS = {
     "tsugiki_transfer": Contender("tsugiki, transfer learning", "tsugiki_fit"),
+    "tsugiki_two": Contender(
+        "tsugiki, two networks", "tsugiki_fit", ("--backbone", "mobilenetv2+mobilenetv1", "--zoo", "{zoo}")
+    ),
     "tsugiki_fine_tune": Contender("tsugiki, fine-tuning", "tsugiki_fit", ("--method", "fine-tune")),
     "tsugiki_auto": Contender("tsugiki, --method auto", "tsugiki_fit", ("--method", "auto")),
     "sklearn": Contender("scikit-learn on frozen features", "frozen_features"),

@@ -10,7 +10,7 @@ from PIL import Image
 from benchmarks import many_sets
 from benchmarks.contenders.asked import read_table
 from benchmarks.contenders.process import Outcome, reason, run_contender
-from benchmarks.contenders.roster import CONTENDERS, Contender
+from benchmarks.contenders.roster import CONTENDERS, Contender, Files
 from benchmarks.many_sets import names_of, prepared, run_all
 from benchmarks.many_sets_page import PhotoSet, body, mean_ranks, scored, summary
 
@@ -105,7 +105,8 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path):
 def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monkeypatch):
     table = tmp_path / "photos.csv"
     table.write_text("path,label,split\n/a.png,a,train\n/b.png,b,train\n/c.png,a,test\n", encoding="utf-8")
-    asked = argparse.Namespace(contenders=["tsugiki_transfer", "sklearn", "hf_frozen"], again=[], weights=tmp_path, limit=None)
+    asked = argparse.Namespace(contenders=["tsugiki_transfer", "sklearn", "hf_frozen"], again=[], limit=None)
+    files = Files(tmp_path, tmp_path / "zoo.toml")
     one = PhotoSet("set", "set", 2, 2, 1)
     begun: list[str] = []
     broken = {"hf_frozen": KeyboardInterrupt(), "sklearn": None}
@@ -121,22 +122,22 @@ def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monke
 
     monkeypatch.setattr(many_sets, "run_contender", run)
     with pytest.raises(KeyboardInterrupt):
-        run_all(one, tmp_path, asked)
+        run_all(one, tmp_path, files, asked)
     assert begun == ["tsugiki_transfer", "sklearn", "hf_frozen"]
     begun.clear()
     broken.clear()
-    found = run_all(one, tmp_path, asked)
+    found = run_all(one, tmp_path, files, asked)
     assert begun == ["sklearn", "hf_frozen"]  # the one had left a photo unanswered, the other was interrupted
     assert [outcome.failed for outcome in found.values()] == ["", "", ""]
     begun.clear()
-    assert run_all(one, tmp_path, asked) == found
+    assert run_all(one, tmp_path, files, asked) == found
     assert begun == []
     table.write_text(table.read_text(encoding="utf-8").replace("/c.png", "/d.png"), encoding="utf-8")
-    run_all(one, tmp_path, asked)
+    run_all(one, tmp_path, files, asked)
     assert begun == asked.contenders
     begun.clear()
     asked.again = ["sklearn"]
-    run_all(one, tmp_path, asked)
+    run_all(one, tmp_path, files, asked)
     assert begun == ["sklearn"]
 
 
