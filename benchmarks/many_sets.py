@@ -99,7 +99,8 @@ def prepared(name: str, folder: Path, place: Path, network: tuple[str, Path | st
 def state_of(folder: Path) -> str:
     """Changes when a file does: names, sizes and times."""
     digest = hashlib.sha256(str(folder.resolve()).encode())
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
         known = path.stat()
         digest.update(f"{path.relative_to(folder)}\0{known.st_size}\0{known.st_mtime_ns}\0".encode())
     return digest.hexdigest()
