@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from benchmarks.contenders.roster import CONTENDERS
 from tsugiki.core.files import atomic_path
 from tsugiki.reporting.plots.figures import BLUE, GREY, VERMILION, picture
+from tsugiki.reporting.plots.fonts import drawn, legible, shorten
 
 _COLUMNS = 3
 
@@ -40,20 +41,19 @@ def draw(scores: Mapping[str, Mapping[str, Drawn]], file: Path) -> None:
     names = [name for name in CONTENDERS if any(name in one for one in scores.values())]
     if not names:
         return
-    panels = 1 + len(scores)
-    rows = -(-panels // _COLUMNS)
-    figure = picture(5 * _COLUMNS, rows * (1.3 + 0.3 * len(names)))
-    panes = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
-    _all_sets(panes[0], scores, names)
-    for axes, (title, one) in zip(panes[1:panels], scores.items(), strict=True):
-        _one_set(axes, title, one, names)
-    for place, axes in enumerate(panes):
-        if place >= panels:
+    rows = -(-len(scores) // _COLUMNS)
+    height = 1.2 + 0.27 * len(names)  # of a panel that names every contender
+    with legible(scores):
+        figure = picture(13, 4 + rows * height)
+        above, below = figure.subfigures(2, 1, height_ratios=(4, rows * height))
+        _all_sets(above.subplots(), scores, names)
+        panes = below.subplots(rows, _COLUMNS, sharey=True, squeeze=False).flatten()
+        for axes, (title, one) in zip(panes, scores.items(), strict=False):
+            _one_set(axes, drawn(shorten(title, 30)), one, names)
+        for axes in panes[len(scores) :]:
             axes.remove()
-        elif place > 1 and place % _COLUMNS:  # the first of a row names them, and the first row's second
-            axes.tick_params(labelleft=False)
-    with atomic_path(file) as whole:
-        figure.savefig(whole, format="png", dpi=110)
+        with atomic_path(file) as whole:
+            figure.savefig(whole, format="png", dpi=110)
 
 
 def _mark(name: str) -> dict[str, Any]:
@@ -62,15 +62,19 @@ def _mark(name: str) -> dict[str, Any]:
 
 
 def _all_sets(axes: Any, scores: Mapping[str, Mapping[str, Drawn]], names: list[str]) -> None:
-    """Mean accuracy against seconds, of those that finished every set; marks carry the numbers of the other panels."""
-    for number, name in enumerate(names, start=1):
+    """Mean accuracy against seconds, of those that finished every set."""
+    for name in names:
         found = [one[name] for one in scores.values() if name in one]
         shares = [score.accuracy for score in found if score.accuracy is not None]
         if len(shares) == len(scores):
             place = sum(score.seconds for score in found), 100 * mean(shares)
             axes.plot(*place, linestyle="none", markersize=9, **_mark(name))
-            axes.annotate(str(number), place, textcoords="offset points", xytext=(7, 4))
-    axes.set(title="all sets: mean accuracy (%)", xscale="log", xlabel="seconds, all sets (log scale)")
+            axes.annotate(CONTENDERS[name].title, place, textcoords="offset points", xytext=(8, 5))
+    axes.set(title="all sets: mean accuracy (%) against seconds (log scale)", xscale="log")
+    axes.margins(x=0.35, y=0.15)
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_formatter("{x:.0f}")
+    axes.tick_params(axis="x", which="minor", labelsize="small")
     axes.grid(alpha=0.3)
 
 
@@ -85,6 +89,6 @@ def _one_set(axes: Any, title: str, one: Mapping[str, Drawn], names: list[str]) 
         low, high = (100 * end for end in score.interval)
         share = 100 * score.accuracy
         axes.errorbar(share, row, xerr=[[share - low], [high - share]], capsize=3, markersize=7, **_mark(name))
-    axes.set_yticks(range(len(names)), [f"{CONTENDERS[name].title}  {row}" for row, name in enumerate(names, start=1)])
+    axes.set_yticks(range(len(names)), [CONTENDERS[name].title for name in names])
     axes.set(title=f"{title}: accuracy (%)", ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x", alpha=0.3)
