@@ -45,9 +45,9 @@ def draw(scores: Mapping[str, Mapping[str, Drawn]], file: Path) -> None:
     height = 1.2 + 0.27 * len(names)  # of a panel that names every contender
     with legible(scores):
         figure = picture(13, 4 + rows * height)
-        above, below = figure.subfigures(2, 1, height_ratios=(4, rows * height))
-        _all_sets(above.subplots(), scores, names)
-        panes = below.subplots(rows, _COLUMNS, sharey=True, squeeze=False).flatten()
+        halves: Any = figure.subfigures(2, 1, height_ratios=(4, rows * height))
+        _all_sets(halves[0].subplots(), scores, names)
+        panes = halves[1].subplots(rows, _COLUMNS, sharey=True, squeeze=False).flatten()
         for axes, (title, one) in zip(panes, scores.items(), strict=False):
             _one_set(axes, drawn(shorten(title, 30)), one, names)
         for axes in panes[len(scores) :]:
