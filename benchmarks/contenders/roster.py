@@ -73,6 +73,7 @@ CONTENDERS = {
     "tsugiki_two": Contender(
         "tsugiki, two networks", "tsugiki_fit", ("--backbone", "mobilenetv2+mobilenetv1", "--zoo", "{zoo}")
     ),
+    "tsugiki_best": Contender("tsugiki, --backbone best", "tsugiki_fit", ("--backbone", "best", "--zoo", "{zoo}")),
     "tsugiki_fine_tune": Contender("tsugiki, fine-tuning", "tsugiki_fit", ("--method", "fine-tune")),
     "tsugiki_auto": Contender("tsugiki, --method auto", "tsugiki_fit", ("--method", "auto")),
     "sklearn": Contender("scikit-learn on frozen features", "frozen_features"),
