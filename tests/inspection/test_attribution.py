@@ -84,7 +84,7 @@ def test_what_speaks_against_a_class_is_not_shown():
 
 
 def test_a_network_of_tokens_has_no_map():
-    assert last_map(classifier_of(Tokens(), 6), torch.randn(1, 3, SIDE, SIDE)) is None
+    assert last_map(classifier_of(Tokens(), 6).backbone, torch.randn(1, 3, SIDE, SIDE)) is None
 
 
 @pytest.mark.parametrize(

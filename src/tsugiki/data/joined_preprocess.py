@@ -105,6 +105,11 @@ def preprocess_of(values: Mapping[str, Any]) -> Preprocess:
     return JoinedPreprocess.of([Preprocess.from_dict(part) for part in parts])
 
 
+def frames_in(preprocess: Preprocess, pixels: Pixels) -> list[Pixels]:
+    """Each network's own ``[..., 3, h, w]`` of ``[..., 3, H, W]``: all of it where there is one network."""
+    return preprocess.split(pixels) if isinstance(preprocess, JoinedPreprocess) else [pixels]
+
+
 def rules_of(preprocess: Preprocess) -> tuple[Preprocess, ...]:
     """What each network expects: the rule itself where there is one network."""
     return preprocess.parts if isinstance(preprocess, JoinedPreprocess) else (preprocess,)

@@ -26,8 +26,10 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
         unfreeze: ``all``; how many groups below the head; or the name of the lowest, of which every group above learns too.
 
     Raises:
-        RequestError: When there are fewer groups, or none of that name.
+        RequestError: When there are fewer groups, or none of that name; or several backbones.
     """
+    if len(backbone.parts) > 1:
+        raise one_at_a_time(backbone)
     groups = backbone.layer_groups()
     unfreeze = str(unfreeze)
     if unfreeze == "all":
@@ -40,6 +42,18 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
         listed = ", ".join(group.name for group in groups)
         raise UnknownName(what, name=unfreeze, known=names, cure=tr("input side first, they are: {names}", names=listed))
     return groups[names[unfreeze] :]
+
+
+def one_at_a_time(backbone: Backbone) -> RequestError:
+    """What to raise where several backbones are to be fine-tuned: each learns best by itself, with its own head."""
+    return RequestError(
+        tr("Fine-tuning trains one backbone, and these are {count}.", count=len(backbone.parts)),
+        got=str(backbone.spec),
+        cure=tr(
+            "fine-tune one of them alone, and then join its run and the others: {words}",
+            words=argument("backbone", "+".join(["RUN", *(str(part.spec) for part in backbone.parts[1:])])),
+        ),
+    )
 
 
 def _checked(count: int, groups: Sequence[LayerGroup]) -> int:

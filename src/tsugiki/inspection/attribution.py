@@ -11,7 +11,7 @@ Letters: ``B`` photos, ``C`` channels, ``K`` classes, ``H`` x ``W`` pixels, ``h`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,8 +21,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.classifier.classifier import Classifier
+from tsugiki.data.joined_preprocess import frames_in
 
 Method = Literal["Grad-CAM", "occlusion"]
 
@@ -36,7 +38,8 @@ class Attribution:
     """What speaks for a class, and where.
 
     Attributes:
-        heat: ``[H, W]`` float32 in 0..1, over the network's own frame of the photo; zeros where nothing speaks for the class.
+        heat: ``[h, w]`` float32 in 0..1, over the network's own frame of the photo (that of the first of several); zeros where
+            nothing speaks for the class.
         label: The class, by index.
         method: How it was found.
     """
@@ -49,15 +52,19 @@ class Attribution:
 def attribute(classifier: Classifier, inputs: torch.Tensor, label: int) -> Attribution:
     """What in one preprocessed photo ``[3, H, W]`` speaks for the class ``label``; the classifier is left as it was."""
     batch = inputs[None].to(classifier.device)
+    frames = frames_in(classifier.preprocess, batch)
     with evaluating(classifier):
-        layer = last_map(classifier, batch)
-        method: Method = "Grad-CAM" if layer else "occlusion"
-        cells = _grad_cam(classifier, batch, label, layer) if layer else _occlusion(classifier, batch, label)
-    return Attribution(_stretched(cells, (inputs.shape[1], inputs.shape[2])), label, method)
+        layers = [last_map(part, frame) for part, frame in zip(classifier.backbone.parts, frames, strict=True)]
+        # Maps of several networks add up, as what they say of the class does; where one has none, all are asked alike.
+        maps = [_grad_cam(classifier, batch, label, layer) for layer in layers if layer]
+        method: Method = "Grad-CAM" if len(maps) == len(layers) else "occlusion"
+        if method == "occlusion":
+            maps = [_occlusion(classifier, batch, label)]
+    return Attribution(_stretched(maps, (frames[0].shape[2], frames[0].shape[3])), label, method)
 
 
-def last_map(classifier: Classifier, batch: torch.Tensor) -> nn.Module | None:
-    """The last layer of the backbone that gives a map ``[B, C, h, w]`` of convolutions, or ``None`` where there is none late.
+def last_map(backbone: Backbone, batch: torch.Tensor) -> nn.Module | None:
+    """The last layer of a backbone that gives a map ``[B, C, h, w]`` of convolutions, or ``None`` where there is none late.
 
     A transformer convolves too, but only to cut the photo into patches, long before its answer.
     """
@@ -67,8 +74,8 @@ def last_map(classifier: Classifier, batch: torch.Tensor) -> nn.Module | None:
         if isinstance(output, torch.Tensor):
             calls.append((module, tuple(output.shape)))
 
-    with _hooked(classifier.backbone, note), torch.inference_mode():
-        classifier.backbone.features(batch)
+    with _hooked(backbone, note), torch.inference_mode():
+        backbone.features(batch)
     convolved = [
         at
         for at, (module, shape) in enumerate(calls)
@@ -114,7 +121,6 @@ def _grad_cam(classifier: Classifier, batch: torch.Tensor, label: int, layer: nn
 
 def _occlusion(classifier: Classifier, batch: torch.Tensor, label: int) -> torch.Tensor:
     """``[8, 8]`` how far the log-odds fall when the place is covered with the mean colour."""
-    _, _, height, width = batch.shape
     places = [(row, column) for row in range(_STEP - _STEP // _COVER + 1) for column in range(_STEP - _STEP // _COVER + 1)]
     lost = torch.zeros(_STEP, _STEP, device=batch.device)
     seen = torch.zeros_like(lost)
@@ -124,8 +130,10 @@ def _occlusion(classifier: Classifier, batch: torch.Tensor, label: int) -> torch
             part = places[start : start + _BATCH]
             covered = batch.repeat(len(part), 1, 1, 1)
             for at, (row, column) in enumerate(part):
-                top, left = row * height // _STEP, column * width // _STEP
-                covered[at, :, top : top + height // _COVER, left : left + width // _COVER] = 0  # the mean colour, normalised
+                for frame in frames_in(classifier.preprocess, covered):
+                    height, width = frame.shape[2:]
+                    top, left = row * height // _STEP, column * width // _STEP
+                    frame[at, :, top : top + height // _COVER, left : left + width // _COVER] = 0  # the mean colour, normalised
             for (row, column), fall in zip(part, whole - _odds(classifier, covered, label), strict=True):
                 cells = slice(row, row + _STEP // _COVER), slice(column, column + _STEP // _COVER)
                 lost[cells] += fall
@@ -145,9 +153,13 @@ def log_odds(logits: torch.Tensor, label: int) -> torch.Tensor:
     return logits[:, label] - others.logsumexp(dim=1)
 
 
-def _stretched(cells: torch.Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """``[h, w]`` to ``[H, W]``, the largest value as 1."""
-    smooth = nn.functional.interpolate(cells[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
+def _stretched(maps: Sequence[torch.Tensor], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Maps of any number of cells as one ``[h, w]``, the largest value as 1; a cell says as much as there is of it."""
+    each = [
+        nn.functional.interpolate(cells[None, None].float(), size=size, mode="bilinear", align_corners=False) * cells.numel()
+        for cells in maps
+    ]
+    smooth = torch.cat(each).sum(dim=0)[0]
     top = float(smooth.max())
     heat: npt.NDArray[np.float32] = (smooth / top if top > 0 else smooth).cpu().numpy()
     return heat

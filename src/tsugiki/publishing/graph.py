@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from tsugiki.backbones.backbone import Backbone
+from tsugiki.backbones.joined import side_by_side
 from tsugiki.classifier.answer import AnswerHead
+from tsugiki.data.joined_preprocess import JoinedPreprocess
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.features.engines.reference import Normalised
-from tsugiki.publishing.photo_input import PhotoInput
+from tsugiki.publishing.photo_input import photo_input
 
 
 class WholeClassifier(nn.Module):
@@ -42,12 +45,10 @@ class WholeClassifier(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.frames = compiled(PhotoInput(preprocess, frames_too=frames)) if photos else None
+        self.frames = compiled(photo_input(preprocess, frames_too=frames)) if photos else None
         self.size = preprocess.size
-        self.features = Normalised(backbone, preprocess)
+        self.features = _features(backbone, preprocess, dtype)
         self.dtype = dtype
-        if dtype != torch.float32:
-            self.features.add_module("backbone", _Reduced(backbone, dtype))
         self.answer = Answer(head)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
@@ -106,6 +107,29 @@ def compiled(module: nn.Module) -> torch.jit.ScriptModule:
         warnings.simplefilter("ignore")  # deprecated, as tracing is: docs/decisions/0011-photos-into-exported-files.md
         script: torch.jit.ScriptModule = torch.jit.script(module)
     return script
+
+
+def _features(backbone: Backbone, preprocess: Preprocess, dtype: torch.dtype) -> nn.Module:
+    """What computes features ``[B, D]`` of frames ``[B, 3, h, w]``, in a precision."""
+    if isinstance(preprocess, JoinedPreprocess):
+        pairs = zip(backbone.parts, preprocess.parts, strict=True)
+        return _SideBySide([_features(part, rule, dtype) for part, rule in pairs], preprocess)
+    network = Normalised(backbone, preprocess)
+    if dtype != torch.float32:
+        network.add_module("backbone", _Reduced(backbone, dtype))
+    return network
+
+
+class _SideBySide(nn.Module):
+    """The features of several networks, each of its own frame."""
+
+    def __init__(self, parts: Sequence[nn.Module], preprocess: JoinedPreprocess) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.preprocess = preprocess
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return side_by_side([part(own) for part, own in zip(self.parts, self.preprocess.split(frames), strict=True)])
 
 
 class _Reduced(nn.Module):

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tsugiki.data.joined_preprocess import JoinedPreprocess
 from tsugiki.data.preprocess import Preprocess
 
 ONE = 1 << 22
@@ -28,6 +29,41 @@ def tall_photos_vertically_first() -> bool:
     photo = Image.fromarray((np.arange(60) ** 2 % 251).astype(np.uint8).reshape(20, 3))  # Pillow 13 does, Pillow 12 does not
     down_first = photo.resize((3, 9), Image.Resampling.BICUBIC).resize((7, 9), Image.Resampling.BICUBIC)
     return photo.resize((7, 9), Image.Resampling.BICUBIC).tobytes() == down_first.tobytes()
+
+
+def photo_input(preprocess: Preprocess, *, frames_too: bool = True) -> nn.Module:
+    """What brings photos to the frame of one network, or to those of several; see :class:`PhotoInput`."""
+    if isinstance(preprocess, JoinedPreprocess):
+        return JoinedPhotoInput(preprocess, frames_too=frames_too)
+    return PhotoInput(preprocess, frames_too=frames_too)
+
+
+class JoinedPhotoInput(nn.Module):
+    """Photos of any size, or frames that are ready, to the frames of several networks, one below the other.
+
+    Args:
+        preprocess: What :meth:`tsugiki.data.joined_preprocess.JoinedPreprocess.frame` does.
+        frames_too: See :class:`PhotoInput`.
+    """
+
+    __constants__ = ("frames_too", "width")
+
+    def __init__(self, preprocess: JoinedPreprocess, *, frames_too: bool = True) -> None:
+        super().__init__()
+        self.frames_too = frames_too
+        self.width = preprocess.size[1]
+        self.inputs = nn.ModuleList([PhotoInput(part, frames_too=frames_too) for part in preprocess.parts])
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Frames ``[B, 3, h, w]``, float32, whole values, of uint8 photos ``[B, H, W, 3]`` or frames ``[B, 3, h, w]``."""
+        if self.frames_too:  # noqa: SIM102 (on its own, so that it is settled when the graph is made)
+            if pixels.shape[3] != 3:
+                return pixels.float()
+        frames = []
+        for one in self.inputs:
+            frame = one(pixels)
+            frames.append(nn.functional.pad(frame, (0, self.width - frame.shape[3])))
+        return torch.cat(frames, 2)
 
 
 class PhotoInput(nn.Module):

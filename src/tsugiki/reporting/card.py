@@ -69,6 +69,7 @@ def card_metadata(run: Run, *, name: str) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     evaluation, spec = run.evaluation, run.classifier.backbone.spec
+    sources = dict.fromkeys(part.spec.source for part in run.classifier.backbone.parts)
     dataset = run.samples.root.name or "photos"
     numbers, several = _worth_publishing(evaluation), is_multi(evaluation)
     results = [
@@ -87,7 +88,7 @@ def card_metadata(run: Run, *, name: str) -> str:
         language=["en", "ja"],
         library_name="tsugiki",
         pipeline_tag="image-classification",
-        tags=["image-classification", *(["multi-label"] if several else []), "transfer-learning", "tsugiki", spec.source],
+        tags=["image-classification", *(["multi-label"] if several else []), "transfer-learning", "tsugiki", *sources],
         metrics=["mean_average_precision" if several else "accuracy", "f1"],
         base_model=spec.name if spec.source == "hub" else None,
         model_name=name,
@@ -119,7 +120,10 @@ def _licence(licence: str) -> dict[str, Any]:
 def _weights(classifier: Classifier) -> list[dict[str, str]]:
     """The pretrained weights, and those that fine-tuning has made of them."""
     if not is_fine_tuned(classifier.notes):
-        return [_weights_line("Weights of the backbone", classifier.backbone.origin)]
+        parts = classifier.backbone.parts
+        labels = ["" if len(parts) == 1 else f"{part.spec}: " for part in parts]
+        origins = [replace(part.origin, label=f"{label}{part.origin.label}") for label, part in zip(labels, parts, strict=True)]
+        return [_weights_line("Weights of the backbone", origin) for origin in origins]
     began = _weights_line("Weights it began with", began_with(classifier))
     if not classifier.notes["unfrozen"]:
         return [began]

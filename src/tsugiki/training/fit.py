@@ -33,11 +33,13 @@ from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.comparison import compare, verdict_sentence
 from tsugiki.fine_tuning.fine_tune import FineTuned, calibrate_fine_tuned, fine_tune
+from tsugiki.fine_tuning.layers import one_at_a_time
 from tsugiki.fine_tuning.model_selection import choice_sentence, given_up_sentence, prefers_fine_tuning
 from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, check_resume
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
+from tsugiki.heads.part_shares import part_shares, shares_sentence
 from tsugiki.inspection.findings import Findings, inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -128,7 +130,7 @@ def fit(
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = take_head(model, head, table)
-        model.notes = notes_on(table, head, features)
+        model.notes = {**notes_on(table, head, features), **_shares(model, table)}
         calibrate(model, table, out_of_fold, goal=ThresholdGoal.read(settings.threshold))
     tuned = None
     if wish is not None:
@@ -196,6 +198,17 @@ def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> d
     }
 
 
+def _shares(model: Classifier, table: FeatureTable) -> dict[str, Any]:
+    """What each of several backbones has to say; it is said, too."""
+    parts = model.backbone.parts
+    if len(parts) == 1:
+        return {}
+    shares = part_shares(table.train_photos, model.answer_head.weight, [part.num_features for part in parts])
+    found = {str(part.spec): share for part, share in zip(parts, shares, strict=True)}
+    say(shares_sentence(found))
+    return {"shares": found}
+
+
 def _finished(
     model: Classifier,
     history: list[dict[str, float]],
@@ -253,6 +266,9 @@ class _Wish:
 
     def check(self, model: Classifier, samples: Samples) -> None:
         """Understand the request before features are computed."""
+        if self.method == "auto" and len(model.backbone.parts) > 1:
+            self.impossible = one_at_a_time(model.backbone)
+            return
         try:
             _require_held_out(samples)
             self.request = check_request(

@@ -24,7 +24,7 @@ def recipe(folder: Path, model_args: Mapping[str, Any]) -> Recipe:
 
     Raises:
         WeightsError: When the run is damaged.
-        RequestError: When arguments are given: a run's network is built already.
+        RequestError: When arguments are given: a run's network is built already. Or when it has several.
     """
     if model_args:
         raise RequestError(
@@ -34,11 +34,19 @@ def recipe(folder: Path, model_args: Mapping[str, Any]) -> Recipe:
         )
     try:
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        spec = BackboneSpec.from_dict(description["backbone"])
-        preprocess = Preprocess.from_dict(description["preprocess"])
-        promised, licence = description["weights_sha256"], description["pretrained"]["licence"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, RequestError) as error:
+        several = [f"{part['source']}:{part['name']}" for part in description["backbone"].get("parts", ())]
+        if not several:
+            spec = BackboneSpec.from_dict(description["backbone"])
+            preprocess = Preprocess.from_dict(description["preprocess"])
+            promised, licence = description["weights_sha256"], description["pretrained"]["licence"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, RequestError) as error:
         raise _damaged(folder / _DESCRIPTION, repr(error)) from error
+    if several:
+        raise RequestError(
+            tr("{folder} is a run on several backbones, and one is wanted.", folder=folder),
+            got="+".join(several),
+            cure=tr("name them as they were named for that run"),
+        )
     name = folder.resolve().name
 
     def fetch() -> Path:

@@ -13,6 +13,7 @@ from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
 from tsugiki.fine_tuning.layers import norms_of
 from tsugiki.fine_tuning.model_selection import choice_sentence
+from tsugiki.heads.part_shares import shares_sentence
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.training.run import Run
 
@@ -60,10 +61,14 @@ def _trained_how(classifier: Classifier) -> str:
         "learned": f"{sum(one.numel() for one in classifier.head.parameters()):,}",
     }
     if not is_fine_tuned(classifier.notes):
-        return tr(
-            "The backbone {backbone} ({weights}, licence {licence}) stayed as it is, all {frozen} numbers of it. "
-            "Only a head of {learned} numbers was trained on its features.",
-            **values,
+        shares = classifier.notes.get("shares")
+        return in_a_row(
+            tr(
+                "The backbone {backbone} ({weights}, licence {licence}) stayed as it is, all {frozen} numbers of it. "
+                "Only a head of {learned} numbers was trained on its features.",
+                **values,
+            ),
+            shares_sentence(shares) if isinstance(shares, Mapping) else "",
         )
     began = began_with(classifier)
     if not classifier.notes["unfrozen"]:

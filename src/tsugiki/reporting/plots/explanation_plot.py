@@ -21,6 +21,7 @@ from tsugiki.classifier.predict import predict_files
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import UnknownName
 from tsugiki.data.images.decode import open_photo
+from tsugiki.data.joined_preprocess import frames_in
 from tsugiki.data.label_sets import SEPARATOR, parted
 from tsugiki.inspection.attribution import Attribution, attribute
 from tsugiki.inspection.nearest_photos import NearPhoto, nearest_photos
@@ -144,7 +145,8 @@ def explain(
     for asked in _to_explain(prediction) if label is None else [label]:
         place = classifier.classes.index(asked)
         explained.append(Explained(asked, prediction.probabilities[place], attribute(classifier, inputs, place)))
-    return Explanation(prediction, tuple(explained), seen.permute(1, 2, 0).numpy(), tuple(near))
+    frame = frames_in(classifier.preprocess, seen)[0]
+    return Explanation(prediction, tuple(explained), frame.permute(1, 2, 0).numpy(), tuple(near))
 
 
 def _to_explain(prediction: Prediction) -> list[str]:
