@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, metavar="MINUTES", help="that a contender may take")
     parser.add_argument("--section", action="store_true", help="write the page into RESULTS.md as well")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a contender at work ends, too
     os.environ["TSUGIKI_CACHE"] = str((asked.work / "cache").absolute())
     files = Files(asked.weights, (asked.work / "zoo.toml").absolute())
     files.write_zoo()
