@@ -223,12 +223,13 @@ def table_of(scores: Mapping[str, Score]) -> str:
     rows = []
     for name in ranked:
         score = scores[name]
+        title = f"{CONTENDERS[name].title}{f' ({cell(score.outcome.chosen)})' if score.outcome.chosen else ''}"
         if score.correct is None or best.correct is None:
-            rows.append((CONTENDERS[name].title, f"failed: {cell(score.outcome.failed)}", "", "", *_times(score)))
+            rows.append((title, f"failed: {cell(score.outcome.failed)}", "", "", *_times(score)))
             continue
         low, high = score.interval
         p_value = "" if name == ranked[0] else f"{mcnemar(score.correct, best.correct).p_value:.2g}"
-        rows.append((CONTENDERS[name].title, share(score.accuracy), f"{low:.1%} to {high:.1%}", p_value, *_times(score)))
+        rows.append((title, share(score.accuracy), f"{low:.1%} to {high:.1%}", p_value, *_times(score)))
     return table(("", "accuracy", "95% interval", "p against the best", "seconds", "CPU seconds"), rows)
 
 

@@ -88,6 +88,11 @@ def write_table(file: Path, samples: Samples) -> None:
         writer.writerows(photos)
 
 
-def answer(labels: Sequence[str]) -> None:
-    """The one line that a contender answers with: a label for every held-out photo, in order. Who asked counts."""
-    sys.stdout.write("\n" + json.dumps({"answers": list(labels)}) + "\n")
+def answer(labels: Sequence[str], chosen: str = "") -> None:
+    """The one line that a contender answers with. Who asked counts.
+
+    Args:
+        labels: For every held-out photo, in order.
+        chosen: What it decided for itself, where it had a choice.
+    """
+    sys.stdout.write("\n" + json.dumps({"answers": list(labels), "chosen": chosen}) + "\n")

@@ -25,6 +25,7 @@ class Outcome:
         cpu_seconds: Of all its processes, on all cores: hardly depends on what else the machine does.
         load: Processes that wanted a core just before, by the machine's one-minute average.
         failed: Why, or nothing.
+        chosen: What it decided for itself, where it had a choice.
     """
 
     answers: list[str]
@@ -32,6 +33,7 @@ class Outcome:
     cpu_seconds: float
     load: float
     failed: str = ""
+    chosen: str = ""
 
 
 def run_contender(module: str, words: Sequence[str | Path], *, limit: float | None = None) -> Outcome:
@@ -50,7 +52,8 @@ def run_contender(module: str, words: Sequence[str | Path], *, limit: float | No
         return Outcome([], seconds, cpu, load, f"stopped after {limit:.0f} s")
     if code:
         return Outcome([], seconds, cpu, load, reason(errors) or f"exit status {code}")
-    return Outcome(json.loads(output.strip().splitlines()[-1])["answers"], seconds, cpu, load)
+    answer = json.loads(output.strip().splitlines()[-1])
+    return Outcome(answer["answers"], seconds, cpu, load, chosen=answer["chosen"])
 
 
 def reason(errors: str) -> str:

@@ -5,11 +5,14 @@ Where these name a backbone, the network and the weights of the others are not g
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contenders.asked import Job, answer, read_job
 from tsugiki.evaluation.predictions import Predictions
@@ -29,10 +32,18 @@ def main() -> None:
         if done.returncode:
             raise SystemExit(done.returncode)
         found = Predictions.from_csv(run / "predictions.csv")
+        chosen = choice(json.loads((run / "classifier.json").read_text(encoding="utf-8"))["trained"])
     given = dict(zip(found.names, found.probabilities.argmax(axis=1).tolist(), strict=True))
     root = job.table.parent.absolute()  # the names of photos are relative to the table's folder
     answers = {os.path.normpath(root / name): found.classes[row] for name, row in given.items()}
-    answer([answers.get(os.path.normpath(photo.path), "") for photo in job.test])
+    answer([answers.get(os.path.normpath(photo.path), "") for photo in job.test], chosen)
+
+
+def choice(trained: Mapping[str, Any]) -> str:
+    """What the run decided for itself: the networks, the way of training."""
+    networks = [trained["ranking"]["best"]] if "ranking" in trained else []
+    method = [trained["method"]] if trained.get("asked_for") == "auto" else []
+    return ", ".join(networks + method)
 
 
 def network(job: Job) -> list[str]:

@@ -11,6 +11,7 @@ from benchmarks import many_sets
 from benchmarks.contenders.asked import read_table
 from benchmarks.contenders.process import Outcome, reason, run_contender
 from benchmarks.contenders.roster import CONTENDERS, Contender, Files
+from benchmarks.contenders.tsugiki_fit import choice
 from benchmarks.many_sets import names_of, prepared, run_all
 from benchmarks.many_sets_page import PhotoSet, body, mean_ranks, scored, summary
 
@@ -150,6 +151,11 @@ def test_the_program_itself_answers_every_held_out_photo(tmp_path, monkeypatch):
     page = (work / "many_sets.md").read_text(encoding="utf-8")
     assert "| nae | 100.0% | 1.0 |" in page
     assert (work / "many_sets.png").stat().st_size > 1000
+
+
+def test_what_a_run_chose_itself_is_told():
+    assert choice({"method": "transfer"}) == ""
+    assert choice({"method": "transfer", "asked_for": "auto", "ranking": {"best": "A+B"}}) == "A+B, transfer"
 
 
 def test_a_contender_that_takes_too_long_is_stopped():
