@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/many_sets"), help="where results are kept")
     parser.add_argument("--weights", type=Path, default=MATERIAL / "weights", help="the folder of the networks' weights")
     parser.add_argument("--limit", type=float, metavar="MINUTES", help="that a contender may take")
+    parser.add_argument("--kept", action="store_true", help="run nothing: write the page about what is finished")
     parser.add_argument("--section", action="store_true", help="write the page into RESULTS.md as well")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a contender at work ends, too
@@ -147,6 +148,8 @@ def run_all(one: PhotoSet, place: Path, files: Files, asked: argparse.Namespace)
         words = contender.words(files)
         kept = Kept(place / f"{name}.json", photos, words)
         outcome = None if name in asked.again else kept.read()
+        if outcome is None and asked.kept:
+            continue
         if outcome is None:
             limit = None if asked.limit is None else 60 * asked.limit
             outcome = checked(run_contender(contender.module, [table.absolute(), *words], limit=limit), test)

@@ -167,18 +167,19 @@ def summary(scores: Scores, against: str) -> str:
                 CONTENDERS[name].title,
                 share(means[name]),
                 f"{ranks[name]:.1f}" if name in ranks else "-",
-                "" if name == against else compared(scores, name, against),
+                *(("", "") if name == against else (compared(scores, name, against), slower(scores, name, against))),
                 f"{sum(outcome.seconds for outcome in outcomes):.0f}",
                 f"{sum(outcome.cpu_seconds for outcome in outcomes):.0f}",
                 f"{finished} of {len(scores)}",
             )
         )
     other = CONTENDERS[against].title
-    head = ("", "mean accuracy", "mean rank", f"against {other}", "seconds", "CPU seconds", "sets finished")
+    head = ("", "mean accuracy", "mean rank", f"against {other}", "time against it", "seconds", "CPU seconds", "sets finished")
     return (
         f"{table(head, rows)}\n\nRanks among those that were run on every set, the best being 1; equals share a rank, and who "
-        f"failed is last. Against {other}: mean difference in points on the sets that both finished, and on how many of them "
-        "the contender is told to be better, and worse (McNemar's exact test, p < 0.05)."
+        f"failed is last. Against {other}, on the sets that both finished: mean difference in points, on how many of them the "
+        "contender is told to be better, and worse (McNemar's exact test, p < 0.05); how many times the seconds, and the CPU "
+        "seconds, it takes."
     )
 
 
@@ -200,6 +201,19 @@ def compared(scores: Scores, name: str, against: str) -> str:
         return "-"
     told = [verdict(one) for one in found]
     return f"{100 * mean(one.difference for one in found):+.1f} ({told.count('helped')} better, {told.count('hurt')} worse)"
+
+
+def slower(scores: Scores, name: str, against: str) -> str:
+    """How many times the seconds of another contender, and its CPU seconds, on the sets that both finished."""
+    pairs = [(one[name].outcome, one[against].outcome) for one in scores.values() if name in one and against in one]
+    both = [pair for pair in pairs if not pair[0].failed and not pair[1].failed]
+    if not both:
+        return "-"
+    seconds, cpu = (
+        sum(getattr(own, what) for own, _ in both) / sum(getattr(other, what) for _, other in both)
+        for what in ("seconds", "cpu_seconds")
+    )
+    return f"{seconds:.1f}x (CPU {cpu:.1f}x)"
 
 
 def table_of_sets(sets: Sequence[PhotoSet]) -> str:

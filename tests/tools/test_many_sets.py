@@ -53,7 +53,9 @@ def test_who_was_not_run_on_every_set_is_not_ranked():
     lines = summary(scores, "tsugiki_transfer").splitlines()
     first, second = (next(line for line in lines if line.startswith(f"| {CONTENDERS[name].title} |")) for name in scores["one"])
     assert "| 50.0% | 1.0 |" in first
-    assert "| - | - | +40.0 (0 better, 0 worse) |" in second  # on the one set that both finished, four photos: cannot be told
+    assert (
+        "| - | - | +40.0 (0 better, 0 worse) | 1.0x (CPU 1.0x) |" in second
+    )  # on the one set that both finished, four photos: cannot be told
     assert lines.index(first) < lines.index(second)
 
 
@@ -106,7 +108,7 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path):
 def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monkeypatch):
     table = tmp_path / "photos.csv"
     table.write_text("path,label,split\n/a.png,a,train\n/b.png,b,train\n/c.png,a,test\n", encoding="utf-8")
-    asked = argparse.Namespace(contenders=["tsugiki_transfer", "sklearn", "hf_frozen"], again=[], limit=None)
+    asked = argparse.Namespace(contenders=["tsugiki_transfer", "sklearn", "hf_frozen"], again=[], limit=None, kept=False)
     files = Files(tmp_path, tmp_path / "zoo.toml")
     one = PhotoSet("set", "set", 2, 2, 1)
     begun: list[str] = []
@@ -126,6 +128,10 @@ def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monke
         run_all(one, tmp_path, files, asked)
     assert begun == ["tsugiki_transfer", "sklearn", "hf_frozen"]
     begun.clear()
+    asked.kept = True
+    assert set(run_all(one, tmp_path, files, asked)) == {"tsugiki_transfer"}
+    assert begun == []
+    asked.kept = False
     broken.clear()
     found = run_all(one, tmp_path, files, asked)
     assert begun == ["sklearn", "hf_frozen"]  # the one had left a photo unanswered, the other was interrupted
