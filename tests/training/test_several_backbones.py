@@ -1,6 +1,8 @@
 """Several backbones at once: their features side by side, each looked at once, and one answer wherever it is asked for."""
 
+import copy
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -169,3 +171,63 @@ def test_an_estimator_takes_several(dishes):
     torch.manual_seed(0)
     fitted = tg.TransferClassifier(BOTH, weights=WEIGHTS).fit(paths, labels)
     assert fitted.score(paths, labels) > 0.9
+
+
+@pytest.fixture(scope="module")
+def staged():
+    torch.manual_seed(0)
+    return load_backbone("bundled:nae:multi")
+
+
+def test_stages_stand_beside_the_last_features(staged, nae, dishes):
+    photo = tg.Classifier(nae, classes=("a", "b")).preprocess(open_photo(next(dishes.rglob("*.jpg"))))[None]
+    with torch.inference_mode():
+        last, all_of_them = nae(photo), staged(photo)
+    assert all_of_them.shape[1] == staged.num_features > nae.num_features
+    unit = torch.nn.functional.normalize(last, dim=1)
+    torch.testing.assert_close(all_of_them[:, : nae.num_features], unit, rtol=0, atol=1e-6)
+    squares = float((all_of_them**2).sum())
+    assert squares == pytest.approx(round(squares), abs=1e-4)  # so many parts, each of length one
+    assert squares > 2
+
+
+def test_stages_are_asked_by_several_threads_and_copied(staged, dishes):
+    rule = staged.preprocess
+    photos = [rule(open_photo(path))[None] for path in sorted(dishes.rglob("*.jpg"))[:16]]
+    copied = copy.deepcopy(staged)
+
+    def ask(photo):
+        with torch.no_grad():
+            return copied(photo)
+
+    with torch.no_grad():
+        expected = [staged(photo) for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, photos))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_a_run_with_stages_answers_without_torch_and_is_loaded_again(staged, dishes, tmp_path):
+    data = tg.load(dishes)
+    run = tg.fit(tg.Classifier(staged, classes=data.classes), data)
+    saved = tg.save_run(run, tmp_path / "run")
+    assert json.loads((saved / "classifier.json").read_text(encoding="utf-8"))["backbone"]["features"] == "multi"
+    paths = [data.paths[row] for row in data.held_out_rows]
+    for predictor in (tg.Classifier.load(saved), EnginePredictor.load(saved)):
+        found = np.array([answer.probabilities for answer in predictor.predict(paths)], np.float32)
+        np.testing.assert_allclose(found, run.predictions.probabilities, atol=1e-5)
+    with pytest.raises(RequestError, match="Fine-tuning trains a backbone with its last features"):
+        tg.fit(run.classifier, data, method="fine-tune")
+
+
+def test_a_network_without_maps_has_no_stages():
+    with pytest.raises(RequestError, match="makes no maps of several sizes"):
+        load_backbone("timm:test_vit:multi", weights="none")
+
+
+def test_a_server_names_both_and_answers(saved, fitted):
+    pytest.importorskip("starlette")
+    from tsugiki.serving.models import Model
+
+    assert Model.load(saved).to_dict()["backbone"] == str(fitted.classifier.backbone.spec)

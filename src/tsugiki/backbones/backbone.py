@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ from tsugiki.backbones.structure import changed_parts, structure_of
 from tsugiki.core.errors import RequestError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
+
+Features = Literal["last", "multi"]
+"""Which features of a network are taken."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class BackboneSpec:
         architecture: What to build, as ``torchvision:NAME``, ``timm:NAME`` or ``transformers:TYPE``.
         model_args: Arguments of the architecture, plain JSON values.
         weights: Which weights were asked for: ``default``, ``none``, the name of a set, or the name of a file.
+        features: Those of the ``last`` layer, or of the stages before it, too (``multi``: :mod:`tsugiki.backbones.stages`).
     """
 
     source: str
@@ -39,13 +43,15 @@ class BackboneSpec:
     architecture: str
     model_args: dict[str, Any] = field(default_factory=dict)
     weights: str = "default"
+    features: Features = "last"
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.name}"
+        return f"{self.source}:{self.name}" + (f":{self.features}" if self.features != "last" else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, for JSON; the usual features are left out, as versions that had no others expect."""
+        values = dataclasses.asdict(self)
+        return {key: value for key, value in values.items() if (key, value) != ("features", "last")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> BackboneSpec:

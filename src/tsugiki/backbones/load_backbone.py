@@ -7,7 +7,7 @@ import importlib
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,9 +18,10 @@ from tsugiki.backbones.backbone import NO_WEIGHTS, Backbone, BackboneSpec, Weigh
 from tsugiki.backbones.joined import JoinedBackbone, JoinedSpec
 from tsugiki.backbones.known.known_backbones import keep_backbone, keep_recipe, known_backbone, known_recipe
 from tsugiki.backbones.names import Address, Named, each_of, resolve
-from tsugiki.backbones.network_heads import AUXILIARY_HEADS, cut_head, head_paths
+from tsugiki.backbones.network_heads import AUXILIARY_HEADS, Cut, cut_head, head_paths
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.sources.compiler_later import compiler_later
+from tsugiki.backbones.stages import StagedBody
 from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_file, read_weights
 from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
@@ -82,6 +83,9 @@ def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbo
     if recipe is None:
         address = resolve(name, found_zoo.names())
         recipe = _recipe(address, weights, arguments, found_zoo, preprocess).fetched_once()
+    plain = recipe
+    if asked.multi:
+        recipe = replace(recipe, spec=replace(recipe.spec, features="multi"))
     rule = preprocess or recipe.preprocess
     made = functools.partial(_make, recipe, rule)
     if seen := known_backbone(recipe, rule, lambda: made()[0]):
@@ -89,7 +93,7 @@ def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbo
         _say_where(**card.reading)
         return known
     backbone, reading = made()
-    keep_recipe(name, weights, arguments, recipe)
+    keep_recipe(name, weights, arguments, plain)
     keep_backbone(recipe, backbone, reading)
     return backbone
 
@@ -100,7 +104,8 @@ def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
         rules = rules_of(preprocess)
         return JoinedBackbone([rebuild_backbone(part, rule) for part, rule in zip(spec.parts, rules, strict=True)])
     cut = cut_head(_build(spec), preprocess.size)
-    return Backbone(cut.body, cut.num_features, spec=spec, preprocess=preprocess).eval()
+    body, width = _with_stages(cut, spec, preprocess)
+    return Backbone(body, width, spec=spec, preprocess=preprocess).eval()
 
 
 def arguments_given(spec: BackboneSpec) -> dict[str, Any]:
@@ -199,16 +204,27 @@ def _make(recipe: Recipe, preprocess: Preprocess) -> tuple[Backbone, dict[str, A
     cut = cut_head(network, preprocess.size)
     origin = WeightsOrigin(recipe.label, file.sha256, file.licence or recipe.licence) if file else NO_WEIGHTS
     whole = bool(heads) and all(f"{path}.weight" in filled for path in heads)
+    body, width = _with_stages(cut, recipe.spec, preprocess)
     backbone = Backbone(
-        cut.body,
-        cut.num_features,
+        body,
+        width,
         spec=recipe.spec,
         preprocess=preprocess,
         origin=origin,
-        head=_at_rest(cut.head) if whole else None,
+        head=_at_rest(cut.head) if whole and body is cut.body else None,
     ).eval()
     _try_out(backbone)
     return backbone, reading
+
+
+def _with_stages(cut: Cut, spec: BackboneSpec, preprocess: Preprocess) -> tuple[nn.Module, int]:
+    """What maps photos to the features that are asked for, and how many these are."""
+    if spec.features == "last":
+        return cut.body, cut.num_features
+    cut.body.eval()
+    body = StagedBody(cut.body, preprocess.size)
+    with torch.inference_mode():
+        return body, int(body(torch.zeros(1, 3, *preprocess.size)).shape[1])
 
 
 def _try_out(backbone: Backbone) -> None:

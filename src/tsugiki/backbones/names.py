@@ -2,7 +2,8 @@
 
 ``torchvision:NAME``, ``timm:NAME[.TAG]``, ``hub:OWNER/NAME``, ``bundled:NAME``, a name of the zoo, or a bare name (torchvision
 first, as in the articles, then timm). ``A+B`` are several, whose features stand side by side; what is said of one of them
-alone begins with its place: weights ``FILE+none``, an argument ``2.num_classes``.
+alone begins with its place: weights ``FILE+none``, an argument ``2.num_classes``. ``NAME:multi`` takes the features of the
+network's stages, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _FOLDERS = {"run": "classifier.json", "folder": "config.json"}  # what a folder 
 JOINT = "+"
 """What stands between the names of several backbones."""
 
+_MULTI = ":multi"
+
 _SEPARATORS = "/\\"  # of paths, whatever the machine
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
 
@@ -41,11 +44,12 @@ class Address:
 
 @dataclass(frozen=True)
 class Named:
-    """One of several backbones as it was asked for: its name, its weights and arguments of its architecture."""
+    """A backbone as it was asked for: its name, its weights, arguments of its architecture, and whether its stages count."""
 
     name: str
     weights: str
     model_args: dict[str, Any]
+    multi: bool = False
 
 
 def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: Iterable[str] = ()) -> list[Named]:
@@ -62,7 +66,7 @@ def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: I
     """
     names = _parts(name, zoo_names)
     if len(names) == 1:
-        return [Named(name, weights, dict(model_args))]
+        return [_named(names[0], weights, dict(model_args))]
     sets = [text.strip() for text in weights.split(JOINT)] if not Path(weights).is_file() else [weights]
     one_for_all = len(sets) == 1 and not Path(weights).is_file()
     if not all(names) or not (one_for_all or (len(sets) == len(names) and all(sets))):
@@ -80,7 +84,12 @@ def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: I
         for own in [arguments[int(place) - 1]] if dot else arguments:
             if dot or bare not in own:  # what is for one of them wins, whatever comes first
                 own[bare] = value
-    return [Named(*each) for each in zip(names, sets * len(names) if one_for_all else sets, arguments, strict=True)]
+    return [_named(*each) for each in zip(names, sets * len(names) if one_for_all else sets, arguments, strict=True)]
+
+
+def _named(name: str, weights: str, model_args: dict[str, Any]) -> Named:
+    bare = name.removesuffix(_MULTI)
+    return Named(bare, weights, model_args, multi=bare != name)
 
 
 def _parts(name: str, zoo_names: Iterable[str]) -> list[str]:

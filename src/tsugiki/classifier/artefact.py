@@ -172,6 +172,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
+def backbone_named(description: Mapping[str, Any]) -> str:
+    """What the backbone of a described classifier is called, those of several joined as they are typed."""
+    described = description["backbone"]
+    parts = described.get("parts", [described])
+    stages = {"last": "", "multi": ":multi"}
+    return "+".join(f"{part['source']}:{part['name']}{stages[part.get('features', 'last')]}" for part in parts)
+
+
 def read_answer_head(folder: Path) -> AnswerHead:
     """What answers from features ``[B, D]``, without the network that computes them.
 

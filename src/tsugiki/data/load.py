@@ -21,9 +21,9 @@ from tsugiki.data.label_sets import ABSENT, AS_WRITTEN, PRESENT, LabelReading
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Samples
 from tsugiki.data.sources.archives.archive import ARCHIVE_SUFFIXES, guessed_names, is_archive, unpack
+from tsugiki.data.sources.beside.labels_unread import OTHER_ARCHIVES, SPREADSHEETS
 from tsugiki.data.sources.folders import list_folder
 from tsugiki.data.sources.in_memory.objects import list_object
-from tsugiki.data.sources.labels_unread import OTHER_ARCHIVES, SPREADSHEETS
 from tsugiki.data.sources.layout_hints import places_with_several
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, Listing, doubtful_names, is_never_meant
 from tsugiki.data.sources.manifest import MANIFEST_SUFFIXES, list_manifest

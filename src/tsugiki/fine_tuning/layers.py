@@ -28,8 +28,8 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
     Raises:
         RequestError: When there are fewer groups, or none of that name; or several backbones.
     """
-    if len(backbone.parts) > 1:
-        raise one_at_a_time(backbone)
+    if refusal := not_to_fine_tune(backbone):
+        raise refusal
     groups = backbone.layer_groups()
     unfreeze = str(unfreeze)
     if unfreeze == "all":
@@ -44,8 +44,19 @@ def chosen_groups(backbone: Backbone, unfreeze: str | int) -> list[LayerGroup]:
     return groups[names[unfreeze] :]
 
 
-def one_at_a_time(backbone: Backbone) -> RequestError:
-    """What to raise where several backbones are to be fine-tuned: each learns best by itself, with its own head."""
+def not_to_fine_tune(backbone: Backbone) -> RequestError | None:
+    """What to raise where several backbones are to be fine-tuned, or one with its stages; ``None`` for all others.
+
+    Each learns best by itself, with a head on its last features.
+    """
+    if backbone.spec.features != "last":
+        return RequestError(
+            tr("Fine-tuning trains a backbone with its last features."),
+            got=str(backbone.spec),
+            cure=tr("fine-tune it without {suffix}, and then take its run: {words}", suffix=":multi", words="RUN:multi"),
+        )
+    if len(backbone.parts) == 1:
+        return None
     return RequestError(
         tr("Fine-tuning trains one backbone, and these are {count}.", count=len(backbone.parts)),
         got=str(backbone.spec),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsugiki.classifier.artefact import read_description
+from tsugiki.classifier.artefact import backbone_named, read_description
 from tsugiki.classifier.load_predictor import load_predictor
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.locale.messages import tr
@@ -53,7 +53,7 @@ class Model:
         threshold = None if head.unknown is None else head.unknown.threshold
         watch = DriftWatch(head.classes, Expected.of_run(run, head), threshold)
         about = {
-            "backbone": "{source}:{name}".format(**description["backbone"]),
+            "backbone": backbone_named(description),
             "method": description["trained"].get("method"),
             "weights_sha256": description["weights_sha256"],
             "input": list(predictor.preprocess.size),

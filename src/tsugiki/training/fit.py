@@ -33,7 +33,7 @@ from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.comparison import compare, verdict_sentence
 from tsugiki.fine_tuning.fine_tune import FineTuned, calibrate_fine_tuned, fine_tune
-from tsugiki.fine_tuning.layers import one_at_a_time
+from tsugiki.fine_tuning.layers import not_to_fine_tune
 from tsugiki.fine_tuning.model_selection import choice_sentence, given_up_sentence, prefers_fine_tuning
 from tsugiki.fine_tuning.request import Resume, StartingPoint, check_request, check_resume
 from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
@@ -266,8 +266,8 @@ class _Wish:
 
     def check(self, model: Classifier, samples: Samples) -> None:
         """Understand the request before features are computed."""
-        if self.method == "auto" and len(model.backbone.parts) > 1:
-            self.impossible = one_at_a_time(model.backbone)
+        if self.method == "auto" and (refusal := not_to_fine_tune(model.backbone)):
+            self.impossible = refusal
             return
         try:
             _require_held_out(samples)

@@ -26,6 +26,7 @@ from torch import nn
 from tsugiki.backbones.backbone import Backbone, BackboneSpec, WeightsOrigin
 from tsugiki.backbones.known import engine_cache
 from tsugiki.backbones.sources.base import Recipe
+from tsugiki.backbones.stages import StagedBody
 from tsugiki.backbones.weights.weights_file import digest_of, names_a_file
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import WeightsError
@@ -259,7 +260,7 @@ def _version(library: str) -> str:
 def _is_of_libraries(backbone: Backbone) -> bool:
     """Whether the network is a library's own: one that a person's program has registered may be another one tomorrow."""
     library, _, name = backbone.spec.architecture.partition(":")
-    makers = {type(part).__module__ for part in backbone.body.modules()} - {Backbone.__module__}
+    makers = {type(part).__module__ for part in backbone.body.modules()} - {Backbone.__module__, StagedBody.__module__}
     if library == "timm":
         makers.add(importlib.import_module("timm.models").model_entrypoint(name.partition(".")[0]).__module__)
     if library == "torchvision":

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
-from tsugiki.data.sources.columns_beside import columns_beside
-from tsugiki.data.sources.labels_beside import unread_tables
+from tsugiki.data.sources.beside.columns_beside import columns_beside
+from tsugiki.data.sources.beside.labels_beside import unread_tables
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import means_pictures
 from tsugiki.data.sources.walk import Walk

@@ -13,10 +13,11 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.sources.archives.archive import guessed_names
 from tsugiki.data.sources.archives.packed import unpacked_inside
+from tsugiki.data.sources.beside.columns_beside import columns_beside
+from tsugiki.data.sources.beside.labels_beside import labelled_by_tables, labels_beside
+from tsugiki.data.sources.beside.labels_in_files import labelled_in_files
+from tsugiki.data.sources.beside.labels_unread import with_unread_labels
 from tsugiki.data.sources.class_rows import ClassRows
-from tsugiki.data.sources.columns_beside import columns_beside
-from tsugiki.data.sources.labels_beside import labelled_by_tables, labels_beside
-from tsugiki.data.sources.labels_unread import with_unread_labels
 from tsugiki.data.sources.layout_hints import wanted
 from tsugiki.data.sources.layouts import (
     core_of,
@@ -56,6 +57,8 @@ def list_folder(root: Path, reading: LabelReading = AS_WRITTEN) -> Listing:
 
 def _list_folder(root: Path, reading: LabelReading) -> Listing:
     rows = ClassRows(root, Walk(str(root)), reading)
+    if listing := labelled_in_files(root):
+        return listing
     splits = splits_in(rows.walk)
     if splits:
         _read_splits(rows, splits)
