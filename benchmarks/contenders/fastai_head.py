@@ -1,8 +1,9 @@
 """fastai's `vision_learner` at its own defaults: its head (two linear layers, dropout), one-cycle Adam, BatchNorm learning.
 
 Frozen: five epochs of `fit_one_cycle`. With ``--fine-tune``: `fine_tune(5)`, which is one epoch frozen and five of all layers
-at learning rates that fall from head to stem. Photos: `Resize(224)`, which crops, and `aug_transforms()`; ImageNet's
-normalisation; batches of 32 (its default of 64 leaves small sets a handful of steps, as the last batch is dropped).
+at learning rates that fall from head to stem. Photos: `Resize(224)`, which crops, and `aug_transforms()`
+(``--no-augmentation``: without); ImageNet's normalisation; batches of 32 (its default of 64 leaves small sets a handful of
+steps, as the last batch is dropped).
 """
 
 from __future__ import annotations
