@@ -4,12 +4,15 @@ python classify.py EXPORT PHOTO        EXPORT is what `tsugiki export RUN --form
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime would report to its maker that it was used
+import onnxruntime
 
 folder, photo = map(Path, sys.argv[1:])
 about = json.loads((folder / "model.json").read_text(encoding="utf-8"))

@@ -20,6 +20,9 @@ from .heads.linear import HeadSettings as HeadSettings
 from .inspection.audit import audit as audit
 from .inspection.evaluate import evaluate as evaluate
 from .inspection.next_photos import next_photos as next_photos
+from .inspection.rank.rank_backbones import rank as rank
+from .inspection.rank.rank_settings import RankSettings as RankSettings
+from .inspection.rank.ranking import Ranking as Ranking
 from .publishing.export import export as export
 from .reporting.plots.batch_plot import plot_batch as plot_batch
 from .reporting.plots.comparison_plot import plot_comparison as plot_comparison

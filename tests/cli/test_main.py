@@ -65,7 +65,7 @@ def test_what_cannot_be_parsed_leaves_with_2(tsu, words):
         ("fit x --no-such", "There is no option --no-such.", "", ""),
         ("fitt", "There is no command 'fitt'.", "did you mean fit?", ""),
         ("data gte", "There is no command 'gte'.", "did you mean get?", ""),
-        ("xyz", "There is no command 'xyz'.", "demo, audit, fit, ", ""),
+        ("xyz", "There is no command 'xyz'.", "demo, audit, rank, fit, ", ""),
         ("fit", "DATA is missing.", "a folder of photos", ""),
         ("fit x y", "There are more words than the command takes.", "", "y"),
         ("fit x --out", "--out needs a value.", "", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,19 @@ def best_at_hand(zoo: str | Path | None = None) -> str:
     return next(others)
 
 
+def at_hand(zoo: str | Path | None = None) -> list[BackboneInfo]:
+    """Every network whose default weights are on this machine, the most promising first: nothing is fetched.
+
+    The zoo's own come first, then torchvision's by their accuracy on ImageNet, then timm's by size, then the bundled ones.
+
+    Args:
+        zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
+    """
+    known = sorted(_torchvision(), key=lambda info: -(info.imagenet_top1 or 0.0))
+    found = (*_zoo(zoo), *known, *_timm_at_hand(most=math.inf), *_bundled())
+    return [info for info in found if info.on_this_machine]
+
+
 def shortlist(zoo: str | Path | None = None) -> list[tuple[BackboneInfo, str]]:
     """A few to begin with, from small to large, each with what it is good for; the zoo's own come first.
 
@@ -129,12 +143,12 @@ def _timm() -> Iterator[BackboneInfo]:
         yield _timm_info(name)
 
 
-def _timm_at_hand() -> list[BackboneInfo]:
-    """Those of timm whose weights are here and that an ordinary machine can run, the largest first."""
+def _timm_at_hand(most: float = _BYTES_PER_PARAMETER * _MOST_PARAMETERS) -> list[BackboneInfo]:
+    """Those of timm whose weights are here and no larger than ``most`` bytes, the largest first."""
     here, sizes = cached_repositories("timm"), {}
     for name in set(here) & set(timm_source.tagged_names() if here else ()):
         weights = cached_file(f"timm/{name}", WEIGHTS_FILES)
-        if weights is not None and weights.stat().st_size <= _BYTES_PER_PARAMETER * _MOST_PARAMETERS:
+        if weights is not None and weights.stat().st_size <= most:
             sizes[name] = weights.stat().st_size
     return [_timm_info(name) for name in sorted(sizes, key=lambda name: (-sizes[name], name))]
 

@@ -25,7 +25,7 @@ _FOLDERS = {"run": "classifier.json", "folder": "config.json"}  # what a folder 
 JOINT = "+"
 """What stands between the names of several backbones."""
 
-_MULTI = ":multi"
+MULTI = ":multi"
 
 _SEPARATORS = "/\\"  # of paths, whatever the machine
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
@@ -88,7 +88,7 @@ def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: I
 
 
 def _named(name: str, weights: str, model_args: dict[str, Any]) -> Named:
-    bare = name.removesuffix(_MULTI)
+    bare = name.removesuffix(MULTI)
     return Named(bare, weights, model_args, multi=bare != name)
 
 

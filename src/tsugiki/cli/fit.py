@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from tsugiki.cli.backbone_choice import BackboneOptions
 from tsugiki.cli.options import (
     DataOptions,
     EngineOptions,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def fit(
     *,
     out: Annotated[Path | None, option("RUN", tr("the run folder; runs/ and the name of DATA when left out"))] = None,
-    backbone: Annotated[str, option("NAME", tr("a pretrained network (see: tsugiki backbones)"))] = "efficientnet_b0",
+    network: BackboneOptions,
     weights: WeightOptions,
     training: MethodOptions,
     photos: DataOptions,
@@ -58,6 +59,7 @@ def fit(
 
     # What cannot work is refused before the first photo is opened.
     require_tracker(output.log)
+    choice = network.choice(weights)
     target = check_output_folder(out or default_target(photos.data), overwrite=output.force)
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()
@@ -68,9 +70,12 @@ def fit(
         found = with_further(found, photos.labels, reading=reading)
     samples = apply_decisions(found, decided)
     say(describe_samples(samples))  # once, as it is after what a person has decided
-    tree = above.tree(samples.classes)
+    tree, ranking = above.tree(samples.classes), None
+    if choice is not None:
+        ranking = choice.rank(samples, seed=training.seed_or_default(), features=features, device=compute.device)
+        samples = ranking.samples or samples
     with working(tr("Loading the backbone")):
-        root = weights.load(backbone)
+        root = weights.load(network.backbone) if ranking is None else ranking.load()
         model, device = classifier_of(root, samples, tree), pick_device(compute.device)
         if device != model.device:  # moving a network that is known would build it
             model = model.to(device)
@@ -83,6 +88,8 @@ def fit(
         if tracker is not None and run.classifier.notes["method"] == "transfer":
             for row in run.history:
                 tracker.add_row(row)
+    if ranking is not None:
+        run.classifier.notes = {**run.classifier.notes, "ranking": ranking.notes()}
     finish(run, target, output)
 
 

@@ -31,6 +31,7 @@ from tsugiki.locale.messages import LANGUAGES, tr, use_language
 VERBS = (
     "demo",
     "audit",
+    "rank",
     "fit",
     "evaluate",
     "predict",
@@ -38,6 +39,7 @@ VERBS = (
     "next",
     "export",
     "serve",
+    "studio",
     "summary",
     "backbones",
     "plot",
@@ -171,6 +173,7 @@ def _helps() -> dict[str, str]:
     return {
         "demo": tr("See everything at work on the bundled sample and backbone, offline, in seconds."),
         "audit": tr("Find unreadable, duplicate, leaked, mislabelled and odd photos, before training."),
+        "rank": tr("Find the pretrained network, or the few together, that are best for your photos."),
         "fit": tr("Train a classifier on a folder of labelled photos."),
         "evaluate": tr("Judge a trained classifier on labelled photos."),
         "predict": tr("Ask a trained classifier about photos."),
@@ -182,6 +185,7 @@ def _helps() -> dict[str, str]:
         "serve": tr(
             "Answer over HTTP: a small page, an API, the Open Inference Protocol, and a watch for photos of another kind."
         ),
+        "studio": tr("Label photos, learn, try and export on a page in the browser, on this machine alone."),
         "summary": tr("Show a network's layers and parameters, and which of them learn."),
         "backbones": tr("List pretrained networks to choose from."),
         "plot": tr("Draw a run's curves, predictions and inputs."),

@@ -69,11 +69,7 @@ def serve(
     Raises:
         TsugikiError: When a run cannot be used, nobody can listen at the address, or packages are missing.
     """
-    if missing := [package for package in _PACKAGES if importlib.util.find_spec(package) is None]:
-        raise RequestError(
-            tr("Serving needs packages that are not installed: {names}", names=", ".join(missing)),
-            cure="pip install 'tsugiki[serve]'",
-        )
+    require_packages()
     from tsugiki.serving.api.service import Service
     from tsugiki.serving.kept_photos import KeptPhotos
     from tsugiki.serving.models import Model, Models
@@ -96,6 +92,19 @@ def serve(
     gc.set_threshold(2_000, 10, 10)
     server.run()
     say(tr("Stopped."))
+
+
+def require_packages() -> None:
+    """See to it that there is something to serve with.
+
+    Raises:
+        RequestError: When a package is not installed.
+    """
+    if missing := [package for package in _PACKAGES if importlib.util.find_spec(package) is None]:
+        raise RequestError(
+            tr("Serving needs packages that are not installed: {names}", names=", ".join(missing)),
+            cure="pip install 'tsugiki[serve]'",
+        )
 
 
 def _token(given: str | None) -> str:

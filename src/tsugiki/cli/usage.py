@@ -109,6 +109,11 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki audit photos", tr("a line per question")),
             ("tsugiki audit photos --out audits/photos", tr("also a page with the photos, and a list to decide in")),
         ],
+        "rank": [
+            ("tsugiki rank photos", tr("every network whose weights are on this machine")),
+            ("tsugiki rank photos --backbone resnet50 --backbone bundled:nae --budget 2m", tr("these two, in two minutes")),
+            ("tsugiki rank photos --max-latency 20 --licence permissive", tr("only what is fast, and free to use")),
+        ],
         "fit": [
             ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
             ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
@@ -139,6 +144,10 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
             ("tsugiki serve runs/photos", tr("a page to drop photos on, and an API, for this machine")),
             ("tsugiki serve runs/photos --keep kept --port 0", tr("also keeps the photos, at whichever port is free")),
             ("tsugiki serve runs/a runs/b --host 0.0.0.0 --token auto", tr("two models, for those who show the token")),
+        ],
+        "studio": [
+            ("tsugiki studio photos", tr("label, learn, try and export the photos of a folder")),
+            ("tsugiki studio sample:foodvision --backbone bundled:nae", tr("the drawn sample, with the bundled backbone")),
         ],
         "explain": [
             ("tsugiki explain runs/photos new.jpg", tr("which parts of it speak for the answer")),
@@ -265,6 +274,9 @@ _OTHER_WORDS = {
     "classify": "predict",
     "infer": "predict",
     "inference": "predict",
+    "compare": "rank",
+    "choose": "rank",
+    "select": "rank",
     "check": "audit",
     "inspect": "audit",
     "clean": "audit",
@@ -279,13 +291,20 @@ _OTHER_WORDS = {
 """What other programs call it, and what it is called here."""
 
 
+_HARDLY_LESS = 0.1
+
+
 def _meant(name: str, known: Sequence[str]) -> list[str]:
     """The commands that a person may have meant by a word that is none."""
     others = _OTHER_WORDS if "fit" in known else {}
     if name not in others and others and os.path.lexists(name):
         return [f"fit {typed(name)}"]
-    near = difflib.get_close_matches(name.casefold(), [*known, *others], n=3, cutoff=0.6)
-    return list(dict.fromkeys(others.get(word, word) for word in near))
+    word = name.casefold()
+    near = difflib.get_close_matches(word, [*known, *others], n=3, cutoff=0.6)
+    likeness = [difflib.SequenceMatcher(None, each, word).ratio() for each in near]
+    # What is much less like it than the nearest is something else.
+    nearest = [each for each, ratio in zip(near, likeness, strict=True) if ratio > likeness[0] - _HARDLY_LESS]
+    return list(dict.fromkeys(others.get(each, each) for each in nearest))
 
 
 _SENTENCES: dict[str, Callable[[Any, Sequence[str]], tuple[str, str, str]]] = {

@@ -23,6 +23,7 @@ _OPTIONS = frozenset({
     "out", "backbone", "weights", "zoo", "exclude", "relabel", "held_out", "method", "epochs", "lr", "batch_size", "seed",
     "class_weights", "preset", "budget", "unfreeze", "flip", "precision", "device", "engine", "views", "log", "to", "lowest",
     "highest", "steps", "top", "count", "multi_label", "label_separator", "threshold", "taxonomy", "at_least",
+    "max_latency", "max_size", "licence", "parts",
 })
 # fmt: on
 """Parameters of library functions that are options of the command line; other settings go through ``--set``."""

@@ -54,8 +54,13 @@ def _kept(verb: str) -> str:
             "Interrupted: nothing was written, and what was there is as it was. What was found out about the photos so far is "
             "kept: the same command goes on from there."
         )
-    if verb == "get":
-        return tr("Interrupted: what has come so far is kept, and the same command goes on from there.")
-    if verb == "plot":
-        return tr("Interrupted: pictures that were named above are whole, the others are not there.")
-    return tr("Interrupted: nothing was written.")
+    return _kept_by().get(verb, tr("Interrupted: nothing was written."))
+
+
+def _kept_by() -> dict[str, str]:
+    """What verbs keep that write nothing else."""
+    return {
+        "rank": tr("Interrupted: features and judgements so far are kept, and the same command goes on from there."),
+        "get": tr("Interrupted: what has come so far is kept, and the same command goes on from there."),
+        "plot": tr("Interrupted: pictures that were named above are whole, the others are not there."),
+    }

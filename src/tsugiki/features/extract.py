@@ -231,6 +231,11 @@ class Extractor:
                 return found
             precision = others.pop()  # that of the engine, which stays: the second time it is everybody's
 
+    def missing(self, samples: Samples, way: Way) -> int:
+        """How many different photos would have to be looked at for their features: the others' are in the store."""
+        keys = [way.view.row_key(digest) for digest in samples.digests]
+        return len(_first_of_each(self._most_complete(keys, way, "").rows, keys))
+
     def __call__(self, samples: Samples, way: Way, precision: str = "") -> Extracted:
         """The features of photos.
 

@@ -104,6 +104,7 @@ class HeadFit:
             photos in no fold; ``None`` where cross-validation is impossible.
         folds: ``[N]`` the fold of each photo, -1 in none (:func:`tsugiki.data.folds.deal_folds`).
         notes: What was chosen and why, plain values.
+        trained: All heads, for scaled features, and their scaling: what :mod:`tsugiki.heads.refit` goes on from.
     """
 
     weight: torch.Tensor
@@ -112,6 +113,7 @@ class HeadFit:
     out_of_fold: Floats | None
     folds: Ints
     notes: dict[str, Any] = field(default_factory=dict)
+    trained: tuple[Heads, Scaling] | None = field(default=None, repr=False, compare=False)
 
     def as_layer(self) -> torch.nn.Linear:
         """A layer of its own that answers like this head."""
@@ -217,7 +219,8 @@ def fit_linear_head(
         "penalty": penalty,
         "validation": "val" if validation else "out-of-fold" if count else "none",
     }
-    return HeadFit(weight, bias, watch.history, out_of_fold(training.features, scaling, heads, folds), folds, notes)
+    logits = out_of_fold(training.features, scaling, heads, folds)
+    return HeadFit(weight, bias, watch.history, logits, folds, notes, (heads, scaling))
 
 
 def _tell_divergence(history: list[dict[str, float]], plan: Plan) -> None:

@@ -60,7 +60,9 @@ def write_report(run: Run, *, name: str) -> str:
         "classes": evaluation["classes"],
         "counts": count_table(run.samples),
         **told_about(run.samples),
-        "settings": list(_flattened({name: value for name, value in run.classifier.notes.items() if name != "seen"})),
+        "settings": list(
+            _flattened({name: value for name, value in run.classifier.notes.items() if name not in {"seen", "ranking"}})
+        ),
         "fingerprint": str(run.classifier.notes.get("data_fingerprint", ""))[:16],
         "run_typed": typed(name),
         "suspects_typed": typed(f"{name}/suspects.csv"),

@@ -69,6 +69,8 @@ class Guard:
         self._app, self._hosts, self._token = app, frozenset(hosts), token
         self._counters, self._answer = counters, answer
         self._cookie = hashlib.sha256(b"tsugiki cookie " + token.encode()).hexdigest()
+        # A browser sends the cookies of one name to every port of a machine: two servers must not take each other's away.
+        self._cookie_name = f"{COOKIE}-{hashlib.sha256(b'tsugiki name ' + token.encode()).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -81,7 +83,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                said = [*message.get("headers", ())]
+                names = {name for name, _ in said}
+                message["headers"] = [*said, *(each for each in _HEADERS if each[0] not in names)]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -155,14 +159,14 @@ class Guard:
         if scheme.lower() == "bearer" and _same(shown.strip(), self._token):
             return True
         try:
-            cookie = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
+            cookie = SimpleCookie(headers.get(b"cookie", "")).get(self._cookie_name)
         except CookieError:
             return False
         return cookie is not None and _same(cookie.value, self._cookie)
 
     async def _with_cookie(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """To the same page without the token in its address: it stays in no history and is sent to nobody."""
-        cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
+        cookie = f"{self._cookie_name}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
         place = "/" + quote(scope["path"].lstrip("/\\"))  # "//name" would be another server
         headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode())]
         await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})

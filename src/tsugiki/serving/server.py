@@ -9,9 +9,9 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import uvicorn
@@ -19,8 +19,9 @@ import uvicorn
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
 from tsugiki.serving.api.app import application
-from tsugiki.serving.api.service import Service
 from tsugiki.serving.connection import protocol_with
+from tsugiki.serving.guard import App
+from tsugiki.serving.limits import Limits
 
 _GRACE = 30  # seconds that requests may still take when the server stops
 
@@ -57,24 +58,40 @@ class Address:
         return names if self.is_loopback else names | {socket.gethostname().lower()}
 
 
+class Serves(Protocol):
+    """What a server is there for: :class:`tsugiki.serving.api.service.Service`, or a studio.
+
+    Attributes:
+        limits: What requests may cost.
+        stopping: Set when the server stops.
+    """
+
+    limits: Limits
+    stopping: bool
+
+    def close(self) -> None:
+        """Let go of everything, once the last request is answered."""
+
+
 class Server:
     """A server that listens already and answers once it :meth:`runs <run>`.
 
     Args:
         service: What answers.
         address: Where.
+        make: The application that asks it.
 
     Raises:
         RequestError: When nobody can listen there.
     """
 
-    def __init__(self, service: Service, address: Address) -> None:
+    def __init__(self, service: Serves, address: Address, make: Callable[..., App] = application) -> None:
         self._service, self.address = service, address
         self._socket = _listening(address)
         self.port: int = self._socket.getsockname()[1]
         limits = service.limits
         config = uvicorn.Config(
-            application(service, hosts=address.hosts(), token=address.token),
+            make(service, hosts=address.hosts(), token=address.token),
             http=protocol_with(limits),
             ws="none",
             lifespan="off",
@@ -109,7 +126,7 @@ class Server:
 
     def close(self) -> None:
         """Let go of the socket and of the threads that answer."""
-        self._service.lanes.close()
+        self._service.close()
         self._socket.close()
 
     def stop(self) -> None:

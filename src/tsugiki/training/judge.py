@@ -110,8 +110,8 @@ def _out_of_fold(
             tr("Nothing is held out, and cross-validation is impossible: nothing could be scored."),
             cure=tr("hold photos out, or add photos of other subjects"),
         )
-    judged = judged_rows(out_of_fold)
-    logits, rows = out_of_fold[judged], [table.samples.train_rows[at] for at in judged.tolist()]
+    judged, learned = judged_rows(out_of_fold), table.samples.train_rows
+    logits, rows = out_of_fold[judged], [learned[at] for at in judged.tolist()]
     if head.multi_label is None or table.samples.targets is None:
         return rows, Answers(softmax(logits, head.temperature))
     targets, probabilities = table.samples.targets[rows], head.multi_label.probabilities(logits).astype(np.float64)

@@ -6,6 +6,7 @@ Letters: ``N`` photos, ``h`` x ``w`` the network's input.
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ def quantise(source: Path, target: Path, frames: npt.NDArray[np.uint8]) -> None:
         target: Where the other is written.
         frames: Training photos ``[N, 3, h, w]``.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when it is imported first: it would report to its maker
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     with warnings.catch_warnings(), _without_advice():

@@ -33,6 +33,7 @@ def training_sentences(run: Run) -> Sentences:
         "trained_settings": _fine_tuning_settings(notes, kept_back=not run.samples.val_rows)
         if fine_tuned
         else _head_settings(notes.get("head", {})),
+        "chosen": _chosen_among(notes),
         "kept": kept_sentence(notes),
         "seen_as": tr("A photo as the network sees it: {rule}", rule=classifier.preprocess.describe()),
         "history_note": _about_history(run.history, notes),
@@ -97,6 +98,21 @@ def began_with(classifier: Classifier) -> WeightsOrigin:
     if not isinstance(noted, Mapping):
         return replace(origin, label=origin.label.removesuffix(", fine-tuned"), sha256="")
     return replace(origin, label=str(noted.get("label", "")), sha256=str(noted.get("sha256") or ""))
+
+
+def _chosen_among(notes: Notes) -> str:
+    """That the backbone was chosen, and among which; empty where a person named it."""
+    ranking = notes.get("ranking")
+    if not isinstance(ranking, Mapping):
+        return ""
+    judged = [f"{row['name']} {row['score']:.1%}" for row in ranking["networks"]]
+    told = tr(
+        "It was chosen among {count} by cross-validation on the training photos, the held-out ones having no say: {judged}.",
+        count=len(judged),
+        judged=listed(judged),
+    )
+    left = [row["name"] for row in ranking["left_out"]]
+    return in_a_row(told, tr("Not judged: {names}.", names=listed(left)) if left else "")
 
 
 def _what_learned(classifier: Classifier) -> str:

@@ -209,7 +209,7 @@ def _draw_attribution(part: FigureBase, explanation: Explanation) -> None:
             axes.set_axis_off()
             continue
         heat = one.attribution.heat
-        _show(axes, _lit(explanation.frame, heat), _map_title(explanation.prediction, one))
+        _show(axes, lit_up(explanation.frame, heat), _map_title(explanation.prediction, one))
         if heat.any():
             axes.contour(heat, levels=[0.5], colors="white", linewidths=1.2)
     part.suptitle(_answer(explanation.prediction))
@@ -270,8 +270,8 @@ def _map_title(prediction: Prediction, one: Explained) -> str:
     return f"{title}\n{chance} ({method})"
 
 
-def _lit(frame: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The photo in grey, its evidence in colour: dark to yellow, readable without telling red from green."""
+def lit_up(frame: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """A photo ``[H, W, 3]`` in grey, its evidence ``[H, W]`` in colour: dark to yellow, which the colour-blind can read."""
     from matplotlib import colormaps
 
     grey = frame.mean(axis=2, keepdims=True).repeat(3, axis=2) * 0.75

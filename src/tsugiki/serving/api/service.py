@@ -35,6 +35,10 @@ class Service:
         self.intake = Intake(self.limits, self.counters)
         self.stopping = False
 
+    def close(self) -> None:
+        """Let the threads end that answer."""
+        self.lanes.close()
+
     async def answer(self, model: Model, photos: Sequence[Photo], *, top: int = 3) -> list[Prediction]:
         """Answers, counted and, where that is wanted, kept.
 

@@ -1,0 +1,1 @@
+"""Which pretrained network is best for these photos: measured, not guessed."""

@@ -1,0 +1,72 @@
+"""Which network is recommended, and which cannot be told apart: from judgements on training photos alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tsugiki.inspection.rank.judgement import Judgement, can_be_told_apart
+from tsugiki.inspection.rank.judging import Judge, Parts, name_of
+from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
+
+_AS_GOOD = 0.005
+"""Who is no worse than that is as good: among these the fastest is taken. Set before anything was measured."""
+
+
+def in_order(judge: Judge) -> list[Parts]:
+    """Everything that was judged, the best first; what was judged on fewer photos comes behind."""
+    judged = _latest(judge)
+    return sorted(judged, key=lambda parts: (-judged[parts].photos, -judged[parts].value, len(parts), name_of(parts)))
+
+
+def groups(judge: Judge, order: Sequence[Parts]) -> dict[Parts, int]:
+    """A number for each: the same where the best of a group cannot be told apart from it.
+
+    Args:
+        judge: With judgements.
+        order: From :func:`in_order`.
+    """
+    judged, group = _latest(judge), 0
+    numbers: dict[Parts, int] = {}
+    for leader in order:
+        if leader in numbers:
+            continue
+        group += 1
+        for parts in order:
+            same = judged[parts].photos == judged[leader].photos
+            if parts not in numbers and same and not can_be_told_apart(judged[leader], judged[parts]):
+                numbers[parts] = group
+    return numbers
+
+
+def recommended(judge: Judge) -> Parts:
+    """The fastest of those that are as good as the best."""
+    judged, order = _latest(judge), in_order(judge)
+    best = judged[order[0]]
+    near = [each for each in order if judged[each].photos == best.photos and judged[each].value >= best.value - _AS_GOOD]
+    return min(near, key=_seconds)
+
+
+def reason(judge: Judge, chosen: Parts) -> str:
+    """Why it is recommended."""
+    judged, order = _latest(judge), in_order(judge)
+    several = judge.photos.samples.task == "multi"
+    best, single = order[0], next((each for each in order if len(each) == 1), order[0])
+    if len(order) == 1:
+        return only_one(name_of(chosen))
+    score = score_text(judged[best].value, several=several)
+    told = best_one(name_of(chosen), score) if chosen == best else cheaper_one(name_of(chosen), name_of(best), score)
+    if len(chosen) == 1 or judged[chosen].photos != judged[single].photos:
+        return told
+    gain = judged[chosen].value - judged[single].value
+    return f"{told} {joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
+
+
+def _latest(judge: Judge) -> Mapping[Parts, Judgement]:
+    found: dict[Parts, Judgement] = {}
+    for (parts, _), judgement in sorted(judge.judgements.items(), key=lambda item: item[0][1]):
+        found[parts] = judgement
+    return found
+
+
+def _seconds(parts: Parts) -> float:
+    return sum(1 / part.speed.photos_per_second for part in parts if part.speed is not None)

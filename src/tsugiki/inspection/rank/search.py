@@ -1,0 +1,127 @@
+"""The search: every network on a few photos, the better ones on more, then the best of them together.
+
+Successive halving (Jamieson and Talwalkar, 2016) where a budget does not let every network look at every photo: what is spent
+next is estimated before it is begun, from what the same work took before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tsugiki.inspection.rank.candidates import Candidate
+from tsugiki.inspection.rank.contender import Contender
+from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, TooFewPhotosError
+from tsugiki.inspection.rank.rank_sentences import no_time
+from tsugiki.inspection.rank.training_photos import PhotosChangedError
+
+_FEW = 64  # photos that every network is judged on first, where time is short
+_FEW_PER_CLASS = 8
+_KEPT = 3  # networks that are never halved: they may be better together
+_MOST_AWAKE = 6  # networks that are in memory at a time
+_PARTNERS = 5  # networks, the best ones, that others are put together with
+
+
+def search(judge: Judge, candidates: Sequence[Candidate]) -> None:
+    """Judge candidates alone, then the best of them together.
+
+    Raises:
+        DataError: When the photos cannot be cross-validated, or too few of them can be read.
+    """
+    classes = len(judge.photos.samples.classes)
+    few = max(_FEW, _FEW_PER_CLASS * classes)
+    while True:
+        try:
+            _combine(judge, _alone(judge, candidates, few))
+        except PhotosChangedError:
+            judge.begin_anew(judge.photos)
+        except TooFewPhotosError:
+            few = len(judge.photos)
+        else:
+            return
+
+
+def _alone(judge: Judge, candidates: Sequence[Candidate], few: int) -> list[Contender]:
+    """The networks that were judged on the most photos, the best first."""
+    standing, count = _first_round(judge, candidates, few)
+    while len(standing) > 1 and count < len(judge.photos):
+        kept = _halved(judge, standing, count)
+        following = _next_count(judge, kept, count)
+        judged = [each for each in kept if following > count and judge.judge_alone(each, following)]
+        if not judged:
+            break
+        standing, count = judged, following
+    for candidate, contender in judge.contenders.items():
+        if judge.of((contender,)) is None:
+            judge.left_out[candidate] = no_time()
+    most = judge.most_photos
+    best = [each for each in standing if ((each,), most) in judge.judgements]
+    return sorted(best, key=lambda each: -judge.judgements[(each,), most].value)
+
+
+def _first_round(judge: Judge, candidates: Sequence[Candidate], few: int) -> tuple[list[Contender], int]:
+    """Judge everybody: on all photos if there is time for that, else on a few; who was judged, and on how many."""
+    everyone = len(judge.photos)
+    few = few if 2 * few < everyone else everyone
+    standing: list[Contender] = []
+    count = few
+    # Random weights last: near copies are known by the features of the first.
+    for candidate in sorted(candidates, key=lambda one: one.weights == "none"):
+        contender = judge.ready(candidate, count)
+        if contender is None:
+            continue
+        if not standing and _is_time_for_all(judge, contender, len(candidates)):
+            count = everyone
+        if judge.judge_alone(contender, count):
+            standing.append(contender)
+            for each in standing[:-_MOST_AWAKE]:  # however many there are, they need not fit into memory together
+                each.engines.release()
+        elif count > few and candidate in judge.contenders:
+            judge.judge_alone(contender, few)
+    return standing, count
+
+
+def _is_time_for_all(judge: Judge, first: Contender, count: int) -> bool:
+    """Whether so many networks can be judged on every photo, if they are as the first."""
+    if judge.clock.budget is None:
+        return True
+    return count * (judge.usual_start + judge.cost((first,), len(judge.photos))) <= judge.clock.left(ALONE)
+
+
+def _halved(judge: Judge, standing: Sequence[Contender], count: int) -> list[Contender]:
+    """All where there is time for all of them on every photo, else the better half."""
+    if _can_all(judge, standing, len(judge.photos)):
+        return list(standing)
+    best = sorted(standing, key=lambda each: -judge.judgements[(each,), count].value)
+    return best[: max(_KEPT, -(-len(standing) // 2))]
+
+
+def _next_count(judge: Judge, kept: Sequence[Contender], count: int) -> int:
+    """How many photos there is time for, for all of these; at least twice as many as before, or as many."""
+    everyone, following = len(judge.photos), count
+    doubled = [count * 2**step for step in range(1, 30) if count * 2**step < everyone]
+    for tried in (*doubled, everyone):
+        if _can_all(judge, kept, tried):
+            following = tried
+    return following
+
+
+def _can_all(judge: Judge, these: Sequence[Contender], count: int) -> bool:
+    return sum(judge.cost((each,), count) for each in these) <= judge.clock.left(ALONE)
+
+
+def _combine(judge: Judge, standing: Sequence[Contender]) -> None:
+    """Greedy: to the best network the one that helps it most, as long as one does."""
+    partners = [each for each in standing[:_PARTNERS] if each.is_trained]
+    pairs = ((one, other) for one in partners for other in partners if other is not one and judge.may_be((one, other)))
+    current: Parts | None = next(((one,) for one, _ in pairs), None)
+    while current is not None and len(current) < judge.settings.parts:
+        current = _best_with(judge, current, partners)
+
+
+def _best_with(judge: Judge, parts: Parts, partners: Sequence[Contender]) -> Parts | None:
+    """The networks with the one more that helps them most; ``None`` where none does, or may be added."""
+    count = judge.most_photos
+    larger = [(*parts, partner) for partner in partners if partner not in parts]
+    tried = [more for more in larger if judge.may_be(more) and judge.judge_joint(more, count)]
+    best = max(tried, key=lambda these: judge.judgements[these, count].value, default=parts)
+    return best if judge.judgements[best, count].value > judge.judgements[parts, count].value else None

@@ -1,0 +1,130 @@
+// Trying: a photo, or the camera with the person's consent; the answer, how sure it is, where it looked, what it is like.
+import { attempt, change, element, fill, find, percent, words } from "./ask.js";
+import { filesOf } from "./adding.js";
+import { enlarge } from "./grid.js";
+import { addKey } from "./keys.js";
+import { onChange, state } from "./store.js";
+
+const room = find("room-trying"), answer = find("answer"), video = find("live");
+const EVERY = 500;
+
+function picture(address, caption) {
+  const figure = element("figure"), image = element("img");
+  image.alt = "";
+  image.src = address;
+  figure.append(image, element("figcaption", "", caption));
+  return figure;
+}
+
+function chances(told) {
+  const list = element("dl", "chances");
+  for (const one of told.top) {
+    const bar = element("dd", "bar"), filled = element("i");
+    filled.style.width = percent(one.probability);
+    filled.dataset.tone = Math.max(0, state.classes.indexOf(one.label)) % 9;
+    bar.append(filled);
+    list.append(element("dt", "", one.label), bar, element("dd", "", percent(one.probability)));
+  }
+  return list;
+}
+
+function nearest(near) {
+  const part = element("div"), row = element("div", "near");
+  part.append(element("h3", "", words.near), row);
+  for (const one of near) {
+    const open = element("button", "picture"), image = element("img"), name = element("span", "", `${one.label} ${one.similarity.toFixed(2)}`);
+    open.type = "button";
+    image.alt = "";
+    image.src = `/api/photo/${one.row}/thumb`;
+    open.append(image, name);
+    open.addEventListener("click", () => enlarge(one.row));
+    row.append(open);
+  }
+  return part;
+}
+
+function show(told) {
+  const says = element("div", "says-it");
+  says.append(element("p", told.known ? "answered" : "answered unsure", told.known ? told.label : fill(words.not_sure, { label: told.label })));
+  if (!told.known) says.append(element("p", "soft", words.why_not_sure));
+  says.append(chances(told));
+  const parts = [says];
+  if (told.frame) {
+    const pair = element("div", "pair");
+    const caption = told.evidence ? fill(words.evidence, { label: told.label, method: told.method }) : fill(words.no_evidence, { label: told.label });
+    pair.append(picture(told.frame, words.seen), picture(told.lit, caption));
+    parts.push(pair, nearest(told.near));
+  }
+  answer.replaceChildren(...parts);
+  answer.dataset.done = "yes";
+}
+
+export async function tryIt(asked, address = "/api/try?reasons=1") {
+  delete answer.dataset.done;
+  if (!answer.children.length) answer.replaceChildren(element("p", "soft", words.asking));
+  const told = await attempt(() => change(address, asked));
+  if (told) show(told);
+  else answer.replaceChildren();
+}
+
+find("try-file").addEventListener("change", event => {
+  const file = event.target.files[0];
+  event.target.value = "";
+  if (file) { stop(); tryIt(file); }
+});
+addEventListener("drop", async event => {
+  if (room.hidden) return;
+  const [file] = await filesOf(event.dataTransfer);
+  if (file) { stop(); tryIt(file); }
+});
+addEventListener("paste", event => {
+  const file = event.clipboardData.files[0];
+  if (!room.hidden && file) { stop(); tryIt(file); }
+});
+addKey("t", () => {
+  if (state.current < 0 || find("room-photos").hidden) return;
+  const row = state.current;
+  location.hash = "#trying";
+  tryIt({}, `/api/try?reasons=1&row=${row}`);
+});
+
+let stream = null;
+async function start() {
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  } catch {
+    answer.replaceChildren(element("p", "soft", words.no_camera));
+    return;
+  }
+  video.srcObject = stream;
+  video.hidden = false;
+  find("camera").textContent = words.camera_stop;
+  await video.play();
+  look();
+}
+
+// One picture after the other: the next one only when the last is answered.
+async function look() {
+  if (!stream) return;
+  const canvas = element("canvas");
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  if (canvas.width) {
+    canvas.getContext("2d").drawImage(video, 0, 0);
+    const blob = await new Promise(done => canvas.toBlob(done, "image/jpeg", 0.9));
+    const told = await attempt(() => change("/api/try", blob));
+    if (!told) stop();
+    else if (stream) show(told);
+  }
+  if (stream) setTimeout(look, EVERY);
+}
+
+function stop() {
+  if (!stream) return;
+  for (const track of stream.getTracks()) track.stop();
+  stream = video.srcObject = null;
+  video.hidden = true;
+  find("camera").textContent = words.camera;
+}
+find("camera").addEventListener("click", () => (stream ? stop() : start()));
+onChange(what => { if (what.startsWith("room:") && what !== "room:trying") stop(); });

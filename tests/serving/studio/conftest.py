@@ -1,0 +1,96 @@
+"""Studios on folders of drawn photos, and whoever asks them."""
+
+import http.client
+import json
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+pytest.importorskip("python_multipart")
+
+DISHES = ("pizza", "steak", "sushi")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """30 drawn photos in one folder, in mixed order, and the class of each by name: only a test knows it."""
+    from tsugiki.data.synthetic.sample import draw_photo
+
+    root, truth = tmp_path_factory.mktemp("drawn") / "lunch", {}
+    root.mkdir()
+    for number in range(30):
+        dish = DISHES[number * 7 % 3]
+        truth[f"{number:02}.jpg"] = dish
+        (root / f"{number:02}.jpg").write_bytes(draw_photo(dish, 100 + number))
+    return root, truth
+
+
+@pytest.fixture
+def lunch(drawn, tmp_path):
+    """The 30 photos, in a folder of the test's own."""
+    root = tmp_path / "lunch"
+    root.mkdir()
+    for path in drawn[0].iterdir():
+        (root / path.name).write_bytes(path.read_bytes())
+    return root
+
+
+@pytest.fixture
+def open_studio():
+    """Serve a studio on a folder; it stops when the test ends."""
+    from tsugiki.backbones.load_backbone import load_backbone
+    from tsugiki.serving.server import Address, Server
+    from tsugiki.serving.studio.studio_app import studio_application
+    from tsugiki.serving.studio.studio_session import Studio, table_for
+
+    with ExitStack() as stack:
+
+        def begin(folder, *, table=None, token="a-token", **how):  # noqa: S107
+            studio = Studio.open(folder, table_for(folder, table), **{"load": lambda: load_backbone("bundled:nae"), **how})
+            server = stack.enter_context(Server(studio, Address(port=0, token=token), studio_application).running())
+            server.studio = studio
+            return server
+
+        yield begin
+
+
+class Asking:
+    """Somebody with the page open: its cookie and its token for changes."""
+
+    def __init__(self, server):
+        self.port = urlsplit(server.url).port
+        entered = self("GET", "/?token=a-token", own=False)
+        self.cookie = entered.headers["set-cookie"].partition(";")[0]
+        self.change_token = server.studio.change_token
+
+    def __call__(self, method, path, body=None, *, own=True, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if own:
+            named = {"Cookie": self.cookie, **({"x-tsugiki-change": self.change_token} if method == "POST" else {}), **named}
+        sent = json.dumps(body) if isinstance(body, dict | list) else body
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, sent, named)
+            return _read(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path, **headers):
+        return self("GET", path, **headers)
+
+    def post(self, path, body=None, **headers):
+        return self("POST", path, {} if body is None else body, **headers)
+
+
+def _read(response):
+    response.body = response.read()
+    response.json = json.loads(response.body) if "json" in (response.headers["content-type"] or "") else None
+    return response
+
+
+@pytest.fixture
+def asking():
+    return Asking
