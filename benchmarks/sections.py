@@ -9,7 +9,18 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-_LIBRARIES = ("torch", "torchvision", "timm", "openvino", "numpy", "pillow", "fastai", "transformers", "accelerate")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "openvino",
+    "numpy",
+    "pillow",
+    "fastai",
+    "transformers",
+    "accelerate",
+    "scikit-learn",
+)
 
 
 def write_section(name: str, title: str, body: str) -> None:
