@@ -6,127 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 import tsugiki
+from tools.attack.connections import VERBS_WATCHED, attack, watched
 
 SOURCE = Path(tsugiki.__file__).parent
 DOOR = SOURCE / "features" / "engines" / "openvino_import.py"
-
-WATCH = """
-import os, sys
-
-log = os.open(os.environ["WATCHED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-watched = ("socket.", "os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen", "urllib.Request")
-
-def watch(event, values):
-    if event.startswith(watched) and event != "socket.gethostname":
-        os.write(log, f"{os.getpid()} {event} {values!r:.200}\\n".encode())
-
-sys.addaudithook(watch)
-"""
-"""As ``sitecustomize`` on the path: every Python that is started runs it first, and forked processes keep the hook."""
-
-VERBS = """
-import importlib.util
-import runpy
-import sys
-from pathlib import Path
-from tsugiki.cli.main import run
-
-photos = sys.argv[1]
-
-def tsugiki(*words):
-    print("$ tsugiki", *words, file=sys.stderr)
-    try:
-        run([str(word) for word in words])
-    except SystemExit as done:
-        assert not done.code, (words, done.code)
-
-def served():
-    # A server, asked once in this process: there is no socket but the one that it listens at.
-    import asyncio
-    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
-        return
-    from tsugiki.serving.server import Server
-
-    async def ask(application):
-        scope = {
-            "type": "http", "method": "POST", "path": "/v1/predict", "query_string": b"", "http_version": "1.1",
-            "headers": [(b"host", b"localhost"), (b"content-type", b"image/jpeg")], "scheme": "http", "root_path": "",
-        }
-        body, told = Path(photo).read_bytes(), []
-        async def receive():
-            return {"type": "http.request", "body": body, "more_body": False}
-        async def send(message):
-            told.append(message)
-        await application(scope, receive, send)
-        assert told[0]["status"] == 200, told
-
-    def run_once(server):
-        asyncio.run(ask(server._server.config.app))
-        server.close()
-
-    Server.run = run_once
-    tsugiki("serve", "run", "--port", 0)
-
-    def learn_once(server):
-        import time
-        studio = server._service
-        studio.learner.want(wanted=True)
-        while studio.learner.proposals is None:
-            assert not studio.learner.told()["problem"], studio.learner.told()
-            time.sleep(0.05)
-        assert studio.try_photo(Path(photo).read_bytes(), with_reasons=True)["label"]
-        studio.writer.start("from-studio")
-        while studio.writer.is_busy:
-            time.sleep(0.05)
-        assert studio.writer.written is not None, studio.writer.told()
-        server.close()
-
-    Server.run = learn_once
-    tsugiki("studio", photos, *bundled, "--no-browser", "--labels", "labels.csv")
-
-bundled = ("--backbone", "bundled:nae")
-photo = next(Path(photos).rglob("*.jpg"))
-tsugiki("fit", photos, *bundled, "--engine", "openvino", "--out", "run")
-tsugiki("fit", photos, *bundled, "--engine", "torch", "--method", "fine-tune", "--epochs", 1, "--out", "tuned")
-tsugiki("predict", "run", photo)
-tsugiki("evaluate", "run", photos)
-tsugiki("audit", photos, *bundled)
-tsugiki("explain", "run", photo)
-from PIL import Image
-Path("new").mkdir()
-for number, turn in enumerate((30, 77)):
-    Image.open(photo).rotate(turn).save(f"new/{number}.png")
-tsugiki("rank", photos)
-tsugiki("next", "run", "new", "--count", 1)
-tsugiki("export", "run", "--format", "openvino", "--out", "exported")
-tsugiki("summary", "bundled:nae")
-tsugiki("backbones", "mobilenetv2*")
-tsugiki("cache")
-tsugiki("plot", "run")
-tsugiki("lr", "bundled:nae", photos, "--steps", 10, "--unfreeze", 1)
-tsugiki("demo", "--out", "demo")
-served()
-sys.argv = ["predict.py", "--json", str(photo)]
-try:
-    runpy.run_path("exported/predict.py", run_name="__main__")
-except SystemExit as done:
-    assert not done.code, done.code
-"""
-
-PROOF_OF_EXPORT = "'-I', "
-"""How an export starts the program that it has written, to compare its answers; the verbs above run that program once more."""
-
-OWN_DOOR = ("socket.__new__ ", "('127.0.0.1', 0)", "socket.getaddrinfo ('127.0.0.1', 0,")
-"""Where ``serve`` listens, and the pair of sockets by which asyncio wakes itself: whatever connects or sends is told still."""
-
-FONT_PROGRAMS = ("'fc-list'", "'/sbin/ldconfig'", "'ldconfig'", "'/usr/sbin/ldconfig'")
-"""What matplotlib and ctypes ask on this machine for fonts and libraries."""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are watched where they can fork")
@@ -142,23 +30,16 @@ def test_no_verb_sends_anything_anywhere(tmp_path, dishes):
             target = few / path.relative_to(dishes)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    told, home = _watched(tmp_path, VERBS, str(few))
-    assert not told, "\n".join(told)
-    # Matplotlib keeps its list of fonts where it always does.
-    assert {path.relative_to(home).as_posix() for path in home.glob("*/*")} <= {
-        ".cache/tsugiki",
-        ".cache/matplotlib",
-        ".config/matplotlib",
-    }
-    assert {path.name for path in home.iterdir()} <= {".cache", ".config"}
+    outcome = attack(tmp_path, few)
+    assert not outcome.faults, "\n".join(outcome.faults)
+    assert outcome.counts["verbs"] == len(VERBS_WATCHED) > 15
 
 
 def test_every_verb_is_watched():
     """But the one that fetches what a person names."""
     from tsugiki.cli.main import VERBS as EVERY
 
-    watched = {line.split('"')[1] for line in map(str.strip, VERBS.splitlines()) if line.startswith('tsugiki("')}
-    assert set(EVERY) - {"data"} == watched
+    assert sorted(set(EVERY) - {"data"}) == VERBS_WATCHED
 
 
 def test_onnx_runtime_is_silenced_before_it_is_imported():
@@ -175,37 +56,9 @@ def test_onnx_runtime_is_silenced_before_it_is_imported():
 def test_the_watch_itself_sees_what_openvino_does_unasked(tmp_path):
     """Else the test above would prove nothing."""
     pytest.importorskip("openvino_telemetry")
-    told, home = _watched(tmp_path, "import openvino, time; time.sleep(0.2)")
+    told, home = watched(tmp_path, "import openvino, time; time.sleep(0.2)")
     assert any("os.fork" in line for line in told)
     assert (home / "intel").exists()
-
-
-def _watched(tmp_path: Path, program: str, *arguments: str) -> tuple[list[str], Path]:
-    """Run a program with its sockets and processes watched and an empty home; what was seen, and the home."""
-    for name in ("home", "watch", "work"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
-    environment = {
-        name: value for name, value in os.environ.items() if name in {"PATH", "SYSTEMROOT", "MPLBACKEND", "OMP_NUM_THREADS"}
-    }
-    log = tmp_path / "log"
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path / "work",
-        env=environment
-        | {
-            "HOME": str(tmp_path / "home"),
-            "WATCHED": str(log),
-            "PYTHONPATH": os.pathsep.join((str(tmp_path / "watch"), str(SOURCE.parent))),
-        },
-    )
-    assert finished.returncode == 0, finished.stderr
-    told = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    known = (*FONT_PROGRAMS, PROOF_OF_EXPORT, *OWN_DOOR)
-    return [line for line in told if not any(name in line for name in known)], tmp_path / "home"
 
 
 def _imported(tree: ast.Module) -> set[str]:

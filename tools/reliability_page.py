@@ -58,6 +58,11 @@ _ABOUT = {
         """One core, 512 MB of memory, 32 open files, no home, no `/dev/shm`, a cache that is read-only: the same run as
         anywhere, or a sentence that says what is missing.""",
     ),
+    "connections": (
+        "Nothing leaves the machine",
+        """Every verb but the one that fetches what you name, the server and the studio asked, an export's own program: with
+        its sockets and processes watched, and an empty home folder beside the program's own cache.""",
+    ),
     "many": (
         "Many photos",
         """A folder of class folders, listed: seconds of one processor, and memory at most.""",
@@ -65,8 +70,7 @@ _ABOUT = {
 }
 _HEAD = """Made by `python -m tools.reliability_page` from what the attacks have counted; each can be run again. The tests run
 small ones each time, and large ones with `pytest -m slow`. What is counted in **bold** has to be 0."""
-_REST = """`tests/test_nothing_leaves.py` runs every verb with its sockets, processes and home folder watched: connections
-**0**. What people really bring, case by case, stands in [robustness.md](robustness.md); every error sentence in
+_REST = """What people really bring, case by case, stands in [robustness.md](robustness.md); every error sentence in
 [errors.md](errors.md)."""
 
 

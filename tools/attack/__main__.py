@@ -6,6 +6,7 @@
     python -m tools.attack names
     python -m tools.attack resources
     python -m tools.attack many --count 100000
+    python -m tools.attack connections
 
 The counts can be kept for docs/reliability.md: --record.
 """
@@ -68,6 +69,14 @@ def _many(asked: argparse.Namespace, tell: Tell) -> Outcome:
     return Outcome(Counter({"photos": asked.count, "seconds": round(seconds), "MB of memory": round(megabytes)}))
 
 
+def _connections(asked: argparse.Namespace, tell: Tell) -> Outcome:
+    from tools.attack.connections import attack
+
+    del asked, tell
+    with tempfile.TemporaryDirectory() as place:
+        return attack(Path(place))
+
+
 ATTACKS = {
     "decoders": _decoders,
     "doors": _doors,
@@ -75,6 +84,7 @@ ATTACKS = {
     "names": _names,
     "resources": _resources,
     "many": _many,
+    "connections": _connections,
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 FAULTS = (
     "disagreements", "crashes", "hangs", "tracebacks", "wrong results", "corrupt", "lost", "left behind", "unescaped",
+    "connections", "written into the home",
 )  # fmt: skip
 """What must be counted 0 times."""
 
