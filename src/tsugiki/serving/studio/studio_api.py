@@ -61,7 +61,7 @@ class StudioApi:
         return Response(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
     async def decide(self, request: Request) -> Response:
-        """``POST /api/decide``: ``rows``, and their ``label``, ``mark``, or both.
+        """``POST /api/decide``: ``rows``, and their ``label``, ``mark``, or both; or a class to ``toggle`` of several labels.
 
         Raises:
             RequestError: When that is no decision.
@@ -74,6 +74,8 @@ class StudioApi:
             raise RequestError(
                 tr("This is no decision."), allowed='{"rows": [0], "label": "CLASS", "mark": ""}', got=str(asked)[:100]
             )
+        if isinstance(toggle := asked.get("toggle"), str):
+            return await self._saved(self._studio.labels.toggle([*rows], toggle))
         return await self._saved(self._studio.labels.decide([*rows], label=label, mark=mark))
 
     async def classes(self, request: Request) -> Response:
@@ -193,8 +195,9 @@ class StudioApi:
         if step is not None:
             studio.changed()
             await asyncio.to_thread(studio.labels.save)
-        place = {name: number for number, name in enumerate(studio.labels.classes)} | {"": -1}
-        changed = [] if step is None else [[row, place.get(label, -1), mark] for row, (label, mark) in _after(studio, step)]
+        after = [] if step is None else _after(studio, step)
+        places = studio.labels.placed(label for _, (label, _) in after)
+        changed = [[row, place, mark] for (row, (_, mark)), place in zip(after, places, strict=True)]
         everything = step is not None and step.classes_before != step.classes_after and bool(step.rows)
         told = {"revision": studio.labels.revision, "changed": changed, "everything": everything, **studio.classes()}
         return json_response(told)
