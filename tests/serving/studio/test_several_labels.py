@@ -17,29 +17,6 @@ from tsugiki.serving.studio.studio_session import table_for
 DISHES = ("sushi", "pizza", "steak")
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    """36 drawn tables with up to three dishes each, and what is on them by name."""
-    from tsugiki.data.synthetic.sample import draw_table
-
-    root, truth = tmp_path_factory.mktemp("several") / "tables", {}
-    root.mkdir()
-    for number in range(36):
-        content, truth[f"{number:02}.jpg"] = draw_table(number)
-        (root / f"{number:02}.jpg").write_bytes(content)
-    return root, truth
-
-
-@pytest.fixture
-def meal(tables, tmp_path):
-    """The 36 tables, in a folder of the test's own."""
-    root = tmp_path / "meal"
-    root.mkdir()
-    for path in tables[0].iterdir():
-        (root / path.name).write_bytes(path.read_bytes())
-    return root
-
-
 def opened(folder, *, several=False):
     table = table_for(folder, None)
     return LabelStore(PhotoSet(folder, table.with_suffix(""), several=several), table, several=several)
@@ -204,13 +181,13 @@ def test_sets_are_proposed_doubted_and_tried(open_studio, asking, meal, tables):
     assert {"rows": [slip], "label": "sushi", "present": False} in [
         {name: one[name] for name in ("rows", "label", "present")} for one in found
     ]
-    # Once it is decided it does not come again; the other doubts about the photo do.
-    me.post("/api/decide", {"rows": [slip], "toggle": "sushi"})
-    assert not [
-        one for one in me.get("/api/cleaning").json["kinds"]["suspects"] if (one["rows"], one["label"]) == ([slip], "sushi")
-    ]
     tried = me.post("/api/try?reasons=1", (meal / "33.jpg").read_bytes()).json
     thresholds = dict(zip(classifier.classes, classifier.multi_label.thresholds.tolist(), strict=True))
     assert {one["label"]: one["threshold"] for one in tried["top"]} == thresholds
     assert tried["labels"] == [one["label"] for one in tried["top"] if one["probability"] >= one["threshold"]]
     assert len(tried["maps"]) == max(1, len(tried["labels"]))
+    # Once it is decided it does not come again; the other doubts about the photo do.
+    me.post("/api/decide", {"rows": [slip], "toggle": "sushi"})
+    assert not [
+        one for one in me.get("/api/cleaning").json["kinds"]["suspects"] if (one["rows"], one["label"]) == ([slip], "sushi")
+    ]
