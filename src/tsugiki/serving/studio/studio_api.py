@@ -16,8 +16,8 @@ from tsugiki.reporting.run_folder import REPORT
 from tsugiki.serving.api.bodies import json_object, whole_number
 from tsugiki.serving.api.predict_api import json_response
 from tsugiki.serving.limits import Refusal
+from tsugiki.serving.previews import LARGE, THUMB
 from tsugiki.serving.studio.label_store import Step
-from tsugiki.serving.studio.previews import LARGE, THUMB
 from tsugiki.serving.studio.studio_session import Studio
 
 _PATIENCE = 25.0  # seconds that a page waits for news before it asks again

@@ -16,11 +16,11 @@ from tsugiki.locale.messages import LANGUAGES, language, tr
 from tsugiki.serving.api.bodies import Intake
 from tsugiki.serving.counters import Counters
 from tsugiki.serving.limits import Limits, Refusal
+from tsugiki.serving.previews import Previews
 from tsugiki.serving.studio.label_store import LabelStore
 from tsugiki.serving.studio.learner import Learner
 from tsugiki.serving.studio.leaving import RunWriter
 from tsugiki.serving.studio.photo_set import PhotoSet
-from tsugiki.serving.studio.previews import Previews
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone

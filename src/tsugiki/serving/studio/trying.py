@@ -17,8 +17,8 @@ from tsugiki.data.label_sets import parted, spoken
 from tsugiki.evaluation.out_of_distribution import nearest
 from tsugiki.features.store import Floats
 from tsugiki.reporting.plots.explanation_plot import explain, lit_up
+from tsugiki.serving.previews import jpeg_of
 from tsugiki.serving.studio.learning import Learned
-from tsugiki.serving.studio.previews import jpeg_of
 
 _TOP = 5  # classes
 _NEAR = 5  # training photos
