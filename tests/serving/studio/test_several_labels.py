@@ -186,6 +186,7 @@ def test_sets_are_proposed_doubted_and_tried(open_studio, asking, meal, tables):
     assert {one["label"]: one["threshold"] for one in tried["top"]} == thresholds
     assert tried["labels"] == [one["label"] for one in tried["top"] if one["probability"] >= one["threshold"]]
     assert len(tried["maps"]) == max(1, len(tried["labels"]))
+    assert me.post("/api/decide", {"rows": [slip], "toggle": 1}).status == 400
     # Once it is decided it does not come again; the other doubts about the photo do.
     me.post("/api/decide", {"rows": [slip], "toggle": "sushi"})
     assert not [

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tsugiki.classifier.answer import NOT_ESTIMATED, Prediction
+from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.data.label_sets import Task, parted, set_text
@@ -245,7 +245,7 @@ def propose(learned: Learned, features: PhotoFeatures, rows: Sequence[int], *, i
         names = tuple(head.classes[place] for place in best.tolist())
         answers = Proposals(tuple(rows), names, probabilities[np.arange(len(rows)), best], known)
     else:
-        chances = tuple(map(_shown, head.answer(vectors, [""] * len(rows), top=len(head.classes))))
+        chances = _shown(head.classes, probabilities, probabilities >= head.multi_label.thresholds)
         names = tuple(set_text(name for name, _ in one) for one in chances)
         sure = np.maximum(probabilities, 1 - probabilities).min(axis=1)
         answers = Proposals(tuple(rows), names, sure, known, chances=chances)
@@ -256,9 +256,13 @@ def propose(learned: Learned, features: PhotoFeatures, rows: Sequence[int], *, i
     return replace(answers, next=tuple(rows[at] for at in chosen))
 
 
-def _shown(answer: Prediction) -> tuple[tuple[str, float], ...]:
-    """The labels of an answer with their probabilities."""
-    return tuple(one for one in answer.top if one[0] in (answer.labels or ()))
+def _shown(classes: Sequence[str], probabilities: Floats, shown: Bools) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """``M`` sets of labels with their probabilities, of ``[M, K]``."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return tuple(
+        tuple((classes[at], float(probabilities[row, at])) for at in order[row].tolist() if shown[row, at])
+        for row in range(len(probabilities))
+    )
 
 
 @dataclass(frozen=True)

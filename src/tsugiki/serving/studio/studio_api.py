@@ -67,14 +67,14 @@ class StudioApi:
             RequestError: When that is no decision.
         """
         asked = await self._asked(request)
-        rows, label, mark = asked.get("rows"), asked.get("label"), asked.get("mark")
+        rows, (label, mark, toggle) = asked.get("rows"), map(asked.get, ("label", "mark", "toggle"))
         if not isinstance(rows, list) or len(rows) > _MOST_ROWS or any(type(row) is not int for row in rows):
             rows = None
-        if rows is None or not isinstance(label, str | None) or not isinstance(mark, str | None):
+        if rows is None or any(not isinstance(text, str | None) for text in (label, mark, toggle)):
             raise RequestError(
                 tr("This is no decision."), allowed='{"rows": [0], "label": "CLASS", "mark": ""}', got=str(asked)[:100]
             )
-        if isinstance(toggle := asked.get("toggle"), str):
+        if toggle is not None:
             return await self._saved(self._studio.labels.toggle([*rows], toggle))
         return await self._saved(self._studio.labels.decide([*rows], label=label, mark=mark))
 
