@@ -25,6 +25,7 @@ def studio(
     ] = None,
     weights: WeightOptions,
     labels: Annotated[Path | None, option("FILE", tr("the table of decisions; DATA.studio.csv when left out"))] = None,
+    multi_label: Annotated[bool, option("", tr("a photo may show several classes, or none"), "--multi-label")] = False,
     port: Annotated[int, option("N", tr("0 takes a free one, which is printed"), min=0, max=65535)] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help=tr("open the page in the browser"))] = True,
 ) -> None:
@@ -46,11 +47,16 @@ def studio(
         here = Path(f"{folder.name}.studio.csv") if labels is None and str(data).startswith(SAMPLE_MARK) else labels
         # What was asked for by name is looked for now: who has mistyped it should not find that out on the page.
         root = None if backbone is None else weights.load(backbone)
-        opened = Studio.open(folder, table_for(folder, here), lambda: root or weights.load(_best(weights)), weights.words())
+        load, table = (lambda: root or weights.load(_best(weights))), table_for(folder, here)
+        opened = Studio.open(folder, table, load, weights.words(), several=multi_label)
         server = Server(opened, Address(port=port, token=secrets.token_urlsafe(24)), studio_application)
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))
     say(tr("Decisions are kept in {table}; your photos stay as they are.", table=opened.labels.table))
+    if who := opened.labels.told_by:
+        say(tr("Photos may have several labels here: {name} says so.", name=who))
+    if count := opened.photos.half_known:
+        say(tr("Photos of which not every class is known are without a label here: {count}.", count=count))
     if browser and not _shown(server.url):
         say(tr("There is no browser here that could show it."))
     server.run()

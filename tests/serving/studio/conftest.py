@@ -38,6 +38,29 @@ def lunch(drawn, tmp_path):
     return root
 
 
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory):
+    """36 drawn tables with up to three dishes each, and what is on them by name."""
+    from tsugiki.data.synthetic.sample import draw_table
+
+    root, truth = tmp_path_factory.mktemp("several") / "tables", {}
+    root.mkdir()
+    for number in range(36):
+        content, truth[f"{number:02}.jpg"] = draw_table(number)
+        (root / f"{number:02}.jpg").write_bytes(content)
+    return root, truth
+
+
+@pytest.fixture
+def meal(tables, tmp_path):
+    """The 36 tables, in a folder of the test's own."""
+    root = tmp_path / "meal"
+    root.mkdir()
+    for path in tables[0].iterdir():
+        (root / path.name).write_bytes(path.read_bytes())
+    return root
+
+
 @pytest.fixture
 def open_studio():
     """Serve a studio on a folder; it stops when the test ends."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tsugiki.data.label_sets import PRESENT, parted
 from tsugiki.evaluation.duplicates import Pair
+from tsugiki.evaluation.multi_label.cell_issues import unexamined_sentence
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
 from tsugiki.locale.messages import tr
 from tsugiki.serving.studio.label_store import KEPT, OUT, RIGHT, Decided
@@ -27,8 +29,8 @@ def findings_of(learned: Learned, features: PhotoFeatures) -> tuple[Findings, tu
     labels = learned.labels
     held_out = [at for at, row in enumerate(labels.held_out) if row in set(features.known(labels.held_out))]
     apart = tuple(labels.held_out[at] for at in held_out)
-    names = (*labels.names, *(labels.held_out_names[at] for at in held_out))
-    table = features.table(labels.rows, names, labels.classes, apart)
+    names = [labels.held_out_names[at] for at in held_out]
+    table = labels.table(features, apart=apart, apart_names=names)
     rows = range(len(labels.rows))
     probabilities = out_of_fold_probabilities(learned.out_of_fold, learned.table.samples, rows)
     return find(table, rows, probabilities, with_curve=False), (*labels.rows, *apart)
@@ -55,13 +57,20 @@ def doubts(
         for one in found.suspects
         if is_open(numbers[one.row], RIGHT) and decided[numbers[one.row]][0] == classes[one.label]
     )
+    shown = {row: parted(decided[row][0]).present for row in numbers}
+    cells = (
+        {"rows": [numbers[one.row]], "label": classes[one.cls], "present": one.given == PRESENT, "score": one.score}
+        for one in (() if found.cells is None else found.cells.suspects)
+        if is_open(numbers[one.row], RIGHT) and decided[numbers[one.row]][0]
+        if (classes[one.cls] in shown[numbers[one.row]]) == (one.given == PRESENT)
+    )
     contradicting = {(pair.first, pair.second) for pair in found.contradictions}
     leaks = {tuple(sorted(pair)) for pair in found.leaks.items()}
     pairs = [pair for pair in found.copies or () if all(is_open(numbers[row], KEPT) for row in (pair.first, pair.second))]
     pairs.sort(key=lambda pair: ((pair.first, pair.second) not in contradicting, pair.kind))
     odd = ({"rows": [numbers[one.row]]} for one in found.odd if is_open(numbers[one.row], KEPT))
     return {
-        "suspects": [*suspects][:_MOST],
+        "suspects": [*(suspects if found.cells is None else cells)][:_MOST],
         "leaks": [*_pairs(pairs, numbers, leaks, inside=True)][:_MOST],
         "copies": [*_pairs(pairs, numbers, leaks, inside=False)][:_MOST],
         "odd": [*odd][:_MOST],
@@ -82,6 +91,8 @@ def what_is_not_known(found: Findings | None) -> str:
         return tr("Learn first: what looks wrong is told by what was learned.")
     if not found.examined:
         return tr("Labels cannot be doubted yet: give each class two photos or more.")
+    if found.cells is not None:
+        return unexamined_sentence(found.cells, found.cells.classes)
     if found.head_near_chance:
         return tr("What was learned is hardly better than guessing, so it doubts no label.")
     return ""

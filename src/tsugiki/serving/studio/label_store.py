@@ -2,7 +2,8 @@
 
 Everything can be undone. The decisions are one table, ``path,label,decision``, which ``tsugiki fit`` takes as it is: it is
 written whole after every change, before the change is confirmed. Rows of photos that are not here now are kept in it. Classes
-come in the order in which the table has them first, so that their keys stay. Letters: ``N`` photos.
+come in the order in which the table has them first, so that their keys stay. Where photos may have several labels, these are
+one text (:mod:`tsugiki.serving.studio.label_texts`). Letters: ``N`` photos.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pathlib import Path
 from tsugiki.core.display.table_cells import table_rows, table_text
 from tsugiki.core.errors import DataError, RequestError, UnknownName
 from tsugiki.core.files import write_atomically
+from tsugiki.data.label_sets import SEPARATOR, parted
 from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import look_the_same, one_spelling
 from tsugiki.data.sources.tables.encodings import read_encoded
 from tsugiki.locale.messages import tr
+from tsugiki.serving.studio.label_texts import KEYS, renamed, table_place, tidy, toggled, with_keys
 from tsugiki.serving.studio.photo_set import PhotoSet
 
 OUT, RIGHT, KEPT = "left out", "right", "kept"
@@ -33,7 +36,7 @@ _MOST_CLASSES = 1000
 _LONGEST = 100  # letters of a class name
 
 Decided = tuple[str, str]
-"""Class (``""``: none) and mark of one photo."""
+"""Class (``""``: none) and mark of one photo; several labels as ``a|b``, ``|`` for none of the classes."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,11 @@ class LabelStore:
     Args:
         photos: Whose number is the place of its decision.
         table: The file; read where it is there.
+        several: Whether a photo may have several labels, even where neither the table nor the photos say so.
 
     Attributes:
+        several: Whether it may.
+        told_by: Who says so, where nobody asked for it: the name of the table or of the folder.
         classes: In the order of their keys.
         decided: ``N``.
         revision: Counts changes.
@@ -82,8 +88,11 @@ class LabelStore:
         DataError: When the file is something else.
     """
 
-    def __init__(self, photos: PhotoSet, table: Path) -> None:
+    def __init__(self, photos: PhotoSet, table: Path, *, several: bool = False) -> None:
         self._photos, self.table = photos, table
+        self.several, self.told_by = several or photos.several, ""
+        if photos.several and not several:
+            self.told_by = photos.folder.absolute().name
         self.decided: list[Decided] = [(label, "") for label in photos.labels]
         self.classes: tuple[str, ...] = ()
         self.revision = 0
@@ -96,7 +105,7 @@ class LabelStore:
         self._written, self._stamp = 0, _stamp(table)
         if self._stamp:
             self._read()
-        more = {label for label, _ in self.decided} - {"", *self.classes}
+        more = {name for label, _ in self.decided for name in self.names_in(label)} - {*self.classes}
         self.classes = (*self.classes, *sorted(more, key=natural))
 
     @property
@@ -104,18 +113,55 @@ class LabelStore:
         """Whether something can be undone, and done again."""
         return bool(self._done), bool(self._undone)
 
+    def names_in(self, label: str) -> Sequence[str]:
+        """The classes that a decision names."""
+        return [*parted(label).present] if self.several else [label] if label else []
+
+    def placed(self, labels: Iterable[str]) -> list[int | list[int]]:
+        """What pages are told instead of decisions: the number of the class, those of several; -1 for none."""
+        order = {name: number for number, name in enumerate(self.classes)}
+        if not self.several:
+            return [order.get(label, -1) for label in labels]
+        found: dict[str, int | list[int]] = {"": -1}
+        labels = [*labels]
+        for text in {*labels} - {""}:
+            found[text] = sorted(order[name] for name in parted(text).present if name in order)
+        return [found[text] for text in labels]
+
+    def toggle(self, rows: Sequence[int], name: str) -> Step:
+        """Several labels: give photos one more; take it away where all of them have it.
+
+        Raises:
+            UnknownName: When there is no such class.
+            RequestError: When there is no such photo, or each has one label.
+        """
+        with self._lock:
+            self._require(rows, name)
+            if not self.several:
+                raise RequestError(tr("Photos have one label each here."), cure="tsugiki studio DATA --multi-label")
+            before = [self.decided[row] for row in rows]
+            labels = toggled([label for label, _ in before], name)
+            after = [(label, "" if label else mark) for label, (_, mark) in zip(labels, before, strict=True)]
+            return self._do(Step(list(rows), before, after, self.classes, self.classes))
+
+    def _require(self, rows: Sequence[int], label: str | None) -> None:
+        """Refuse photos and classes that are not there."""
+        if any(not 0 <= row < len(self.decided) for row in rows):
+            raise RequestError(tr("There is no such photo."), got=str(max(rows)))
+        for name in self.names_in(label or ""):
+            if name not in self.classes:
+                raise UnknownName(tr("There is no class {name}.", name=repr(name)), name=name, known=self.classes)
+
     def decide(self, rows: Sequence[int], *, label: str | None = None, mark: str | None = None) -> Step:
-        """Give photos a class (``""`` takes it away), a mark, or both.
+        """Give photos a class (``""`` takes it away), a mark, or both; several labels as ``a|b``.
 
         Raises:
             UnknownName: When there is no such class.
             RequestError: When there is no such photo or mark.
         """
         with self._lock:
-            if any(not 0 <= row < len(self.decided) for row in rows):
-                raise RequestError(tr("There is no such photo."), got=str(max(rows)))
-            if label and label not in self.classes:
-                raise UnknownName(tr("There is no class {name}.", name=repr(label)), name=label, known=self.classes)
+            self._require(rows, label)
+            label = tidy(label) if label and self.several else label
             if mark is not None and mark not in MARKS:
                 raise RequestError(tr("There is no such decision."), allowed=", ".join(MARKS[1:]), got=repr(mark)[:100])
             before = [self.decided[row] for row in rows]
@@ -221,9 +267,10 @@ class LabelStore:
         return self.classes.index(name)
 
     def _replaced(self, old: str, new: str, classes: tuple[str, ...]) -> Step:
-        rows = [row for row, (label, _) in enumerate(self.decided) if label == old]
+        rows = [row for row, (label, _) in enumerate(self.decided) if old in self.names_in(label)]
         before = [self.decided[row] for row in rows]
-        return Step(rows, before, [(new, mark) for _, mark in before], self.classes, classes)
+        after = [(renamed(label, old, new) if self.several else new, mark) for label, mark in before]
+        return Step(rows, before, after, self.classes, classes)
 
     def _do(self, step: Step) -> Step:
         self._done = [*self._done[-_MOST_STEPS:], step]
@@ -242,12 +289,13 @@ class LabelStore:
         with_splits = any(self._photos.splits)
         order = {name: place for place, name in enumerate(self.classes)}
         told = [row for row, decided in enumerate(self.decided) if decided != ("", "") or self._photos.labels[row]]
-        told.sort(key=lambda row: order.get(self._shown(row), len(order)))
+        told.sort(key=lambda row: table_place(self._shown(row), order))
         rows: list[Sequence[str]] = [("path", "label", *(("split",) if with_splits else ()), "decision")]
         for row in told:
             split = (self._photos.splits[row],) if with_splits else ()
             rows.append((self._written_path(row), self._shown(row), *split, self.decided[row][1]))
-        return [*rows, *(([*cells[:2], "", cells[2]] if with_splits else cells) for cells in self._elsewhere)]
+        rows += [[*cells[:2], "", cells[2]] if with_splits else cells for cells in self._elsewhere]
+        return with_keys(rows, self.classes) if self.several else rows
 
     def _shown(self, row: int) -> str:
         """The class that a photo is learned in: none where it is left out."""
@@ -279,16 +327,25 @@ class LabelStore:
                 cure=tr("name another file with --labels"),
             ) from error
         place_of = {self._written_path(row): row for row in range(len(self._photos))}
-        classes: dict[str, None] = {}
-        for cells in rows:
-            path, label, mark = (cells[place] if place < len(cells) else "" for place in places)
-            label = one_spelling(label)
-            classes.update({label: None} if label else {})
+        told = [[cells[place] if place < len(cells) else "" for place in places] for cells in rows]
+        classes = self._read_keys(header, rows, [label for _, label, _ in told])
+        for path, written, mark in told:
+            label = one_spelling(written)
+            label = tidy(label) if self.several else label
+            classes.update(dict.fromkeys(self.names_in(label)))
             if path in place_of:
                 self.decided[place_of[path]] = (label, mark if mark in MARKS else "")
             elif path:
                 self._elsewhere.append([path, label, mark])
         self.classes = tuple(classes)
+
+    def _read_keys(self, header: list[str], rows: list[list[str]], labels: list[str]) -> dict[str, None]:
+        """The classes whose keys are told; a table with several labels says that photos may have them."""
+        if not self.several and (KEYS in header or any(SEPARATOR in label for label in labels)):
+            self.several, self.told_by = True, self.table.name
+        place = header.index(KEYS) if KEYS in header else len(header)
+        told = rows[0][place] if rows and place < len(rows[0]) else ""
+        return {one_spelling(name): None for part in told.split(SEPARATOR) if (name := part.strip())}
 
 
 def _checked(name: str, others: Sequence[str]) -> str:

@@ -112,11 +112,18 @@ class Learner:
         return document | ({} if learned is None else learned.told())
 
     def proposed(self) -> dict[str, Any]:
-        """What is said about photos that have no class: numbers of classes, thousandths, and whether it is sure."""
+        """What is said about photos that have no class: numbers of classes, thousandths, and whether it is sure.
+
+        Of several labels: ``chances``, for each photo the number and the probability of each.
+        """
         proposals, place = self.proposals, {name: at for at, name in enumerate(self._labels.classes)}
         if proposals is None:
             return {"version": self._version, "rows": [], "labels": [], "probabilities": [], "known": [], "next": []}
+        chances = proposals.chances
+        if chances is not None:
+            named = [[[place[name], round(share, 4)] for name, share in one if name in place] for one in chances]
         return {
+            **({} if chances is None else {"chances": named}),
             "version": self._version,
             "rows": proposals.rows,
             "labels": [place.get(name, -1) for name in proposals.names],
@@ -157,7 +164,7 @@ class Learner:
         from tsugiki.serving.studio.learning import Labels
 
         store = self._labels
-        labels = Labels.of(store.revision, [*store.decided], self._photos.splits, store.classes)
+        labels = Labels.of(store.revision, [*store.decided], self._photos.splits, store.classes, several=store.several)
         if missing := features.missing(labels.rows):
             self._look(features, missing)
             return True

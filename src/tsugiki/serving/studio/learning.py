@@ -9,6 +9,7 @@ Letters: ``N`` photos, ``M`` without a class, ``K`` classes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
+from tsugiki.data.label_sets import Task, parted, set_text
 from tsugiki.data.natural_order import natural
 from tsugiki.evaluation.duplicates import Pair
 from tsugiki.evaluation.headline import headline
@@ -29,6 +31,7 @@ from tsugiki.heads.linear import HeadFit, Labelled, fit_head
 from tsugiki.heads.refit import folds_of_more, refit_head
 from tsugiki.inspection.next_photos import choose_next, uncertainty
 from tsugiki.serving.studio.label_store import OUT, Decided
+from tsugiki.serving.studio.label_texts import table_place
 from tsugiki.serving.studio.photo_features import PhotoFeatures
 from tsugiki.training.fit import notes_on, take_head
 from tsugiki.training.judge import calibrate, judge
@@ -46,9 +49,10 @@ class Labels:
     Attributes:
         revision: Of the decisions.
         rows: Numbers of the photos to learn from: class by class, as in the table of decisions.
-        names: The class of each.
+        names: The class of each; several labels as ``a|b``.
         held_out: Numbers of the photos that the folder holds out.
-        held_out_names: The class of each.
+        held_out_names: Likewise.
+        task: ``multi`` where a photo may have several labels.
     """
 
     revision: int
@@ -56,22 +60,52 @@ class Labels:
     names: tuple[str, ...]
     held_out: tuple[int, ...] = ()
     held_out_names: tuple[str, ...] = ()
+    task: Task = "single"
 
     @classmethod
-    def of(cls, revision: int, decided: Sequence[Decided], splits: Sequence[str], classes: Sequence[str]) -> Labels:
+    def of(
+        cls,
+        revision: int,
+        decided: Sequence[Decided],
+        splits: Sequence[str],
+        classes: Sequence[str],
+        *,
+        several: bool = False,
+    ) -> Labels:
         """Of what was decided, without photos that are left out."""
         held_out = next((split for split in ("test", "val") if split in splits), "-")
         order = {name: place for place, name in enumerate(classes)}
         rows = [row for row, (label, mark) in enumerate(decided) if label and mark != OUT]
-        rows.sort(key=lambda row: order[decided[row][0]])
+        rows.sort(key=lambda row: table_place(decided[row][0], order))
         parts = [[row for row in rows if (splits[row] == held_out) == apart] for apart in (False, True)]
         learned, judged = ((tuple(part), tuple(decided[row][0] for row in part)) for part in parts)
-        return cls(revision, *learned, *judged)
+        return cls(revision, *learned, *judged, "multi" if several else "single")
 
     @property
     def classes(self) -> tuple[str, ...]:
         """In natural order, as every fit has them."""
-        return tuple(sorted(set(self.names), key=natural))
+        return tuple(sorted(self.counts(), key=natural))
+
+    @property
+    def several(self) -> bool:
+        """Whether a photo may have several labels."""
+        return self.task == "multi"
+
+    def counts(self) -> Counter[str]:
+        """How many photos to learn from show each class."""
+        return Counter(name for label in self.names for name in (parted(label).present if self.several else (label,)))
+
+    def table(
+        self,
+        features: PhotoFeatures,
+        *,
+        pairs: tuple[Pair, ...] | None = None,
+        apart: Sequence[int] = (),
+        apart_names: Sequence[str] = (),
+    ) -> FeatureTable:
+        """The photos and their features, those that are held out (``apart``) last."""
+        names = (*self.names, *apart_names)
+        return features.table(self.rows, names, self.classes, apart, pairs, several=self.several)
 
     def among(self, rows: Sequence[int]) -> Labels:
         """Of some of the photos."""
@@ -107,11 +141,12 @@ class Learned:
         return self.head.out_of_fold
 
     def told(self) -> dict[str, Any]:
-        """What the page shows of it, plain values."""
+        """What the page shows of it, plain values; of several labels the mean average precision stands for the accuracy."""
         found: dict[str, Any] = {"photos": len(self.labels.rows), "quick": self.quick}
         if self.evaluation:
-            low, high = self.evaluation["accuracy_interval"]
-            found |= {"accuracy": self.evaluation["accuracy"], "low": low, "high": high, "sentence": headline(self.evaluation)}
+            score = "mean_average_precision" if self.labels.several else "accuracy"
+            low, high = self.evaluation[f"{score}_interval"]
+            found |= {"accuracy": self.evaluation[score], "low": low, "high": high, "sentence": headline(self.evaluation)}
         return found
 
 
@@ -124,14 +159,14 @@ def learn(features: PhotoFeatures, labels: Labels, before: Learned | None = None
         before: What was learned earlier, to go on from.
     """
     pairs = None if before is None else _known_pairs(labels, before)
-    table = features.table(labels.rows, labels.names, labels.classes, pairs=pairs)
+    table = labels.table(features, pairs=pairs)
     head = None if before is None else _refitted(table, labels, before)
     quick = head is not None
     if head is None:
         # What a fit from nothing gives does not depend on what was learned before.
-        table = table if pairs is None else features.table(labels.rows, labels.names, labels.classes)
+        table = table if pairs is None else labels.table(features)
         head = fit_head(table, len(labels.classes))
-    classifier = Classifier(features.backbone, classes=labels.classes)
+    classifier = Classifier(features.backbone, classes=labels.classes, task=labels.task)
     with quiet():
         out_of_fold = take_head(classifier, head, table)
     classifier.notes = notes_on(table, head, FeatureSettings())
@@ -160,7 +195,7 @@ def _known_pairs(labels: Labels, before: Learned) -> tuple[Pair, ...] | None:
 
 def _refitted(table: FeatureTable, labels: Labels, before: Learned) -> HeadFit | None:
     """The heads brought up to date, where that is worth it and possible."""
-    if labels.classes != before.labels.classes or len(labels.rows) < WORTH_A_REFIT:
+    if labels.several or labels.classes != before.labels.classes or len(labels.rows) < WORTH_A_REFIT:
         return None
     fold_of = dict(zip(before.labels.rows, before.head.folds.tolist(), strict=True))
     known: Ints = np.array([row in fold_of for row in labels.rows])
@@ -177,10 +212,11 @@ class Proposals:
 
     Attributes:
         rows: Their numbers.
-        names: The most probable class of each.
-        probabilities: ``[M]`` of it.
+        names: The most probable class of each; several labels as ``a|b``.
+        probabilities: ``[M]`` of it; of several labels, how sure the least sure class is, shown or not.
         known: ``[M]`` whether the photo is like those that were learned from.
         next: Which of them are worth labelling next, the first one first.
+        chances: Several labels: those of each photo with their probabilities, the most probable one first.
     """
 
     rows: tuple[int, ...]
@@ -188,6 +224,7 @@ class Proposals:
     probabilities: Floats
     known: Bools
     next: tuple[int, ...] = ()
+    chances: tuple[tuple[tuple[str, float], ...], ...] | None = None
 
 
 def propose(learned: Learned, features: PhotoFeatures, rows: Sequence[int], *, in_order: bool) -> Proposals:
@@ -201,15 +238,17 @@ def propose(learned: Learned, features: PhotoFeatures, rows: Sequence[int], *, i
     """
     vectors, head = features.take(rows), learned.classifier.answer_head
     probabilities = head.probabilities(vectors)
-    best = probabilities.argmax(axis=1)
-    names = tuple(head.classes[place] for place in best.tolist())
-    known = head.known(vectors)
-    answers = Proposals(
-        tuple(rows),
-        names,
-        probabilities[np.arange(len(rows)), best],
-        np.ones(len(rows), np.bool_) if known is None else known,
-    )
+    told = head.known(vectors)
+    known = np.ones(len(rows), np.bool_) if told is None else told
+    if head.multi_label is None:
+        best = probabilities.argmax(axis=1)
+        names = tuple(head.classes[place] for place in best.tolist())
+        answers = Proposals(tuple(rows), names, probabilities[np.arange(len(rows)), best], known)
+    else:
+        chances = _shown(head.classes, probabilities, probabilities >= head.multi_label.thresholds)
+        names = tuple(set_text(name for name, _ in one) for one in chances)
+        sure = np.maximum(probabilities, 1 - probabilities).min(axis=1)
+        answers = Proposals(tuple(rows), names, sure, known, chances=chances)
     if not in_order or not rows:
         return answers
     reference = None if head.unknown is None else head.unknown.reference.astype(np.float32)
@@ -217,9 +256,18 @@ def propose(learned: Learned, features: PhotoFeatures, rows: Sequence[int], *, i
     return replace(answers, next=tuple(rows[at] for at in chosen))
 
 
+def _shown(classes: Sequence[str], probabilities: Floats, shown: Bools) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """``M`` sets of labels with their probabilities, of ``[M, K]``."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return tuple(
+        tuple((classes[at], float(probabilities[row, at])) for at in order[row].tolist() if shown[row, at])
+        for row in range(len(probabilities))
+    )
+
+
 @dataclass(frozen=True)
 class CurvePoint:
-    """Accuracy with so many labels.
+    """Accuracy with so many labels; where photos may have several, the mean average precision.
 
     Attributes:
         photos: How many labels.

@@ -112,8 +112,9 @@ class RunWriter:
         spec = None if features is None else features.backbone.spec
         backbone = "" if spec is None else spec.name if spec.source == "zoo" else str(spec)
         parts = ["tsugiki", "fit", typed(_from_here(self._labels.table)), *(("--backbone", backbone) if backbone else ())]
+        several = ["--multi-label"] if self._labels.several else []
         held_out = [] if self._held_out() is None else ["--held-out", "0"]
-        return " ".join([*parts, *map(typed, self._words), *held_out, "--out", typed(_from_here(self.folder / name))])
+        return " ".join([*parts, *map(typed, self._words), *several, *held_out, "--out", typed(_from_here(self.folder / name))])
 
     @property
     def folder(self) -> Path:
@@ -146,8 +147,8 @@ class RunWriter:
             self._thread.join(timeout=60)
 
     def _counts(self) -> Counter[str]:
-        labels = Labels.of(0, [*self._labels.decided], self._splits, self._labels.classes)
-        return Counter(labels.names)
+        store = self._labels
+        return Labels.of(0, [*store.decided], self._splits, store.classes, several=store.several).counts()
 
     def _held_out(self) -> float | None:
         """The share to hold out, where it is not the usual one: none where there are too few photos."""
@@ -184,6 +185,7 @@ class RunWriter:
 
     def _fit(self) -> Run:
         from tsugiki.classifier.classifier import Classifier
+        from tsugiki.data.label_sets import LabelReading
         from tsugiki.data.load import read_samples
         from tsugiki.data.samples import DEFAULT_HELD_OUT
         from tsugiki.training.fit import fit
@@ -191,8 +193,12 @@ class RunWriter:
         features, share = self._learner.features, self._held_out()
         if features is None:
             raise TsugikiError(tr("There is nothing to write yet."))
-        samples = read_samples(self._labels.table, held_out=DEFAULT_HELD_OUT if share is None else share)
-        return fit(Classifier(features.backbone, classes=samples.classes), samples)
+        samples = read_samples(
+            self._labels.table,
+            held_out=DEFAULT_HELD_OUT if share is None else share,
+            reading=LabelReading(multi_label=self._labels.several),
+        )
+        return fit(Classifier(features.backbone, classes=samples.classes, task=samples.task), samples)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, ProgressStarted):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tsugiki.core.errors import DataError
+from tsugiki.data.label_sets import combinations, parted, target_matrix
 from tsugiki.data.photo_index import PhotoFacts
 from tsugiki.data.samples import UNKNOWN_CLASS, Samples
 from tsugiki.data.sources.listing import Listing
@@ -101,29 +102,35 @@ class PhotoFeatures:
         classes: Sequence[str],
         held_out: Sequence[int] = (),
         pairs: tuple[Pair, ...] | None = None,
+        *,
+        several: bool = False,
     ) -> FeatureTable:
         """Photos that have been looked at.
 
         Args:
             rows: To learn from.
-            labels: The class of each photo, those that are held out last.
+            labels: The class of each photo, those that are held out last; several as ``a|b``.
             classes: All classes.
             held_out: Those that are held out.
             pairs: Copies among them, where they are known.
+            several: Whether photos may have several labels.
 
         Returns:
             ``M`` rows: those to learn from, then those that are held out.
         """
         count, rows = len(rows), (*rows, *held_out)
         index = {name: place for place, name in enumerate(classes)}
+        targets = target_matrix([parted(label) for label in labels], classes) if several else None
+        numbers = np.array([index.get(label, UNKNOWN_CLASS) for label in labels], np.int64)
         places = [self._place[row] for row in rows]
         samples = Samples(
             root=Path(),
             names=tuple(self._photos.names[row] for row in rows),
-            labels=np.array([index.get(label, UNKNOWN_CLASS) for label in labels], np.int64),
+            labels=numbers if targets is None else combinations(targets),
             splits=("train",) * count + ("test",) * len(held_out),
             classes=tuple(classes),
             digests=tuple(self._digests[place] for place in places),
+            targets=targets,
         )
         key = tuple(rows)
         table = FeatureTable(

@@ -14,6 +14,7 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.files import write_atomically
 from tsugiki.data.images.decode import check_pixels, content_digest, open_photo
 from tsugiki.data.images.file_type import ending_of
+from tsugiki.data.label_sets import LabelReading, set_text
 from tsugiki.data.load import SAMPLE_MARK, list_photos
 from tsugiki.data.sources.folders import photos_in
 from tsugiki.data.sources.listing import LeftOut, Listing, says_no_label
@@ -28,19 +29,22 @@ class PhotoSet:
     Args:
         folder: The opened folder; one that is not there is empty.
         added: Where photos are kept that are put on the page; made when the first one comes.
+        several: Whether a person wants photos to have several labels.
 
     Attributes:
         paths: ``N`` that can be opened.
         names: ``N`` as a person reads them.
-        labels: ``N`` classes that the folders say, ``""`` where they say none.
+        labels: ``N`` classes that the folders say, ``""`` where they say none; several labels as ``a|b``.
+        several: Whether photos may have several labels, as the data set has it.
+        half_known: How many photos it does not say of every class whether they show it: they are without a label here.
         splits: ``N`` of ``train`` / ``val`` / ``test``, or ``""``.
         left_out: What was meant as a photo and cannot be used.
 
     Raises:
-        RequestError: When it is no folder, or its photos have several labels each.
+        RequestError: When it is no folder.
     """
 
-    def __init__(self, folder: Path, added: Path) -> None:
+    def __init__(self, folder: Path, added: Path, *, several: bool = False) -> None:
         if folder.exists() and not folder.is_dir():
             raise RequestError(
                 tr("The studio opens a folder of photos."),
@@ -56,7 +60,10 @@ class PhotoSet:
         self._lock = threading.Lock()
         self._bytes = 0
         self._roots = [root.resolve() for root in (folder, added)]
-        self._take(folder, _classes_of(folder))
+        listing = _listing_of(folder, LabelReading(several))
+        sets = None if listing is None else listing.label_sets
+        self.several, self.half_known = sets is not None, sum(bool(one.unknown) for one in sets or ())
+        self._take(folder, {} if listing is None else _classes_of(folder, listing))
         self._take(added, {})
         self._bytes = sum(path.stat().st_size for path in self.paths if path.parent == added)
 
@@ -143,17 +150,26 @@ def folder_of(data: str | None) -> Path:
     return folder
 
 
-def _classes_of(folder: Path) -> dict[str, tuple[str, str]]:
-    """Class and split by name, as far as class folders (or a table inside) say them."""
+def _listing_of(folder: Path, reading: LabelReading) -> Listing | None:
+    """What class folders (or a table inside) say; ``None`` where they say nothing."""
     try:
-        listing: Listing = list_photos(folder)
+        return list_photos(folder, reading)
     except (RequestError, DataError):
-        return {}
-    if listing.label_sets is not None:
-        raise RequestError(
-            tr("These photos have several labels each: the studio gives each photo one."), cure=f"tsugiki fit {folder}"
-        )
+        return None
+
+
+def _classes_of(folder: Path, listing: Listing) -> dict[str, tuple[str, str]]:
+    """Class and split by name."""
     inside = os.path.relpath(listing.root, folder)
     names = listing.names if inside == "." else [f"{Path(inside).as_posix()}/{name}" for name in listing.names]
-    said = zip(names, listing.labels, listing.splits, strict=True)
-    return {name: ("" if says_no_label(label) else label, split) for name, label, split in said}
+    labels = [_label_of(listing, row) for row in range(len(names))]
+    return {name: (label, split) for name, label, split in zip(names, labels, listing.splits, strict=True)}
+
+
+def _label_of(listing: Listing, row: int) -> str:
+    """What is known of a photo; a text has no place for a class of which nobody knows."""
+    label = listing.labels[row]
+    if listing.label_sets is None:
+        return "" if says_no_label(label) else label
+    one = listing.label_sets[row]
+    return "" if one.unknown or (one.present and says_no_label(label)) else set_text(one.present)

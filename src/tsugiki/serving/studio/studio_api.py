@@ -16,8 +16,8 @@ from tsugiki.reporting.run_folder import REPORT
 from tsugiki.serving.api.bodies import json_object, whole_number
 from tsugiki.serving.api.predict_api import json_response
 from tsugiki.serving.limits import Refusal
+from tsugiki.serving.previews import LARGE, THUMB
 from tsugiki.serving.studio.label_store import Step
-from tsugiki.serving.studio.previews import LARGE, THUMB
 from tsugiki.serving.studio.studio_session import Studio
 
 _PATIENCE = 25.0  # seconds that a page waits for news before it asks again
@@ -61,19 +61,21 @@ class StudioApi:
         return Response(picture, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
     async def decide(self, request: Request) -> Response:
-        """``POST /api/decide``: ``rows``, and their ``label``, ``mark``, or both.
+        """``POST /api/decide``: ``rows``, and their ``label``, ``mark``, or both; or a class to ``toggle`` of several labels.
 
         Raises:
             RequestError: When that is no decision.
         """
         asked = await self._asked(request)
-        rows, label, mark = asked.get("rows"), asked.get("label"), asked.get("mark")
+        rows, (label, mark, toggle) = asked.get("rows"), map(asked.get, ("label", "mark", "toggle"))
         if not isinstance(rows, list) or len(rows) > _MOST_ROWS or any(type(row) is not int for row in rows):
             rows = None
-        if rows is None or not isinstance(label, str | None) or not isinstance(mark, str | None):
+        if rows is None or any(not isinstance(text, str | None) for text in (label, mark, toggle)):
             raise RequestError(
                 tr("This is no decision."), allowed='{"rows": [0], "label": "CLASS", "mark": ""}', got=str(asked)[:100]
             )
+        if toggle is not None:
+            return await self._saved(self._studio.labels.toggle([*rows], toggle))
         return await self._saved(self._studio.labels.decide([*rows], label=label, mark=mark))
 
     async def classes(self, request: Request) -> Response:
@@ -193,8 +195,9 @@ class StudioApi:
         if step is not None:
             studio.changed()
             await asyncio.to_thread(studio.labels.save)
-        place = {name: number for number, name in enumerate(studio.labels.classes)} | {"": -1}
-        changed = [] if step is None else [[row, place.get(label, -1), mark] for row, (label, mark) in _after(studio, step)]
+        after = [] if step is None else _after(studio, step)
+        places = studio.labels.placed(label for _, (label, _) in after)
+        changed = [[row, place, mark] for (row, (_, mark)), place in zip(after, places, strict=True)]
         everything = step is not None and step.classes_before != step.classes_after and bool(step.rows)
         told = {"revision": studio.labels.revision, "changed": changed, "everything": everything, **studio.classes()}
         return json_response(told)

@@ -51,13 +51,13 @@ class StudioPage:
     async def start(self, _request: Request) -> Response:
         """``GET /``."""
         studio = self._studio
-        words = json.dumps(script_words(), ensure_ascii=False)
+        words = json.dumps(script_words(several=studio.labels.several), ensure_ascii=False)
         page = _environment().get_template("studio.html.j2")
         return HTMLResponse(
             page.render(
                 language=language(),
                 version=metadata.version("tsugiki"),
-                say={**looks(), **room_words()},
+                say={**looks(), **room_words(several=studio.labels.several)},
                 words=words,
                 change_token=studio.change_token,
                 table=str(studio.labels.table),

@@ -16,11 +16,11 @@ from tsugiki.locale.messages import LANGUAGES, language, tr
 from tsugiki.serving.api.bodies import Intake
 from tsugiki.serving.counters import Counters
 from tsugiki.serving.limits import Limits, Refusal
+from tsugiki.serving.previews import Previews
 from tsugiki.serving.studio.label_store import LabelStore
 from tsugiki.serving.studio.learner import Learner
 from tsugiki.serving.studio.leaving import RunWriter
 from tsugiki.serving.studio.photo_set import PhotoSet
-from tsugiki.serving.studio.previews import Previews
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
@@ -88,14 +88,24 @@ class Studio:
         self._found: tuple[Learned, int, Findings, tuple[int, ...]] | None = None
 
     @classmethod
-    def open(cls, folder: Path, table: Path, load: Callable[[], Backbone], words: Sequence[str] = ()) -> Studio:
+    def open(
+        cls, folder: Path, table: Path, load: Callable[[], Backbone], words: Sequence[str] = (), *, several: bool = False
+    ) -> Studio:
         """A studio on a folder; ``table`` is read and written, ``load`` gives the backbone whose weights ``words`` name.
+
+        Args:
+            folder: Of photos.
+            table: Of decisions.
+            load: Gives the backbone.
+            words: What names its weights on the command line.
+            several: Whether a photo may have several labels, even where neither the photos nor the table say so.
 
         Raises:
             TsugikiError: When one of them is something else.
         """
-        photos = PhotoSet(folder, table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos"))
-        return cls(photos, LabelStore(photos, table), load, words)
+        added = table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos")
+        photos = PhotoSet(folder, added, several=several)
+        return cls(photos, LabelStore(photos, table, several=several), load, words)
 
     @property
     def stopping(self) -> bool:
@@ -161,15 +171,18 @@ class Studio:
         self.language = name
 
     def state(self) -> dict[str, Any]:
-        """All that a page has to know to begin, plain values; labels are numbers of classes, -1 for none."""
+        """All that a page has to know to begin, plain values; labels are numbers of classes, -1 for none.
+
+        Where photos may have several: lists of numbers, an empty one for none of the classes.
+        """
         labels = self.labels
-        place = {name: number for number, name in enumerate(labels.classes)} | {"": -1}
         decided = [*labels.decided]
         return {
             "revision": labels.revision,
             "news": self.news.number,
             "names": [*self.photos.names],
-            "labels": [place[label] for label, _ in decided],
+            "several": labels.several,
+            "labels": labels.placed(label for label, _ in decided),
             "marks": {str(row): mark for row, (_, mark) in enumerate(decided) if mark},
             "splits": self.photos.splits if any(self.photos.splits) else [],
             **self.classes(),

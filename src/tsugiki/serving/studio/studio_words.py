@@ -5,8 +5,16 @@ from __future__ import annotations
 from tsugiki.locale.messages import tr
 
 
-def room_words() -> dict[str, str]:
-    """What stands on the page from the beginning."""
+def room_words(*, several: bool = False) -> dict[str, str]:
+    """What stands on the page from the beginning; ``several``: where a photo may have several labels."""
+    if several:
+        return room_words() | {
+            "view_todo": tr("without a label"),
+            "learning_none": tr("Give some photos their labels, then learn: from there on it follows every label."),
+            "curve": tr("Mean average precision in percent against the number of labelled photos, with its 95% interval"),
+            "cleaning_lead": tr("You decide, label by label. Arrows move, a letter decides; all can be undone."),
+            "grid": tr("Photos; arrows move, digits give and take labels"),
+        }
     return {
         "rooms": tr("Rooms of the studio"),
         "photos": tr("Photos"),
@@ -66,8 +74,24 @@ def room_words() -> dict[str, str]:
     }
 
 
-def script_words() -> dict[str, str | list[list[str]]]:
-    """What the script says."""
+def script_words(*, several: bool = False) -> dict[str, str | list[list[str]]]:
+    """What the script says; ``several``: where a photo may have several labels."""
+    if several:
+        return script_words() | {
+            "count": tr("{labelled} of {count} are labelled", labelled="{labelled}", count="{count}"),
+            "unlabelled": tr("no label yet"),
+            "none_of_them": tr("none of the classes"),
+            "looks_without": tr("{label}, but it does not look like it", label="{label}"),
+            "looks_with": tr("not labelled {label}, but looks like it", label="{label}"),
+            "shows": tr("It shows {label}", label="{label}"),
+            "shows_not": tr("It does not show {label}", label="{label}"),
+            "from": tr("shown from {chance}", chance="{chance}"),
+            "no_accuracy": tr("What it is worth cannot be told yet: give more photos their labels."),
+            "curve": tr(
+                "Mean average precision {accuracy} with {photos} labelled photos", accuracy="{accuracy}", photos="{photos}"
+            ),
+            "keys": _keys(several=True),
+        }
     return {
         "count": tr("{labelled} of {count} have a class", labelled="{labelled}", count="{count}"),
         "selected": tr("{count} selected", count="{count}"),
@@ -128,15 +152,26 @@ def script_words() -> dict[str, str | list[list[str]]]:
     }
 
 
-def _keys() -> list[list[str]]:
-    return [
+def _keys(*, several: bool = False) -> list[list[str]]:
+    first = [
         ["1 – 9", tr("give the selected photos, or the current one, a class")],
         ["0", tr("no class: skip it")],
+    ]
+    if several:
+        first = [
+            ["1 – 9", tr("give the selected photos, or the current one, a label; take it away where they have it")],
+            ["0", tr("none of the classes, or take that back")],
+        ]
+    return [
+        *first,
         ["← ↑ → ↓", tr("move; with Shift select")],
         ["Space", tr("select or not")],
         ["Ctrl A / Esc", tr("select all / nothing")],
         ["L", tr("learn, or pause")],
-        ["Enter", tr("accept what is proposed")],
+        [
+            "Enter",
+            tr("accept the labels that are proposed; go on to the next photo") if several else tr("accept what is proposed"),
+        ],
         ["C", tr("type a class")],
         ["X", tr("leave out, or take in again")],
         ["O", tr("enlarge; there, too, arrows move and digits give a class")],

@@ -13,11 +13,12 @@ from PIL import Image
 from tsugiki.classifier.predict import predict_files
 from tsugiki.data.images.decode import check_pixels, content_digest
 from tsugiki.data.images.file_type import ending_of
+from tsugiki.data.label_sets import parted, spoken
 from tsugiki.evaluation.out_of_distribution import nearest
 from tsugiki.features.store import Floats
 from tsugiki.reporting.plots.explanation_plot import explain, lit_up
+from tsugiki.serving.previews import jpeg_of
 from tsugiki.serving.studio.learning import Learned
-from tsugiki.serving.studio.previews import jpeg_of
 
 _TOP = 5  # classes
 _NEAR = 5  # training photos
@@ -41,7 +42,8 @@ def try_photo(learned: Learned, content: bytes, *, most_pixels: int, with_reason
         path = Path(folder) / f"photo{ending_of(content)}"
         path.write_bytes(content)
         explained = explain(classifier, path) if with_reasons else None
-        (answer,) = predict_files(classifier, [path], top=_TOP)
+        sets = classifier.multi_label
+        (answer,) = predict_files(classifier, [path], top=_TOP if sets is None else len(classifier.classes))
         vectors = classifier.features_of_files([path])[0] if with_reasons else None
     told: dict[str, Any] = {
         "label": answer.label,
@@ -50,14 +52,24 @@ def try_photo(learned: Learned, content: bytes, *, most_pixels: int, with_reason
         "problem": answer.problem,
         "top": [{"label": name, "probability": share} for name, share in answer.top],
     }
+    if sets is not None:
+        threshold_of = dict(zip(classifier.classes, sets.thresholds.tolist(), strict=True))
+        told["labels"] = [*(answer.labels or ())]
+        told["top"] = [{**one, "threshold": threshold_of[one["label"]]} for one in told["top"]]
     if explained is None or vectors is None:
         return told
-    heat = explained.attribution.heat
+    maps = [
+        {
+            "label": one.label,
+            "method": one.attribution.method,
+            "evidence": bool(one.attribution.heat.any()),
+            "lit": _address(lit_up(explained.frame, one.attribution.heat)),
+        }
+        for one in explained.explained
+    ]
     return told | {
-        "method": explained.attribution.method,
-        "evidence": bool(heat.any()),
+        **(maps[0] if sets is None else {"maps": maps}),
         "frame": _address(explained.frame),
-        "lit": _address(lit_up(explained.frame, heat)),
         "near": _near(learned, vectors, content_digest(content)),
     }
 
@@ -67,8 +79,10 @@ def _near(learned: Learned, vectors: Floats, digest: str) -> list[dict[str, Any]
     others = [at for at, other in enumerate(table.samples.digests) if other != digest]
     found = nearest(vectors, table.train.take(np.array(others, np.int64)), k=min(_NEAR, len(others)))
     pairs = zip(found.rows[0].tolist(), found.similarity[0].tolist(), strict=True)
+    labels = learned.labels
+    names = [spoken(parted(name).present) for name in labels.names] if labels.several else labels.names
     return [
-        {"row": learned.labels.rows[others[at]], "label": learned.labels.names[others[at]], "similarity": round(similarity, 4)}
+        {"row": labels.rows[others[at]], "label": names[others[at]], "similarity": round(similarity, 4)}
         for at, similarity in pairs
         if at >= 0
     ]

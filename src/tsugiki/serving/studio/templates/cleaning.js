@@ -1,8 +1,8 @@
 // Cleaning: what looks wrong, one card each, and one key for what is decided about it.
 import { ask, attempt, element, fill, find, words } from "./ask.js";
 import { enlarge } from "./grid.js";
-import { decide } from "./labelling.js";
-import { onChange, state } from "./store.js";
+import { decide, textOf } from "./labelling.js";
+import { classesOf, isOpen, onChange, state } from "./store.js";
 
 const KINDS = ["suspects", "leaks", "copies", "odd"];
 let asking = false;
@@ -10,10 +10,18 @@ let asking = false;
 const joined = (row, mark) => (state.marks.get(row) === (mark === "kept" ? "right" : "kept") ? "right, kept" : mark);
 const keep = rows => { for (const row of rows) decide([row], { mark: joined(row, "kept") }); };
 
+// Several labels: the one that is doubted is taken away, or given as well; the others stay as they are by now.
+function change(one) {
+  const number = state.classes.indexOf(one.label), others = classesOf(one.rows[0]).filter(other => other !== number);
+  if (number >= 0) decide(one.rows, { label: textOf(one.present ? others : [...others, number]) });
+}
+
 // What can be decided about a card: its key, its words, and what it does.
 const CHOICES = {
   suspects: one => [
-    ["R", fill(words.relabel, one), () => decide(one.rows, { label: one.suggested })],
+    one.present === undefined
+      ? ["R", fill(words.relabel, one), () => decide(one.rows, { label: one.suggested })]
+      : ["R", fill(one.present ? words.shows_not : words.shows, one), () => change(one)],
     ["K", words.is_right, () => decide(one.rows, { mark: joined(one.rows[0], "right") })],
     ["X", words.leave_out, () => decide(one.rows, { mark: "left out" })],
   ],
@@ -22,10 +30,10 @@ const CHOICES = {
   odd: one => [["K", words.keep, () => keep(one.rows)], ["X", words.leave_out, () => decide(one.rows, { mark: "left out" })]],
 };
 
-const className = row => state.classes[state.labels[row]] ?? words.unlabelled;
+const className = row => classesOf(row).map(number => state.classes[number]).join(", ") || (isOpen(row) || !state.several ? words.unlabelled : words.none_of_them);
 
 function told(kind, one) {
-  if (kind === "suspects") return fill(words.looks_like, one);
+  if (kind === "suspects") return fill(one.present === undefined ? words.looks_like : one.present ? words.looks_without : words.looks_with, one);
   if (kind === "odd") return fill(words.is_odd, { label: className(one.rows[0]) });
   return `${one.exact ? words.exact_copy : words.near_copy}: ${one.rows.map(className).join(" / ")}`;
 }
@@ -106,7 +114,7 @@ find("room-cleaning").addEventListener("keydown", event => {
   if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   const button = item.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  const name = item.dataset.kind === "suspects" && /^[1-9]$/.test(event.key) ? state.classes[Number(event.key) - 1] : undefined;
+  const name = !state.several && item.dataset.kind === "suspects" && /^[1-9]$/.test(event.key) ? state.classes[Number(event.key) - 1] : undefined;
   if (step) all[all.indexOf(item) + step]?.focus();
   else if (name !== undefined) item.give(name);
   else if (button) button.click();

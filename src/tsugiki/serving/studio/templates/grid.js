@@ -1,6 +1,6 @@
 // The photos: only those in sight are elements of the page, so that 50,000 are as smooth as fifty.
 import { element, fill, find, percent, words } from "./ask.js";
-import { isOut, moveTo, onChange, state, toggle } from "./store.js";
+import { classesOf, isOpen, isOut, moveTo, onChange, state, toggle } from "./store.js";
 
 const grid = find("grid"), space = find("space");
 const GAP = 8, SMALLEST = 132, SMALL_SCREEN = 100, BEYOND = 2;
@@ -38,18 +38,38 @@ function tagOf(row) {
   return { text: one.known ? name : fill(words.not_sure, { label: name }), kind: "tag proposed", tone: one.label % 9, chance: percent(one.probability) };
 }
 
-function paint(cell, row, place) {
-  const { text, kind, tone, chance } = tagOf(row);
-  const tag = cell.children[1];
+// The same where a photo may have several labels.
+function tagsOf(row) {
+  if (isOut(row)) return [tagOf(row)];
+  const proposed = isOpen(row) ? state.proposals?.get(row) : undefined;
+  if (!proposed) {
+    const shown = classesOf(row).map(number => ({ text: state.classes[number], kind: "tag", tone: number % 9 }));
+    return shown.length || isOpen(row) ? shown : [{ text: words.none_of_them, kind: "tag nothing", tone: "" }];
+  }
+  const shown = proposed.chances.map(([number, chance]) => ({ text: state.classes[number], kind: "tag proposed", tone: number % 9, chance: percent(chance) }));
+  const said = shown.length ? shown : [{ text: words.none_of_them, kind: "tag proposed nothing", tone: "" }];
+  return proposed.known ? said : [{ text: fill(words.not_sure, { label: said.map(one => one.text).join(", ") }), kind: "tag proposed", tone: "" }];
+}
+
+function dress(tag, { text, kind, tone, chance }) {
   tag.className = kind;
   tag.dataset.tone = tone;
   tag.textContent = text;
   if (chance) tag.append(" ", element("b", "", chance));
+  return tag;
+}
+
+function paint(cell, row, place) {
+  const tag = cell.children[1];
+  if (state.several) {
+    tag.className = "tags";
+    tag.replaceChildren(...tagsOf(row).flatMap(one => [dress(element("span"), one), " "]));
+  } else dress(tag, tagOf(row));
   cell.id = `photo-${row}`;
   cell.setAttribute("aria-selected", String(state.selected.has(row)));
   cell.setAttribute("aria-posinset", String(place + 1));
   cell.setAttribute("aria-setsize", String(state.rows.length));
-  cell.setAttribute("aria-label", fill(words.photo, { name: state.names[row], label: tag.textContent || words.unlabelled }));
+  cell.setAttribute("aria-label", fill(words.photo, { name: state.names[row], label: tag.textContent.trim() || words.unlabelled }));
   cell.classList.toggle("current", row === state.current);
   cell.classList.toggle("is-out", isOut(row));
 }
@@ -130,9 +150,9 @@ new ResizeObserver(renderSoon).observe(grid);
 onChange(what => { if (what === "selection") keepInSight(); renderSoon(); });
 
 export function enlarge(row) {
-  const dialog = find("large"), { text, chance } = tagOf(row);
+  const dialog = find("large"), tags = state.several ? tagsOf(row) : [tagOf(row)];
   dialog.querySelector("img").src = `/api/photo/${row}/large`;
-  const label = chance ? fill(words.proposed, { label: text, chance }) : text || words.unlabelled;
+  const label = tags.map(({ text, chance }) => (chance ? fill(words.proposed, { label: text, chance }) : text)).join(" · ") || words.unlabelled;
   dialog.querySelector(".caption").textContent = fill(words.photo, { name: state.names[row], label });
   if (!dialog.open) dialog.showModal();
 }

@@ -1,6 +1,6 @@
 // Classes and decisions: every one is on the disk before the page goes on as if it were.
 import { attempt, change, element, fill, find, say, words } from "./ask.js";
-import { advance, arrange, changed, isOut, load, meant, moveTo, onChange, state } from "./store.js";
+import { advance, arrange, changed, classesOf, isOpen, isOut, load, meant, moveTo, onChange, state } from "./store.js";
 
 // What the studio has decided now. Another window may have changed more: then everything is asked for anew.
 function take(told) {
@@ -29,11 +29,29 @@ function inTurn(what) {
   return turn;
 }
 
+const numbersOf = label => {
+  if (!state.several || !label) return state.classes.indexOf(label);
+  return label === "|" ? [] : label.split("|").map(name => state.classes.indexOf(name));
+};
+
+// Several labels as the table of decisions has them.
+export const textOf = numbers => numbers.map(number => state.classes[number]).join("|") || "|";
+
+// What photos show once a class is given to all of them, or taken away where all of them show it: as the studio decides it.
+function flips(rows, number) {
+  const away = rows.every(row => classesOf(row).includes(number));
+  return row => {
+    const left = [...classesOf(row).filter(one => one !== number), ...(away ? [] : [number])];
+    return left.length ? left.sort((one, other) => one - other) : -1;
+  };
+}
+
 export function decide(rows, decision) {
   if (!rows.length) return before;
   const last = rows[rows.length - 1];
-  const label = decision.label === undefined ? undefined : state.classes.indexOf(decision.label);
-  for (const row of rows) set(row, label ?? state.labels[row], decision.mark ?? (decision.label ? "" : state.marks.get(row)));
+  const label = decision.label === undefined ? undefined : numbersOf(decision.label);
+  const flipped = decision.toggle === undefined ? undefined : flips(rows, state.classes.indexOf(decision.toggle));
+  for (const row of rows) set(row, flipped?.(row) ?? label ?? state.labels[row], decision.mark ?? (decision.label || decision.toggle ? "" : state.marks.get(row)));
   changed("labels");
   return inTurn(async () => {
     try {
@@ -49,13 +67,23 @@ export function decide(rows, decision) {
 export function giveClass(number) {
   const rows = meant(), name = state.classes[number];
   if (name === undefined || !rows.length) return;
+  if (state.several) { decide(rows, { toggle: name }); return; }
   decide(rows, { label: name });
   if (rows.length > 1) say(fill(words.labelled, { count: rows.length, label: name }));
   onwards(rows);
 }
 
+// Several labels: "none of the classes" is an answer, and the same key takes it back.
+function noneOfThem(rows) {
+  if (!rows.length) return;
+  const back = rows.every(row => !isOpen(row) && !classesOf(row).length);
+  decide(rows, { label: back ? "" : "|" });
+  if (!back) onwards(rows);
+}
+
 export function takeClass() {
   const rows = meant();
+  if (state.several) { noneOfThem(rows); return; }
   if (rows.some(row => state.labels[row] >= 0)) decide(rows, { label: "" });
   if (rows.length === 1) moveTo((state.at.get(rows[0]) ?? 0) + 1);
 }
@@ -68,7 +96,7 @@ export function leaveOut() {
   if (!back) onwards(rows);
 }
 
-function onwards(rows) {
+export function onwards(rows) {
   state.selected.clear();
   const last = rows[rows.length - 1];
   if (state.view !== "all") arrange();
@@ -148,8 +176,8 @@ let classesShown = "";
 onChange(what => {
   if (!["labels", "view", "saved"].includes(what)) return;
   const counts = new Array(state.classes.length).fill(0);
-  for (let row = 0; row < state.labels.length; row += 1) if (state.labels[row] >= 0 && !isOut(row)) counts[state.labels[row]] += 1;
-  const labelled = counts.reduce((sum, count) => sum + count, 0);
+  for (let row = 0; row < state.labels.length; row += 1) if (!isOut(row)) for (const number of classesOf(row)) counts[number] += 1;
+  const labelled = state.labels.reduce((sum, label, row) => sum + (label !== -1 && !isOut(row)), 0);
   find("classes").replaceChildren(...state.classes.map((name, number) => chip(name, number, counts[number])));
   find("count").textContent = !state.names.length ? "" : fill(words.count, { labelled, count: state.names.length });
   find("undo").disabled = !state.undo;

@@ -1,8 +1,8 @@
 // Learning: what the classifier is worth after every label, and what it proposes for the photos that have no class.
 import { ask, attempt, change, element, fill, find, percent, words } from "./ask.js";
 import { addKey } from "./keys.js";
-import { decide } from "./labelling.js";
-import { advance, arrange, changed, isOpen, meant, onChange, state } from "./store.js";
+import { decide, onwards, textOf } from "./labelling.js";
+import { arrange, changed, isOpen, meant, onChange, state } from "./store.js";
 
 const WIDE = 260, HIGH = 110, LEFT = 30, BOTTOM = 18;
 let shown = -1, asking = false;
@@ -12,16 +12,15 @@ find("learn").addEventListener("click", learn);
 addKey("l", learn);
 addKey("Enter", accept);
 
-// Give the photos that are meant the classes that are proposed for them.
+// Give the photos that are meant the classes that are proposed for them. Of several labels: what has some already is done with.
 function accept() {
-  const rows = meant().filter(row => isOpen(row) && state.proposals?.has(row));
+  const rows = meant().filter(row => (isOpen(row) ? state.proposals?.has(row) : state.several));
   if (!rows.length) return;
-  const byClass = Map.groupBy(rows, row => state.proposals.get(row).label);
-  for (const [label, some] of byClass) if (state.classes[label] !== undefined) decide(some, { label: state.classes[label] });
-  state.selected.clear();
-  if (state.view !== "all") arrange();
-  advance(rows[rows.length - 1]);
+  const byClass = Map.groupBy(rows.filter(isOpen), row => nameOf(state.proposals.get(row)));
+  for (const [name, some] of byClass) if (name !== undefined) decide(some, { label: name });
+  onwards(rows);
 }
+const nameOf = one => (one.chances ? textOf(one.chances.map(([number]) => number).sort((a, b) => a - b)) : state.classes[one.label]);
 
 const timeLeft = seconds => (seconds < 90 ? fill(words.seconds_left, { count: Math.max(1, Math.round(seconds)) }) : fill(words.minutes_left, { count: Math.round(seconds / 60) }));
 
@@ -62,7 +61,7 @@ async function proposalsAgain() {
   await attempt(async () => {
     const told = await ask("/api/proposals");
     shown = told.version;
-    state.proposals = new Map(told.rows.map((row, at) => [row, { label: told.labels[at], probability: told.probabilities[at], known: told.known[at] }]));
+    state.proposals = new Map(told.rows.map((row, at) => [row, { label: told.labels[at], probability: told.probabilities[at], known: told.known[at], chances: told.chances?.[at] }]));
     if (told.next.length || !told.rows.length) state.next = told.next;
     find("order").closest("label").hidden = !told.rows.length && state.order === "found";
     if (state.order === "found" || state.order === "next") changed("proposals");

@@ -2,7 +2,7 @@
 import { ask } from "./ask.js";
 
 export const state = {
-  revision: 0, news: 0, names: [], labels: [], marks: new Map(), classes: [], splits: [], undo: false, redo: false,
+  revision: 0, news: 0, several: false, names: [], labels: [], marks: new Map(), classes: [], splits: [], undo: false, redo: false,
   view: "all", order: "found", rows: [], at: new Map(), current: -1, anchor: -1, selected: new Set(),
   proposals: null, next: [], learning: null, leaving: null,
 };
@@ -19,10 +19,13 @@ export async function load() {
 }
 
 export const isOut = row => state.marks.get(row) === "left out";
-export const isOpen = row => state.labels[row] < 0 && !isOut(row);
+export const isOpen = row => state.labels[row] === -1 && !isOut(row);
+
+// The classes of a photo, by number: of one label per photo one at most; a photo that shows none of the classes has none.
+export const classesOf = row => (state.labels[row] === -1 ? [] : [state.labels[row]].flat());
 
 const VIEWS = { all: () => true, todo: isOpen, out: isOut };
-const inView = () => VIEWS[state.view] ?? (row => state.labels[row] === state.classes.indexOf(state.view.slice(6)) && !isOut(row));
+const inView = () => VIEWS[state.view] ?? (row => classesOf(row).includes(state.classes.indexOf(state.view.slice(6))) && !isOut(row));
 
 const doubt = row => { const one = state.proposals?.get(row); return one ? one.probability : 2; };
 const ORDERS = {

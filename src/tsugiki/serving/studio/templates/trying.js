@@ -23,7 +23,14 @@ function chances(told) {
     filled.style.width = percent(one.probability);
     filled.dataset.tone = Math.max(0, state.classes.indexOf(one.label)) % 9;
     bar.append(filled);
-    list.append(element("dt", "", one.label), bar, element("dd", "", percent(one.probability)));
+    const chance = element("dd", "", percent(one.probability)), name = element("dt", "", one.label);
+    if (one.threshold !== undefined) {
+      chance.title = fill(words.from, { chance: percent(one.threshold) });
+      chance.append(" ", element("small", "", chance.title));
+      name.classList.toggle("shown", told.labels.includes(one.label));
+      list.classList.add("with-thresholds");
+    }
+    list.append(name, bar, chance);
   }
   return list;
 }
@@ -44,15 +51,14 @@ function nearest(near) {
 }
 
 function show(told) {
-  const says = element("div", "says-it");
-  says.append(element("p", told.known ? "answered" : "answered unsure", told.known ? told.label : fill(words.not_sure, { label: told.label })));
+  const says = element("div", "says-it"), label = told.labels ? told.labels.join(", ") || words.none_of_them : told.label;
+  says.append(element("p", told.known ? "answered" : "answered unsure", told.known ? label : fill(words.not_sure, { label })));
   if (!told.known) says.append(element("p", "soft", words.why_not_sure));
   says.append(chances(told));
   const parts = [says];
   if (told.frame) {
     const pair = element("div", "pair");
-    const caption = told.evidence ? fill(words.evidence, { label: told.label, method: told.method }) : fill(words.no_evidence, { label: told.label });
-    pair.append(picture(told.frame, words.seen), picture(told.lit, caption));
+    pair.append(picture(told.frame, words.seen), ...(told.maps ?? [told]).map(one => picture(one.lit, fill(one.evidence ? words.evidence : words.no_evidence, one))));
     parts.push(pair, nearest(told.near));
   }
   answer.replaceChildren(...parts);
