@@ -168,12 +168,10 @@ def _blue_first(monkeypatch):
 
 
 def _other_resize(monkeypatch):
-    class Other(Preprocess):
-        @classmethod
-        def from_dict(cls, values):
-            return dataclasses.replace(Preprocess.from_dict(values), fit="squash")
+    def squashed(values):
+        return dataclasses.replace(Preprocess.from_dict(values), fit="squash")
 
-    monkeypatch.setattr(engine_predictor, "Preprocess", Other)
+    monkeypatch.setattr(engine_predictor, "preprocess_of", squashed)
 
 
 def _other_temperature(monkeypatch):

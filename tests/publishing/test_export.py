@@ -26,7 +26,7 @@ from tsugiki.core.errors import RequestError, TsugikiError, UnreadablePhoto
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.publishing import export as exporting
-from tsugiki.publishing import graph
+from tsugiki.publishing import graph, photo_input
 from tsugiki.publishing.formats import onnx_format
 from tsugiki.publishing.formats.registry import FORMATS as FORMATS_THERE
 
@@ -293,19 +293,19 @@ def _other_resize_beside_the_graph(monkeypatch):
 
 
 def _other_resize_in_the_graph(monkeypatch):
-    class Other(graph.PhotoInput):
+    class Other(photo_input.PhotoInput):
         def __init__(self, preprocess, *, frames_too):
             super().__init__(dataclasses.replace(preprocess, interpolation="bilinear"), frames_too=frames_too)
 
-    monkeypatch.setattr(graph, "PhotoInput", Other)
+    monkeypatch.setattr(graph, "photo_input", Other)
 
 
 def _other_crop_in_the_graph(monkeypatch):
-    class Other(graph.PhotoInput):
+    class Other(photo_input.PhotoInput):
         def __init__(self, preprocess, *, frames_too):
             super().__init__(preprocess.squashed(), frames_too=frames_too)
 
-    monkeypatch.setattr(graph, "PhotoInput", Other)
+    monkeypatch.setattr(graph, "photo_input", Other)
 
 
 BROKEN = [_other_mean, _blue_first, _other_resize_beside_the_graph, _other_resize_in_the_graph, _other_crop_in_the_graph]
