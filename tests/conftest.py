@@ -19,6 +19,21 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that use ONNX R
 MATERIAL = Path(os.environ.get("TSUGIKI_MATERIAL", Path(__file__).parents[2] / "shared"))
 
 
+LONGEST = ("survival", "test_nothing_leaves.py", "serving", "publishing", "cli", "training")
+"""What has long tests: begun first, so that at the end no process waits for another's last one."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files with long tests first; inside, the order stays."""
+    here = Path(__file__).parent
+
+    def place(item):
+        first = item.path.relative_to(here).parts[0]
+        return LONGEST.index(first) if first in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 TRAINS = {"tsu", "run_cli", "dish_run", "nae"}
 """Fixtures of tests that save or ask classifiers: these begin where the bundled backbone has been compiled once."""
 
