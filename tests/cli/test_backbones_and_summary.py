@@ -76,6 +76,7 @@ def test_summary_of_something_else(tsu, tmp_path):
 def test_model_args_as_typed():
     pairs = ["pad_type=same", "img_size=192", "flag=true", "channels=[1, 2]", "text=a=b"]
     assert parse_model_args(pairs) == {"pad_type": "same", "img_size": 192, "flag": True, "channels": [1, 2], "text": "a=b"}
-    for wrong in ("pad_type", "=3", "a b=3"):
+    assert parse_model_args(["2.num_classes=0"]) == {"2.num_classes": 0}
+    for wrong in ("pad_type", "=3", "a b=3", "x.a=3", "2.=3", ".a=3"):
         with pytest.raises(RequestError, match="NAME=VALUE"):
             parse_model_args([wrong])

@@ -74,7 +74,7 @@ def test_a_photo_has_one_answer_wherever_it_is_asked_for(fitted, saved):
     assert fitted.classifier.predict(inputs).label == one.label
 
 
-def test_two_parts_are_better_than_nothing_and_both_have_a_say(fitted, saved):
+def test_both_parts_have_a_say_and_the_one_that_has_learned_nothing_less(fitted, saved):
     shares = fitted.classifier.notes["shares"]
     assert list(shares) == ["bundled:nae", "torchvision:mobilenet_v3_small"]
     assert sum(shares.values()) == pytest.approx(1)
@@ -142,6 +142,7 @@ def test_weights_and_arguments_go_to_the_backbones_they_are_for():
         (BOTH, "none+none+none", {}, "weights each or one word for all"),
         (BOTH, WEIGHTS, {"3.num_classes": 2}, "no backbone at this place"),
         (BOTH, WEIGHTS, {"x.num_classes": 2}, "no backbone at this place"),
+        ("bundled:nae", "default", {"2.num_classes": 2}, "no backbone at this place"),
         ("bundled:nae+torchvision:mobilenet_v9", "none", {}, "no backbone called"),
     ],
 )
@@ -231,3 +232,24 @@ def test_a_server_names_both_and_answers(saved, fitted):
     from tsugiki.serving.models import Model
 
     assert Model.load(saved).to_dict()["backbone"] == str(fitted.classifier.backbone.spec)
+
+
+@pytest.mark.parametrize(("root", "kind"), [("pair", "timm"), ("pair", "torchvision"), ("staged", "timm")])
+def test_a_library_that_has_one_backbone_takes_no_more(request, root, kind, tmp_path):
+    folder = tg.Classifier(request.getfixturevalue(root), classes=("a", "b")).save(tmp_path / "run")
+    with pytest.raises(RequestError, match="has one backbone, and a head on its last features"):
+        tg.export(folder, kind, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_preprocessing_for_one_is_none_for_several(pair):
+    with pytest.raises(RequestError, match="each in its own frame") as caught:
+        tg.Classifier(pair, classes=("a", "b"), preprocess=pair.parts[0].preprocess)
+    assert "128 x 128 px + 224 x 224 px" in str(caught.value)
+
+
+def test_a_run_knows_its_stages_and_another_one_can_be_asked_for_them(staged, dish_run, tmp_path):
+    with_stages = tg.Classifier(staged, classes=("a", "b")).save(tmp_path / "stages")
+    without = dish_run.classifier.save(tmp_path / "last")
+    assert load_backbone(str(with_stages)).key() == staged.key()
+    assert load_backbone(f"{without}:multi").key() == staged.key()

@@ -1,9 +1,9 @@
 """Several pretrained networks as one backbone: their features side by side.
 
 Networks that have learned from the same photos in different ways see different things; a head on the features of both is
-better than one on either, and better than the mean of two heads' answers (``docs/decisions/0015-several-backbones.md``). Each
-part's features are scaled to length one, photo by photo, so that no part counts for more because its numbers are larger; the
-cosine between two photos is then the mean of the cosines that the parts see.
+mostly better than one on either; how much, ``docs/decisions/0015-several-backbones.md`` has measured. Each part's features are
+scaled to length one, photo by photo, so that no part counts for more because its numbers are larger; the cosine between two
+photos is then the mean of the cosines that the parts see.
 
 Letters: ``B`` photos, ``P`` parts, ``H`` x ``W`` the array of :class:`tsugiki.data.joined_preprocess.JoinedPreprocess`, ``D``
 width of all features together.

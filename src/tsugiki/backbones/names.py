@@ -65,26 +65,34 @@ def each_of(name: str, weights: str, model_args: Mapping[str, Any], zoo_names: I
         RequestError: When a name is empty, or weights or arguments are for other backbones than are named.
     """
     names = _parts(name, zoo_names)
+    arguments = _arguments_of_each(model_args, len(names))
     if len(names) == 1:
-        return [_named(names[0], weights, dict(model_args))]
-    sets = [text.strip() for text in weights.split(JOINT)] if not Path(weights).is_file() else [weights]
-    one_for_all = len(sets) == 1 and not Path(weights).is_file()
-    if not all(names) or not (one_for_all or (len(sets) == len(names) and all(sets))):
+        return [_named(names[0], weights, arguments[0])]
+    one_file = Path(weights).is_file()
+    sets = [weights] if one_file else [text.strip() for text in weights.split(JOINT)]
+    if len(sets) == 1 and not one_file:
+        sets *= len(names)
+    if len(sets) != len(names) or not all((*names, *sets)):
         raise RequestError(
             tr("Several backbones have a name each, and weights each or one word for all."),
             allowed="A+B; default, none, FILE_A+FILE_B",
             got=f"{name}; {weights}",
             cure=tr("name the weights in the order of the backbones, or give each network a name of its own in a zoo file"),
         )
-    arguments: list[dict[str, Any]] = [{} for _ in names]
+    return [_named(*each) for each in zip(names, sets, arguments, strict=True)]
+
+
+def _arguments_of_each(model_args: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """What is for all of ``count`` backbones, and over it what is for each alone."""
+    of_all = {key: value for key, value in model_args.items() if "." not in key}
+    arguments = [dict(of_all) for _ in range(count)]
     for key, value in model_args.items():
-        place, dot, bare = key.rpartition(".")
-        if dot and not (place.isdecimal() and 1 <= int(place) <= len(names)):
-            raise RequestError(tr("There is no backbone at this place."), allowed=f"1. ... {len(names)}.", got=f"{key}={value}")
-        for own in [arguments[int(place) - 1]] if dot else arguments:
-            if dot or bare not in own:  # what is for one of them wins, whatever comes first
-                own[bare] = value
-    return [_named(*each) for each in zip(names, sets * len(names) if one_for_all else sets, arguments, strict=True)]
+        place, dot, bare = key.partition(".")
+        if dot and not (place.isdecimal() and 1 <= int(place) <= count):
+            raise RequestError(tr("There is no backbone at this place."), allowed=f"1. ... {count}.", got=f"{key}={value}")
+        if dot:
+            arguments[int(place) - 1][bare] = value
+    return arguments
 
 
 def _named(name: str, weights: str, model_args: dict[str, Any]) -> Named:

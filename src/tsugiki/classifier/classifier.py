@@ -41,7 +41,7 @@ from tsugiki.classifier.predict import predict
 from tsugiki.core.devices import full_precision
 from tsugiki.core.errors import RequestError
 from tsugiki.core.methods import done_by
-from tsugiki.data.joined_preprocess import preprocess_of
+from tsugiki.data.joined_preprocess import preprocess_of, rules_of
 from tsugiki.data.label_sets import Task
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.data.sources.tables.taxonomy_file import GivenTaxonomy, taxonomy_of
@@ -78,7 +78,7 @@ class Classifier(nn.Module):
 
     Raises:
         RequestError: When the classes are fewer than two or named twice, the backbone has no such name, or the taxonomy is no
-            tree above the classes.
+            tree above the classes; or the preprocessing does not fit several backbones.
         WeightsError: When the weights cannot be used.
     """
 
@@ -102,7 +102,7 @@ class Classifier(nn.Module):
         if not isinstance(backbone, Backbone):
             backbone = load_backbone(backbone, weights=weights, model_args=model_args)
         self.backbone = backbone
-        self.preprocess = preprocess or backbone.preprocess
+        self.preprocess = _fitting(preprocess or backbone.preprocess, backbone)
         self.head = nn.Linear(backbone.num_features, len(self.classes))
         self.temperature = 1.0
         self.unknown: Unknown | None = None
@@ -305,6 +305,19 @@ class Classifier(nn.Module):
         classifier.taxonomy = read_tree(description)
         classifier.notes = dict(description["trained"])
         return classifier
+
+
+def _fitting(preprocess: Preprocess, backbone: Backbone) -> Preprocess:
+    """The preprocessing, where it has a frame for each of several backbones; one takes any."""
+    expected = [rule.size for rule in rules_of(backbone.preprocess)]
+    if len(expected) > 1 and [rule.size for rule in rules_of(preprocess)] != expected:
+        raise RequestError(
+            tr("Several backbones see a photo each in its own frame, and this preprocessing has others."),
+            allowed=" + ".join(f"{height} x {width} px" for height, width in expected),
+            got=preprocess.describe(),
+            cure=tr("load each with its own, and join them: {words}", words="load_backbone(NAME, preprocess=...)"),
+        )
+    return preprocess
 
 
 def _origins(backbone: Backbone) -> dict[str, Any]:

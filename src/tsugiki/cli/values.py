@@ -39,17 +39,19 @@ def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
     """
     parsed: dict[str, Any] = {}
     for text in texts:
-        name, value = _split(text, "--model-arg", "img_size=192")
+        name, value = _split(text, "--model-arg", "img_size=192", places=True)
         if name in parsed:
             raise _set_twice(name, f"{name}={json.dumps(parsed[name])}, {text}")
         parsed[name] = _model_arg_value(value)
     return parsed
 
 
-def _split(text: str, option: str, example: str) -> tuple[str, str]:
+def _split(text: str, option: str, example: str, *, places: bool = False) -> tuple[str, str]:
+    """Name and value; ``places``: where the name may begin with the place of one of several backbones, as ``2.`` does."""
     name, equals, value = text.partition("=")
     name = name.strip().replace("-", "_")
-    if not equals or not name.rpartition(".")[2].isidentifier():
+    place, dot, bare = name.rpartition(".") if places else ("", "", name)
+    if not equals or not bare.isidentifier() or (dot and not place.isdecimal()):
         what = tr("A setting is given as NAME=VALUE.")
         raise RequestError(what, allowed=f"{option} NAME=VALUE", got=repr(text), cure=f"{option} {example}")
     return name, value

@@ -24,15 +24,7 @@ def listed_once(listing: Listing, contents: Sequence[Content]) -> tuple[Listing,
     readable = [row for row, content in enumerate(contents) if not content.reason]
     merged, kept, _ = one_photo_once(listing, readable, contents)
     rows = sorted({*range(len(listing))} - {*readable} | {*kept})
-    found = replace(
-        merged,
-        names=tuple(merged.names[row] for row in rows),
-        labels=tuple(merged.labels[row] for row in rows),
-        splits=tuple(merged.splits[row] for row in rows),
-        groups=None if merged.groups is None else tuple(merged.groups[row] for row in rows),
-        label_sets=None if merged.label_sets is None else tuple(merged.label_sets[row] for row in rows),
-    )
-    return found, [contents[row] for row in rows]
+    return merged.take(rows), [contents[row] for row in rows]
 
 
 def one_photo_once(listing: Listing, rows: Sequence[int], contents: Sequence[Content]) -> tuple[Listing, list[int], list[str]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import LabelSet, Task
@@ -185,6 +186,21 @@ class Listing:
     def __len__(self) -> int:
         return len(self.names)
 
+    def take(self, rows: Sequence[int]) -> Listing:
+        """Some of the photos, by row; what else is said stays."""
+
+        def some(column: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(column[row] for row in rows)
+
+        return replace(
+            self,
+            names=some(self.names),
+            labels=some(self.labels),
+            splits=some(self.splits),
+            groups=None if self.groups is None else some(self.groups),
+            label_sets=None if self.label_sets is None else some(self.label_sets),
+        )
+
     @property
     def task(self) -> Task:
         """``multi`` where a photo may show any number of the classes, ``single`` where it is of one."""
@@ -214,12 +230,4 @@ def with_writable_names(listing: Listing) -> Listing:
         return listing
     reason = tr("its name is not valid UTF-8: rename it")
     gone = [LeftOut(shown(name), reason) for name in listing.names if not is_writable_text(name)]
-    return replace(
-        listing,
-        names=tuple(listing.names[row] for row in rows),
-        labels=tuple(listing.labels[row] for row in rows),
-        splits=tuple(listing.splits[row] for row in rows),
-        groups=None if listing.groups is None else tuple(listing.groups[row] for row in rows),
-        label_sets=None if listing.label_sets is None else tuple(listing.label_sets[row] for row in rows),
-        left_out=(*listing.left_out, *gone),
-    )
+    return replace(listing.take(rows), left_out=(*listing.left_out, *gone))

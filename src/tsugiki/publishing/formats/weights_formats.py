@@ -56,9 +56,15 @@ def architecture_of(backbone: Backbone, library: str) -> tuple[str, dict[str, An
     """What a library calls the backbone, and the arguments that it builds it with.
 
     Raises:
-        RequestError: When the backbone is no network of this library.
+        RequestError: When the backbone is no network of this library, or several, or its stages count, too.
     """
     source, _, name = backbone.spec.architecture.partition(":")
+    if len(backbone.parts) > 1 or backbone.spec.features != "last":
+        raise RequestError(
+            tr("The library's own network has one backbone, and a head on its last features."),
+            allowed="onnx, openvino, torch",
+            got=str(backbone.spec),
+        )
     if source != library:
         raise RequestError(
             tr("{name} is no network of {library}.", name=str(backbone.spec), library=library),
