@@ -52,6 +52,23 @@ def test_labels_may_be_in_json_and_be_numbers(tmp_path, members):
     assert tg.load(tmp_path / "a.tar").classes == ("0", "1", "2")
 
 
+def test_lists_of_labels_are_several_labels_and_an_empty_one_is_none_of_the_classes(tmp_path, members):
+    of = {"pizza": ["pizza", "steak"], "steak": [], "sushi": ["sushi"]}
+    write_shard(tmp_path / "a.tar", members("train", lambda name: json.dumps({"label": of[name]}).encode(), "json"))
+    data = tg.load(tmp_path / "a.tar")
+    assert (data.task, data.classes) == ("multi", ("pizza", "steak", "sushi"))
+    assert sorted(map(sorted, data.label_sets())) == 4 * [[]] + 4 * [["pizza", "steak"]] + 4 * [["sushi"]]
+    assert any("(multi-label)" in sentence and "are lists" in sentence for sentence in data.decisions)
+
+
+def test_a_split_that_only_some_shards_name_is_not_followed_and_that_is_said(tmp_path, members):
+    write_shard(tmp_path / "dishes-test-0.tar", members("test"))
+    write_shard(tmp_path / "dishes-0.tar", members("train"))
+    data = tg.load(tmp_path)
+    assert data.draw is not None
+    assert any("Not all names of shards say a split" in sentence for sentence in data.decisions)
+
+
 def test_a_photo_without_its_label_is_named(tmp_path, members):
     shard = [member for member in members("train") if member[0] != "00003.cls"]
     write_shard(tmp_path / "a.tar", shard)
