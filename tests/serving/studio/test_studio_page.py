@@ -112,6 +112,11 @@ def test_photos_are_dropped_pasted_and_chosen(reader, open_studio, lunch, tmp_pa
     page.locator("#photo-3 .tag.out").wait_for()
     page.keyboard.press("Control+y")
     page.locator("#photo-3 .tag.out").wait_for(state="detached")
+    for left in ((3,), (2,), (0, 1)):  # those that were chosen together go together
+        page.locator("#undo:enabled").click()
+        for number in left:
+            page.locator(f"#photo-{number} .tag.out").wait_for()
+    assert page.locator("#undo").is_disabled()
     reader.faults = [fault for fault in reader.faults if "422" not in fault]  # the browser tells of the file that is no photo
 
 
@@ -270,14 +275,16 @@ def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch,
     assert page.locator("#answer").get_by_text("(Grad-CAM)").is_visible()
     page.set_input_files("#try-file", str(lunch / "20.jpg"))
     page.locator("#answer[data-done]").wait_for()
-    page.locator("#room-trying").evaluate(
-        """(element, content) => {
-          const carried = new DataTransfer();
-          carried.items.add(new File([new Uint8Array(content)], "a.jpg", { type: "image/jpeg" }));
-          element.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
-        }""",
-        list((lunch / "21.jpg").read_bytes()),
-    )
+    with page.expect_response("**/api/try?*") as dropped:
+        page.locator("#room-trying").evaluate(
+            """(element, content) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([new Uint8Array(content)], "a.jpg", { type: "image/jpeg" }));
+              element.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
+            }""",
+            list((lunch / "21.jpg").read_bytes()),
+        )
+    assert dropped.value.ok
     page.locator("#answer[data-done]").wait_for()
     assert len(list(lunch.iterdir())) == 30
 
