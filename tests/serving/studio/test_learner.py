@@ -155,6 +155,7 @@ def test_photos_that_cannot_be_decoded_are_passed_over(lunch, hollow_png, drawn)
         studio.learner.want(wanted=True)
         assert wait(studio, settled).told()["photos"] == 30
         assert set(studio.learner.features.problems) == set(bad)
+        assert studio.learner.told()["passed_over"] == "Photos that cannot be read are passed over: 2."
     finally:
         studio.close()
 
