@@ -1,54 +1,11 @@
 """The studio as people use it: by keyboard, by mouse, on a telephone, in both languages, and read aloud."""
 
-import csv
 import re
 
 import pytest
 
-from tests.reporting.browser import Reader, chromium, reading
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def reader(browser):
-    with reading(browser) as reader:
-        yield reader
-        assert not reader.faults
-        assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:", "about:")) for url in reader.asked)
-
-
-def enter(reader, server):
-    """The page, once it shows the photos."""
-    reader.page.goto(server.url)
-    reader.page.wait_for_selector("html[data-ready]")
-    return reader.page
-
-
-def add_classes(page, *names):
-    """Type the names of classes."""
-    page.keyboard.press("c")
-    for number, name in enumerate(names, 1):
-        page.keyboard.type(name)
-        page.keyboard.press("Enter")
-        page.locator("#classes li").nth(number - 1).wait_for()
-    page.keyboard.press("Escape")
-
-
-def rows_of(server):
-    """The table of decisions: label by the name of the file."""
-    with server.studio.labels.table.open(encoding="utf-8-sig", newline="") as file:
-        return {row["path"].rpartition("/")[2]: row["label"] for row in csv.DictReader(file)}
-
-
-def saved(page, server):
-    """Wait until what was decided on the page is on the disk."""
-    page.wait_for_selector("html:not([data-saving])")
-    return rows_of(server)
+from tests.reporting.browser import Reader, reading
+from tests.serving.studio.steps import add_classes, enter, rows_of, saved
 
 
 def test_photos_are_labelled_by_the_keyboard_alone(reader, open_studio, lunch):
@@ -245,7 +202,21 @@ def test_a_wrong_label_is_corrected_by_one_key(reader, open_studio, lunch, drawn
     page.get_by_role("link", name="Cleaning").click()
     card = page.locator("#doubts article", has_text="05.jpg")
     card.wait_for()
-    card.focus()
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/api/cleaning", hold)
+    while not held:
+        page.locator("#look-again").click()
+        page.wait_for_timeout(20)
+    card.evaluate("one => { one.dataset.seen = 'yes'; one.focus(); }")
+    with page.expect_response("**/api/cleaning"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    assert page.locator("#doubts article[data-seen]:focus").count() == 1  # not another one, when the answer comes late
+    page.unroute("**/api/cleaning")
     page.keyboard.press("r")
     card.get_by_text("Decided: It is").wait_for()
     page.wait_for_selector("html:not([data-saving])")
