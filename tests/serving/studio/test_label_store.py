@@ -135,6 +135,13 @@ def test_splits_of_the_folder_are_kept(dishes, tmp_path):
     store.decide([0], label="sushi")
     store.save()
     assert list_photos(store.table).splits.count("test") == 18
+    away = tmp_path / "dishes" / "test" / "sushi" / "13.jpg"
+    away.rename(tmp_path / "away.jpg")
+    again = reopened(tmp_path / "dishes")
+    again.decide([1], label="sushi")
+    again.save()
+    (tmp_path / "away.jpg").rename(away)
+    assert list_photos(store.table).splits.count("test") == 18
 
 
 def test_what_is_learned_from_is_what_fit_learns_from(dishes, tmp_path):
