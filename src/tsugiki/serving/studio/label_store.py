@@ -149,8 +149,7 @@ class LabelStore:
         if any(not 0 <= row < len(self.decided) for row in rows):
             raise RequestError(tr("There is no such photo."), got=str(max(rows)))
         for name in self.names_in(label or ""):
-            if name not in self.classes:
-                raise UnknownName(tr("There is no class {name}.", name=repr(name)), name=name, known=self.classes)
+            self._place(name)
 
     def decide(self, rows: Sequence[int], *, label: str | None = None, mark: str | None = None) -> Step:
         """Give photos a class (``""`` takes it away), a mark, or both; several labels as ``a|b``.
