@@ -174,6 +174,15 @@ def flat(dishes, tmp_path):
     return root
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium for the pages."""
+    from tests.reporting.browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="session")
 def nae():
     """The bundled backbone, loaded once: tests must leave it as it is."""

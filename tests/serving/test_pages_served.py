@@ -2,13 +2,7 @@
 
 import pytest
 
-from tests.reporting.browser import chromium, reading
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
+from tests.reporting.browser import reading
 
 
 @pytest.fixture

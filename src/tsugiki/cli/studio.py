@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tsugiki.cli.options import WeightOptions, option
+from tsugiki.cli.output import say_left_out
 from tsugiki.cli.serve import require_packages
 from tsugiki.core.console import emit, say, working
 from tsugiki.locale.messages import tr
@@ -53,6 +54,7 @@ def studio(
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))
     say(tr("Decisions are kept in {table}; your photos stay as they are.", table=opened.labels.table))
+    say_left_out((one.name, one.reason) for one in opened.photos.left_out)
     if who := opened.labels.told_by:
         say(tr("Photos may have several labels here: {name} says so.", name=who))
     if count := opened.photos.half_known:

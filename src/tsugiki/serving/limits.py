@@ -7,6 +7,7 @@ from typing import Any
 
 from tsugiki.core.display.visible import visible
 from tsugiki.core.errors import RequestError, TsugikiError, UnknownName, UnreadablePhoto
+from tsugiki.locale.messages import said_again
 
 MEGA = 1_000_000
 
@@ -68,9 +69,9 @@ def status_of(error: TsugikiError) -> int:
 
 
 def error_document(error: TsugikiError) -> dict[str, Any]:
-    """An error as JSON: ``what``, and ``allowed``, ``got`` and ``next`` where there is something to say."""
+    """An error as JSON, in the language in use: ``what``; ``allowed``, ``got`` and ``next`` where there is something to say."""
     parts = {"what": error.what, "allowed": error.allowed, "got": error.got, "next": error.cure}
-    return {"error": {name: visible(text, one_line=True) for name, text in parts.items() if text}}
+    return {"error": {name: visible(said_again(text), one_line=True) for name, text in parts.items() if text}}
 
 
 def error_line(error: TsugikiError) -> str:

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import shutil
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.reporting.browser import reading
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -31,11 +34,7 @@ def drawn(tmp_path_factory):
 @pytest.fixture
 def lunch(drawn, tmp_path):
     """The 30 photos, in a folder of the test's own."""
-    root = tmp_path / "lunch"
-    root.mkdir()
-    for path in drawn[0].iterdir():
-        (root / path.name).write_bytes(path.read_bytes())
-    return root
+    return shutil.copytree(drawn[0], tmp_path / "lunch", copy_function=shutil.copyfile)
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +53,7 @@ def tables(tmp_path_factory):
 @pytest.fixture
 def meal(tables, tmp_path):
     """The 36 tables, in a folder of the test's own."""
-    root = tmp_path / "meal"
-    root.mkdir()
-    for path in tables[0].iterdir():
-        (root / path.name).write_bytes(path.read_bytes())
-    return root
+    return shutil.copytree(tables[0], tmp_path / "meal", copy_function=shutil.copyfile)
 
 
 @pytest.fixture
@@ -78,6 +73,23 @@ def open_studio():
             return server
 
         yield begin
+
+
+@pytest.fixture
+def reader(browser):
+    """Somebody in front of the page: no script fails, and nobody else is asked."""
+    with reading(browser) as reader:
+        yield reader
+        assert not reader.faults
+        assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:", "about:")) for url in reader.asked)
+
+
+@pytest.fixture
+def without_export(monkeypatch):
+    """Nothing is exported: that takes seconds, and is shown once."""
+    from tsugiki.serving.studio import leaving
+
+    monkeypatch.setattr(leaving, "_exported", lambda *_: ("", "not now"))
 
 
 class Asking:

@@ -8,6 +8,7 @@ import pytest
 from tsugiki.core.errors import DataError, RequestError, UnknownName
 from tsugiki.data.load import list_photos, load
 from tsugiki.serving.studio.label_store import OUT, RIGHT, LabelStore
+from tsugiki.serving.studio.learning import Labels
 from tsugiki.serving.studio.photo_set import PhotoSet, folder_of
 from tsugiki.serving.studio.studio_session import table_for
 
@@ -134,6 +135,27 @@ def test_splits_of_the_folder_are_kept(dishes, tmp_path):
     store.decide([0], label="sushi")
     store.save()
     assert list_photos(store.table).splits.count("test") == 18
+    away = tmp_path / "dishes" / "test" / "sushi" / "13.jpg"
+    away.rename(tmp_path / "away.jpg")
+    again = reopened(tmp_path / "dishes")
+    again.decide([1], label="sushi")
+    again.save()
+    (tmp_path / "away.jpg").rename(away)
+    assert list_photos(store.table).splits.count("test") == 18
+
+
+def test_what_is_learned_from_is_what_fit_learns_from(dishes, tmp_path):
+    shutil.copytree(dishes, tmp_path / "dishes")
+    for dish in ("pizza", "steak", "sushi"):
+        (tmp_path / "dishes" / "val" / dish).mkdir(parents=True)
+        (tmp_path / "dishes" / "train" / dish / "03.jpg").rename(tmp_path / "dishes" / "val" / dish / "03.jpg")
+    store = reopened(tmp_path / "dishes")
+    store.decide([0], mark=RIGHT)
+    store.save()
+    labels, samples = Labels.of(store.revision, store.decided, store._photos.splits, store.classes), load(store.table)
+    for rows, read in ((labels.rows, samples.train_rows), (labels.held_out, samples.held_out_rows)):
+        assert [f"dishes/{store._photos.names[row]}" for row in rows] == [samples.names[row] for row in read]
+    assert (len(labels.rows), len(labels.held_out), len(samples.val_rows)) == (33, 18, 3)
 
 
 @pytest.mark.robust(

@@ -119,7 +119,7 @@ def test_a_pause_is_one_and_a_left_out_photo_is_not_learned_from(opened, drawn):
     assert told["behind"]
 
 
-def test_held_out_photos_are_not_looked_at(dishes, tmp_path):
+def test_held_out_photos_are_not_learned_from(dishes, tmp_path):
     studio = Studio.open(dishes, table_for(dishes, tmp_path / "dishes.csv"), lambda: load_backbone("bundled:nae"))
     try:
         studio.learner.want(wanted=True)
@@ -155,6 +155,7 @@ def test_photos_that_cannot_be_decoded_are_passed_over(lunch, hollow_png, drawn)
         studio.learner.want(wanted=True)
         assert wait(studio, settled).told()["photos"] == 30
         assert set(studio.learner.features.problems) == set(bad)
+        assert studio.learner.told()["passed_over"] == "Photos that cannot be read are passed over: 2."
     finally:
         studio.close()
 

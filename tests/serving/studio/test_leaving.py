@@ -2,10 +2,10 @@
 
 import json
 import shlex
-import time
 
 import pytest
 
+from tests.serving.studio.steps import begun, left, until
 from tsugiki.serving.studio import leaving
 
 pytest.importorskip("onnx")
@@ -17,34 +17,6 @@ def label(studio, truth, rows):
         studio.labels.add_class(name)
     for row in rows:
         studio.labels.decide([row], label=truth[studio.photos.names[row]])
-
-
-def begun(server, me):
-    """Learn until there is something to write."""
-    me.post("/api/learn")
-    return until(server, lambda studio: studio.learner.learned is not None)
-
-
-def until(server, ready):
-    end = time.monotonic() + 120
-    while not ready(server.studio):
-        assert time.monotonic() < end, server.studio.going_on()
-        time.sleep(0.05)
-    return server.studio
-
-
-def left(server, me, name):
-    assert me.post("/api/leave", {"name": name}).status == 200
-    studio = until(server, lambda studio: not studio.writer.is_busy)
-    told = studio.writer.told()
-    assert not told["problem"]
-    return told["written"]
-
-
-@pytest.fixture
-def without_export(monkeypatch):
-    """Nothing is exported: that takes seconds, and is shown once."""
-    monkeypatch.setattr(leaving, "_exported", lambda *_: ("", "not now"))
 
 
 def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, drawn, run_cli, tmp_path):

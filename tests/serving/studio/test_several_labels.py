@@ -5,11 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from tests.serving.studio.test_leaving import begun, left, until
+from tests.serving.studio.steps import begun, left, until
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import RequestError, UnknownName
 from tsugiki.data.load import load
-from tsugiki.serving.studio import leaving
 from tsugiki.serving.studio.label_store import OUT, LabelStore
 from tsugiki.serving.studio.photo_set import PhotoSet
 from tsugiki.serving.studio.studio_session import table_for
@@ -126,11 +125,6 @@ def test_a_data_set_with_several_labels_switches_it_on_and_what_nobody_knows_sta
         "02.jpg": "",
         "03.jpg": "steak",
     }
-
-
-@pytest.fixture
-def without_export(monkeypatch):
-    monkeypatch.setattr(leaving, "_exported", lambda *_: ("", "not now"))
 
 
 @pytest.mark.usefixtures("without_export")

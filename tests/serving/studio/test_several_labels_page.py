@@ -2,16 +2,8 @@
 
 import pytest
 
-from tests.reporting.browser import chromium, reading
+from tests.serving.studio.steps import add_classes, enter, saved
 from tests.serving.studio.test_several_labels import DISHES
-from tests.serving.studio.test_studio_page import add_classes, enter, saved
-from tsugiki.serving.studio import leaving
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 def tags(page, row, expected=None):
@@ -48,56 +40,54 @@ def try_and_leave(page, photo):
     assert page.locator("#written .worth").inner_text().startswith("Mean average precision")
 
 
-def test_tables_with_several_dishes_become_a_classifier(browser, open_studio, meal, tables, monkeypatch):
+@pytest.mark.usefixtures("without_export")
+def test_tables_with_several_dishes_become_a_classifier(reader, open_studio, meal, tables):
     import tsugiki as tg
 
-    monkeypatch.setattr(leaving, "_exported", lambda *_: ("", "not now"))  # it takes seconds, and is shown elsewhere
     server = open_studio(meal, several=True)
-    with reading(browser) as reader:
-        page, studio = enter(reader, server), server.studio
-        add_classes(page, *DISHES)
-        page.locator("#photo-0").click()
-        for key in ("1", "2", "3", "2"):
-            page.keyboard.press(key)
-        assert saved(page, server) == {"00.jpg": "steak|sushi"}
-        assert tags(page, 0, ["sushi", "steak"]) == ["sushi", "steak"]
-        page.keyboard.press("Control+z")
-        page.get_by_text("Undone", exact=True).wait_for()
-        assert tags(page, 0, ["sushi", "pizza", "steak"]) == ["sushi", "pizza", "steak"]
-        for number in ("1", "2", "3"):
-            page.keyboard.press(number)
-        assert saved(page, server) == {}
-        page.keyboard.press("0")
-        assert saved(page, server) == {"00.jpg": "|"}
-        assert tags(page, 0, ["none of the classes"]) == ["none of the classes"]
-        page.keyboard.press("Home")
-        page.keyboard.press("0")  # taken back
-        truth = {row: tables[1][f"{row:02}.jpg"] for row in range(30)}
-        slip = next(row for row, shown in truth.items() if set(shown) == {"sushi"})
-        for row, shown in ({**truth, slip: ()}).items():
-            page.locator(f"#photo-{row}").click()
-            for name in shown or ("",):
-                page.keyboard.press(str(DISHES.index(name) + 1) if name else "0")
-        assert {name: {*label.split("|")} - {""} for name, label in saved(page, server).items()} == {
-            f"{row:02}.jpg": set() if row == slip else {*shown} for row, shown in truth.items()
-        }
-        page.locator("#count", has_text="30 of 36 are labelled").wait_for()
-        page.keyboard.press("l")
-        page.locator("#accuracy:visible").wait_for()
-        assert page.locator("#learning-says").inner_text().startswith("Mean average precision")
-        page.locator("#photo-34 .tag.proposed").first.wait_for()
-        page.get_by_role("link", name="Cleaning").click()
-        card = page.locator("#doubts article", has_text=studio.photos.names[slip]).filter(has_text="not labelled sushi")
-        card.focus()
-        page.keyboard.press("r")
-        page.locator("#doubts").get_by_text("Decided: It shows sushi").wait_for()
-        assert saved(page, server)[studio.photos.names[slip]] == "sushi"
-        page.get_by_role("link", name="Photos").click()
-        page.locator("#photo-34").click()
-        proposed = [text.split(" ")[0] for text in settled_tags(page, studio, 34)]
-        page.keyboard.press("Enter")
-        label = saved(page, server)["34.jpg"]
-        assert {*label.split("|")} - {""} == {*proposed} & {*DISHES}
-        try_and_leave(page, meal / "33.jpg")
-        assert tg.Classifier.load(studio.writer.written.run).task == "multi"
-        assert reader.faults == []
+    page, studio = enter(reader, server), server.studio
+    add_classes(page, *DISHES)
+    page.locator("#photo-0").click()
+    for key in ("1", "2", "3", "2"):
+        page.keyboard.press(key)
+    assert saved(page, server) == {"00.jpg": "steak|sushi"}
+    assert tags(page, 0, ["sushi", "steak"]) == ["sushi", "steak"]
+    page.keyboard.press("Control+z")
+    page.get_by_text("Undone", exact=True).wait_for()
+    assert tags(page, 0, ["sushi", "pizza", "steak"]) == ["sushi", "pizza", "steak"]
+    for number in ("1", "2", "3"):
+        page.keyboard.press(number)
+    assert saved(page, server) == {}
+    page.keyboard.press("0")
+    assert saved(page, server) == {"00.jpg": "|"}
+    assert tags(page, 0, ["none of the classes"]) == ["none of the classes"]
+    page.keyboard.press("Home")
+    page.keyboard.press("0")  # taken back
+    truth = {row: tables[1][f"{row:02}.jpg"] for row in range(30)}
+    slip = next(row for row, shown in truth.items() if set(shown) == {"sushi"})
+    for row, shown in ({**truth, slip: ()}).items():
+        page.locator(f"#photo-{row}").click()
+        for name in shown or ("",):
+            page.keyboard.press(str(DISHES.index(name) + 1) if name else "0")
+    assert {name: {*label.split("|")} - {""} for name, label in saved(page, server).items()} == {
+        f"{row:02}.jpg": set() if row == slip else {*shown} for row, shown in truth.items()
+    }
+    page.locator("#count", has_text="30 of 36 are labelled").wait_for()
+    page.keyboard.press("l")
+    page.locator("#accuracy:visible").wait_for()
+    assert page.locator("#learning-says").inner_text().startswith("Mean average precision")
+    page.locator("#photo-34 .tag.proposed").first.wait_for()
+    page.get_by_role("link", name="Cleaning").click()
+    card = page.locator("#doubts article", has_text=studio.photos.names[slip]).filter(has_text="not labelled sushi")
+    card.focus()
+    page.keyboard.press("r")
+    page.locator("#doubts").get_by_text("Decided: It shows sushi").wait_for()
+    assert saved(page, server)[studio.photos.names[slip]] == "sushi"
+    page.get_by_role("link", name="Photos").click()
+    page.locator("#photo-34").click()
+    proposed = [text.split(" ")[0] for text in settled_tags(page, studio, 34)]
+    page.keyboard.press("Enter")
+    label = saved(page, server)["34.jpg"]
+    assert {*label.split("|")} - {""} == {*proposed} & {*DISHES}
+    try_and_leave(page, meal / "33.jpg")
+    assert tg.Classifier.load(studio.writer.written.run).task == "multi"

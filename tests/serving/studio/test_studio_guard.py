@@ -245,3 +245,22 @@ def test_the_language_is_the_programs_until_it_is_chosen_on_the_page(me):
     assert b'<html lang="ja">' in me.get("/?lang=ja").body
     assert me.get("/api/photo/999/thumb").json["error"]["what"] == "その写真はありません。"
     assert me.get("/?lang=fr").status == 400
+    refused = me("GET", "/nowhere", own=False, Accept="text/html", Accept_Language="en")
+    assert refused.status == 401
+    text = refused.body.decode()
+    assert '<html lang="ja">' in text
+    assert "This server" not in text
+    assert "<dt>Allowed" not in text
+
+
+def test_an_address_that_is_not_there_names_those_of_the_studio(me):
+    refused = me.get("/v1/predict")
+    assert refused.status == 404
+    for address in refused.json["error"]["allowed"].split():
+        assert me.get(address).status == 200 or me.get(address).json["error"]["what"] == "There is no report yet."
+
+
+def test_letters_that_hide_are_written_out_on_the_page(open_studio, asking, tmp_path):
+    folder = tmp_path / "a\u202eb"
+    folder.mkdir()
+    assert "\u202e" not in asking(open_studio(folder)).get("/").body.decode()

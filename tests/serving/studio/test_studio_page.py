@@ -1,54 +1,11 @@
 """The studio as people use it: by keyboard, by mouse, on a telephone, in both languages, and read aloud."""
 
-import csv
 import re
 
 import pytest
 
-from tests.reporting.browser import Reader, chromium, reading
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def reader(browser):
-    with reading(browser) as reader:
-        yield reader
-        assert not reader.faults
-        assert all(url.startswith(("http://127.0.0.1:", "blob:", "data:", "about:")) for url in reader.asked)
-
-
-def enter(reader, server):
-    """The page, once it shows the photos."""
-    reader.page.goto(server.url)
-    reader.page.wait_for_selector("html[data-ready]")
-    return reader.page
-
-
-def add_classes(page, *names):
-    """Type the names of classes."""
-    page.keyboard.press("c")
-    for number, name in enumerate(names, 1):
-        page.keyboard.type(name)
-        page.keyboard.press("Enter")
-        page.locator("#classes li").nth(number - 1).wait_for()
-    page.keyboard.press("Escape")
-
-
-def rows_of(server):
-    """The table of decisions: label by the name of the file."""
-    with server.studio.labels.table.open(encoding="utf-8-sig", newline="") as file:
-        return {row["path"].rpartition("/")[2]: row["label"] for row in csv.DictReader(file)}
-
-
-def saved(page, server):
-    """Wait until what was decided on the page is on the disk."""
-    page.wait_for_selector("html:not([data-saving])")
-    return rows_of(server)
+from tests.reporting.browser import Reader, reading
+from tests.serving.studio.steps import add_classes, enter, rows_of, saved
 
 
 def test_photos_are_labelled_by_the_keyboard_alone(reader, open_studio, lunch):
@@ -81,10 +38,11 @@ def test_a_click_a_range_and_a_class_give_labels(reader, open_studio, lunch):
     page.get_by_role("button", name="pizza", exact=False).first.click()
     assert set(saved(page, server)) == {f"0{number}.jpg" for number in (1, 2, 3, 4, 8)}
     page.get_by_role("button", name="Rename or remove pizza").click()
-    page.locator("#class-new-name").fill("calzone")
+    page.locator("#class-new-name").fill("<b>calzone</b>")
     page.keyboard.press("Enter")
-    page.locator("#classes").get_by_text("calzone").wait_for()
-    assert set(saved(page, server).values()) == {"calzone"}
+    page.locator("#classes").get_by_text("<b>calzone</b>").wait_for()  # a name is text, whatever it holds
+    assert page.locator("#photo-1 .tag").inner_text() == "<b>calzone</b>"
+    assert set(saved(page, server).values()) == {"<b>calzone</b>"}
     page.locator("#view").select_option("todo")
     page.locator("#photo-1").wait_for(state="hidden")
     assert page.locator(".cell:visible").count() == 25
@@ -112,6 +70,11 @@ def test_photos_are_dropped_pasted_and_chosen(reader, open_studio, lunch, tmp_pa
     page.locator("#photo-3 .tag.out").wait_for()
     page.keyboard.press("Control+y")
     page.locator("#photo-3 .tag.out").wait_for(state="detached")
+    for left in ((3,), (2,), (0, 1)):  # those that were chosen together go together
+        page.locator("#undo:enabled").click()
+        for number in left:
+            page.locator(f"#photo-{number} .tag.out").wait_for()
+    assert page.locator("#undo").is_disabled()
     reader.faults = [fault for fault in reader.faults if "422" not in fault]  # the browser tells of the file that is no photo
 
 
@@ -240,7 +203,21 @@ def test_a_wrong_label_is_corrected_by_one_key(reader, open_studio, lunch, drawn
     page.get_by_role("link", name="Cleaning").click()
     card = page.locator("#doubts article", has_text="05.jpg")
     card.wait_for()
-    card.focus()
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/api/cleaning", hold)
+    while not held:
+        page.locator("#look-again").click()
+        page.wait_for_timeout(20)
+    card.evaluate("one => { one.dataset.seen = 'yes'; one.focus(); }")
+    with page.expect_response("**/api/cleaning"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    assert page.locator("#doubts article[data-seen]:focus").count() == 1  # not another one, when the answer comes late
+    page.unroute("**/api/cleaning")
     page.keyboard.press("r")
     card.get_by_text("Decided: It is").wait_for()
     page.wait_for_selector("html:not([data-saving])")
@@ -270,14 +247,16 @@ def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch,
     assert page.locator("#answer").get_by_text("(Grad-CAM)").is_visible()
     page.set_input_files("#try-file", str(lunch / "20.jpg"))
     page.locator("#answer[data-done]").wait_for()
-    page.locator("#room-trying").evaluate(
-        """(element, content) => {
-          const carried = new DataTransfer();
-          carried.items.add(new File([new Uint8Array(content)], "a.jpg", { type: "image/jpeg" }));
-          element.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
-        }""",
-        list((lunch / "21.jpg").read_bytes()),
-    )
+    with page.expect_response("**/api/try?*") as dropped:
+        page.locator("#room-trying").evaluate(
+            """(element, content) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([new Uint8Array(content)], "a.jpg", { type: "image/jpeg" }));
+              element.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true }));
+            }""",
+            list((lunch / "21.jpg").read_bytes()),
+        )
+    assert dropped.value.ok
     page.locator("#answer[data-done]").wait_for()
     assert len(list(lunch.iterdir())) == 30
 

@@ -5,16 +5,10 @@ import time
 
 import pytest
 
-from tests.reporting.browser import chromium, reading
+from tests.reporting.browser import reading
 
 MOST_KEYS = 10
 """Keys and clicks from opening to the first trained answer, besides those that give labels."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 class Hands:

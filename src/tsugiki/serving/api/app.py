@@ -29,7 +29,7 @@ def application(service: Service, *, hosts: Collection[str], token: str = "") ->
         hosts: Names that the server is known by, in lower case.
         token: What whoever asks has to show; ``""`` for nothing.
     """
-    routes = Routes(_routes(service))
+    routes = Routes(_routes(service), allowed="/ /docs /v1/predict /v2")
     return Guard(routes, hosts=hosts, token=token, counters=service.counters, answer=tell_error)
 
 
@@ -65,10 +65,11 @@ class Routes:
 
     Args:
         routes: In the order in which they are tried.
+        allowed: Addresses to name to somebody who asks for one that is not there.
     """
 
-    def __init__(self, routes: list[Route]) -> None:
-        self._routes = routes
+    def __init__(self, routes: list[Route], *, allowed: str) -> None:
+        self._routes, self._allowed = routes, allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse an address or a method that is not there."""
@@ -85,21 +86,25 @@ class Routes:
         if other is not None:
             allowed = ", ".join(sorted(other.methods or ()))
             raise Refusal(405, tr("This address is asked in another way."), allowed=allowed, got=scope["method"][:20])
-        raise Refusal(
-            404, tr("There is nothing at this address."), allowed="/ /docs /v1/predict /v2", got=repr(scope["path"][:100])
-        )
+        raise Refusal(404, tr("There is nothing at this address."), allowed=self._allowed, got=repr(scope["path"][:100]))
 
 
 def tell_error(error: TsugikiError, scope: Scope) -> App:
     """An error in the form of the address: a line for ``/v2``, a page for a browser, and JSON for all others."""
+    if scope["path"].startswith("/v2"):
+        return _with_headers(json_response({"error": error_line(error)}, status_of(error)), error, scope)
+    return error_response(error, scope, error_page)
+
+
+def error_response(error: TsugikiError, scope: Scope, page: Callable[[TsugikiError, int], Response]) -> Response:
+    """An error: a ``page`` for a browser, and JSON for all others."""
     status = status_of(error)
     wants_page = b"text/html" in dict(scope["headers"]).get(b"accept", b"") and scope["method"] == "GET"
-    if scope["path"].startswith("/v2"):
-        response = json_response({"error": error_line(error)}, status)
-    elif wants_page:
-        response = error_page(error, status)
-    else:
-        response = json_response(error_document(error), status)
+    return _with_headers(page(error, status) if wants_page else json_response(error_document(error), status), error, scope)
+
+
+def _with_headers(response: Response, error: TsugikiError, scope: Scope) -> Response:
+    status = response.status_code
     if isinstance(error, Refusal) and error.retry_after:
         response.headers["retry-after"] = str(error.retry_after)
     if status == 401:

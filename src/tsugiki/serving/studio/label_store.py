@@ -98,7 +98,7 @@ class LabelStore:
         self.revision = 0
         self._done: list[Step] = []
         self._undone: list[Step] = []
-        self._elsewhere: list[list[str]] = []
+        self._elsewhere: list[tuple[str, str, str, str]] = []  # path, label, split, decision
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._written_paths: list[str] = []
         self._folders: dict[Path, str] = {}
@@ -149,8 +149,7 @@ class LabelStore:
         if any(not 0 <= row < len(self.decided) for row in rows):
             raise RequestError(tr("There is no such photo."), got=str(max(rows)))
         for name in self.names_in(label or ""):
-            if name not in self.classes:
-                raise UnknownName(tr("There is no class {name}.", name=repr(name)), name=name, known=self.classes)
+            self._place(name)
 
     def decide(self, rows: Sequence[int], *, label: str | None = None, mark: str | None = None) -> Step:
         """Give photos a class (``""`` takes it away), a mark, or both; several labels as ``a|b``.
@@ -286,15 +285,15 @@ class LabelStore:
 
     def _rows(self) -> Iterable[Sequence[str]]:
         """The table: class after class; then what was decided of photos that have none."""
-        with_splits = any(self._photos.splits)
+        with_splits = any(self._photos.splits) or any(split for _, _, split, _ in self._elsewhere)
         order = {name: place for place, name in enumerate(self.classes)}
         told = [row for row, decided in enumerate(self.decided) if decided != ("", "") or self._photos.labels[row]]
         told.sort(key=lambda row: table_place(self._shown(row), order))
-        rows: list[Sequence[str]] = [("path", "label", *(("split",) if with_splits else ()), "decision")]
-        for row in told:
-            split = (self._photos.splits[row],) if with_splits else ()
-            rows.append((self._written_path(row), self._shown(row), *split, self.decided[row][1]))
-        rows += [[*cells[:2], "", cells[2]] if with_splits else cells for cells in self._elsewhere]
+        rows: list[Sequence[str]] = [("path", "label", "split", "decision")]
+        rows += ((self._written_path(row), self._shown(row), self._photos.splits[row], self.decided[row][1]) for row in told)
+        rows += self._elsewhere
+        if not with_splits:
+            rows = [(*cells[:2], cells[3]) for cells in rows]
         return with_keys(rows, self.classes) if self.several else rows
 
     def _shown(self, row: int) -> str:
@@ -327,16 +326,17 @@ class LabelStore:
                 cure=tr("name another file with --labels"),
             ) from error
         place_of = {self._written_path(row): row for row in range(len(self._photos))}
+        places.insert(2, header.index("split") if "split" in header else len(header))
         told = [[cells[place] if place < len(cells) else "" for place in places] for cells in rows]
-        classes = self._read_keys(header, rows, [label for _, label, _ in told])
-        for path, written, mark in told:
+        classes = self._read_keys(header, rows, [label for _, label, *_ in told])
+        for path, written, split, mark in told:
             label = one_spelling(written)
             label = tidy(label) if self.several else label
             classes.update(dict.fromkeys(self.names_in(label)))
             if path in place_of:
                 self.decided[place_of[path]] = (label, mark if mark in MARKS else "")
             elif path:
-                self._elsewhere.append([path, label, mark])
+                self._elsewhere.append((path, label, split, mark))
         self.classes = tuple(classes)
 
     def _read_keys(self, header: list[str], rows: list[list[str]], labels: list[str]) -> dict[str, None]:

@@ -95,10 +95,12 @@ class Learner:
 
     def told(self) -> dict[str, Any]:
         """What the page shows, plain values, in the language in use."""
-        learned, patience = self.learned, self._patience
+        learned, patience, features = self.learned, self._patience, self.features
+        unreadable = 0 if features is None else len(features.problems)
         document: dict[str, Any] = {
             "wanted": self.wanted,
             "lacking": said_again(self._lacking),
+            "passed_over": tr("Photos that cannot be read are passed over: {count}.", count=unreadable) if unreadable else "",
             "label": said_again(self._label),
             "done": 0 if patience is None else patience.done,
             "total": None if patience is None else patience.total,

@@ -1,8 +1,8 @@
 """What the studio has learned from the labels as they are: a classifier, what it is worth, and what it says about the rest.
 
 ``fit_head`` -> ``calibrate`` -> ``judge``, as in every fit, and on the same rows in the same order as ``tsugiki fit`` reads
-them from the table: the number on the page is the number that the command tells with ``--held-out 0``. Held-out photos are not
-looked at here, however often labels change: they are for the run that is written in the end.
+them from the table: the number on the page is the number that the command tells with ``--held-out 0``. Nothing is learned from
+held-out photos here, nor judged by them, however often labels change: they are for the run that is written in the end.
 
 Letters: ``N`` photos, ``M`` without a class, ``K`` classes.
 """
@@ -50,7 +50,7 @@ class Labels:
         revision: Of the decisions.
         rows: Numbers of the photos to learn from: class by class, as in the table of decisions.
         names: The class of each; several labels as ``a|b``.
-        held_out: Numbers of the photos that the folder holds out.
+        held_out: Numbers of the photos that the folder holds out; ``val`` beside ``test`` is in neither.
         held_out_names: Likewise.
         task: ``multi`` where a photo may have several labels.
     """
@@ -77,7 +77,7 @@ class Labels:
         order = {name: place for place, name in enumerate(classes)}
         rows = [row for row, (label, mark) in enumerate(decided) if label and mark != OUT]
         rows.sort(key=lambda row: table_place(decided[row][0], order))
-        parts = [[row for row in rows if (splits[row] == held_out) == apart] for apart in (False, True)]
+        parts = [[row for row in rows if splits[row] in those] for those in (("", "train"), (held_out,))]
         learned, judged = ((tuple(part), tuple(decided[row][0] for row in part)) for part in parts)
         return cls(revision, *learned, *judged, "multi" if several else "single")
 

@@ -116,11 +116,10 @@ class StudioApi:
             except UnreadablePhoto as fault:
                 raise Refusal(422, tr("This photo cannot be read."), got=fault.what) from fault
         if new:
-            studio.labels.grow()
+            studio.labels.grow(request.query_params.get("batch", "")[:100])
             studio.changed()
-        return json_response(
-            {"row": number, "name": studio.photos.names[number], "new": new, "revision": studio.labels.revision}
-        )
+        told = {"row": number, "name": studio.photos.names[number], "new": new, "revision": studio.labels.revision}
+        return json_response(told | studio.classes())
 
     async def learn(self, request: Request) -> Response:
         """``POST /api/learn``: learn from now on, after every label; or pause (``wanted`` false)."""

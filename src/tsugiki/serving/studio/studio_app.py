@@ -11,10 +11,9 @@ from starlette.routing import Route
 
 from tsugiki.core.errors import TsugikiError
 from tsugiki.locale.messages import speaking, tr
-from tsugiki.serving.api.app import Routes
-from tsugiki.serving.api.predict_api import json_response
+from tsugiki.serving.api.app import Routes, error_response
 from tsugiki.serving.guard import App, Guard, Scope
-from tsugiki.serving.limits import Refusal, error_document, status_of
+from tsugiki.serving.limits import Refusal
 from tsugiki.serving.studio.studio_api import StudioApi
 from tsugiki.serving.studio.studio_page import StudioPage, error_page
 from tsugiki.serving.studio.studio_session import Studio
@@ -35,14 +34,11 @@ def studio_application(studio: Studio, *, hosts: Collection[str], token: str) ->
     """
 
     def tell(error: TsugikiError, scope: Scope) -> App:
-        status = status_of(error)
-        wants_page = b"text/html" in dict(scope["headers"]).get(b"accept", b"") and scope["method"] == "GET"
-        response = error_page(error, status) if wants_page else json_response(error_document(error), status)
-        if status in {408, 413, 415, 421, 503} or (status in {401, 403} and scope["method"] == "POST"):
-            response.headers["connection"] = "close"
-        return response
+        # Also what was refused before anybody knew that it is the studio that speaks.
+        with speaking(studio.language):
+            return error_response(error, scope, error_page)
 
-    return Guard(Routes(_routes(studio)), hosts=hosts, token=token, counters=studio.counters, answer=tell)
+    return Guard(Routes(_routes(studio), allowed="/ /report"), hosts=hosts, token=token, counters=studio.counters, answer=tell)
 
 
 def _routes(studio: Studio) -> list[Route]:

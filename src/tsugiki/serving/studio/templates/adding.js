@@ -18,7 +18,7 @@ export async function filesOf(carried) {
   return (await Promise.all(entries.map(filesIn))).flat();
 }
 
-export async function addPhotos(files) {
+async function addPhotos(files) {
   const batch = crypto.randomUUID();
   let added = 0;
   for (const [at, file] of files.entries()) {

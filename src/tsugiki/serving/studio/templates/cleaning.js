@@ -5,7 +5,7 @@ import { decide, textOf } from "./labelling.js";
 import { classesOf, isOpen, onChange, state } from "./store.js";
 
 const KINDS = ["suspects", "leaks", "copies", "odd"];
-let asking = false;
+let asking = false, seen = -1;
 
 const joined = (row, mark) => (state.marks.get(row) === (mark === "kept" ? "right" : "kept") ? "right, kept" : mark);
 const keep = rows => { for (const row of rows) decide([row], { mark: joined(row, "kept") }); };
@@ -77,6 +77,7 @@ function card(kind, one) {
 }
 
 const cards = () => [...document.querySelectorAll("#doubts article")];
+const isMeant = () => cards().some(one => one.contains(document.activeElement));
 
 function onwards(item) {
   const all = cards(), left = [...all.slice(all.indexOf(item) + 1), ...all].find(one => !one.classList.contains("done"));
@@ -90,11 +91,12 @@ function count() {
   find("doubt-count").hidden = !left;
 }
 
-export async function look() {
+async function look() {
   if (asking) return;
   asking = true;
   await attempt(async () => {
     const found = await ask("/api/cleaning");
+    if (isMeant()) { seen = -1; return; }  // a key that is pressed now is about the card that somebody sees
     const parts = KINDS.filter(kind => found.kinds[kind]?.length).map(kind => {
       const part = element("div", "part");
       part.append(element("h3", "", `${words[kind]} (${found.kinds[kind].length})`), element("div", "cards"));
@@ -124,11 +126,10 @@ find("room-cleaning").addEventListener("keydown", event => {
 find("look-again").addEventListener("click", look);
 
 // Again when somebody comes in, and when what was learned is new and nothing is decided halfway.
-let seen = -1;
 onChange(what => {
   if (what === "room:cleaning") look();
   const now = state.learning?.proposals ?? -1;
-  if (what === "news" && now !== seen && !state.learning.quick && !state.learning.behind && !cards().some(one => one.classList.contains("done") || one.contains(document.activeElement))) {
+  if (what === "news" && now !== seen && !state.learning.quick && !state.learning.behind && !isMeant() && !cards().some(one => one.classList.contains("done"))) {
     seen = now;
     if (!find("room-cleaning").hidden || state.learning.accuracy !== undefined) look();
   }

@@ -92,7 +92,7 @@ function show(cell, row) {
 // While somebody flies past, pictures of what is only passed by are not asked for.
 const settled = () => { fast = 0; for (const [row, cell] of cells) show(cell, row); };
 
-export function render() {
+function render() {
   waiting = 0;
   find("empty").hidden = state.names.length > 0;
   grid.hidden = state.names.length === 0;
@@ -123,7 +123,7 @@ export function render() {
   else grid.removeAttribute("aria-activedescendant");
 }
 
-export const renderSoon = () => { if (!waiting) waiting = requestAnimationFrame(render); };
+const renderSoon = () => { if (!waiting) waiting = requestAnimationFrame(render); };
 
 function keepInSight() {
   const place = state.at.get(state.current);

@@ -114,7 +114,7 @@ const step = (address, text) => inTurn(async () => {
 export const undo = () => step("/api/undo", words.undone);
 export const redo = () => step("/api/redo", words.redone);
 
-export const addClass = name => inTurn(async () => {
+const addClass = name => inTurn(async () => {
   const known = state.classes.find(one => one.toLowerCase() === name.trim().toLowerCase());
   if (known === undefined) await take(await change("/api/classes", { add: name }));
   return known ?? state.classes[state.classes.length - 1];

@@ -7,7 +7,7 @@ import { arrange, changed, isOpen, meant, onChange, state } from "./store.js";
 const WIDE = 260, HIGH = 110, LEFT = 30, BOTTOM = 18;
 let shown = -1, asking = false;
 
-export const learn = () => attempt(async () => Object.assign(state, await change("/api/learn", { wanted: !state.learning?.wanted })) && tell());
+const learn = () => attempt(async () => Object.assign(state, await change("/api/learn", { wanted: !state.learning?.wanted })) && tell());
 find("learn").addEventListener("click", learn);
 addKey("l", learn);
 addKey("Enter", accept);
@@ -48,7 +48,8 @@ function tell() {
     find("accuracy").dataset.learned = told.learned;
     for (const [name, share] of [["--low", told.low], ["--high", told.high], ["--at", told.accuracy]]) find("ends").style.setProperty(name, percent(share));
   }
-  find("learning-says").textContent = known ? told.sentence : told.photos === undefined ? "" : words.no_accuracy;
+  const says = known ? told.sentence : told.photos === undefined ? "" : words.no_accuracy;
+  find("learning-says").textContent = [says, told.passed_over].filter(Boolean).join(" ");
   tellProgress(told);
   draw(told.curve);
   if (told.proposals !== shown) proposalsAgain();

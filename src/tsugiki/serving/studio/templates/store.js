@@ -47,7 +47,7 @@ export function arrange() {
   changed("view");
 }
 
-export function moveTo(at, { extend = false, keep = false } = {}) {
+export function moveTo(at, { extend = false } = {}) {
   if (!state.rows.length) return;
   const place = Math.min(Math.max(at, 0), state.rows.length - 1);
   const before = state.current;
@@ -58,7 +58,7 @@ export function moveTo(at, { extend = false, keep = false } = {}) {
     state.selected = new Set(state.rows.slice(ends[0], ends[1] + 1));
   } else {
     state.anchor = state.current;
-    if (!keep) state.selected.clear();
+    state.selected.clear();
   }
   changed("selection");
 }

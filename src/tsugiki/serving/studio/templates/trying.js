@@ -65,7 +65,7 @@ function show(told) {
   answer.dataset.done = "yes";
 }
 
-export async function tryIt(asked, address = "/api/try?reasons=1") {
+async function tryIt(asked, address = "/api/try?reasons=1") {
   delete answer.dataset.done;
   if (!answer.children.length) answer.replaceChildren(element("p", "soft", words.asking));
   const told = await attempt(() => change(address, asked));
