@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import time
+from collections import namedtuple
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.features.executor import PixelReader
 from tsugiki.inspection.rank import choice, judgement, judging, rank_backbones, search
 from tsugiki.inspection.rank.candidates import Candidate, candidates, is_permissive
+from tsugiki.inspection.rank.contender import Speed
 from tsugiki.inspection.rank.rank_settings import Clock
 from tsugiki.inspection.rank.training_photos import stratified_order
 
@@ -154,6 +157,32 @@ def test_the_better_half_is_judged_on_more_photos(many, monkeypatch):
     assert found.rows[0].group < found.rows[3].group
     assert "judged on" in found.table()[0]
     assert found.row(found.best).photos == 60
+
+
+def test_where_all_were_judged_on_few_photos_that_is_told(many, monkeypatch):
+    monkeypatch.setattr(search, "_FEW", 16)
+    monkeypatch.setattr(judging.Judge, "cost", lambda _, __, count: 100.0 if count > 16 else 0.0)
+    monkeypatch.setattr(Clock, "left", lambda *_: 35.0)
+    found = ranked(many, backbones=THREE[:2], settings=tg.RankSettings(budget=1000))
+    assert [row.photos for row in found.rows] == [16, 16]
+    assert "judged on" in found.table()[0]
+    assert found.told()[0].startswith("Judged by cross-validation on 16 of the 60 training photos")
+
+
+@pytest.mark.parametrize(("alone", "gain"), [(192, "1.5 points more than slow"), (195, ""), (196, "")])
+def test_what_several_together_gain_is_told_where_they_gain(alone, gain):
+    network = namedtuple("Network", "name speed")
+    slow, quick, small = (network(name, Speed(rate, "", 0)) for name, rate in (("slow", 5), ("quick", 100), ("small", 90)))
+    judged = {}
+    for parts, hits in (((slow,), alone), ((quick,), 150), ((quick, small), 195)):
+        correct = np.arange(200) < hits
+        judged[parts] = judgement.Judgement(200, hits / 200, (0.0, 1.0), correct=correct)
+    judge = SimpleNamespace(latest=judged, photos=SimpleNamespace(samples=SimpleNamespace(task="single")))
+    assert choice.recommended(judge) == (quick, small)
+    told = choice.reason(judge, (quick, small))
+    assert told.startswith("quick+small is")
+    assert gain in told
+    assert ("more than" in told) == bool(gain)
 
 
 def test_every_beginning_of_the_order_has_its_share_of_every_class():

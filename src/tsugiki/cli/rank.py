@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +11,7 @@ from tsugiki.cli.output import aligned, emit_json
 from tsugiki.cli.values import parse_time
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.locale.messages import tr
 
@@ -78,11 +78,19 @@ def rank(
 
     if plot is not None:
         check_picture(plot)
+    if finetune_check == 1:  # before anything is ranked
+        raise RequestError(
+            tr("An order can be checked with two networks or more."),
+            allowed="--finetune-check 2",
+            got="--finetune-check 1",
+            cure=tr("let more networks be ranked, and check two or more"),
+        )
     labels.reading()
     samples = load(data, seed=seed, **vars(labels))
     found = ranked(samples, backbones=backbone, settings=settings, zoo=zoo, device=device, clock=clock)
-    words = [data, *labels.words(), *([] if seed == DEFAULT_SEED else ["--seed", str(seed)])]
-    command = shlex.join(["tsugiki", "fit", *words, *found.words])
+    seeded = [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
+    # Another device would compute other features than those that are stored.
+    command = found.fit_command(data, *labels.words(), *seeded, *([] if device is None else ["--device", device]))
     _tell(found, plot, as_json=as_json)
     checked = found.fine_tune_check(finetune_check, device=device) if finetune_check else None
     if as_json:
