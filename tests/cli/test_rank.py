@@ -52,6 +52,14 @@ def test_json_is_one_document_and_everything_is_in_it(tsu, dishes):
     assert document["fit"].endswith("--seed 3 --device cpu --backbone bundled:nae")
 
 
+def test_networks_that_the_picture_lacks_are_named(tsu, dishes, here, monkeypatch):
+    monkeypatch.setattr(rank_backbones, "_measure_latencies", lambda *_: None)  # as where the time is up
+    status, _, err = tsu("rank", dishes, *NAMED, "--budget", "5m", "--plot", "front.png")
+    assert status == 0, err
+    assert "Not drawn, as there was no time to measure what a photo takes: bundled:nae, timm:test_vit=none" in err
+    assert (here / "front.png").is_file()
+
+
 def test_it_speaks_japanese(tsu, dishes):
     status, out, err = tsu("--lang", "ja", "rank", dishes, "--backbone", "bundled:nae")
     assert status == 0

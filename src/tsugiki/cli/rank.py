@@ -13,7 +13,7 @@ from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say
 from tsugiki.core.errors import RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 if TYPE_CHECKING:
     from tsugiki.inspection.rank.rank_settings import RankSettings
@@ -66,7 +66,11 @@ def rank(
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Judge pretrained networks on the training photos, and recommend one."""
+    """Judge pretrained networks on the training photos, and recommend one.
+
+    Raises:
+        TsugikiError: When a request makes no sense, or not one network could be judged.
+    """
     from tsugiki.inspection.rank.rank_settings import Clock
 
     settings = limits.settings(seed)
@@ -78,13 +82,7 @@ def rank(
 
     if plot is not None:
         check_picture(plot)
-    if finetune_check == 1:  # before anything is ranked
-        raise RequestError(
-            tr("An order can be checked with two networks or more."),
-            allowed="--finetune-check 2",
-            got="--finetune-check 1",
-            cure=tr("let more networks be ranked, and check two or more"),
-        )
+    _check_count(finetune_check)
     labels.reading()
     samples = load(data, seed=seed, **vars(labels))
     found = ranked(samples, backbones=backbone, settings=settings, zoo=zoo, device=device, clock=clock)
@@ -99,6 +97,17 @@ def rank(
         _recommend(found, command, checked)
 
 
+def _check_count(finetune_check: int) -> None:
+    """Refuse before anything is ranked what could not be compared afterwards."""
+    if finetune_check == 1:
+        raise RequestError(
+            tr("An order can be checked with two networks or more."),
+            allowed="--finetune-check 2",
+            got="--finetune-check 1",
+            cure=tr("let more networks be ranked, and check two or more"),
+        )
+
+
 def _tell(found: Ranking, plot: Path | None, *, as_json: bool) -> None:
     """The table, and the picture."""
     if not as_json:
@@ -111,6 +120,8 @@ def _tell(found: Ranking, plot: Path | None, *, as_json: bool) -> None:
 
         save_picture(draw_front(found), plot)
         say(tr("Written: {path}", path=plot))
+        if undrawn := [row.name for row in found.rows if row.latency_ms is None]:
+            say(tr("Not drawn, as there was no time to measure what a photo takes: {names}", names=first_few(undrawn)))
 
 
 def _recommend(found: Ranking, command: str, checked: RankCheck | None) -> None:
