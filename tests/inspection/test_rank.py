@@ -340,6 +340,30 @@ def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_h
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
 
 
+def test_where_another_network_is_recommended_in_the_end_its_features_are_all_there(parted, monkeypatch):
+    monkeypatch.setattr(rank_backbones, "_MOST_SPLITS", 1)
+    before = []
+
+    def turning(judge):
+        before.append(judge)
+        return choice.in_order(judge)[0 if len(before) == 1 else -1]
+
+    monkeypatch.setattr(rank_backbones, "recommended", turning)
+    found = ranked(parted, backbones=THREE[:2])
+    assert (found.best, found.to_decode) == (UNTRAINED, 0)
+    run = tg.fit(tg.Classifier(found.load(), classes=parted.classes), parted, features=tg.FeatureSettings(engine="torch"))
+    assert run.table.computed == 0
+    assert run.samples.splits == found.samples.splits
+
+
+def test_who_is_judged_when_the_others_are_judged_again_is_not_left_out(parted, monkeypatch):
+    refusals = iter([False])
+    monkeypatch.setattr(judging.Judge, "is_affordable", lambda *_: next(refusals, True))
+    found = ranked(parted, backbones=THREE[:2])
+    assert {row.name for row in found.rows} == set(THREE[:2])
+    assert not found.left_out
+
+
 def test_where_there_is_no_time_to_judge_again_that_is_said(parted, monkeypatch, capsys):
     monkeypatch.setattr(rank_backbones, "_is_time_to_judge_again", lambda _: False)
     found = ranked(parted, backbones=THREE[:2], settings=tg.RankSettings(budget=1000))
