@@ -40,6 +40,7 @@ def assemble() -> None:
         "in one run: they hold better than times, which depend on the machine.\n\n"
         "- hymenoptera: 398 photos of ants and bees, `tsugiki data get hymenoptera`.\n"
         "- food3: 300 photos of three dishes, 75 to train on and 25 held out of each; not distributed, any photos will do.\n"
+        "- waste, flowers: 911 photos of six kinds of waste, 1,500 of five flowers; not distributed, any photos will do.\n"
         "- food3x10: food3 varied ten times, `python -m benchmarks.make_many food3 food3x10 --times 10`.\n"
         "- Weights: ImageNet weights of MobileNets converted for these tests, not those that torchvision or timm download.\n\n"
     )

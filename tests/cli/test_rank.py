@@ -4,8 +4,11 @@ import json
 import shlex
 
 import pytest
+import torch
 from PIL import Image
 
+from tsugiki.backbones.load_backbone import load_backbone
+from tsugiki.inspection.rank import choice, rank_backbones
 from tsugiki.reporting.run_folder import load_run
 
 NAMED = ("--backbone", "bundled:nae", "--backbone", "timm:test_vit=none")
@@ -39,13 +42,22 @@ def test_the_table_the_picture_and_a_command_that_decodes_nothing(tsu, dishes, h
 
 
 def test_json_is_one_document_and_everything_is_in_it(tsu, dishes):
-    status, out, _ = tsu("rank", dishes, *NAMED, "--backbone", "bundled:nie", "--parts", "1", "--seed", "3", "--json")
+    options = ("--parts", "1", "--seed", "3", "--device", "cpu")
+    status, out, _ = tsu("rank", dishes, *NAMED, "--backbone", "bundled:nie", *options, "--json")
     document = json.loads(out)
     assert status == 0
     assert document["best"] == document["networks"][0]["name"] == "bundled:nae"
     assert [one["name"] for one in document["left_out"]] == ["bundled:nie"]
     assert document["to_decode"] == 0
-    assert document["fit"].endswith("--seed 3 --backbone bundled:nae")
+    assert document["fit"].endswith("--seed 3 --device cpu --backbone bundled:nae")
+
+
+def test_networks_that_the_picture_lacks_are_named(tsu, dishes, here, monkeypatch):
+    monkeypatch.setattr(rank_backbones, "_measure_latencies", lambda *_: None)  # as where the time is up
+    status, _, err = tsu("rank", dishes, *NAMED, "--budget", "5m", "--plot", "front.png")
+    assert status == 0, err
+    assert "Not drawn, as there was no time to measure what a photo takes: bundled:nae, timm:test_vit=none" in err
+    assert (here / "front.png").is_file()
 
 
 def test_it_speaks_japanese(tsu, dishes):
@@ -66,6 +78,7 @@ def test_it_speaks_japanese(tsu, dishes):
         ("--plot", "front.txt"),
         ("--backbone", "resnet18="),
         ("--backbone", "bundled:nae", "--max-size", "1"),
+        ("--finetune-check", "1"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(tsu, dishes, words):
@@ -90,6 +103,18 @@ def test_fit_chooses_the_best_network_and_the_run_tells_among_which(tsu, dishes,
     report = (here / "run" / "report.html").read_text(encoding="utf-8")
     assert "It was chosen among 1 by cross-validation on the training photos" in report
     assert "Not judged: broken." in report
+
+
+def test_what_is_chosen_to_be_fine_tuned_is_one_network(tsu, dishes, here, monkeypatch):
+    torch.save(load_backbone("timm:test_efficientnet", weights="none").body.state_dict(), here / "small.pth")
+    (here / "zoo.toml").write_text('[backbone.small]\narchitecture = "timm:test_efficientnet"\nweights = "small.pth"\n')
+    # Several together are taken wherever they were judged: fine-tuning would refuse them.
+    monkeypatch.setattr(rank_backbones, "recommended", lambda judge: max(choice.in_order(judge), key=len))
+    words = ("--backbone", "best", "--zoo", "zoo.toml", "--method", "fine-tune", "--epochs", "1")
+    status, _, err = tsu("fit", dishes, *words, "--out", here / "run")
+    assert status == 0, err
+    ranking = load_run(here / "run").classifier.notes["ranking"]
+    assert {row["name"] for row in ranking["networks"]} == {"small", "bundled:nae"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import time
+from collections import namedtuple
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tsugiki.data.samples import Samples
 from tsugiki.features.executor import PixelReader
 from tsugiki.inspection.rank import choice, judgement, judging, rank_backbones, search
 from tsugiki.inspection.rank.candidates import Candidate, candidates, is_permissive
+from tsugiki.inspection.rank.contender import Speed
 from tsugiki.inspection.rank.rank_settings import Clock
 from tsugiki.inspection.rank.training_photos import stratified_order
 
@@ -154,6 +157,32 @@ def test_the_better_half_is_judged_on_more_photos(many, monkeypatch):
     assert found.rows[0].group < found.rows[3].group
     assert "judged on" in found.table()[0]
     assert found.row(found.best).photos == 60
+
+
+def test_where_all_were_judged_on_few_photos_that_is_told(many, monkeypatch):
+    monkeypatch.setattr(search, "_FEW", 16)
+    monkeypatch.setattr(judging.Judge, "cost", lambda _, __, count: 100.0 if count > 16 else 0.0)
+    monkeypatch.setattr(Clock, "left", lambda *_: 35.0)
+    found = ranked(many, backbones=THREE[:2], settings=tg.RankSettings(budget=1000))
+    assert [row.photos for row in found.rows] == [16, 16]
+    assert "judged on" in found.table()[0]
+    assert found.told()[0].startswith("Judged by cross-validation on 16 of the 60 training photos")
+
+
+@pytest.mark.parametrize(("alone", "gain"), [(192, "1.5 points more than slow"), (195, ""), (196, "")])
+def test_what_several_together_gain_is_told_where_they_gain(alone, gain):
+    network = namedtuple("Network", "name speed")
+    slow, quick, small = (network(name, Speed(rate, "", 0)) for name, rate in (("slow", 5), ("quick", 100), ("small", 90)))
+    judged = {}
+    for parts, hits in (((slow,), alone), ((quick,), 150), ((quick, small), 195)):
+        correct = np.arange(200) < hits
+        judged[parts] = judgement.Judgement(200, hits / 200, (0.0, 1.0), correct=correct)
+    judge = SimpleNamespace(latest=judged, photos=SimpleNamespace(samples=SimpleNamespace(task="single")))
+    assert choice.recommended(judge) == (quick, small)
+    told = choice.reason(judge, (quick, small))
+    assert told.startswith("quick+small is")
+    assert gain in told
+    assert ("more than" in told) == bool(gain)
 
 
 def test_every_beginning_of_the_order_has_its_share_of_every_class():
@@ -309,6 +338,30 @@ def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_h
     assert run.samples.splits == found.samples.splits
     assert found.photos == len(run.samples.train_rows)
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
+
+
+def test_where_another_network_is_recommended_in_the_end_its_features_are_all_there(parted, monkeypatch):
+    monkeypatch.setattr(rank_backbones, "_MOST_SPLITS", 1)
+    before = []
+
+    def turning(judge):
+        before.append(judge)
+        return choice.in_order(judge)[0 if len(before) == 1 else -1]
+
+    monkeypatch.setattr(rank_backbones, "recommended", turning)
+    found = ranked(parted, backbones=THREE[:2])
+    assert (found.best, found.to_decode) == (UNTRAINED, 0)
+    run = tg.fit(tg.Classifier(found.load(), classes=parted.classes), parted, features=tg.FeatureSettings(engine="torch"))
+    assert run.table.computed == 0
+    assert run.samples.splits == found.samples.splits
+
+
+def test_who_is_judged_when_the_others_are_judged_again_is_not_left_out(parted, monkeypatch):
+    refusals = iter([False])
+    monkeypatch.setattr(judging.Judge, "is_affordable", lambda *_: next(refusals, True))
+    found = ranked(parted, backbones=THREE[:2])
+    assert {row.name for row in found.rows} == set(THREE[:2])
+    assert not found.left_out
 
 
 def test_where_there_is_no_time_to_judge_again_that_is_said(parted, monkeypatch, capsys):

@@ -35,8 +35,12 @@ class BackboneOptions:
         option("TIME", tr("how long choosing the best network may take"), show_default=_USUAL_BUDGET, rich_help_panel=EXPERT),
     ] = None
 
-    def choice(self, weights: WeightOptions) -> BackboneChoice | None:
+    def choice(self, weights: WeightOptions, method: str) -> BackboneChoice | None:
         """What is to be chosen; ``None`` where the network is named.
+
+        Args:
+            weights: Of a network that is named, and the zoo to choose from.
+            method: How it is going to be trained.
 
         Raises:
             RequestError: When weights are named for a network that is not, or time for a choice that is made already.
@@ -58,7 +62,7 @@ class BackboneOptions:
                 got=f"--backbone {self.backbone}",
                 cure=tr("name your own weights in a zoo file (--zoo), or leave it out"),
             )
-        return BackboneChoice(parse_time(self.rank_budget or _USUAL_BUDGET), weights.zoo)
+        return BackboneChoice(parse_time(self.rank_budget or _USUAL_BUDGET), weights.zoo, alone=method == "fine-tune")
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,12 @@ class BackboneChoice:
     Attributes:
         budget: Seconds.
         zoo: A zoo file whose networks are among those to choose from.
+        alone: Whether it has to be one network: several together are not fine-tuned.
     """
 
     budget: float
     zoo: Path | None = None
+    alone: bool = False
 
     def rank(self, samples: Samples, *, seed: int, features: FeatureSettings, device: str | None) -> Ranking:
         """Choose on the training photos, and say what was tried.
@@ -80,12 +86,11 @@ class BackboneChoice:
             RequestError: When not one network could be judged.
         """
         from tsugiki.inspection.rank.rank_backbones import rank
-        from tsugiki.inspection.rank.rank_settings import RankSettings
+        from tsugiki.inspection.rank.rank_settings import MOST_PARTS, RankSettings
 
         say(tr("Choosing among the networks on this machine, for {seconds:g} s at most:", seconds=self.budget))
-        found = rank(
-            samples, settings=RankSettings(budget=self.budget, seed=seed), features=features, zoo=self.zoo, device=device
-        )
+        settings = RankSettings(budget=self.budget, parts=1 if self.alone else MOST_PARTS, seed=seed)
+        found = rank(samples, settings=settings, features=features, zoo=self.zoo, device=device)
         say(aligned(found.table()))
         for sentence in (*found.told(), found.reason, *found.warnings):
             say(sentence)

@@ -59,7 +59,7 @@ def fit(
 
     # What cannot work is refused before the first photo is opened.
     require_tracker(output.log)
-    choice = network.choice(weights)
+    choice = network.choice(weights, training.method)
     target = check_output_folder(out or default_target(photos.data), overwrite=output.force)
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,8 +11,9 @@ from tsugiki.cli.output import aligned, emit_json
 from tsugiki.cli.values import parse_time
 from tsugiki.cli.waiting import starting
 from tsugiki.core.console import emit, say
+from tsugiki.core.errors import RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import first_few, tr
 
 if TYPE_CHECKING:
     from tsugiki.inspection.rank.rank_settings import RankSettings
@@ -66,7 +66,11 @@ def rank(
     device: Annotated[str | None, device_option()] = None,
     as_json: Annotated[bool, json_option()] = False,
 ) -> None:
-    """Judge pretrained networks on the training photos, and recommend one."""
+    """Judge pretrained networks on the training photos, and recommend one.
+
+    Raises:
+        TsugikiError: When a request makes no sense, or not one network could be judged.
+    """
     from tsugiki.inspection.rank.rank_settings import Clock
 
     settings = limits.settings(seed)
@@ -78,17 +82,30 @@ def rank(
 
     if plot is not None:
         check_picture(plot)
+    _check_count(finetune_check)
     labels.reading()
     samples = load(data, seed=seed, **vars(labels))
     found = ranked(samples, backbones=backbone, settings=settings, zoo=zoo, device=device, clock=clock)
-    words = [data, *labels.words(), *([] if seed == DEFAULT_SEED else ["--seed", str(seed)])]
-    command = shlex.join(["tsugiki", "fit", *words, *found.words])
+    seeded = [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
+    # Another device would compute other features than those that are stored.
+    command = found.fit_command(data, *labels.words(), *seeded, *([] if device is None else ["--device", device]))
     _tell(found, plot, as_json=as_json)
     checked = found.fine_tune_check(finetune_check, device=device) if finetune_check else None
     if as_json:
         emit_json({**found.to_dict(), "fit": command, **({} if checked is None else {"finetune_check": checked.to_dict()})})
     else:
         _recommend(found, command, checked)
+
+
+def _check_count(finetune_check: int) -> None:
+    """Refuse before anything is ranked what could not be compared afterwards."""
+    if finetune_check == 1:
+        raise RequestError(
+            tr("An order can be checked with two networks or more."),
+            allowed="--finetune-check 2",
+            got="--finetune-check 1",
+            cure=tr("let more networks be ranked, and check two or more"),
+        )
 
 
 def _tell(found: Ranking, plot: Path | None, *, as_json: bool) -> None:
@@ -103,6 +120,8 @@ def _tell(found: Ranking, plot: Path | None, *, as_json: bool) -> None:
 
         save_picture(draw_front(found), plot)
         say(tr("Written: {path}", path=plot))
+        if undrawn := [row.name for row in found.rows if row.latency_ms is None]:
+            say(tr("Not drawn, as there was no time to measure what a photo takes: {names}", names=first_few(undrawn)))
 
 
 def _recommend(found: Ranking, command: str, checked: RankCheck | None) -> None:

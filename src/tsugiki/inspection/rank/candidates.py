@@ -28,7 +28,7 @@ class Candidate:
     """A network with its weights.
 
     Attributes:
-        name: As it is typed after ``--backbone``.
+        name: As it is typed after ``--backbone``, without its weights.
         weights: ``default``, the name of a set, a local file, or ``none``.
         zoo: The zoo file that the name may come from.
     """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from tsugiki.inspection.rank.judgement import Judgement, can_be_told_apart
+from tsugiki.inspection.rank.judgement import can_be_told_apart
 from tsugiki.inspection.rank.judging import Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
 
@@ -14,7 +14,7 @@ _AS_GOOD = 0.005
 
 def in_order(judge: Judge) -> list[Parts]:
     """Everything that was judged, the best first; what was judged on fewer photos comes behind."""
-    judged = _latest(judge)
+    judged = judge.latest
     return sorted(judged, key=lambda parts: (-judged[parts].photos, -judged[parts].value, len(parts), name_of(parts)))
 
 
@@ -25,7 +25,7 @@ def groups(judge: Judge, order: Sequence[Parts]) -> dict[Parts, int]:
         judge: With judgements.
         order: From :func:`in_order`.
     """
-    judged, group = _latest(judge), 0
+    judged, group = judge.latest, 0
     numbers: dict[Parts, int] = {}
     for leader in order:
         if leader in numbers:
@@ -40,7 +40,7 @@ def groups(judge: Judge, order: Sequence[Parts]) -> dict[Parts, int]:
 
 def recommended(judge: Judge) -> Parts:
     """The fastest of those that are as good as the best."""
-    judged, order = _latest(judge), in_order(judge)
+    judged, order = judge.latest, in_order(judge)
     best = judged[order[0]]
     near = [each for each in order if judged[each].photos == best.photos and judged[each].value >= best.value - _AS_GOOD]
     return min(near, key=_seconds)
@@ -48,7 +48,7 @@ def recommended(judge: Judge) -> Parts:
 
 def reason(judge: Judge, chosen: Parts) -> str:
     """Why it is recommended."""
-    judged, order = _latest(judge), in_order(judge)
+    judged, order = judge.latest, in_order(judge)
     several = judge.photos.samples.task == "multi"
     best, single = order[0], next((each for each in order if len(each) == 1), order[0])
     if len(order) == 1:
@@ -58,14 +58,9 @@ def reason(judge: Judge, chosen: Parts) -> str:
     if len(chosen) == 1 or judged[chosen].photos != judged[single].photos:
         return told
     gain = judged[chosen].value - judged[single].value
+    if gain <= 0:  # it is recommended for its speed alone
+        return told
     return f"{told} {joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
-
-
-def _latest(judge: Judge) -> Mapping[Parts, Judgement]:
-    found: dict[Parts, Judgement] = {}
-    for (parts, _), judgement in sorted(judge.judgements.items(), key=lambda item: item[0][1]):
-        found[parts] = judgement
-    return found
 
 
 def _seconds(parts: Parts) -> float:

@@ -75,10 +75,10 @@ class Judge:
         """The largest number of photos that a network was judged on."""
         return max((count for _, count in self.judgements), default=0)
 
-    def of(self, parts: Parts) -> Judgement | None:
-        """The judgement of networks together on the most photos that they were judged on."""
-        counts = [count for these, count in self.judgements if these == parts]
-        return self.judgements[parts, max(counts)] if counts else None
+    @property
+    def latest(self) -> dict[Parts, Judgement]:
+        """By networks: their judgement on the most photos that they were judged on."""
+        return {parts: self.judgements[parts, count] for parts, count in sorted(self.judgements, key=lambda key: key[1])}
 
     # Getting ready.
 
@@ -226,5 +226,5 @@ def _why(error: TsugikiError) -> str:
 
 
 def name_of(parts: Parts) -> str:
-    """As it is typed after ``--backbone``."""
+    """The names together, each with its weights where these are not the default ones."""
     return JOINT.join(part.name for part in parts)

@@ -113,7 +113,7 @@ def _finished(judge: Judge, listed: list[Candidate], samples: Samples) -> tuple[
         judge.begin_anew(TrainingPhotos(found, judge.settings.seed))
         judge.clock = Clock(judge.clock.budget and judge.clock.left())
         search(judge, listed)
-    return found, to_decode
+    return _looked_at(judge, recommended(judge), samples)  # perhaps another one than before
 
 
 def _is_time_to_judge_again(judge: Judge) -> bool:
@@ -173,9 +173,9 @@ def _measure_latencies(judge: Judge, order: list[Parts]) -> None:
 
 
 def _row(judge: Judge, parts: Parts, group: int) -> RankedNetwork:
-    judgement = judge.of(parts)
+    judgement = judge.latest[parts]
     speeds = [part.speed for part in parts if part.speed is not None]
-    assert judgement is not None and len(speeds) == len(parts)  # noqa: S101, PT018 (only such parts are judged)
+    assert len(speeds) == len(parts)  # noqa: S101 (only such parts are judged)
     latencies = [part.latency_ms for part in parts if part.latency_ms is not None]
     return RankedNetwork(
         name=name_of(parts),

@@ -71,10 +71,10 @@ def unknown_licence(name: str) -> str:
     )
 
 
-def table_rows(rows: Sequence[RankedNetwork], *, several: bool) -> list[tuple[str, ...]]:
-    """The rows of a table for people, with headings."""
+def table_rows(rows: Sequence[RankedNetwork], photos: int, *, several: bool) -> list[tuple[str, ...]]:
+    """The rows of a table for people, with headings; on how many of all ``photos`` each was judged, where not on all."""
     metric = "mAP" if several else tr("right")
-    fewer = any(row.photos != rows[0].photos for row in rows)
+    fewer = any(row.photos < photos for row in rows)
     titles = (
         tr("group"),
         tr("backbone"),
@@ -107,9 +107,14 @@ def _row(row: RankedNetwork, *, fewer: bool) -> tuple[str, ...]:
 
 def notes_on_table(rows: Sequence[RankedNetwork], photos: int) -> list[str]:
     """How the table is read."""
+    judged = max(row.photos for row in rows)
     told = [
-        tr(
-            "Judged by cross-validation on the {count} training photos only; the held-out ones have no say.",
+        tr("Judged by cross-validation on the {count} training photos only; the held-out ones have no say.", count=photos)
+        if judged == photos
+        else tr(
+            "Judged by cross-validation on {judged} of the {count} training photos, for want of time; the held-out ones have "
+            "no say.",
+            judged=judged,
             count=photos,
         )
     ]

@@ -12,7 +12,7 @@ class RankedNetwork:
     """One network, or several together.
 
     Attributes:
-        name: As it is typed after ``--backbone``.
+        name: As it is typed after ``tsugiki rank --backbone``.
         group: 1 for the best and all that cannot be told apart from it, 2 for the best of the others and so on.
         score: Cross-validated, on training photos.
         interval: Its interval.

@@ -28,7 +28,8 @@ class Ranking:
 
     Attributes:
         rows: The best first; those judged on fewer photos come behind.
-        best: The name of the one that is recommended, as ``Classifier`` takes it.
+        best: The name of the one that is recommended, as ``rank`` takes it. ``Classifier`` takes it, too, where its weights are
+            the default ones and it is in no zoo file that was named; what :meth:`load` gives it always takes.
         reason: Why, one sentence or two.
         left_out: Networks that were not judged, each with the reason.
         metric: What ``score`` is.
@@ -82,17 +83,18 @@ class Ranking:
         """
         return done_by("training.rank_check:fine_tune_check")(self, count, **given)
 
-    def fit_command(self, data: str) -> str:
+    def fit_command(self, data: str, *options: str) -> str:
         """The command that trains with the recommended network.
 
         Args:
             data: The photos, as they are typed.
+            options: What else is typed, by which the photos are read and features computed as for the ranking.
         """
-        return shlex.join(["tsugiki", "fit", data, *self.words])
+        return shlex.join(["tsugiki", "fit", data, *options, *self.words])
 
     def table(self) -> list[tuple[str, ...]]:
         """The rows of a table for people, headings first."""
-        return table_rows(self.rows, several=self.metric == "mean_average_precision")
+        return table_rows(self.rows, self.photos, several=self.metric == "mean_average_precision")
 
     def told(self) -> list[str]:
         """What belongs beside the table: how it is read, what was not judged, how long it took and what is left to do."""

@@ -51,7 +51,9 @@ def _alone(judge: Judge, candidates: Sequence[Candidate], few: int) -> list[Cont
             break
         standing, count = judged, following
     for candidate, contender in judge.contenders.items():
-        if judge.of((contender,)) is None:
+        if (contender,) in judge.latest:
+            judge.left_out.pop(candidate, None)  # in an earlier search there was no time
+        else:
             judge.left_out[candidate] = no_time()
     most = judge.most_photos
     best = [each for each in standing if ((each,), most) in judge.judgements]
