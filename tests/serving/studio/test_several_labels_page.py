@@ -78,6 +78,7 @@ def test_tables_with_several_dishes_become_a_classifier(reader, open_studio, mea
     assert page.locator("#learning-says").inner_text().startswith("Mean average precision")
     page.locator("#photo-34 .tag.proposed").first.wait_for()
     page.get_by_role("link", name="Cleaning").click()
+    page.locator("#doubts article:focus").wait_for()  # who comes into the room is given its first card
     card = page.locator("#doubts article", has_text=studio.photos.names[slip]).filter(has_text="not labelled sushi")
     card.focus()
     page.keyboard.press("r")

@@ -41,7 +41,7 @@ def test_a_click_a_range_and_a_class_give_labels(reader, open_studio, lunch):
     page.locator("#class-new-name").fill("<b>calzone</b>")
     page.keyboard.press("Enter")
     page.locator("#classes").get_by_text("<b>calzone</b>").wait_for()  # a name is text, whatever it holds
-    assert page.locator("#photo-1 .tag").inner_text() == "<b>calzone</b>"
+    page.locator("#photo-1 .tag").get_by_text("<b>calzone</b>", exact=True).wait_for()
     assert set(saved(page, server).values()) == {"<b>calzone</b>"}
     page.locator("#view").select_option("todo")
     page.locator("#photo-1").wait_for(state="hidden")
