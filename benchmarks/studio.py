@@ -22,6 +22,7 @@ from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.devices import usable_cores
 from tsugiki.data.synthetic.sample import DISHES, draw_photo
 from tsugiki.serving.server import Address, Server
+from tsugiki.serving.studio.learner import Network
 from tsugiki.serving.studio.studio_app import studio_application
 from tsugiki.serving.studio.studio_session import Studio, table_for
 
@@ -85,7 +86,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "dishes"
         draw(folder, asked.photos)
-        studio = Studio.open(folder, table_for(folder, None), lambda: load_backbone("bundled:nae"))
+        studio = Studio.open(folder, table_for(folder, None), Network(lambda: load_backbone("bundled:nae")))
         server = Server(studio, Address(port=0, token="benchmark"), studio_application)  # noqa: S106
         with server.running(), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])

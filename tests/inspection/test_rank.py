@@ -286,7 +286,7 @@ def test_candidates_are_read_with_their_weights(tmp_path):
 def test_weights_of_a_file_stand_in_the_words_for_fit(dishes, zoo):
     file = zoo.parent / "small.pth"
     found = ranked(dishes, backbones=[f"timm:test_efficientnet={file}"])
-    assert found.words == ("--backbone", "timm:test_efficientnet", "--weights", str(file))
+    assert found.row(found.best).words == ("--backbone", "timm:test_efficientnet", "--weights", str(file))
     assert found.load().origin.label == "small.pth"
 
 
@@ -387,7 +387,7 @@ def test_networks_that_are_better_together_are_recommended_and_fitted_without_de
     monkeypatch.setattr(rank_backbones, "recommended", choice.recommended)
     found = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)
     assert found.best in {"bundled:nae+small", "small+bundled:nae"}
-    assert found.words == ("--backbone", found.best, "--zoo", str(zoo))
+    assert found.row(found.best).words == ("--backbone", found.best, "--zoo", str(zoo))
     decoded.clear()
     data = tg.load(dishes)
     root = found.load()

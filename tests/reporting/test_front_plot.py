@@ -1,5 +1,6 @@
 """What networks are worth against what they cost, as a picture."""
 
+from tsugiki.inspection.rank.candidates import Candidate
 from tsugiki.inspection.rank.ranked_network import RankedNetwork
 from tsugiki.inspection.rank.ranking import Ranking
 from tsugiki.reporting.plots.front_plot import draw_front, front
@@ -19,7 +20,7 @@ def network(name: str, score: float, milliseconds: float | None, parts: int = 1)
         "MIT",
         "torch",
         found_again=False,
-        parts=parts,
+        candidates=(Candidate(name),) * parts,
     )
 
 

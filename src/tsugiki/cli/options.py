@@ -153,6 +153,10 @@ class WeightOptions:
         arguments = parse_model_args(self.model_arg or [])
         return load_backbone(name, weights=self.weights or "default", model_args=arguments, zoo=self.zoo)
 
+    def to_rank(self, name: str) -> list[str]:
+        """The backbone called ``name`` as ``rank`` takes it; none where it is built with arguments of its own."""
+        return [] if self.model_arg else [name if self.weights is None else f"{name}={self.weights}"]
+
     def words(self) -> list[str]:
         """These options as they are typed."""
         weights = [] if self.weights in {None, "default"} else ["--weights", str(self.weights)]

@@ -38,6 +38,7 @@ def studio(
     require_packages()
     from tsugiki.data.load import SAMPLE_MARK
     from tsugiki.serving.server import Address, Server
+    from tsugiki.serving.studio.learner import Network
     from tsugiki.serving.studio.photo_set import folder_of
     from tsugiki.serving.studio.studio_app import studio_application
     from tsugiki.serving.studio.studio_session import Studio, table_for
@@ -48,8 +49,9 @@ def studio(
         here = Path(f"{folder.name}.studio.csv") if labels is None and str(data).startswith(SAMPLE_MARK) else labels
         # What was asked for by name is looked for now: who has mistyped it should not find that out on the page.
         root = None if backbone is None else weights.load(backbone)
-        load, table = (lambda: root or weights.load(_best(weights))), table_for(folder, here)
-        opened = Studio.open(folder, table, load, weights.words(), several=multi_label)
+        network = Network(lambda: root or weights.load(_best(weights)), tuple(weights.words()))
+        table, named = table_for(folder, here), [] if backbone is None else weights.to_rank(backbone)
+        opened = Studio.open(folder, table, network, named=named, zoo=weights.zoo, several=multi_label)
         server = Server(opened, Address(port=port, token=secrets.token_urlsafe(24)), studio_application)
     emit(server.url)
     say(tr("The studio is open for this machine alone: {count} photos. Ctrl-C closes it.", count=len(opened.photos)))

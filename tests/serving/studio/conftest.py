@@ -61,13 +61,15 @@ def open_studio():
     """Serve a studio on a folder; it stops when the test ends."""
     from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.serving.server import Address, Server
+    from tsugiki.serving.studio.learner import Network
     from tsugiki.serving.studio.studio_app import studio_application
     from tsugiki.serving.studio.studio_session import Studio, table_for
 
     with ExitStack() as stack:
 
         def begin(folder, *, table=None, token="a-token", **how):  # noqa: S107
-            studio = Studio.open(folder, table_for(folder, table), **{"load": lambda: load_backbone("bundled:nae"), **how})
+            network = Network(lambda: load_backbone("bundled:nae"))
+            studio = Studio.open(folder, table_for(folder, table), **{"network": network, **how})
             server = stack.enter_context(Server(studio, Address(port=0, token=token), studio_application).running())
             server.studio = studio
             return server

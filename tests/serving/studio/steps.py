@@ -21,6 +21,15 @@ def add_classes(page, *names):
     page.keyboard.press("Escape")
 
 
+def give_labels(page, truth, rows, classes, wrong=()):
+    """Label photos by keys, the first ones of the page; those in ``wrong`` falsely."""
+    page.keyboard.press("Home")
+    for row in rows:
+        place = classes.index(truth[f"{row:02}.jpg"])
+        page.keyboard.press(str((place + (row in wrong)) % len(classes) + 1))
+    page.wait_for_selector("html:not([data-saving])")
+
+
 def rows_of(server):
     """The table of decisions: label by the name of the file."""
     with server.studio.labels.table.open(encoding="utf-8-sig", newline="") as file:
@@ -31,6 +40,14 @@ def saved(page, server):
     """Wait until what was decided on the page is on the disk."""
     page.wait_for_selector("html:not([data-saving])")
     return rows_of(server)
+
+
+def label(studio, truth, rows):
+    """Give photos their class, without the page."""
+    for name in ("sushi", "steak", "pizza"):
+        studio.labels.add_class(name)
+    for row in rows:
+        studio.labels.decide([row], label=truth[studio.photos.names[row]])
 
 
 def begun(server, me):
@@ -47,9 +64,9 @@ def until(server, ready):
     return server.studio
 
 
-def left(server, me, name):
-    assert me.post("/api/leave", {"name": name}).status == 200
-    studio = until(server, lambda studio: not studio.writer.is_busy)
+def left(server, me, name, **how):
+    assert me.post("/api/leave", {"name": name, **how}).status == 200
+    studio = until(server, lambda studio: not studio.writer.told()["busy"])
     told = studio.writer.told()
     assert not told["problem"]
     return told["written"]

@@ -6,11 +6,12 @@ import time
 import pytest
 
 from tsugiki.backbones.load_backbone import load_backbone
+from tsugiki.serving.studio.learner import Network
 from tsugiki.serving.studio.studio_session import Studio, table_for
 
 
 def opened(folder, table=None):
-    return Studio.open(folder, table_for(folder, table), lambda: load_backbone("bundled:nae"))
+    return Studio.open(folder, table_for(folder, table), Network(lambda: load_backbone("bundled:nae")))
 
 
 @pytest.fixture

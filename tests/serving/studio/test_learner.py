@@ -10,6 +10,7 @@ from tsugiki.core.console import quiet
 from tsugiki.core.errors import WeightsError
 from tsugiki.serving.studio import learner as learner_module
 from tsugiki.serving.studio import learning
+from tsugiki.serving.studio.learner import Network
 from tsugiki.serving.studio.studio_session import Studio, table_for
 
 CLASSES = ("pizza", "steak", "sushi")
@@ -17,7 +18,7 @@ CLASSES = ("pizza", "steak", "sushi")
 
 @pytest.fixture
 def opened(lunch):
-    studio = Studio.open(lunch, table_for(lunch, None), lambda: load_backbone("bundled:nae"))
+    studio = Studio.open(lunch, table_for(lunch, None), Network(lambda: load_backbone("bundled:nae")))
     for name in ("sushi", "pizza", "steak"):
         studio.labels.add_class(name)
     yield studio
@@ -120,7 +121,7 @@ def test_a_pause_is_one_and_a_left_out_photo_is_not_learned_from(opened, drawn):
 
 
 def test_held_out_photos_are_not_learned_from(dishes, tmp_path):
-    studio = Studio.open(dishes, table_for(dishes, tmp_path / "dishes.csv"), lambda: load_backbone("bundled:nae"))
+    studio = Studio.open(dishes, table_for(dishes, tmp_path / "dishes.csv"), Network(lambda: load_backbone("bundled:nae")))
     try:
         studio.learner.want(wanted=True)
         learned = wait(studio, settled).learned
@@ -145,7 +146,7 @@ def test_a_relabelled_photo_of_many_is_followed_at_once(opened, drawn, monkeypat
 def test_photos_that_cannot_be_decoded_are_passed_over(lunch, hollow_png, drawn):
     (lunch / "hollow.png").write_bytes(hollow_png)
     (lunch / "text.jpg").write_text("no photo")
-    studio = Studio.open(lunch, table_for(lunch, None), lambda: load_backbone("bundled:nae"))
+    studio = Studio.open(lunch, table_for(lunch, None), Network(lambda: load_backbone("bundled:nae")))
     try:
         for name in CLASSES:
             studio.labels.add_class(name)
@@ -164,7 +165,7 @@ def test_a_backbone_that_cannot_be_used_is_told(lunch):
     def load():
         raise WeightsError("No weights here.")
 
-    studio = Studio.open(lunch, table_for(lunch, None), load)
+    studio = Studio.open(lunch, table_for(lunch, None), Network(load))
     try:
         assert wait(studio, lambda one: one.told()["problem"]).told()["problem"] == "No weights here."
     finally:

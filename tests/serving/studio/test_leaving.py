@@ -5,18 +5,11 @@ import shlex
 
 import pytest
 
-from tests.serving.studio.steps import begun, left, until
+from tests.serving.studio.steps import begun, label, left, until
 from tsugiki.serving.studio import leaving
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-
-
-def label(studio, truth, rows):
-    for name in ("sushi", "steak", "pizza"):
-        studio.labels.add_class(name)
-    for row in rows:
-        studio.labels.decide([row], label=truth[studio.photos.names[row]])
 
 
 def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, drawn, run_cli, tmp_path):
@@ -92,6 +85,6 @@ def test_a_run_that_cannot_be_written_is_told(open_studio, asking, lunch, drawn)
     begun(server, me)
     (lunch.parent / "runs").write_text("a file in the way")
     assert me.post("/api/leave", {"name": "mine"}).status == 200
-    studio = until(server, lambda studio: not studio.writer.is_busy)
+    studio = until(server, lambda studio: not studio.writer.told()["busy"])
     assert studio.writer.told()["problem"]
     assert studio.writer.told()["written"] is None

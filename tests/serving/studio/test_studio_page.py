@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.reporting.browser import Reader, reading
-from tests.serving.studio.steps import add_classes, enter, rows_of, saved
+from tests.serving.studio.steps import add_classes, enter, give_labels, rows_of, saved
 
 
 def test_photos_are_labelled_by_the_keyboard_alone(reader, open_studio, lunch):
@@ -117,7 +117,7 @@ def test_every_room_fits_the_window_and_is_read_aloud(browser, open_studio, lunc
         give_labels(page, drawn[1], range(15), ["pizza", "steak", "sushi"], wrong={4})
         page.keyboard.press("l")
         page.locator(".tag.proposed").first.wait_for()
-        for room in ("photos", "cleaning", "trying", "leaving"):
+        for room in ("photos", "cleaning", "choosing", "trying", "leaving"):
             page.locator(f'header a[href="#{room}"]').click()
             if room == "cleaning":
                 page.locator("#doubts article").first.wait_for()
@@ -139,11 +139,11 @@ def test_japanese_rooms_hold_no_english(browser, open_studio, lunch):
         page.goto(server.url.partition("?")[0] + "?lang=ja")
         page.wait_for_selector("html[data-ready]")
         seen = []
-        for room in ("photos", "cleaning", "trying", "leaving"):
+        for room in ("photos", "cleaning", "choosing", "trying", "leaving"):
             page.locator(f'header a[href="#{room}"]').click()
             page.wait_for_timeout(100)
             seen += [text for text in reader.texts() if re.search(r"[a-z]{4}", text)]
-        names = ("tsugiki", "English", "lunch", "ONNX")
+        names = ("tsugiki", "English", "lunch", "ONNX", "bundled:nae")
         assert [text for text in seen if not any(name in text for name in names)] == []
 
 
@@ -160,15 +160,6 @@ def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
     finally:
         one.context.close()
         two.context.close()
-
-
-def give_labels(page, truth, rows, classes, wrong=()):
-    """Label photos by keys, the first ones of the page; those in ``wrong`` falsely."""
-    page.keyboard.press("Home")
-    for row in rows:
-        place = classes.index(truth[f"{row:02}.jpg"])
-        page.keyboard.press(str((place + (row in wrong)) % len(classes) + 1))
-    page.wait_for_selector("html:not([data-saving])")
 
 
 def test_learning_is_one_key_and_proposals_are_accepted_by_another(reader, open_studio, lunch, drawn):

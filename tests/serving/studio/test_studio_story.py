@@ -145,6 +145,7 @@ def test_thirty_drawn_photos_become_a_classifier(browser, open_studio, lunch, dr
 def test_thirty_photos_of_food_become_a_classifier(browser, open_studio, material, tmp_path):
     """Real photos, and a backbone that has seen such: judged on the photos that the data set holds out."""
     from tsugiki.backbones.load_backbone import load_backbone
+    from tsugiki.serving.studio.learner import Network
 
     weights = material / "weights" / "mobilenet_v2.torchvision.safetensors"
     dice, folder, truth = random.Random(0), tmp_path / "food", {}  # noqa: S311
@@ -157,7 +158,8 @@ def test_thirty_photos_of_food_become_a_classifier(browser, open_studio, materia
         truth[f"{number:02}.jpg"] = label
         (folder / f"{number:02}.jpg").write_bytes(path.read_bytes())
     held_out = [(path, path.parent.name) for path in sorted((material / "data" / "food3" / "test").rglob("*.jpg"))]
-    server = open_studio(folder, load=lambda: load_backbone("mobilenet_v2", weights=weights), words=("--weights", str(weights)))
+    network = Network(lambda: load_backbone("mobilenet_v2", weights=weights), ("--weights", str(weights)))
+    server = open_studio(folder, network=network)
     assert play(browser, server, truth, held_out, at_least=0.8) <= MOST_KEYS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsugiki.backbones.catalog import at_hand, shortlist
-from tsugiki.backbones.names import MULTI, Named, each_of
+from tsugiki.backbones.names import JOINT, MULTI, Named, each_of
 from tsugiki.backbones.zoo import find_zoo
 from tsugiki.core.errors import RequestError
 from tsugiki.locale.messages import tr
@@ -71,6 +71,27 @@ class Candidate:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return load_backbone(self.name, weights=self.weights, zoo=self.zoo)
+
+
+def load_candidates(parts: Sequence[Candidate], *, seed: int) -> Backbone:
+    """A network, or several as one.
+
+    Raises:
+        TsugikiError: When one cannot be loaded.
+    """
+    from tsugiki.backbones.joined import JoinedBackbone
+
+    loaded = [part.load(seed=seed) for part in parts]
+    return loaded[0] if len(loaded) == 1 else JoinedBackbone(loaded)
+
+
+def words_of(parts: Sequence[Candidate]) -> tuple[str, ...]:
+    """A network, or several together, as ``tsugiki fit`` takes them."""
+    weights, zoo = [one.weights for one in parts], parts[0].zoo
+    words = ["--backbone", JOINT.join(one.name for one in parts)]
+    if set(weights) != {"default"}:
+        words += ["--weights", JOINT.join(weights)]
+    return (*words, *([] if zoo is None else ["--zoo", str(zoo)]))
 
 
 def candidates(named: Iterable[str] | None, zoo: str | Path | None = None) -> list[Candidate]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tsugiki.inspection.rank.judgement import can_be_told_apart
 from tsugiki.inspection.rank.judging import Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
+from tsugiki.locale.messages import in_a_row
 
 _AS_GOOD = 0.005
 """Who is no worse than that is as good: among these the fastest is taken. Set before anything was measured."""
@@ -60,7 +61,7 @@ def reason(judge: Judge, chosen: Parts) -> str:
     gain = judged[chosen].value - judged[single].value
     if gain <= 0:  # it is recommended for its speed alone
         return told
-    return f"{told} {joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen]))}"
+    return in_a_row(told, joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen])))
 
 
 def _seconds(parts: Parts) -> float:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tsugiki.backbones.names import JOINT
 from tsugiki.core.console import say, telling_once
 from tsugiki.core.devices import pick_device
 from tsugiki.core.errors import RequestError
@@ -158,10 +157,7 @@ def _ranking(judge: Judge, samples: Samples, to_decode: int) -> Ranking:
         budget=judge.settings.budget,
         warnings=tuple(unknown_licence(name) for name in unknown),
         samples=samples,
-        chosen=tuple(part.candidate for part in chosen),
-        candidates=tuple(parts[0].candidate for parts in order if len(parts) == 1),
         seed=judge.settings.seed,
-        words=words_of(chosen),
     )
 
 
@@ -190,15 +186,5 @@ def _row(judge: Judge, parts: Parts, group: int) -> RankedNetwork:
         licence=" + ".join(dict.fromkeys(part.licence for part in parts)),
         engine=" + ".join(dict.fromkeys(speed.engine for speed in speeds)),
         found_again=judgement.found_again,
-        parts=len(parts),
+        candidates=tuple(part.candidate for part in parts),
     )
-
-
-def words_of(parts: Parts) -> tuple[str, ...]:
-    """Networks as ``tsugiki fit`` takes them."""
-    names, weights = [part.candidate.name for part in parts], [part.candidate.weights for part in parts]
-    zoo = parts[0].candidate.zoo
-    words = ["--backbone", JOINT.join(names)]
-    if set(weights) != {"default"}:
-        words += ["--weights", JOINT.join(weights)]
-    return (*words, *([] if zoo is None else ["--zoo", str(zoo)]))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from tsugiki.evaluation.metrics import Interval
+from tsugiki.inspection.rank.candidates import Candidate, load_candidates, words_of
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class RankedNetwork:
         licence: Of the weights, as far as their publisher says.
         engine: Name and precision.
         found_again: Whether the judgement was known from before.
-        parts: How many networks it is.
+        candidates: Each network that it is.
     """
 
     name: str
@@ -39,7 +45,31 @@ class RankedNetwork:
     licence: str
     engine: str
     found_again: bool
-    parts: int = 1
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def parts(self) -> int:
+        """How many networks it is."""
+        return len(self.candidates)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The network as ``tsugiki fit`` takes it."""
+        return words_of(self.candidates)
+
+    def load(self, *, seed: int) -> Backbone:
+        """The network, or the networks as one.
+
+        Raises:
+            TsugikiError: When it cannot be loaded any more.
+        """
+        return load_candidates(self.candidates, seed=seed)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Plain values, for JSON."""
+        values = asdict(replace(self, candidates=()))
+        del values["candidates"]
+        return values | {"interval": list(self.interval), "parts": self.parts}
 
 
 @dataclass(frozen=True)

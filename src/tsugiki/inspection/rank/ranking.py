@@ -39,10 +39,7 @@ class Ranking:
         budget: How long it was allowed to take.
         warnings: What should be known before the recommended network is used.
         samples: The photos, as the ranking found them: those of a ``fit`` with the recommended network.
-        chosen: The recommended network's parts.
-        candidates: Every network that was judged, the best first.
         seed: Of folds and random weights.
-        words: The recommended network as ``tsugiki fit`` takes it.
     """
 
     rows: tuple[RankedNetwork, ...]
@@ -56,10 +53,7 @@ class Ranking:
     budget: float | None
     warnings: tuple[str, ...] = ()
     samples: Samples | None = field(default=None, compare=False)
-    chosen: tuple[Candidate, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
     seed: int = DEFAULT_SEED
-    words: tuple[str, ...] = ()
 
     def row(self, name: str) -> RankedNetwork:
         """The row of the network called ``name``."""
@@ -71,10 +65,12 @@ class Ranking:
         Raises:
             TsugikiError: When it cannot be loaded any more.
         """
-        from tsugiki.backbones.joined import JoinedBackbone
+        return self.row(self.best).load(seed=self.seed)
 
-        parts = [candidate.load(seed=self.seed) for candidate in self.chosen]
-        return parts[0] if len(parts) == 1 else JoinedBackbone(parts)
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Every network that was judged alone, the best first."""
+        return tuple(row.candidates[0] for row in self.rows if row.parts == 1)
 
     def fine_tune_check(self, count: int = 2, **given: Any) -> Any:
         """Fine-tune the best ``count`` networks for real, on training photos only: whether the order holds.
@@ -90,7 +86,7 @@ class Ranking:
             data: The photos, as they are typed.
             options: What else is typed, by which the photos are read and features computed as for the ranking.
         """
-        return shlex.join(["tsugiki", "fit", data, *options, *self.words])
+        return shlex.join(["tsugiki", "fit", data, *options, *self.row(self.best).words])
 
     def table(self) -> list[tuple[str, ...]]:
         """The rows of a table for people, headings first."""
@@ -108,7 +104,7 @@ class Ranking:
             "reason": self.reason,
             "metric": self.metric,
             "photos": self.photos,
-            "networks": [asdict(row) | {"interval": list(row.interval)} for row in self.rows],
+            "networks": [row.to_dict() for row in self.rows],
             "left_out": [asdict(one) for one in self.left_out],
             "warnings": list(self.warnings),
             "to_decode": self.to_decode,

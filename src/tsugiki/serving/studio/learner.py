@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsugiki.core.console import working
 from tsugiki.core.errors import TsugikiError
 from tsugiki.core.events import Event, Message, ProgressAdvanced, ProgressEnded, ProgressStarted, subscribe
 from tsugiki.locale.messages import said_again, tr
+from tsugiki.serving.studio.background_work import Patience
 from tsugiki.serving.studio.label_store import OUT, LabelStore
 from tsugiki.serving.studio.photo_set import PhotoSet
 
@@ -33,6 +34,19 @@ _MANY = 5_000  # photos, of which proposals wait until the heads are fitted anew
 _TELL_EVERY = 0.15  # seconds between two words about progress
 
 
+@dataclass(frozen=True)
+class Network:
+    """A pretrained network that looks at the photos.
+
+    Attributes:
+        load: Gives it.
+        words: What names it on the command line; where ``--backbone`` is not among them, it is the name of what was loaded.
+    """
+
+    load: Callable[[], Backbone]
+    words: tuple[str, ...] = ()
+
+
 class Overtaken(Exception):
     """What is being done is not wanted any more."""
 
@@ -43,7 +57,7 @@ class Learner:
     Args:
         photos: Of the studio.
         labels: What is decided about them.
-        load: Gives the backbone; called in the thread, once.
+        network: Looks at them; it is loaded in the thread, once.
         ring: Called when there is something new to tell, from the thread.
 
     Attributes:
@@ -52,8 +66,9 @@ class Learner:
         backbone_lock: Held by whoever uses the backbone: one at a time.
     """
 
-    def __init__(self, photos: PhotoSet, labels: LabelStore, load: Callable[[], Backbone], ring: Callable[[], None]) -> None:
-        self._photos, self._labels, self._load, self._ring = photos, labels, load, ring
+    def __init__(self, photos: PhotoSet, labels: LabelStore, network: Network, ring: Callable[[], None]) -> None:
+        self._photos, self._labels, self._network, self._ring = photos, labels, network, ring
+        self._next_network: Network | None = None
         self.learned: Learned | None = None
         self.proposals: Proposals | None = None
         self.features: PhotoFeatures | None = None
@@ -79,6 +94,21 @@ class Learner:
             self.wanted, self._problem = wanted, None
         self.changed()
 
+    def use(self, network: Network) -> None:
+        """Look at the photos with another network from now on."""
+        with self._some:
+            self._next_network = network
+        self.changed()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What names the network in use on the command line."""
+        words, features = self._network.words, self.features
+        if "--backbone" in words or features is None:
+            return words
+        spec = features.backbone.spec
+        return ("--backbone", spec.name if spec.source == "zoo" else str(spec), *words)
+
     def changed(self) -> None:
         """Something was decided."""
         with self._some:
@@ -99,6 +129,7 @@ class Learner:
         unreadable = 0 if features is None else len(features.problems)
         document: dict[str, Any] = {
             "wanted": self.wanted,
+            "network": "" if features is None else str(features.backbone.spec),
             "lacking": said_again(self._lacking),
             "passed_over": tr("Photos that cannot be read are passed over: {count}.", count=unreadable) if unreadable else "",
             "label": said_again(self._label),
@@ -160,6 +191,7 @@ class Learner:
 
     def _step(self) -> bool:
         """Do the next thing that is to be done; whether there may be more."""
+        self._change_network()
         features = self._ready()
         if not self.wanted:
             return False
@@ -182,13 +214,24 @@ class Learner:
             return self._learn_when_calm(features, labels)
         return self._propose_for_more(features)
 
+    def _change_network(self) -> None:
+        """Forget what the network before has said, if there is another one by now."""
+        with self._some:
+            network, self._next_network = self._next_network, None
+        if network is None:
+            return
+        with self.backbone_lock:  # nobody writes or tries with the one before
+            self._network, self.features, self.learned, self.proposals = network, None, None, None
+        self._curve, self._all, self._proposed, self._version = [], None, -1, self._version + 1
+        self._ring()
+
     def _ready(self) -> PhotoFeatures:
         if self.features is None:
             with working(tr("Loading the backbone")):
                 from tsugiki.serving.studio.photo_features import PhotoFeatures
 
                 with self.backbone_lock:
-                    self.features = PhotoFeatures(self._photos, self._load())
+                    self.features = PhotoFeatures(self._photos, self._network.load())
         return self.features
 
     def _look(self, features: PhotoFeatures, rows: list[int]) -> None:
@@ -274,23 +317,6 @@ class Learner:
         if time.monotonic() - self._told_at > _TELL_EVERY:
             self._told_at = time.monotonic()
             self._ring()
-
-
-class Patience:
-    """How long something takes, and how much longer.
-
-    Args:
-        total: Steps in all, or ``None`` where nobody knows.
-    """
-
-    def __init__(self, total: int | None) -> None:
-        self.total, self.done, self._begun = total, 0, time.monotonic()
-
-    def seconds_left(self) -> float | None:
-        """By the pace so far; ``None`` where that says nothing yet."""
-        if not self.total or not self.done or self.done >= self.total:
-            return None
-        return (time.monotonic() - self._begun) / self.done * (self.total - self.done)
 
 
 def _lacking(labels: Labels) -> str:

@@ -1,6 +1,7 @@
 """What leaves the studio: a run folder with its report, an export with its proof, and the words that repeat it elsewhere.
 
 The run is what ``tsugiki fit`` makes of the table of decisions: the same photos, in the same order, with the same settings.
+Where a person wants to know whether fine-tuning is better, both ways are gone, and what validation prefers is what leaves.
 Held-out photos are looked at here, once: those that the folder holds out; else a fifth of each class where there are enough of
 them; else none, and the score is out-of-fold.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from tsugiki.core.console import typed, working
 from tsugiki.core.errors import RequestError, TsugikiError
-from tsugiki.core.events import Event, Message, ProgressAdvanced, ProgressEnded, ProgressStarted, subscribe
-from tsugiki.core.threads import in_context
 from tsugiki.locale.messages import said_again, tr
 from tsugiki.serving.limits import Refusal
-from tsugiki.serving.studio.learner import Learner, Patience
+from tsugiki.serving.studio.background_work import BackgroundWork
+from tsugiki.serving.studio.learner import Learner
 from tsugiki.serving.studio.learning import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tsugiki.data.samples import Samples
     from tsugiki.serving.studio.label_store import LabelStore
     from tsugiki.training.run import Run
 
@@ -44,6 +44,7 @@ class Written:
     Attributes:
         run: The folder.
         sentence: What the classifier is worth.
+        fine_tuning: Whether fine-tuning was better, and what was kept; empty where nobody asked.
         export: The folder of the export; empty where there is none.
         says: How the export was proven, or why there is none.
         command: What repeats the run.
@@ -51,6 +52,7 @@ class Written:
 
     run: Path
     sentence: str
+    fine_tuning: tuple[str, ...]
     export: str
     says: str
     command: str
@@ -60,6 +62,7 @@ class Written:
         return {
             "run": str(self.run),
             "sentence": said_again(self.sentence),
+            "fine_tuning": [said_again(line) for line in self.fine_tuning],
             "export": self.export,
             "says": said_again(self.says),
             "command": self.command,
@@ -74,55 +77,46 @@ class RunWriter:
         labels: The decisions.
         learner: Whose backbone is used; nobody else uses it meanwhile.
         splits: Of the photos.
-        words: What names the weights of the backbone on the command line.
         ring: Called when there is something new to tell.
     """
 
-    def __init__(
-        self, labels: LabelStore, learner: Learner, splits: Sequence[str], words: Sequence[str], ring: Callable[[], None]
-    ) -> None:
-        self._labels, self._learner, self._splits, self._words, self._ring = labels, learner, splits, words, ring
-        self._thread: threading.Thread | None = None
-        self._label = ""
-        self._patience: Patience | None = None
-        self._problem: TsugikiError | None = None
+    def __init__(self, labels: LabelStore, learner: Learner, splits: Sequence[str], ring: Callable[[], None]) -> None:
+        self._labels, self._learner, self._splits = labels, learner, splits
+        self._work = BackgroundWork(ring)
+        self._is_fine_tuning = False
         self.written: Written | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a run is being written."""
-        return self._thread is not None and self._thread.is_alive()
 
     def told(self) -> dict[str, Any]:
         """What the page shows, plain values, in the language in use."""
-        patience, problem = self._patience, self._problem
         return {
-            "busy": self.is_busy,
-            "label": said_again(self._label),
-            "done": 0 if patience is None else patience.done,
-            "total": None if patience is None else patience.total,
-            "problem": "" if problem is None else " ".join(filter(None, map(said_again, (problem.what, problem.got)))),
+            **self._work.told(),
             "command": self.command("NAME"),
+            "command_fine_tuning": self.command("NAME", fine_tune=True),
             "written": None if self.written is None else self.written.told(),
         }
 
-    def command(self, name: str) -> str:
+    def command(self, name: str, *, fine_tune: bool = False) -> str:
         """What does the same without the studio."""
-        features = self._learner.features
-        spec = None if features is None else features.backbone.spec
-        backbone = "" if spec is None else spec.name if spec.source == "zoo" else str(spec)
-        parts = ["tsugiki", "fit", typed(_from_here(self._labels.table)), *(("--backbone", backbone) if backbone else ())]
-        several = ["--multi-label"] if self._labels.several else []
-        held_out = [] if self._held_out() is None else ["--held-out", "0"]
-        return " ".join([*parts, *map(typed, self._words), *several, *held_out, "--out", typed(_from_here(self.folder / name))])
+        words = [
+            *self._learner.words,
+            *(["--method", "auto"] if fine_tune else []),
+            *(["--multi-label"] if self._labels.several else []),
+            *([] if self._held_out() is None else ["--held-out", "0"]),
+        ]
+        table, target = typed(_from_here(self._labels.table)), typed(_from_here(self.folder / name))
+        return " ".join(["tsugiki", "fit", table, *map(typed, words), "--out", target])
 
     @property
     def folder(self) -> Path:
         """Where runs are written: ``runs`` beside the decisions."""
         return self._labels.table.absolute().parent / "runs"
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, *, fine_tune: bool = False) -> None:
         """Begin.
+
+        Args:
+            name: Of the folder. A fine-tuning that was stopped goes on where it was, under the same name.
+            fine_tune: Whether to fine-tune, too, and keep what validation prefers.
 
         Raises:
             RequestError: When that is no name for a folder, or something lacks.
@@ -132,19 +126,22 @@ class RunWriter:
             raise RequestError(
                 tr("This is no name for a run."), allowed=tr("letters, digits, spaces and .()+-"), got=repr(name[:80])
             )
-        if self.is_busy:
+        if self._work.is_busy:
             raise Refusal(409, tr("A run is being written already."), cure=tr("wait until it is there"))
         if self._learner.features is None or len(self._counts()) < 2:
             raise Refusal(409, tr("There is nothing to write yet."), cure=tr("give photos their class, and learn"))
-        self._problem = self.written = None
-        self._thread = threading.Thread(target=in_context(self._work), args=(name,), name="run writer", daemon=True)
-        self._thread.start()
-        self._ring()
+        self.written, self._is_fine_tuning = None, fine_tune
+        self._work.begin(lambda: self._write(name, fine_tune=fine_tune), tr("The run could not be written."))
+
+    def stop(self) -> None:
+        """End it, and write nothing; a fine-tuning has its checkpoints."""
+        self._work.stop()
 
     def close(self) -> None:
-        """Wait for a run that is being written: it is whole or absent."""
-        if self._thread is not None:
-            self._thread.join(timeout=60)
+        """Wait for a run that is being written, and not for a fine-tuning: it is whole or absent."""
+        if self._is_fine_tuning:
+            self._work.stop()
+        self._work.join(60)
 
     def _counts(self) -> Counter[str]:
         store = self._labels
@@ -156,57 +153,64 @@ class RunWriter:
             return None
         return 0.0 if min(self._counts().values(), default=0) < ENOUGH else None
 
-    def _work(self, name: str) -> None:
-        try:
-            with subscribe(self._hear):
-                self.written = self._write(name)
-        except TsugikiError as error:
-            self._problem = error
-        except Exception as fault:  # noqa: BLE001 (the studio stays open, and says what happened)
-            self._problem = TsugikiError(tr("The run could not be written."), got=f"{type(fault).__name__} {fault}"[:300])
-        finally:
-            self._label, self._patience, self._thread = "", None, None
-            self._ring()
-
-    def _write(self, name: str) -> Written:
+    def _write(self, name: str, *, fine_tune: bool) -> None:
         from tsugiki.evaluation.headline import headline
+        from tsugiki.fine_tuning.checkpoints import forget
         from tsugiki.reporting.run_folder import free_folder, save_run
 
         self._labels.save()
         target = self.folder / name
         target = free_folder(target) if target.exists() else target
-        command = self.command(target.name)
+        command, unfinished = self.command(target.name, fine_tune=fine_tune), target.with_name(f"{target.name}.unfinished")
         with self._learner.backbone_lock:
-            run = self._fit()
+            run = self._fit(unfinished if fine_tune else None)
             with working(tr("Writing the run and its report")):
                 saved = save_run(run, target)
+            forget(unfinished)
             exported, says = _exported(saved, run)
-        return Written(saved, headline(run.evaluation), exported, says, command)
+        self.written = Written(saved, headline(run.evaluation), _fine_tuning_sentences(run), exported, says, command)
 
-    def _fit(self) -> Run:
+    def _fit(self, checkpoints: Path | None) -> Run:
+        """The run; by both methods where there is a folder for checkpoints."""
         from tsugiki.classifier.classifier import Classifier
+        from tsugiki.training.fit import FineTuning, fit
+
+        features = self._learner.features
+        if features is None:
+            raise TsugikiError(tr("There is nothing to write yet."))
+        samples = self.samples()
+        model = Classifier(features.backbone, classes=samples.classes, task=samples.task)
+        if checkpoints is None:
+            return fit(model, samples)
+        return fit(model, samples, method="auto", fine_tuning=FineTuning(folder=checkpoints))
+
+    def samples(self) -> Samples:
+        """The photos as ``tsugiki fit`` reads them from the table.
+
+        Raises:
+            DataError: When they cannot be used.
+        """
         from tsugiki.data.label_sets import LabelReading
         from tsugiki.data.load import read_samples
         from tsugiki.data.samples import DEFAULT_HELD_OUT
-        from tsugiki.training.fit import fit
 
-        features, share = self._learner.features, self._held_out()
-        if features is None:
-            raise TsugikiError(tr("There is nothing to write yet."))
-        samples = read_samples(
+        share = self._held_out()
+        return read_samples(
             self._labels.table,
             held_out=DEFAULT_HELD_OUT if share is None else share,
             reading=LabelReading(multi_label=self._labels.several),
         )
-        return fit(Classifier(features.backbone, classes=samples.classes, task=samples.task), samples)
 
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, ProgressStarted):
-            self._label, self._patience = event.label, Patience(event.total)
-        elif isinstance(event, ProgressAdvanced) and self._patience is not None:
-            self._patience.done += event.steps
-        if not isinstance(event, Message | ProgressEnded):
-            self._ring()
+
+def _fine_tuning_sentences(run: Run) -> tuple[str, ...]:
+    """Whether fine-tuning was better on the held-out photos, and what validation has kept; nothing where it was not tried."""
+    from tsugiki.fine_tuning.comparison import verdict_sentence
+    from tsugiki.fine_tuning.model_selection import choice_sentence
+
+    comparison, notes = run.evaluation.get("fine_tuning"), run.classifier.notes
+    if comparison is None:
+        return ()
+    return verdict_sentence(comparison), choice_sentence(notes if notes["method"] == "fine-tune" else notes["fine_tuning"])
 
 
 def _exported(saved: Path, run: Run) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from tsugiki.serving.studio.studio_session import Studio
 
 _PATIENCE = 25.0  # seconds that a page waits for news before it asks again
 _MOST_ROWS = 1_000_000
+_LONGEST = 86_400  # seconds that networks may be compared
 
 
 class StudioApi:
@@ -158,16 +159,42 @@ class StudioApi:
             raise Refusal(404, tr("There is no such photo."))
         return read_content(path)
 
+    async def choose(self, request: Request) -> Response:
+        """``POST /api/networks``: compare networks in so many ``seconds`` (none: no limit), ``stop`` that, or ``use`` one.
+
+        Raises:
+            RequestError: When that is none of these.
+        """
+        asked, choice = await self._asked(request), self._studio.choice
+        seconds = asked.get("seconds")
+        if isinstance(name := asked.get("use"), str):
+            choice.take(name)
+        elif asked.get("stop") is True:
+            choice.stop()
+        elif "seconds" in asked and (seconds is None or (type(seconds) is int and 1 <= seconds <= _LONGEST)):
+            await asyncio.to_thread(self._studio.labels.save)
+            choice.start(seconds)
+        else:
+            raise RequestError(
+                tr("This is no choice of a network."),
+                allowed='{"seconds": 120}, {"stop": true}, {"use": "NAME"}',
+                got=str(asked)[:100],
+            )
+        return json_response(self._studio.going_on())
+
     async def leave(self, request: Request) -> Response:
-        """``POST /api/leave``: write a run called ``name``, its report and an export.
+        """``POST /api/leave``: write a run called ``name``, its report and an export; ``fine_tune``, too; or ``stop`` that.
 
         Raises:
             RequestError: When that is no name.
         """
-        asked = await self._asked(request)
-        if not isinstance(name := asked.get("name"), str):
+        asked, writer = await self._asked(request), self._studio.writer
+        if asked.get("stop") is True:
+            writer.stop()
+        elif isinstance(name := asked.get("name"), str):
+            await asyncio.to_thread(writer.start, name, fine_tune=asked.get("fine_tune") is True)
+        else:
             raise RequestError(tr("This is no name for a run."), got=str(name)[:80])
-        await asyncio.to_thread(self._studio.writer.start, name)
         return json_response(self._studio.going_on())
 
     async def report(self, _request: Request) -> Response:

@@ -14,8 +14,8 @@ from tsugiki.locale.messages import speaking, tr
 from tsugiki.serving.api.app import Routes, error_response
 from tsugiki.serving.guard import App, Guard, Scope
 from tsugiki.serving.limits import Refusal
+from tsugiki.serving.studio.page.studio_page import StudioPage, error_page
 from tsugiki.serving.studio.studio_api import StudioApi
-from tsugiki.serving.studio.studio_page import StudioPage, error_page
 from tsugiki.serving.studio.studio_session import Studio
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -61,6 +61,7 @@ def _routes(studio: Studio) -> list[Route]:
         "/api/photos": api.add,
         "/api/learn": api.learn,
         "/api/try": api.try_photo,
+        "/api/networks": api.choose,
         "/api/leave": api.leave,
     }
     routes = [Route(path, _spoken(studio, handler), methods=["GET"]) for path, handler in asked.items()]

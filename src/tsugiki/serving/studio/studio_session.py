@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from tsugiki.serving.api.bodies import Intake
 from tsugiki.serving.counters import Counters
 from tsugiki.serving.limits import Limits, Refusal
 from tsugiki.serving.previews import Previews
+from tsugiki.serving.studio.choosing import NetworkChoice
 from tsugiki.serving.studio.label_store import LabelStore
-from tsugiki.serving.studio.learner import Learner
+from tsugiki.serving.studio.learner import Learner, Network
 from tsugiki.serving.studio.leaving import RunWriter
 from tsugiki.serving.studio.photo_set import PhotoSet
 
 if TYPE_CHECKING:
-    from tsugiki.backbones.backbone import Backbone
     from tsugiki.inspection.findings import Findings
     from tsugiki.serving.studio.learning import Learned
 
@@ -64,15 +64,17 @@ class Studio:
         photos: The opened ones.
         labels: What was decided about them.
         limits: What requests may cost.
-        load: Gives the backbone that looks at the photos.
-        words: What names the weights of that backbone on the command line.
+        network: That looks at the photos to begin with.
+        named: Networks to compare besides those on this machine.
+        zoo: A zoo file whose networks are among them.
         change_token: What every change has to show: a page of another site cannot know it.
     """
 
     photos: PhotoSet
     labels: LabelStore
-    load: Callable[[], Backbone]
-    words: Sequence[str] = ()
+    network: Network
+    named: Sequence[str] = ()
+    zoo: Path | None = None
     limits: Limits = field(default_factory=lambda: Limits(photos=1))
     change_token: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
@@ -81,23 +83,32 @@ class Studio:
         self.intake = Intake(self.limits, self.counters)
         self.previews = Previews(self.limits.photo_pixels)
         self.news = News()
-        self.learner = Learner(self.photos, self.labels, self.load, self.news.ring)
-        self.writer = RunWriter(self.labels, self.learner, self.photos.splits, self.words, self.news.ring)
+        self.learner = Learner(self.photos, self.labels, self.network, self.news.ring)
+        self.writer = RunWriter(self.labels, self.learner, self.photos.splits, self.news.ring)
+        self.choice = NetworkChoice(self.learner, self.writer.samples, self.news.ring, named=self.named, zoo=self.zoo)
         self.language = language()
         self._stopping = False
         self._found: tuple[Learned, int, Findings, tuple[int, ...]] | None = None
 
     @classmethod
     def open(
-        cls, folder: Path, table: Path, load: Callable[[], Backbone], words: Sequence[str] = (), *, several: bool = False
+        cls,
+        folder: Path,
+        table: Path,
+        network: Network,
+        *,
+        named: Sequence[str] = (),
+        zoo: Path | None = None,
+        several: bool = False,
     ) -> Studio:
-        """A studio on a folder; ``table`` is read and written, ``load`` gives the backbone whose weights ``words`` name.
+        """A studio on a folder; ``table`` is read and written.
 
         Args:
             folder: Of photos.
             table: Of decisions.
-            load: Gives the backbone.
-            words: What names its weights on the command line.
+            network: That looks at the photos to begin with.
+            named: Networks to compare besides those on this machine, as ``tsugiki rank`` takes them.
+            zoo: A zoo file whose networks are among them.
             several: Whether a photo may have several labels, even where neither the photos nor the table say so.
 
         Raises:
@@ -105,7 +116,7 @@ class Studio:
         """
         added = table.with_suffix("") if table.suffix else table.with_name(f"{table.name}.photos")
         photos = PhotoSet(folder, added, several=several)
-        return cls(photos, LabelStore(photos, table, several=several), load, words)
+        return cls(photos, LabelStore(photos, table, several=several), network, named, zoo)
 
     @property
     def stopping(self) -> bool:
@@ -119,6 +130,7 @@ class Studio:
 
     def close(self) -> None:
         """Nothing is learned any more; every decision is on the disk already."""
+        self.choice.close()
         self.writer.close()
         self.learner.close()
 
@@ -129,7 +141,7 @@ class Studio:
 
     def going_on(self) -> dict[str, Any]:
         """What pages are told while they wait."""
-        return {"learning": self.learner.told(), "leaving": self.writer.told()}
+        return {"learning": self.learner.told(), "choosing": self.choice.told(), "leaving": self.writer.told()}
 
     def doubtful(self) -> dict[str, Any]:
         """What looks wrong by what was learned last, plain values."""

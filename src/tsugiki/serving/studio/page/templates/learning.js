@@ -2,6 +2,7 @@
 import { ask, attempt, change, element, fill, find, percent, words } from "./ask.js";
 import { addKey } from "./keys.js";
 import { decide, onwards, textOf } from "./labelling.js";
+import { timeLeft } from "./progress.js";
 import { arrange, changed, isOpen, meant, onChange, state } from "./store.js";
 
 const WIDE = 260, HIGH = 110, LEFT = 30, BOTTOM = 18;
@@ -22,9 +23,7 @@ function accept() {
 }
 const nameOf = one => (one.chances ? textOf(one.chances.map(([number]) => number).sort((a, b) => a - b)) : state.classes[one.label]);
 
-const timeLeft = seconds => (seconds < 90 ? fill(words.seconds_left, { count: Math.max(1, Math.round(seconds)) }) : fill(words.minutes_left, { count: Math.round(seconds / 60) }));
-
-function tellProgress(told) {
+function tellLearning(told) {
   const bar = find("learning-bar"), busy = Boolean(told.label) && told.wanted;
   bar.hidden = !busy || !told.total;
   bar.max = told.total ?? 1;
@@ -50,7 +49,9 @@ function tell() {
   }
   const says = known ? told.sentence : told.photos === undefined ? "" : words.no_accuracy;
   find("learning-says").textContent = [says, told.passed_over].filter(Boolean).join(" ");
-  tellProgress(told);
+  find("network").hidden = !told.network;
+  find("network").querySelector("a").textContent = told.network;
+  tellLearning(told);
   draw(told.curve);
   if (told.proposals !== shown) proposalsAgain();
 }

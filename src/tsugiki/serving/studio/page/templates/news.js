@@ -7,7 +7,7 @@ async function wait() {
   for (;;) {
     try {
       const told = await ask(`/api/news?seen=${state.news}`);
-      Object.assign(state, { news: told.news, learning: told.learning, leaving: told.leaving });
+      Object.assign(state, { news: told.news, learning: told.learning, choosing: told.choosing, leaving: told.leaving });
       changed("news");
       await pending();
       if (told.revision > state.revision) { await load(); changed("labels"); }

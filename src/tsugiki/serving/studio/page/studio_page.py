@@ -10,8 +10,8 @@ from starlette.responses import Response
 from tsugiki.core.errors import TsugikiError
 from tsugiki.reporting.pages.page import looks
 from tsugiki.serving.page_files import PageFiles
+from tsugiki.serving.studio.page.studio_words import room_words, script_words
 from tsugiki.serving.studio.studio_session import Studio
-from tsugiki.serving.studio.studio_words import room_words, script_words
 
 _SCRIPTS = (
     "studio",
@@ -22,12 +22,14 @@ _SCRIPTS = (
     "keys",
     "adding",
     "news",
+    "progress",
     "learning",
     "cleaning",
+    "choosing",
     "trying",
     "leaving",
 )
-_FILES = PageFiles("tsugiki.serving.studio", ("studio.css", *(f"{name}.js" for name in _SCRIPTS)))
+_FILES = PageFiles(__package__, ("studio.css", *(f"{name}.js" for name in _SCRIPTS)))
 
 
 class StudioPage:

@@ -1,6 +1,7 @@
 // Leaving: the run with its report, the export with its proof, and the words that repeat it elsewhere.
 import { attempt, change, element, find, say, words } from "./ask.js";
-import { onChange, state } from "./store.js";
+import { tellProgress, tellSaid } from "./progress.js";
+import { changed, onChange, state } from "./store.js";
 
 function code(title, text, id) {
   const part = element("div"), head = element("div", "code-head"), copy = element("button", "quiet", words.copy), shown = element("pre", "", text);
@@ -16,27 +17,31 @@ function code(title, text, id) {
 function fact(list, name, value) { list.append(element("dt", "", name), element("dd", "", value)); }
 
 function show(written) {
-  const sentence = element("p", "worth", written.sentence), open = element("a", "primary", words.report), facts = element("dl");
+  const sentence = element("p", "worth", written.sentence), verdict = written.fine_tuning.map(text => element("p", "verdict", text)), open = element("a", "primary", words.report), facts = element("dl");
   open.href = "/report";
   open.target = "_blank";
   open.rel = "noopener";
   fact(facts, words.run_folder, written.run);
   if (written.export) fact(facts, words.onnx, written.export);
   const proof = element("p", "soft", written.export ? written.says : `${words.no_export}: ${written.says}`);
-  find("written").replaceChildren(sentence, open, facts, proof, code(words.in_python, written.python, "python"), code(words.same_command, written.command, "command-written"));
+  find("written").replaceChildren(sentence, ...verdict, open, facts, proof, code(words.in_python, written.python, "python"), code(words.same_command, written.command, "command-written"));
 }
+
+const leave = asked => attempt(async () => { Object.assign(state, await change("/api/leave", asked)); changed("news"); });
 
 let shown = "";
 function tell() {
   const told = state.leaving;
   if (!told) return;
+  const fineTunes = find("fine-tune").checked;
   find("write").disabled = told.busy;
-  find("leaving-bar").hidden = !told.busy;
-  if (told.total) { find("leaving-bar").max = told.total; find("leaving-bar").value = told.done; } else find("leaving-bar").removeAttribute("value");
-  find("leaving-says").textContent = told.busy ? told.label : told.problem;
-  find("leaving-says").classList.toggle("wrong", Boolean(told.problem));
+  find("write").textContent = told.stopped && fineTunes ? words.go_on : words.write;
+  find("write-stop").hidden = !told.busy;
+  find("write-stop").disabled = told.stopping;
+  tellProgress("leaving", told, told.stopped ? (fineTunes ? words.stopped_fine_tuning : words.stopped_writing) : "");
+  tellSaid("leaving", fineTunes ? told.said : []);
   find("same").hidden = Boolean(told.written);
-  find("command").textContent = told.command.replace("NAME", find("run-name").value);
+  find("command").textContent = (fineTunes ? told.command_fine_tuning : told.command).replace("NAME", () => find("run-name").value);
   const now = JSON.stringify(told.written);
   if (now === shown) return;
   shown = now;
@@ -46,7 +51,9 @@ function tell() {
 
 find("leave").addEventListener("submit", event => {
   event.preventDefault();
-  attempt(async () => { Object.assign(state, await change("/api/leave", { name: find("run-name").value })); tell(); });
+  leave({ name: find("run-name").value, fine_tune: find("fine-tune").checked });
 });
+find("write-stop").addEventListener("click", () => leave({ stop: true }));
 find("run-name").addEventListener("input", tell);
+find("fine-tune").addEventListener("input", tell);
 onChange(what => { if (what === "news") tell(); });

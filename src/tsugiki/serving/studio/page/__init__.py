@@ -1,0 +1,1 @@
+"""What the studio looks like: one page, its scripts, and every word on it."""
