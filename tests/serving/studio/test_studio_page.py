@@ -255,7 +255,9 @@ def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch,
 CAMERA = """
   const canvas = document.createElement("canvas");
   const pen = canvas.getContext("2d");
-  setInterval(() => { pen.fillStyle = "tomato"; pen.fillRect(0, 0, 300, 150); pen.fillRect(Math.random() * 99, 0, 9, 9); }, 30);
+  let colour = "tomato";
+  window.repaint = other => { colour = other; };
+  setInterval(() => { pen.fillStyle = colour; pen.fillRect(0, 0, 300, 150); pen.fillRect(Math.random() * 99, 0, 9, 9); }, 30);
   window.tracks = [];
   navigator.mediaDevices.getUserMedia = async () => {
     const stream = canvas.captureStream(30);
@@ -263,7 +265,7 @@ CAMERA = """
     return stream;
   };
 """
-"""A camera that shows a colour."""
+"""A camera that shows a colour, or another one once it is repainted."""
 
 
 def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio, lunch, drawn):
@@ -280,12 +282,45 @@ def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio
     assert page.evaluate("tracks.map(one => one.readyState)") == ["ended"]
 
 
+def test_a_class_that_is_held_takes_photos_of_that_class(reader, open_studio, tmp_path):
+    reader.page.add_init_script(CAMERA)
+    server = open_studio(tmp_path / "nothing")
+    page = enter(reader, server)
+    add_classes(page, "mug", "plate")
+    page.get_by_role("button", name="Camera", exact=True).click()
+    while not page.locator("#taken-live").evaluate("live => live.videoWidth"):
+        page.wait_for_timeout(20)
+    page.keyboard.press("2")
+    page.locator("#taking-says").get_by_text("1 taken").wait_for()
+    page.evaluate("repaint('#803010')")
+    page.wait_for_timeout(300)
+    page.keyboard.press(" ")
+    page.locator("#taking-says").get_by_text("2 taken").wait_for()
+    page.evaluate("repaint('#108030')")
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="1 mug", exact=True).hover()
+    page.mouse.down()
+    page.locator("#taking-says").get_by_text("4 taken").wait_for()
+    page.mouse.up()
+    page.keyboard.press("Escape")
+    while page.evaluate("tracks[0].readyState") != "ended":
+        page.wait_for_timeout(20)
+    page.wait_for_selector("html:not([data-saving])")
+    assert sorted(rows_of(server).values()) == ["mug", "plate"]  # a picture that is there already is no other one
+    assert len(server.studio.photos) == 3
+    assert page.locator(".tag", has_text="plate").count() == 1
+
+
 def test_without_a_camera_that_is_said(reader, open_studio, lunch):
     reader.page.add_init_script("navigator.mediaDevices.getUserMedia = async () => { throw new Error('no camera'); };")
     page = enter(reader, open_studio(lunch))
     page.get_by_role("link", name="Trying").click()
     page.get_by_role("button", name="Use the camera").click()
     page.get_by_text("There is no camera here").wait_for()
+    page.get_by_role("link", name="Photos").click()
+    page.get_by_role("button", name="Camera", exact=True).click()
+    page.locator("#status").get_by_text("There is no camera here").wait_for()
+    assert page.locator("#taking").is_hidden()
 
 
 def test_an_enlarged_photo_is_labelled_and_the_next_one_shown(reader, open_studio, lunch):

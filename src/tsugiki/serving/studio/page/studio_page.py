@@ -21,6 +21,8 @@ _SCRIPTS = (
     "labelling",
     "keys",
     "adding",
+    "camera",
+    "taking",
     "news",
     "progress",
     "learning",

@@ -75,6 +75,12 @@ def room_words(*, several: bool = False) -> dict[str, str]:
         "keys_title": tr("Keys"),
         "add": tr("Add photos"),
         "add_folder": tr("Add a folder"),
+        "take": tr("Camera"),
+        "taking_title": tr("Take photos"),
+        "taking_lead": tr(
+            "A digit or a button takes a picture and gives it that class, held down one after the other; Space gives none. "
+            "Pictures are kept beside your decisions and go nowhere else."
+        ),
         "grid": tr("Photos; arrows move, digits give a class"),
         "empty_title": tr("No photo yet"),
         "empty": tr("Drop photos or folders here, paste one, or choose some."),
@@ -119,6 +125,8 @@ def script_words(*, several: bool = False) -> dict[str, str | list[list[str]]]:
         "redone": tr("Done again"),
         "change_class": tr("Rename or remove {name}", name="{name}"),
         "added": tr("{count} photos added", count="{count}"),
+        "taken": tr("{count} taken", count="{count}"),
+        "without_class": tr("without a class"),
         "adding": tr("Adding {done} of {count}", done="{done}", count="{count}"),
         "unreadable": tr("{name}: {reason}", name="{name}", reason="{reason}"),
         "unreachable": tr("The studio does not answer. Does it still run?"),

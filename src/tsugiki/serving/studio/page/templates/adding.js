@@ -18,13 +18,15 @@ export async function filesOf(carried) {
   return (await Promise.all(entries.map(filesIn))).flat();
 }
 
-async function addPhotos(files) {
-  const batch = crypto.randomUUID();
+// The numbers of the photos, also of those that were there already.
+export async function addPhotos(files) {
+  const batch = crypto.randomUUID(), rows = [];
   let added = 0;
   for (const [at, file] of files.entries()) {
     say(fill(words.adding, { done: at + 1, count: files.length }));
     try {
       const told = await change(`/api/photos?batch=${batch}`, file);
+      rows.push(told.row);
       if (told.new) {
         state.names[told.row] = told.name;
         state.labels[told.row] = -1;
@@ -39,6 +41,7 @@ async function addPhotos(files) {
   arrange();
   changed("labels");
   if (added) say(fill(words.added, { count: added }));
+  return rows;
 }
 
 const isPhotos = () => !find("room-photos").hidden;

@@ -3,6 +3,7 @@ import "./leaving.js";
 import "./trying.js";
 import { attempt, find } from "./ask.js";
 import "./adding.js";
+import "./taking.js";
 import "./choosing.js";
 import "./cleaning.js";
 import "./grid.js";

@@ -1,6 +1,7 @@
 // Trying: a photo, or the camera with the person's consent; the answer, how sure it is, where it looked, what it is like.
 import { attempt, change, element, fill, find, percent, words } from "./ask.js";
 import { filesOf } from "./adding.js";
+import { closeCamera, openCamera, pictureOf } from "./camera.js";
 import { enlarge } from "./grid.js";
 import { addKey } from "./keys.js";
 import { onChange, state } from "./store.js";
@@ -94,43 +95,35 @@ addKey("t", () => {
   tryIt({}, `/api/try?reasons=1&row=${row}`);
 });
 
-let stream = null;
+let isLive = false;
 async function start() {
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-  } catch {
+  if (!await openCamera(video)) {
     answer.replaceChildren(element("p", "soft", words.no_camera));
     return;
   }
-  video.srcObject = stream;
+  isLive = true;
   video.hidden = false;
   find("camera").textContent = words.camera_stop;
-  await video.play();
   look();
 }
 
 // One picture after the other: the next one only when the last is answered.
 async function look() {
-  if (!stream) return;
-  const canvas = element("canvas");
-  canvas.width = video.videoWidth;
-  canvas.height = video.videoHeight;
-  if (canvas.width) {
-    canvas.getContext("2d").drawImage(video, 0, 0);
-    const blob = await new Promise(done => canvas.toBlob(done, "image/jpeg", 0.9));
-    const told = await attempt(() => change("/api/try", blob));
+  const picture = isLive && await pictureOf(video);
+  if (picture) {
+    const told = await attempt(() => change("/api/try", picture));
     if (!told) stop();
-    else if (stream) show(told);
+    else if (isLive) show(told);
   }
-  if (stream) setTimeout(look, EVERY);
+  if (isLive) setTimeout(look, EVERY);
 }
 
 function stop() {
-  if (!stream) return;
-  for (const track of stream.getTracks()) track.stop();
-  stream = video.srcObject = null;
+  if (!isLive) return;
+  isLive = false;
+  closeCamera(video);
   video.hidden = true;
   find("camera").textContent = words.camera;
 }
-find("camera").addEventListener("click", () => (stream ? stop() : start()));
+find("camera").addEventListener("click", () => (isLive ? stop() : start()));
 onChange(what => { if (what.startsWith("room:") && what !== "room:trying") stop(); });
