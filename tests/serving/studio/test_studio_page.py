@@ -1,6 +1,7 @@
 """The studio as people use it: by keyboard, by mouse, on a telephone, in both languages, and read aloud."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -255,9 +256,7 @@ def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch,
 CAMERA = """
   const canvas = document.createElement("canvas");
   const pen = canvas.getContext("2d");
-  let colour = "tomato";
-  window.repaint = other => { colour = other; };
-  setInterval(() => { pen.fillStyle = colour; pen.fillRect(0, 0, 300, 150); pen.fillRect(Math.random() * 99, 0, 9, 9); }, 30);
+  setInterval(() => { pen.fillStyle = `hsl(${360 * Math.random()} 80% 50%)`; pen.fillRect(0, 0, 300, 150); }, 30);
   window.tracks = [];
   navigator.mediaDevices.getUserMedia = async () => {
     const stream = canvas.captureStream(30);
@@ -265,7 +264,7 @@ CAMERA = """
     return stream;
   };
 """
-"""A camera that shows a colour, or another one once it is repainted."""
+"""A camera that shows one colour after the other."""
 
 
 def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio, lunch, drawn):
@@ -292,12 +291,8 @@ def test_a_class_that_is_held_takes_photos_of_that_class(reader, open_studio, tm
         page.wait_for_timeout(20)
     page.keyboard.press("2")
     page.locator("#taking-says").get_by_text("1 taken").wait_for()
-    page.evaluate("repaint('#803010')")
-    page.wait_for_timeout(300)
     page.keyboard.press(" ")
     page.locator("#taking-says").get_by_text("2 taken").wait_for()
-    page.evaluate("repaint('#108030')")
-    page.wait_for_timeout(300)
     page.get_by_role("button", name="1 mug", exact=True).hover()
     page.mouse.down()
     page.locator("#taking-says").get_by_text("4 taken").wait_for()
@@ -306,8 +301,10 @@ def test_a_class_that_is_held_takes_photos_of_that_class(reader, open_studio, tm
     while page.evaluate("tracks[0].readyState") != "ended":
         page.wait_for_timeout(20)
     page.wait_for_selector("html:not([data-saving])")
-    assert sorted(rows_of(server).values()) == ["mug", "plate"]  # a picture that is there already is no other one
-    assert len(server.studio.photos) == 3
+    labels = Counter(rows_of(server).values())
+    assert labels["plate"] == 1
+    assert labels["mug"] >= 1
+    assert len(server.studio.photos) == labels.total() + 1  # one without a class
     assert page.locator(".tag", has_text="plate").count() == 1
 
 
