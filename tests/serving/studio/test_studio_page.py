@@ -293,6 +293,7 @@ def test_a_class_that_is_held_takes_photos_of_that_class(reader, open_studio, tm
     page.locator("#taking-says").get_by_text("1 taken").wait_for()
     page.keyboard.press(" ")
     page.locator("#taking-says").get_by_text("2 taken").wait_for()
+    page.wait_for_timeout(300)  # another frame: a picture that is there already is no other one
     page.get_by_role("button", name="1 mug", exact=True).hover()
     page.mouse.down()
     page.locator("#taking-says").get_by_text("4 taken").wait_for()
