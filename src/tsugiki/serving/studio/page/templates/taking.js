@@ -31,6 +31,7 @@ function taker(key, name, number) {
   let held;
   const stop = () => clearInterval(held);
   button.addEventListener("pointerdown", () => { take(number); held = setInterval(() => take(number), 200); });
+  button.addEventListener("mousedown", event => event.preventDefault());  // Space stays the key for a picture without a class
   for (const end of ["pointerup", "pointerleave", "pointercancel"]) button.addEventListener(end, stop);
   button.addEventListener("click", event => { if (event.detail === 0) take(number); });  // by the keyboard
   dialog.addEventListener("close", stop);
