@@ -19,7 +19,8 @@ import numpy.typing as npt
 MOST_PHOTOS = 128
 """Training photos that ranges are measured on."""
 
-_OPERATORS = ("Conv", "Gemm", "MatMul")
+# With the activations that cut values off: the ranges that count are those behind them.
+_OPERATORS = ("Conv", "Gemm", "MatMul", "Clip", "Relu")
 
 
 def quantise(source: Path, target: Path, frames: npt.NDArray[np.uint8]) -> None:
@@ -43,7 +44,8 @@ def quantise(source: Path, target: Path, frames: npt.NDArray[np.uint8]) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            reduce_range=True,  # processors without VNNI would overflow in 16 bits
+            reduce_range=True,  # weights of 7 bits: processors without VNNI add two products in 16 bits, and would overflow
+            extra_options={"TensorQuantOverrides": _of_all_bits(source, QuantType.QInt8)},
             op_types_to_quantize=list(_OPERATORS),
             nodes_to_exclude=_beside_the_backbone(source),
             calibrate_method=CalibrationMethod.MinMax,
@@ -62,10 +64,22 @@ def _without_advice() -> Iterator[None]:
 
 
 def _beside_the_backbone(path: Path) -> list[str]:
+    return [node.name for node in _graph(path).node if not node.name.startswith("/features/")]
+
+
+def _of_all_bits(path: Path, kind: Any) -> dict[str, list[dict[str, Any]]]:
+    """Weights of depthwise convolutions: few and unlike each other they need every bit, and nothing adds them in 16."""
+    graph = _graph(path)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    weights = [node.input[1] for node in graph.node if node.op_type == "Conv" and node.name.startswith("/features/")]
+    depthwise = [name for name in weights if shapes.get(name, (0, 0))[1] == 1 < shapes[name][0]]
+    return {name: [{"quant_type": kind, "reduce_range": False, "axis": 0}] for name in depthwise}
+
+
+def _graph(path: Path) -> Any:
     import onnx
 
-    graph = onnx.load(str(path), load_external_data=False).graph
-    return [node.name for node in graph.node if not node.name.startswith("/features/")]
+    return onnx.load(str(path), load_external_data=False).graph
 
 
 def _reader(frames: npt.NDArray[np.uint8]) -> Any:
