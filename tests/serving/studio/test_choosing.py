@@ -120,3 +120,24 @@ def test_who_compares_on_the_page_sees_which_is_recommended_and_takes_one(reader
     assert "--weights none" in page.locator("#command").inner_text()
     page.get_by_label("Fine-tune it, too").check()
     assert "--method auto" in page.locator("#command").inner_text()
+
+
+@pytest.mark.usefixtures("without_export")
+def test_the_page_goes_on_with_the_network_as_it_was_while_another_one_is_fine_tuned(open_studio, asking, flat, monkeypatch):
+    from tsugiki.training import fit
+
+    monkeypatch.setattr(leaving, "ENOUGH", 15)
+    monkeypatch.setattr(fit, "prefers_fine_tuning", lambda _: True)
+    server = open_studio(flat)
+    me = asking(server)
+    begun(server, me)
+    backbone = server.studio.learner.features.backbone
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    photo = next(flat.rglob("*.jpg")).read_bytes()
+    assert me.post("/api/leave", {"name": "tuned", "fine_tune": True}).status == 200
+    until(server, lambda studio: studio.writer.told()["said"])
+    assert me("POST", "/api/try", photo).status == 200  # nobody has to wait for a fine-tuning
+    assert server.studio.writer.told()["busy"]
+    until(server, lambda studio: not studio.writer.told()["busy"])
+    assert server.studio.writer.told()["written"]["fine_tuning"]
+    assert all((backbone.state_dict()[name] == tensor).all() for name, tensor in before.items())

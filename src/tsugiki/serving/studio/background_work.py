@@ -49,6 +49,7 @@ class BackgroundWork:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._stopping = self.was_stopped = False
         self._label = ""
         self._said: list[str] = []
@@ -60,12 +61,16 @@ class BackgroundWork:
         """Whether it is being worked."""
         return self._thread is not None and self._thread.is_alive()
 
-    def begin(self, work: Callable[[], None], failed: str) -> None:
-        """Do ``work``; ``failed`` is what is said where it ends in a way that nobody has foreseen."""
-        self._problem, self._said, self._stopping, self.was_stopped = None, [], False, False
-        self._thread = threading.Thread(target=in_context(self._do), args=(work, failed), name="studio work", daemon=True)
-        self._thread.start()
+    def begin(self, work: Callable[[], None], failed: str) -> bool:
+        """Do ``work``; ``failed`` is what is said where it ends in a way that nobody has foreseen. False where it is busy."""
+        with self._lock:
+            if self.is_busy:
+                return False
+            self._problem, self._said, self._stopping, self.was_stopped = None, [], False, False
+            self._thread = threading.Thread(target=in_context(self._do), args=(work, failed), name="studio work", daemon=True)
+            self._thread.start()
         self._ring()
+        return True
 
     def stop(self) -> None:
         """End it at the next word about its progress."""

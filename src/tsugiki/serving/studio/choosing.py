@@ -52,10 +52,8 @@ class NetworkChoice:
         Raises:
             Refusal: When that is being done already, or there is nothing to judge by.
         """
-        if self._work.is_busy:
+        if not self._work.begin(lambda: self._compare(seconds), tr("The networks could not be compared.")):
             raise Refusal(409, tr("Networks are being compared already."), cure=tr("wait until it is done, or stop it"))
-        self._found = None
-        self._work.begin(lambda: self._compare(seconds), tr("The networks could not be compared."))
 
     def stop(self) -> None:
         """End it; what was judged is kept for the next time."""
@@ -115,6 +113,7 @@ class NetworkChoice:
         from tsugiki.inspection.rank.rank_backbones import rank
         from tsugiki.inspection.rank.rank_settings import RankSettings
 
+        self._found = None
         names = dict.fromkeys([*map(str, candidates(None, self._zoo)), *self._named])
         self._found = rank(self._samples(), backbones=names, settings=RankSettings(budget=seconds), zoo=self._zoo)
 

@@ -8,6 +8,7 @@ them; else none, and the score is out-of-fold.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
@@ -26,6 +27,7 @@ from tsugiki.serving.studio.learning import Labels
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tsugiki.backbones.backbone import Backbone
     from tsugiki.data.samples import Samples
     from tsugiki.serving.studio.label_store import LabelStore
     from tsugiki.training.run import Run
@@ -75,7 +77,7 @@ class RunWriter:
 
     Args:
         labels: The decisions.
-        learner: Whose backbone is used; nobody else uses it meanwhile.
+        learner: Of whose backbone a copy is used.
         splits: Of the photos.
         ring: Called when there is something new to tell.
     """
@@ -126,12 +128,14 @@ class RunWriter:
             raise RequestError(
                 tr("This is no name for a run."), allowed=tr("letters, digits, spaces and .()+-"), got=repr(name[:80])
             )
+        busy = Refusal(409, tr("A run is being written already."), cure=tr("wait until it is there"))
         if self._work.is_busy:
-            raise Refusal(409, tr("A run is being written already."), cure=tr("wait until it is there"))
+            raise busy
         if self._learner.features is None or len(self._counts()) < 2:
             raise Refusal(409, tr("There is nothing to write yet."), cure=tr("give photos their class, and learn"))
-        self.written, self._is_fine_tuning = None, fine_tune
-        self._work.begin(lambda: self._write(name, fine_tune=fine_tune), tr("The run could not be written."))
+        if not self._work.begin(lambda: self._write(name, fine_tune=fine_tune), tr("The run could not be written.")):
+            raise busy
+        self._is_fine_tuning = fine_tune
 
     def stop(self) -> None:
         """End it, and write nothing; a fine-tuning has its checkpoints."""
@@ -158,28 +162,34 @@ class RunWriter:
         from tsugiki.fine_tuning.checkpoints import forget
         from tsugiki.reporting.run_folder import free_folder, save_run
 
+        self.written = None
         self._labels.save()
         target = self.folder / name
         target = free_folder(target) if target.exists() else target
-        command, unfinished = self.command(target.name, fine_tune=fine_tune), target.with_name(f"{target.name}.unfinished")
+        unfinished = target.with_name(f"{target.name}.unfinished")
         with self._learner.backbone_lock:
-            run = self._fit(unfinished if fine_tune else None)
-            with working(tr("Writing the run and its report")):
-                saved = save_run(run, target)
-            forget(unfinished)
-            exported, says = _exported(saved, run)
+            command, backbone = self.command(target.name, fine_tune=fine_tune), self._copied_backbone()
+        run = self._fit(backbone, unfinished if fine_tune else None)
+        with working(tr("Writing the run and its report")):
+            saved = save_run(run, target)
+        forget(unfinished)
+        exported, says = _exported(saved, run)
         self.written = Written(saved, headline(run.evaluation), _fine_tuning_sentences(run), exported, says, command)
 
-    def _fit(self, checkpoints: Path | None) -> Run:
+    def _copied_backbone(self) -> Backbone:
+        """The backbone in use, for this run alone: fine-tuning would change the one that the page goes on to ask."""
+        features = self._learner.features
+        if features is None:
+            raise TsugikiError(tr("There is nothing to write yet."))
+        return copy.deepcopy(features.backbone)
+
+    def _fit(self, backbone: Backbone, checkpoints: Path | None) -> Run:
         """The run; by both methods where there is a folder for checkpoints."""
         from tsugiki.classifier.classifier import Classifier
         from tsugiki.training.fit import FineTuning, fit
 
-        features = self._learner.features
-        if features is None:
-            raise TsugikiError(tr("There is nothing to write yet."))
         samples = self.samples()
-        model = Classifier(features.backbone, classes=samples.classes, task=samples.task)
+        model = Classifier(backbone, classes=samples.classes, task=samples.task)
         if checkpoints is None:
             return fit(model, samples)
         return fit(model, samples, method="auto", fine_tuning=FineTuning(folder=checkpoints))
