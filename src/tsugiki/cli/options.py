@@ -356,12 +356,17 @@ class EngineOptions:
     device: Annotated[str | None, device_option()] = None
     engine: Annotated[Engine, _expert(_any_of(Engine), tr("what computes features"))] = "auto"
     views: Annotated[int, _expert("N", tr("augmented views per training photo"), min=0)] = 0
+    cluster: Annotated[str | None, _expert("ADDRESS", tr("look at photos on a Ray cluster: local, auto, HOST:PORT"))] = None
 
     def features(self) -> FeatureSettings:
         """How features are to be made."""
         from tsugiki.features.extract import FeatureSettings
 
-        return FeatureSettings(engine=self.engine, views=self.views)
+        if self.cluster is None:
+            return FeatureSettings(engine=self.engine, views=self.views)
+        from tsugiki.features.cluster import InRay
+
+        return FeatureSettings(engine=self.engine, views=self.views, executor=InRay(self.cluster))
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,12 +144,17 @@ class ChunkWorker:
     """
 
     def __init__(self, reader: PixelReader, engine: Engine, decoded: dict[int, Pixels], width: int) -> None:
-        self._reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
+        self.reader, self._engine, self._decoded, self._width = reader, engine, decoded, width
         self._engine_within_memory = Halving(engine)
         self._lanes = threading.Semaphore(engine.lanes)
         self._all_threads = torch_threads()
         self.batch_size = engine.batch_size
         self.workers = usable_cores() + (engine.lanes == 1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: photos that are decoded here are decoded there once more; files are named from the root."""
+        reader = replace(self.reader, paths=[path.absolute() for path in self.reader.paths])
+        return ChunkWorker, (reader, self._engine, {}, self._width)
 
     def __call__(self, positions: Sequence[int]) -> Chunk:
         """Decode and compute the photos at ``positions``."""
@@ -157,7 +163,7 @@ class ChunkWorker:
         for position in positions:
             try:
                 decoded = self._decoded.pop(position, None)
-                good[position] = decoded or self._reader.read(position)
+                good[position] = decoded or self.reader.read(position)
             except UnreadablePhoto as fault:
                 problems[position] = fault.what
         vectors = self._finite(self._compute(good), good) if good else np.empty((0, self._width), np.float32)
@@ -181,7 +187,7 @@ class ChunkWorker:
             return vectors
         half = self._engine.precision == "float16"  # which holds no number above 65,504
         raise TsugikiError(
-            tr("The features of {path} are no finite numbers.", path=self._reader.paths[bad[0]]),
+            tr("The features of {path} are no finite numbers.", path=self.reader.paths[bad[0]]),
             got=tr("engine {name}, {precision}", name=self._engine.name, precision=self._engine.precision),
             cure=tr("another engine, or the processor, which holds larger numbers")
             if half
@@ -196,7 +202,7 @@ Executor = Callable[[Sequence[int], ChunkWorker], Generator[Chunk, None, None]]
 def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk, None, None]:
     """The executor for one machine; few chunks are under way at a time, so memory does not grow."""
     threads = torch_threads()
-    waiting = _chunks(positions, worker.batch_size)
+    waiting = parts_of(positions, worker.batch_size)
     pool = ContextThreadPool(worker.workers, initializer=_one_thread_each)
     running: set[Future[Chunk]] = set()
     try:
@@ -212,7 +218,8 @@ def in_threads(positions: Sequence[int], worker: ChunkWorker) -> Generator[Chunk
         use_torch_threads(threads)
 
 
-def _chunks(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def parts_of(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Positions, so many at a time."""
     for start in range(0, len(positions), size):
         yield positions[start : start + size]
 

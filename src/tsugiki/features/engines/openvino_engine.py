@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -73,20 +74,25 @@ class OpenVINOEngine:
         network: In OpenVINO's form.
         precision: One that :func:`native_precisions` names, or ``float32``.
         lanes: How many threads may call at the same time; by default one per core.
+        cores: How many it may keep busy; by default all that this process may use.
+        compiled: The network as it was compiled on a machine like this one.
     """
 
     name = "openvino"
 
-    def __init__(self, network: OpenVINONetwork, *, precision: str, lanes: int = 0) -> None:
+    def __init__(
+        self, network: OpenVINONetwork, *, precision: str, lanes: int = 0, cores: int = 0, compiled: bytes = b""
+    ) -> None:
         self.precision = precision
         self.lanes = lanes or usable_cores()
         self.batch_size = network.shape[0]
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": self.lanes,
-            "INFERENCE_NUM_THREADS": usable_cores(),
+            "INFERENCE_NUM_THREADS": cores or usable_cores(),
         }
-        self._compiled = _compiled(network, settings)
+        self._network, self._settings = network, settings
+        self._compiled = _core().import_model(compiled, "CPU", settings) if compiled else _compiled(network, settings)
         self._process = os.getpid()
         self._own = threading.local()  # an inference request belongs to one thread
 
@@ -99,6 +105,14 @@ class OpenVINOEngine:
         _refuse_forked(self._process)
         count = self.batch_size
         return np.concatenate([self._run(pixels[start : start + count]) for start in range(0, len(pixels), count)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, here or on another machine, which uses it from one core."""
+        network = self._network
+        # What was compiled, as it is kept: OpenVINO cannot write once more what it has read.
+        compiled = engine_cache.kept(_compiled_key(network, self._settings)) if network.digest else None
+        form = (this_machine(), compiled or b"", *_serialised(network.model))
+        return _engine_of, (form, network.shape, network.digest, self.precision)
 
     def _run(self, pixels: PixelBatch) -> FeatureBatch:
         if _begun.is_set():
@@ -119,12 +133,42 @@ class OpenVINOEngine:
         return np.array(features[: len(pixels)], np.float32).reshape(len(pixels), -1)
 
 
+def _serialised(model: Any) -> tuple[bytes, bytes]:
+    """A network's description and its weights, as OpenVINO writes them into files."""
+    with tempfile.TemporaryDirectory() as folder:
+        description, weights = Path(folder) / "network.xml", Path(folder) / "network.bin"
+        openvino_module("openvino").serialize(model, str(description), str(weights))
+        return description.read_bytes(), weights.read_bytes()
+
+
+def _engine_of(
+    form: tuple[tuple[str, ...], bytes, bytes, bytes], shape: tuple[int, ...], digest: str, precision: str
+) -> OpenVINOEngine:
+    """The engine, for one core; on a machine of the same kind as it was compiled there: so its numbers are the same.
+
+    What was written and read again is compiled in another order, which float32 shows in the seventh digit.
+
+    Raises:
+        ArtefactError: Where the precision is none of this machine's.
+    """
+    machine, compiled, description, weights = form
+    if precision not in {*native_precisions(), "float32"}:
+        raise ArtefactError(
+            tr("A machine of the cluster cannot compute in {precision}.", precision=precision),
+            allowed=", ".join((*native_precisions(), "float32")),
+            cure=tr("machines of one kind, or --engine torch"),
+        )
+    network = OpenVINONetwork(lambda: _core().read_model(description, weights), shape, digest=f"{digest} read again")
+    same = compiled if machine == this_machine() else b""
+    return OpenVINOEngine(network, precision=precision, lanes=1, cores=1, compiled=same)
+
+
 def _compiled(network: OpenVINONetwork, settings: dict[str, Any]) -> Any:
     """The network, ready to compute: as it was kept, or compiled now."""
     core = _core()
     if not network.digest:
         return core.compile_model(network.model, "CPU", settings)
-    key = engine_cache.key_of(("compiled", 1, network.digest, network.shape, *this_machine(), *settings.items()))
+    key = _compiled_key(network, settings)
     content = engine_cache.kept(key)
     if content is not None:
         try:
@@ -134,6 +178,10 @@ def _compiled(network: OpenVINONetwork, settings: dict[str, Any]) -> Any:
     compiled = core.compile_model(network.model, "CPU", settings)
     engine_cache.keep(key, compiled.export_model().getvalue())
     return compiled
+
+
+def _compiled_key(network: OpenVINONetwork, settings: dict[str, Any]) -> str:
+    return engine_cache.key_of(("compiled", 1, network.digest, network.shape, *this_machine(), *settings.items()))
 
 
 def compared_before(network: OpenVINONetwork, precision: str) -> tuple[float, float] | None:
