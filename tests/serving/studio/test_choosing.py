@@ -62,6 +62,22 @@ def test_a_comparison_that_was_stopped_goes_on_and_repeats_nothing(open_studio, 
     assert all(row.found_again for row in choice._found.rows if row.name == "bundled:nae")
 
 
+def test_a_network_that_cannot_be_named_is_said_to_be_missing(open_studio, asking, lunch, drawn):
+    from tsugiki.backbones.load_backbone import load_backbone
+    from tsugiki.serving.studio.learner import Network
+
+    network = Network(
+        lambda: load_backbone("timm:test_efficientnet", weights="none"), ("--weights", "none", "--model-arg", "a=1")
+    )
+    server = open_studio(lunch, network=network)
+    me = asking(server)
+    label(server.studio, drawn[1], range(24))
+    begun(server, me)
+    found = compared(server, me)["found"]
+    assert not any(row["used"] for row in found["rows"])
+    assert found["notes"][0] == "The network in use is not among those that were compared."
+
+
 def test_what_is_no_choice_is_refused(open_studio, asking, lunch):
     server = open_studio(lunch)
     me = asking(server)

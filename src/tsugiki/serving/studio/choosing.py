@@ -100,12 +100,15 @@ class NetworkChoice:
                 "used": network.words == in_use,
             }
 
+        rows = [row(*pair) for pair in zip(found.rows, cells, strict=True)]
+        # One that was given arguments (--model-arg) has no name by which it could be ranked.
+        missing = [] if any(one["used"] for one in rows) else [tr("The network in use is not among those that were compared.")]
         return {
             "titles": list(titles),
-            "rows": [row(*pair) for pair in zip(found.rows, cells, strict=True)],
+            "rows": rows,
             "best": found.best,
             "reason": self._brief(said_again(found.reason)),
-            "notes": [self._brief(said_again(line)) for line in (*found.warnings, *found.told())],
+            "notes": [*missing, *(self._brief(said_again(line)) for line in (*found.warnings, *found.told()))],
         }
 
     def _compare(self, seconds: float | None) -> None:
