@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,8 +137,13 @@ def test_who_listens_but_is_no_cluster_is_told(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(RequestError, match="no Ray cluster at") as refused:
-        next(in_ray()([0], None))
+        next(in_ray()([0], SimpleNamespace(device="cpu")))
     assert "nobody answers" in refused.value.got
+
+
+def test_another_device_is_refused():
+    with pytest.raises(RequestError, match="compute on processors"):
+        next(in_ray()([0], SimpleNamespace(device="cuda:0")))
 
 
 def test_parts_are_all_of_it():

@@ -53,6 +53,10 @@ class InRay:
         """Chunks as they are done, in any order; few are under way at a time, so memory does not grow."""
         if not positions:
             return
+        if worker.device != "cpu":
+            raise RequestError(
+                tr("The processes of a cluster compute on processors."), allowed="--device cpu", got=f"--device {worker.device}"
+            )
         ray = _connected(self.address)
         count = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         parts = [*parts_of(positions, max(1, min(_PHOTOS_AT_ONCE, -(-len(positions) // count))))]

@@ -151,6 +151,11 @@ class ChunkWorker:
         self.batch_size = engine.batch_size
         self.workers = usable_cores() + (engine.lanes == 1)
 
+    @property
+    def device(self) -> str:
+        """Where the engine computes."""
+        return str(getattr(self._engine, "device", "cpu"))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: photos that are decoded here are decoded there once more; files are named from the root."""
         reader = replace(self.reader, paths=[path.absolute() for path in self.reader.paths])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ class TorchEngine:
     lanes = 1  # one call uses every core, or the whole device
 
     def __init__(self, backbone: Backbone, preprocess: Preprocess, *, reduced: bool, count: int = 0) -> None:
+        self._made_of = (backbone, preprocess, reduced, count)
         self.device = backbone.device
         self._dtype = reduced_dtype(self.device) if reduced else None
         self.precision = name_of(self._dtype)
@@ -41,6 +43,10 @@ class TorchEngine:
         pays = count >= _COMPILE_PAYS_FROM and (self.device.type == "cuda" or shutil.which("g++"))
         self._network = torch.compile(network, dynamic=True) if pays else network
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: what was compiled is compiled there."""
+        return _engine_of, self._made_of
+
     def __call__(self, pixels: PixelBatch) -> FeatureBatch:
         """Features ``[B, D]`` of uint8 pixels ``[B, 3, H, W]``."""
         inputs = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device, memory_format=torch.channels_last)
@@ -49,3 +55,7 @@ class TorchEngine:
         with evaluating(self._backbone), torch.inference_mode(), autocast, exactly:
             features: FeatureBatch = self._network(inputs).float().cpu().numpy()
         return features
+
+
+def _engine_of(backbone: Backbone, preprocess: Preprocess, reduced: bool, count: int) -> TorchEngine:
+    return TorchEngine(backbone, preprocess, reduced=reduced, count=count)
