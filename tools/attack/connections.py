@@ -77,8 +77,12 @@ def served():
             assert not studio.learner.told()["problem"], studio.learner.told()
             time.sleep(0.05)
         assert studio.try_photo(Path(photo).read_bytes(), with_reasons=True)["label"]
+        studio.choice.start(20)
+        while studio.choice.told()["busy"]:
+            time.sleep(0.05)
+        assert studio.choice.told()["found"] is not None, studio.choice.told()
         studio.writer.start("from-studio")
-        while studio.writer.is_busy:
+        while studio.writer.told()["busy"]:
             time.sleep(0.05)
         assert studio.writer.written is not None, studio.writer.told()
         server.close()

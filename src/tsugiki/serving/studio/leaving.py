@@ -163,7 +163,6 @@ class RunWriter:
         from tsugiki.reporting.run_folder import free_folder, save_run
 
         self.written = None
-        self._labels.save()
         target = self.folder / name
         target = free_folder(target) if target.exists() else target
         unfinished = target.with_name(f"{target.name}.unfinished")
@@ -195,7 +194,7 @@ class RunWriter:
         return fit(model, samples, method="auto", fine_tuning=FineTuning(folder=checkpoints))
 
     def samples(self) -> Samples:
-        """The photos as ``tsugiki fit`` reads them from the table.
+        """The photos as ``tsugiki fit`` reads them from the table, which is written first.
 
         Raises:
             DataError: When they cannot be used.
@@ -204,6 +203,7 @@ class RunWriter:
         from tsugiki.data.load import read_samples
         from tsugiki.data.samples import DEFAULT_HELD_OUT
 
+        self._labels.save()
         share = self._held_out()
         return read_samples(
             self._labels.table,

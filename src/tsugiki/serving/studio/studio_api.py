@@ -172,7 +172,6 @@ class StudioApi:
         elif asked.get("stop") is True:
             choice.stop()
         elif "seconds" in asked and (seconds is None or (type(seconds) is int and 1 <= seconds <= _LONGEST)):
-            await asyncio.to_thread(self._studio.labels.save)
             choice.start(seconds)
         else:
             raise RequestError(
