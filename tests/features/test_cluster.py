@@ -141,6 +141,32 @@ def test_who_listens_but_is_no_cluster_is_told(monkeypatch):
     assert "nobody answers" in refused.value.got
 
 
+def test_photos_that_only_this_machine_sees_are_no_unreadable_ones(tmp_path):
+    from tsugiki.features.cluster import _Looker, _require_seen
+
+    class Worker:
+        batch_size = 8
+        reader = SimpleNamespace(paths=[tmp_path / "there.jpg", tmp_path / "gone.jpg"])
+
+        def __call__(self, positions):
+            return SimpleNamespace(problems=dict.fromkeys(positions, "cannot be read"))
+
+    (tmp_path / "there.jpg").write_bytes(b"no photo")
+    looker = _Looker()
+    looker._worker = Worker()
+    _, missing = looker.look((None, "en"), [0, 1])
+    assert missing == [tmp_path / "gone.jpg"]
+    _require_seen(missing)  # nobody sees it: it has vanished, and is left out as ever
+    (tmp_path / "gone.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"does not see the photo .*gone\.jpg"):
+        _require_seen(missing)
+
+
+def test_no_process_is_refused():
+    with pytest.raises(RequestError, match="So many processes"):
+        in_ray(workers=0)
+
+
 def test_another_device_is_refused():
     with pytest.raises(RequestError, match="compute on processors"):
         next(in_ray()([0], SimpleNamespace(device="cuda:0")))

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import socket
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from tsugiki.core.console import say_once
 from tsugiki.core.errors import DataError, RequestError, TsugikiError
+from tsugiki.core.validation import Checks
 from tsugiki.features.executor import Chunk, ChunkWorker, parts_of
 from tsugiki.locale.messages import language, speaking, tr
 
@@ -39,13 +42,17 @@ class InRay:
         workers: How many processes; by default one for each core of the cluster.
 
     Raises:
-        RequestError: When Ray is not installed, or nobody listens there.
+        RequestError: When Ray is not installed, nobody listens there, or there would be no process.
     """
 
     address: str = LOCAL
     workers: int | None = None
 
     def __post_init__(self) -> None:
+        if self.workers is not None:
+            checks = Checks()
+            checks.whole("workers", self.workers, 1)
+            checks.refuse(tr("So many processes cannot look at photos."), cure=tr("leave it out: one for each core"))
         _ray()
         _require_somebody(self.address)
 
@@ -66,7 +73,7 @@ class InRay:
         remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(_Looker)
         lookers = [remote.remote() for _ in range(count)]
         try:
-            yield from _collected(ray, lookers, (ray.put(worker), language()), parts)
+            yield from _collected(ray, lookers, (ray.put(ray.cloudpickle.dumps(worker)), language()), parts)
         finally:
             for looker in lookers:
                 ray.kill(looker)
@@ -78,8 +85,8 @@ class _Looker:
     def __init__(self) -> None:
         self._worker: ChunkWorker | None = None
 
-    def look(self, asked: tuple[Any, str], positions: Sequence[int]) -> list[Chunk] | TsugikiError:
-        """The photos at these positions; an error is given back, since Ray would wrap what is raised.
+    def look(self, asked: tuple[Any, str], positions: Sequence[int]) -> tuple[list[Chunk], list[Path]] | TsugikiError:
+        """The photos at these positions, and the files that are not there; an error is given back: Ray would wrap it.
 
         Args:
             asked: Where the worker is, and the language to speak.
@@ -88,14 +95,11 @@ class _Looker:
         try:
             with speaking(asked[1]):
                 worker = self._worker = self._worker or _fetched(asked[0])
-                return [worker(chunk) for chunk in parts_of(positions, worker.batch_size)]
+                chunks = [worker(chunk) for chunk in parts_of(positions, worker.batch_size)]
         except TsugikiError as error:
             return error
-        except FileNotFoundError as fault:
-            return DataError(
-                tr("A machine of the cluster does not see the photo {path}.", path=fault.filename),
-                cure=tr("put the photos where every machine sees them under the same path"),
-            )
+        lost = (worker.reader.paths[position] for chunk in chunks for position in chunk.problems)
+        return chunks, [path for path in lost if not path.exists()]
 
 
 def _fetched(worker: Any) -> ChunkWorker:
@@ -104,8 +108,19 @@ def _fetched(worker: Any) -> ChunkWorker:
     from tsugiki.core.devices import use_torch_threads
 
     use_torch_threads(1)
-    found: ChunkWorker = ray.get(worker)
+    # Here, not by Ray, which would wrap what an engine says that cannot be had on this machine.
+    found: ChunkWorker = pickle.loads(ray.get(worker))  # noqa: S301 (it comes from who asks)
     return found
+
+
+def _require_seen(missing: Sequence[Path]) -> None:
+    """Refuse photos that are here and not where they should have been looked at: they are no unreadable ones."""
+    for path in missing:
+        if path.exists():
+            raise DataError(
+                tr("A machine of the cluster does not see the photo {path}.", path=path),
+                cure=tr("put the photos where every machine sees them under the same path"),
+            )
 
 
 def _collected(ray: Any, lookers: Sequence[Any], asked: tuple[Any, str], parts: Sequence[Sequence[int]]) -> Iterator[Chunk]:
@@ -121,7 +136,9 @@ def _collected(ray: Any, lookers: Sequence[Any], asked: tuple[Any, str], parts: 
             found = ray.get(reference)
             if isinstance(found, TsugikiError):
                 raise found
-            yield from found
+            chunks, missing = found
+            _require_seen(missing)
+            yield from chunks
 
 
 def _connected(address: str) -> Any:
