@@ -37,6 +37,7 @@ from .training.estimator import FeatureExtractor as FeatureExtractor
 from .training.estimator import TransferClassifier as TransferClassifier
 from .training.fit import FineTuning as FineTuning
 from .training.fit import fit as fit
+from .training.more_photos.extension import extend as extend
 from .training.run import Run as Run
 
 __version__: str

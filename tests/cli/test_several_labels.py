@@ -118,7 +118,7 @@ def test_evaluate_prints_a_row_per_class(fitted, table, tsu):
 
 def test_what_to_label_next_is_told_with_every_label(fitted, table, tsu, tmp_path):
     from tsugiki.data.load import load
-    from tsugiki.training.further_labels import with_further
+    from tsugiki.training.more_photos.further_labels import with_further
 
     run, *_ = fitted
     rng, new = np.random.default_rng(7), tmp_path / "next.csv"

@@ -120,7 +120,7 @@ def test_the_engine_chooses_as_the_classifier_does(dish_run, unlabelled, tmp_pat
 
 
 def test_the_table_is_labelled_and_learned_from(dish_run, dishes, unlabelled, tmp_path):
-    from tsugiki.training.further_labels import with_further
+    from tsugiki.training.more_photos.further_labels import with_further
 
     with quiet():
         chosen = tg.next_photos(dish_run.classifier, unlabelled, count=5)
@@ -152,7 +152,7 @@ def test_the_table_is_labelled_and_learned_from(dish_run, dishes, unlabelled, tm
 
 def test_a_held_out_photo_is_never_learned_from_and_a_new_class_is_refused(dishes, tmp_path):
     from tsugiki.core.errors import UnknownName
-    from tsugiki.training.further_labels import with_further
+    from tsugiki.training.more_photos.further_labels import with_further
 
     with quiet():
         samples = tg.load(dishes)

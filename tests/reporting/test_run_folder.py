@@ -26,7 +26,7 @@ def test_everything_is_there(saved):
     _, folder = saved
     assert {entry.name for entry in folder.iterdir()} == {
         "classifier.json", "weights.safetensors", "history.csv", "evaluation.json", "predictions.csv", "suspects.csv",
-        "report.html", "README.md", "engine",
+        "photos.csv", "report.html", "README.md", "engine",
     }  # fmt: skip
 
 

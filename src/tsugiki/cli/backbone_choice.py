@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from tsugiki.data.samples import Samples
     from tsugiki.features.extract import FeatureSettings
     from tsugiki.inspection.rank.ranking import Ranking
+    from tsugiki.training.more_photos.extension import Extension
 
 _CHOOSE = ("best", "auto")
+_USUAL = "efficientnet_b0"
 _USUAL_BUDGET = "2m"
 
 
@@ -29,11 +31,47 @@ class BackboneOptions:
 
     backbone: Annotated[
         str, option("NAME", tr("a pretrained network (see: tsugiki backbones), or best: chosen among those here"))
-    ] = "efficientnet_b0"
+    ] = _USUAL
     rank_budget: Annotated[
         str | None,
         option("TIME", tr("how long choosing the best network may take"), show_default=_USUAL_BUDGET, rich_help_panel=EXPERT),
     ] = None
+    extend: Annotated[Path | None, option("RUN", tr("a finished run that is to learn these photos as well"))] = None
+
+    def extension(self, weights: WeightOptions, method: str) -> Extension | None:
+        """The run that is to learn more; ``None`` where a network is named, or is to be chosen.
+
+        Args:
+            weights: Of a network that is named.
+            method: How it is going to be trained.
+
+        Raises:
+            RequestError: When the run cannot learn more, or a network is named as well.
+        """
+        if self.extend is None:
+            return None
+        given: dict[str, object] = {
+            "--backbone": self.backbone != _USUAL,
+            "--rank-budget": self.rank_budget,
+            "--weights": weights.weights,
+        }
+        given |= {"--model-arg": weights.model_arg, "--zoo": weights.zoo}
+        if idle := [name for name, value in given.items() if value]:
+            raise RequestError(
+                tr("A run that learns more keeps its network: {names} would do nothing.", names=", ".join(idle)),
+                allowed="--extend RUN",
+                cure=tr("leave it out"),
+            )
+        if method != "transfer":
+            raise RequestError(
+                tr("A run learns more by its head alone."),
+                allowed="--method transfer",
+                got=f"--method {method}",
+                cure=tr("leave it out, or fit the whole data set anew"),
+            )
+        from tsugiki.training.more_photos.extension import Extension
+
+        return Extension.of(self.extend)
 
     def choice(self, weights: WeightOptions, method: str) -> BackboneChoice | None:
         """What is to be chosen; ``None`` where the network is named.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,18 +55,19 @@ def fit(
         from tsugiki.reporting.run_folder import check_output_folder
         from tsugiki.training.corrections import apply_decisions, choose
         from tsugiki.training.fit import fit as train
-        from tsugiki.training.further_labels import with_further
+        from tsugiki.training.more_photos.further_labels import with_further
         from tsugiki.training.trackers import require_tracker, tracking
 
     # What cannot work is refused before the first photo is opened.
     require_tracker(output.log)
-    choice = network.choice(weights, training.method)
+    choice, extension = network.choice(weights, training.method), network.extension(weights, training.method)
     target = check_output_folder(out or default_target(photos.data), overwrite=output.force)
     tuning = fine_tuning.request(training, unfinished(target))
     head, features = training.head(), compute.features()
     decided, reading = choose(photos.exclude, photos.relabel), labels.reading()
 
-    found = read_samples(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
+    read = read_samples if extension is None else extension.samples
+    found = read(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
     if photos.labels is not None:
         found = with_further(found, photos.labels, reading=reading)
     samples = apply_decisions(found, decided)
@@ -75,15 +77,23 @@ def fit(
         ranking = choice.rank(samples, seed=training.seed_or_default(), features=features, device=compute.device)
         samples = ranking.samples or samples
     with working(tr("Loading the backbone")):
-        root = weights.load(network.backbone) if ranking is None else ranking.load()
-        model, device = classifier_of(root, samples, tree), pick_device(compute.device)
+        if extension is None:
+            root = weights.load(network.backbone) if ranking is None else ranking.load()
+            model = classifier_of(root, samples, tree)
+        else:
+            model = extension.model(samples, tree)
+            say_network(model)
+        device = pick_device(compute.device)
         if device != model.device:  # moving a network that is known would build it
             model = model.to(device)
-    about = {"backbone": str(root.spec), "method": training.method}
+    about = {"backbone": str(model.backbone.spec), "method": training.method}
     with tracking(output.log, target.with_name(f"{target.name}.log"), about) as tracker:
         if tracker is not None and tuning is not None:
             tuning = replace(tuning, on_epoch=tracker.add_row)
-        run = train(model, samples, method=training.method, settings=head, features=features, fine_tuning=tuning)
+        if extension is None:
+            run = train(model, samples, method=training.method, settings=head, features=features, fine_tuning=tuning)
+        else:
+            run = extension.fitted(model, samples, settings=head, features=features)
         # The head is trained in one go, so its curves come afterwards; those of fine-tuning came epoch by epoch.
         if tracker is not None and run.classifier.notes["method"] == "transfer":
             for row in run.history:
@@ -99,6 +109,13 @@ def classifier_of(root: Backbone, samples: Samples, tree: Taxonomy | None = None
 
     model = Classifier(root, classes=samples.classes, task=samples.task)
     model.taxonomy = tree
+    say_network(model)
+    return model
+
+
+def say_network(model: Classifier) -> None:
+    """What is frozen, what learns, and what photos become, in two lines."""
+    root = model.backbone
     say(
         tr(
             "Backbone: {name} ({weights}), {frozen} parameters frozen; head: {trainable} trainable",
@@ -109,7 +126,6 @@ def classifier_of(root: Backbone, samples: Samples, tree: Taxonomy | None = None
         )
     )
     say(tr("Preprocessing: {rule}", rule=model.preprocess.describe()))
-    return model
 
 
 def unfinished(target: Path) -> Path:
@@ -178,8 +194,7 @@ def open_report(page: Path) -> None:
 
 def a_photo(samples: Samples) -> Path:
     """A photo to ask about: a held-out one, named as briefly as it can be."""
-    path = samples.paths[(samples.held_out_rows or samples.train_rows)[0]]
-    try:
-        return path.absolute().relative_to(Path.cwd())
-    except ValueError:
-        return path
+    paths = samples.take(samples.held_out_rows or samples.train_rows).paths
+    path = next((one for one in paths if one.exists()), paths[0])  # of a run that was extended photos may be gone
+    seen_from_here = Path(os.path.relpath(path)) if path.absolute().drive == Path.cwd().drive else path
+    return path if ".." in seen_from_here.parts else seen_from_here

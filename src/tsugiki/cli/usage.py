@@ -117,6 +117,7 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
         "fit": [
             ("tsugiki fit photos", tr("transfer learning with EfficientNet-B0, into runs/photos")),
             ("tsugiki fit photos --backbone bundled:nae --exclude suspects.csv", tr("offline, without doubted photos")),
+            ("tsugiki fit new --extend runs/photos", tr("one class more; only its photos are looked at")),
             ("tsugiki fit photos --method auto --budget 10m", tr("fine-tunes too, and keeps what validates better")),
         ],
         "evaluate": [

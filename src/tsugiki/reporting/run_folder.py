@@ -28,6 +28,7 @@ from tsugiki.locale.messages import first_few, listed, tr
 from tsugiki.reporting.card import write_card
 from tsugiki.reporting.report import write_report
 from tsugiki.reporting.run_tables import history_text, read_history, read_predictions, write_doubts
+from tsugiki.training.more_photos.known_photos import PHOTOS, write_known_photos
 from tsugiki.training.run import LoadedRun, Run
 
 HISTORY = "history.csv"
@@ -36,7 +37,18 @@ PREDICTIONS = "predictions.csv"
 SUSPECTS = "suspects.csv"
 REPORT = "report.html"
 CARD = "README.md"
-RUN_FILES = ("classifier.json", "weights.safetensors", "engine", HISTORY, EVALUATION, PREDICTIONS, SUSPECTS, REPORT, CARD)
+RUN_FILES = (
+    "classifier.json",
+    "weights.safetensors",
+    "engine",
+    HISTORY,
+    EVALUATION,
+    PREDICTIONS,
+    PHOTOS,
+    SUSPECTS,
+    REPORT,
+    CARD,
+)
 AUDIT_PAGE = "audit.html"
 AUDIT_NUMBERS = "audit.json"
 AUDIT_FILES = (AUDIT_NUMBERS, AUDIT_PAGE, SUSPECTS)
@@ -253,6 +265,7 @@ def _write_run(run: Run, target: Path, *, name: str, overwrite: bool = False) ->
         write_atomically(temporary / HISTORY, history_text(run.history, run.classifier.task))
         write_json(temporary / EVALUATION, {**run.evaluation, "findings": findings.summary()})
         run.predictions.to_csv(temporary / PREDICTIONS)
+        write_known_photos(temporary / PHOTOS, run.samples, beside=target)
         write_doubts(temporary / SUSPECTS, findings, run.samples)
         _write_extra(temporary / REPORT, lambda: write_report(run, name=name))
         _write_extra(temporary / CARD, lambda: write_card(run, name=name))

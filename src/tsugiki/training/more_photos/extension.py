@@ -1,0 +1,256 @@
+"""A finished run learns more: new classes, or more photos of old ones, and nobody looks at the photos of before again.
+
+The run knows every photo that it learned from and was judged by (``photos.csv``), and the feature store has their features. So
+only what is new is decoded; the head is fitted anew on all of them, which takes seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsugiki.classifier.classifier import Classifier
+from tsugiki.classifier.require_task import require_task
+from tsugiki.core.console import say, telling_once, typed
+from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.joined_preprocess import rules_of
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, Task
+from tsugiki.data.load import describe_samples, list_photos
+from tsugiki.data.merged_copies import listed_once
+from tsugiki.data.photo_index import PhotoIndex
+from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples
+from tsugiki.data.taxonomy import Taxonomy
+from tsugiki.evaluation.metrics import mcnemar, verdict
+from tsugiki.features.executor import EXACT, FAST
+from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.heads.linear import HeadSettings
+from tsugiki.locale.messages import first_few, tr
+from tsugiki.training.fit import fit
+from tsugiki.training.more_photos.known_photos import PHOTOS, read_known_photos
+from tsugiki.training.more_photos.new_photos import NewPhotos
+from tsugiki.training.run import Run
+
+
+@telling_once()
+def extend(
+    run: str | Path,
+    data: Any,
+    *,
+    settings: HeadSettings | None = None,
+    features: FeatureSettings | None = None,
+    held_out: float = DEFAULT_HELD_OUT,
+) -> Run:
+    """Train a classifier on the photos of a finished run and on new ones, of new classes or of old ones.
+
+    The photos of the run need not be there any more, as long as this machine has their features.
+
+    Args:
+        run: The folder of a run whose head alone was trained.
+        data: New photos, as :func:`tsugiki.load` takes them; those that the run knows already may be among them.
+        settings: Of the head.
+        features: How features are computed, but for the views, which are those of the run.
+        held_out: The share of every class of the new photos to hold out, where they have no splits of their own.
+
+    Returns:
+        A run of its own. ``evaluation["extended"]`` tells how photos that the old classifier was judged on are answered now.
+
+    Raises:
+        RequestError: When the run cannot learn more, or nothing is new.
+        DataError: When photos cannot be used, or features of old ones are gone and so are the photos.
+    """
+    settings, features = settings or HeadSettings(), features or FeatureSettings()
+    extension = Extension.of(Path(run))
+    samples = extension.samples(data, seed=settings.seed, held_out=held_out, index=features.store)
+    say(describe_samples(samples))
+    return extension.fitted(extension.model(samples), samples, settings=settings, features=features)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A finished run that is to learn more.
+
+    Attributes:
+        folder: Where it lies.
+        before: Its classifier.
+        known: Its photos, in their splits, labelled as they counted.
+    """
+
+    folder: Path
+    before: Classifier
+    known: Samples
+
+    @classmethod
+    def of(cls, folder: Path) -> Extension:
+        """Read a run that can learn more.
+
+        Raises:
+            RequestError: When all its layers were trained, or it does not know its photos.
+            ArtefactError: When it is no run, or damaged.
+        """
+        before = Classifier.load(folder)
+        if before.notes.get("method") != "transfer":
+            raise RequestError(
+                tr("{folder} was fine-tuned: its whole network is about the classes that it has.", folder=folder),
+                allowed=tr("a run whose head alone was trained"),
+                cure=tr("fit the whole data set anew"),
+            )
+        if not (folder / PHOTOS).exists():
+            raise RequestError(
+                tr("{folder} does not say which photos it knows: an older program has written it.", folder=folder),
+                allowed=tr("a run with a file {name}", name=PHOTOS),
+                cure=tr("fit the whole data set anew"),
+            )
+        several = before.task == "multi"
+        known = read_known_photos(folder / PHOTOS, before.classes, several=several)
+        separator = before.notes.get("label_separator")
+        decided = before.notes.get("seen", {}).get("decided", [])
+        corrections = tuple(Correction(digest, label, now) for digest, label, now in decided)
+        return cls(folder, before, replace(known, corrections=corrections, separator=separator))
+
+    # Its photos, and new ones.
+
+    def samples(
+        self,
+        data: Any,
+        *,
+        seed: int = DEFAULT_SEED,
+        held_out: float = DEFAULT_HELD_OUT,
+        index: PhotoIndex | None = None,
+        reading: LabelReading = AS_WRITTEN,
+    ) -> Samples:
+        """The photos of the run where they were, and the new ones of ``data``.
+
+        A photo that both have stays in its split and, where ``data`` gives it another label than before, has that one now.
+
+        Args:
+            data: What :func:`tsugiki.load` takes, but for ``Samples``; one class will do.
+            seed: Of the draw that holds new photos out.
+            held_out: The share of them.
+            index: Where it is kept what files hold.
+            reading: How labels are to be read.
+
+        Raises:
+            RequestError: When nothing is new, or labels are of the other kind.
+        """
+        if self.known.targets is not None:
+            reading = LabelReading(multi_label=True, separator=reading.separator or self.known.separator)
+        listing = list_photos(data, reading)
+        contents = (index or PhotoIndex()).contents(listing.paths)
+        if listing.label_sets is not None:
+            listing, contents = listed_once(listing, contents)
+        require_task(self.before, _Kind("single" if listing.label_sets is None else "multi"))
+        return NewPhotos(self.folder.name, self.known, listing, contents).joined(seed=seed, held_out=held_out)
+
+    # Training.
+
+    def model(self, samples: Samples, taxonomy: Taxonomy | None = None) -> Classifier:
+        """A classifier for the classes of ``samples`` on the network of the run, which is not changed.
+
+        Args:
+            samples: From :meth:`samples`.
+            taxonomy: What the classes are kinds of; that of the run, where nobody says, in which new classes are no kind.
+        """
+        before = self.before
+        task = samples.task
+        model = Classifier(before.backbone, classes=samples.classes, preprocess=before.preprocess, task=task)
+        if taxonomy is not None:
+            model.taxonomy = taxonomy
+        elif before.taxonomy is not None:
+            parents = {**dict.fromkeys(samples.classes, ""), **before.taxonomy.parents}
+            model.taxonomy = Taxonomy(samples.classes, parents, before.taxonomy.sure)
+        return model
+
+    def fitted(self, model: Classifier, samples: Samples, *, settings: HeadSettings, features: FeatureSettings) -> Run:
+        """Train ``model`` on ``samples``, and tell how photos of before are answered now.
+
+        Args:
+            model: From :meth:`model`.
+            samples: From :meth:`samples`.
+            settings: Of the head; its classes count as they did in the run, where nobody says.
+            features: How features are computed; views are those of the run.
+
+        Raises:
+            DataError: When features of old photos are gone, and so are the photos.
+        """
+        notes = self.before.notes
+        features = replace(features, views=int(notes.get("views", 0)))
+        if notes.get("head", {}).get("class_weights") and not settings.class_weights:
+            settings = replace(settings, class_weights=True)
+        self._require_known(model, samples, features)
+        run = fit(model, samples, settings=settings, features=features)
+        told = self._compared(run)
+        fresh = [name for name in model.classes if name not in self.before.classes]
+        model.notes = {**model.notes, "extends": {"classes": list(self.before.classes), "new_classes": fresh}}
+        return run if told is None else replace(run, evaluation={**run.evaluation, "extended": told})
+
+    def _require_known(self, model: Classifier, samples: Samples, features: FeatureSettings) -> None:
+        """Refuse photos of the run that are neither where they were nor in the store."""
+        absent = [row for row in range(len(self.known)) if not samples.paths[row].exists()]
+        if not absent:
+            return
+        lacking = 0
+        for part, rule in zip(model.backbone.parts, rules_of(model.preprocess), strict=True):
+            extractor = Extractor(part, rule, features)
+            for way, learned in ((FAST, True), (EXACT, False)):
+                rows = [row for row in absent if (samples.splits[row] == "train") == learned]
+                lacking = max(lacking, extractor.missing(samples.take(rows), EXACT if features.exact else way) if rows else 0)
+        if lacking:
+            raise DataError(
+                tr(
+                    "Photos of {folder} are gone, and this machine does not have their features: {count}.",
+                    folder=self.folder,
+                    count=lacking,
+                ),
+                got=first_few([str(samples.paths[row]) for row in absent]),
+                cure=tr(
+                    "put them back, or name the whole data set: {example}",
+                    example=f"tsugiki fit DATA --extend {typed(self.folder)}",
+                ),
+            )
+
+    def _compared(self, run: Run) -> dict[str, Any] | None:
+        """How the held-out photos of the run are answered now and were before; ``None`` where that cannot be compared."""
+        samples = run.samples
+        there = set(self.known.of(self.known.held_out).digests) if self.known.held_out else set()
+        rows = samples.held_out_rows
+        at = [place for place, row in enumerate(rows) if samples.digests[row] in there]
+        names = samples.label_names()
+        at = [place for place in at if names[rows[place]] in self.before.classes]
+        if not at or samples.task == "multi" or not isinstance(run.table.held_out, np.ndarray):
+            return None
+        vectors, truth = run.table.held_out[at], np.array([names[rows[place]] for place in at])
+        right = [
+            np.array(head.classes)[(vectors @ head.weight.T + head.bias).argmax(axis=1)] == truth
+            for head in (self.before.answer_head, run.classifier.answer_head)
+        ]
+        outcome = mcnemar(*right)
+        before, after = (float(each.mean()) for each in right)
+        say(
+            tr(
+                "The {n} held-out photos of before: {before} right then, {after} now, with {classes} classes to choose from "
+                "instead of {fewer} ({verdict}).",
+                n=len(at),
+                before=f"{before:.1%}",
+                after=f"{after:.1%}",
+                classes=len(run.classifier.classes),
+                fewer=len(self.before.classes),
+                verdict=_verdict_text(verdict(outcome)),
+            )
+        )
+        return {"n": len(at), "before": before, "after": after, "p_value": outcome.p_value, "verdict": verdict(outcome)}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What has a task and nothing else."""
+
+    task: Task
+
+
+def _verdict_text(word: str) -> str:
+    told = {"helped": tr("proven higher"), "hurt": tr("proven lower")}
+    return told.get(word, tr("no difference is proven"))

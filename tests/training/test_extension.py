@@ -1,0 +1,205 @@
+"""A finished run learns new classes and new photos, and nobody looks at the photos of before again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tsugiki as tg
+from tsugiki.core.console import quiet
+from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.data.synthetic.sample import draw_photo
+from tsugiki.evaluation.label_issues import Decisions
+from tsugiki.features.extract import FeatureSettings
+from tsugiki.features.store import FeatureStore
+from tsugiki.heads.linear import HeadSettings
+from tsugiki.training.corrections import apply_decisions
+from tsugiki.training.more_photos.extension import Extension
+from tsugiki.training.more_photos.known_photos import PHOTOS
+
+
+@pytest.fixture
+def two(dishes, nae, tmp_path):
+    """A run on two of the dishes, the folder of its photos, a folder of the third, and where features are kept."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path in sorted(dishes.rglob("*.jpg")):
+        place = (new if path.parent.name == "sushi" else old) / path.relative_to(dishes)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        run = tg.fit(tg.Classifier(nae, classes=("pizza", "steak")), old, features=features)
+        run.save(tmp_path / "run")
+    return tmp_path / "run", old, new, features
+
+
+def _answers(run, photos):
+    return [np.array(answer.probabilities) for answer in run.classifier.predict(sorted(photos.rglob("*.jpg")))]
+
+
+def test_a_new_class_is_learned_without_the_photos_of_the_others(two, dishes, nae, tmp_path, decoded, capsys):
+    folder, old, new, features = two
+    shutil.rmtree(old)
+    before = sorted(decoded)
+    run = tg.extend(folder, new, features=features)
+    assert run.classifier.classes == ("pizza", "steak", "sushi")
+    assert run.table.computed == 18
+    assert not [path for path in decoded[len(before) :] if "old" in Path(path).parts]
+    said = capsys.readouterr().err
+    assert "New classes: sushi." in said
+    assert "The 12 held-out photos of before" in said
+    # The very same classifier as one that was trained on all of them at once.
+    with quiet():
+        whole = tg.fit(tg.Classifier(nae, classes=run.classifier.classes), dishes, features=features)
+    assert whole.evaluation["n"] == run.evaluation["n"] == 18
+    for mine, theirs in zip(_answers(run, dishes / "test"), _answers(whole, dishes / "test"), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=0.05)
+    saved = run.save(tmp_path / "three")
+    kept = json.loads((saved / "evaluation.json").read_text())["extended"]
+    assert kept["n"] == 12
+    assert json.loads((saved / "classifier.json").read_text())["trained"]["extends"]["new_classes"] == ["sushi"]
+
+
+def test_what_was_held_out_is_never_learned_from(two, tmp_path):
+    folder, old, new, features = two
+    held_out = {path.read_bytes() for path in (old / "test").rglob("*.jpg")}
+    everything = tmp_path / "flat"  # the same photos in another layout, without splits
+    for path in [*old.rglob("*.jpg"), *new.rglob("*.jpg")]:
+        place = everything / path.parent.name / f"{path.parent.parent.name}-{path.name}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    samples = Extension.of(folder).samples(everything, index=features.store)
+    learned = {samples.paths[row].read_bytes() for row in samples.train_rows}
+    assert not learned & held_out
+    assert len(samples) == 54
+    drawn = [samples.label_names()[row] for row in samples.held_out_rows].count("sushi")
+    assert 3 <= drawn <= 4  # a share of the new class, as of any other one
+
+
+def test_more_photos_of_a_class_that_is_there(two, tmp_path):
+    folder, _, _, features = two
+    more = tmp_path / "more" / "steak"
+    more.mkdir(parents=True)
+    for number in range(30, 36):
+        (more / f"{number}.jpg").write_bytes(draw_photo("steak", number))
+    run = tg.extend(folder, more.parent, features=features)
+    assert run.classifier.classes == ("pizza", "steak")
+    assert len(run.samples) == 42
+    assert run.table.computed == 6
+    again = tg.extend(run.save(tmp_path / "again"), two[2], features=features)  # and so on
+    assert len(again.samples) == 60
+
+
+def test_what_a_person_decided_stays_decided(two, nae, tmp_path, capsys):
+    _, old, new, features = two
+    with quiet():
+        samples = tg.load(old)
+        gone, moved = "train/pizza/00.jpg", "train/pizza/01.jpg"
+        decided = apply_decisions(samples, Decisions(frozenset({gone}), {moved: "steak"}))
+        tg.fit(tg.Classifier(nae, classes=samples.classes), decided, features=features).save(tmp_path / "decided")
+    shutil.copytree(new, old, dirs_exist_ok=True)
+    run = tg.extend(tmp_path / "decided", old, features=features)
+    label_of = dict(zip(run.samples.names, run.samples.label_names(), strict=True))
+    assert gone not in label_of
+    assert label_of[moved] == "steak"
+    assert "Another label" not in capsys.readouterr().err
+    notes = run.classifier.notes["seen"]["decided"]
+    assert sorted(now for _, _, now in notes) == ["", "steak"]
+
+
+def test_a_photo_that_is_in_another_class_now_counts_there_and_that_is_said(two):
+    folder, old, _, features = two
+    place = old / "train" / "sushi"
+    place.mkdir()
+    (old / "train" / "pizza" / "00.jpg").rename(place / "00.jpg")
+    samples = Extension.of(folder).samples(old, index=features.store)
+    assert samples.counts()["train"] == {"pizza": 11, "steak": 12, "sushi": 1}
+    assert any("pizza -> sushi" in sentence for sentence in samples.decisions)
+
+
+def test_nothing_new_is_refused(two):
+    folder, old, _, features = two
+    with pytest.raises(RequestError, match="does not know already"):
+        tg.extend(folder, old, features=features)
+
+
+def test_photos_that_are_gone_and_features_that_are_gone_are_refused_by_name(two, tmp_path):
+    folder, old, new, _ = two
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
+    shutil.rmtree(old / "train" / "steak")
+    with pytest.raises(DataError, match="are gone") as refused:
+        tg.extend(folder, new, features=other)
+    assert "12" in refused.value.what
+    assert "steak" in refused.value.got
+
+
+def test_where_features_are_gone_and_photos_are_there_they_are_looked_at_again(two, tmp_path):
+    folder, _, new, _ = two
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
+    assert tg.extend(folder, new, features=other).table.computed == 54
+
+
+def test_subjects_stay_on_their_side(dishes, nae, tmp_path):
+    rows = sorted(dishes.rglob("*.jpg"))
+    known = [path for path in rows if path.parent.name != "sushi"]
+    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
+    groups = [f"{path.parent.name} {path.stem}" for path in known]
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    held_out = next(group for group, split in zip(groups, splits, strict=True) if split == "test")
+    table = tmp_path / "new.csv"
+    new = [path for path in rows if path.parent.name == "sushi"]
+    lines = [f"{path},sushi,{held_out if path is new[0] else ''}" for path in new]
+    table.write_text("path,label,group\n" + "\n".join(lines))
+    found = Extension.of(tmp_path / "run").samples(table)
+    assert found.splits[len(known)] == "test"
+
+
+def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tmp_path):
+    def table(name, numbers, words):
+        lines = []
+        for number in numbers:
+            path = tmp_path / f"{name}-{number}.jpg"
+            path.write_bytes(draw_photo(words[number % len(words)].split("|")[0], number))
+            lines.append(f"{path.name},{words[number % len(words)]},{'test' if number % 4 == 3 else 'train'}")
+        (tmp_path / f"{name}.csv").write_text("path,label,split\n" + "\n".join(lines))
+        return tmp_path / f"{name}.csv"
+
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        samples = tg.load(table("old", range(24), ["pizza", "steak|pizza", "steak"]))
+        model = tg.Classifier(nae, classes=samples.classes, task="multi")
+        tg.fit(model, samples, features=features).save(tmp_path / "run")
+    extension = Extension.of(tmp_path / "run")
+    found = extension.samples(table("new", range(40, 52), ["sushi", "sushi|pizza"]))
+    assert found.classes == ("pizza", "steak", "sushi")
+    assert (found.targets[:24, 2] == -1).all()
+    assert (found.targets[24:, 1] == -1).all()  # the new table never names it
+    assert (found.targets[24:, 2] == 1).all()
+    assert (found.targets[:24, :2] == samples.targets).all()
+    run = extension.fitted(extension.model(found), found, settings=HeadSettings(), features=features)
+    assert run.classifier.classes == found.classes
+    one_each = tmp_path / "folder" / "sushi"
+    one_each.mkdir(parents=True)
+    (one_each / "99.jpg").write_bytes(draw_photo("sushi", 99))
+    assert extension.samples(one_each.parent).targets.shape == (25, 3)
+
+
+def test_what_cannot_learn_more_is_refused(two, tmp_path):
+    folder, _, new, _ = two
+    notes = json.loads((folder / "classifier.json").read_text())
+    shutil.copytree(folder, tmp_path / "tuned")
+    notes["trained"]["method"] = "fine-tune"
+    (tmp_path / "tuned" / "classifier.json").write_text(json.dumps(notes))
+    with pytest.raises(RequestError, match="fine-tuned"):
+        tg.extend(tmp_path / "tuned", new)
+    (folder / PHOTOS).write_text("path,label\nx,y\n")
+    with pytest.raises(ArtefactError, match="no list of a run's photos"):
+        tg.extend(folder, new)
+    (folder / PHOTOS).unlink()
+    with pytest.raises(RequestError, match="which photos it knows"):
+        tg.extend(folder, new)
