@@ -37,4 +37,7 @@ def test_a_class_is_added_though_the_photos_of_the_others_are_gone(dishes, tsu, 
     status, told, _ = tsu("predict", out, new / "test" / "sushi" / "12.jpg")
     assert status == 0
     assert "sushi" in told
-    assert "sushi" in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for text in (page, (out / "README.md").read_text(encoding="utf-8")):
+        assert "The 12 held-out photos of before" in text
+        assert "評価用に取り分けてあった写真 12 枚" in text

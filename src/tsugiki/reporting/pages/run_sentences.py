@@ -7,6 +7,7 @@ from tsugiki.reporting.pages import sentences, set_sentences
 from tsugiki.reporting.pages.set_gallery import wrong_cells
 from tsugiki.reporting.pages.taxonomy_part import taxonomy_part
 from tsugiki.reporting.pages.training_sentences import Sentences, is_fine_tuned, is_weighted, training_sentences
+from tsugiki.training.more_photos.extension import extended_sentence
 from tsugiki.training.run import Run
 
 
@@ -18,6 +19,7 @@ def run_sentences(run: Run) -> Sentences:
         **sentences.duplicate_sentences(evaluation, findings, run.samples.splits),
         **sentences.label_issue_sentences(findings, backbone=str(run.classifier.backbone.spec)),
         "balance": sentences.balance_sentence(run.samples, weighted=is_weighted(notes)),
+        "extended": extended_sentence(evaluation["extended"]) if "extended" in evaluation else "",
         "fine_tuning": sentences.fine_tuning_sentence(evaluation),
         **taxonomy_part(evaluation),
         **training_sentences(run),

@@ -6,6 +6,7 @@ only what is new is decoded; the head is fitted anew on all of them, which takes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -228,20 +229,32 @@ class Extension:
             for head in (self.before.answer_head, run.classifier.answer_head)
         ]
         outcome = mcnemar(*right)
-        before, after = (float(each.mean()) for each in right)
-        say(
-            tr(
-                "The {n} held-out photos of before: {before} right then, {after} now, with {classes} classes to choose from "
-                "instead of {fewer} ({verdict}).",
-                n=len(at),
-                before=f"{before:.1%}",
-                after=f"{after:.1%}",
-                classes=len(run.classifier.classes),
-                fewer=len(self.before.classes),
-                verdict=_verdict_text(verdict(outcome)),
-            )
-        )
-        return {"n": len(at), "before": before, "after": after, "p_value": outcome.p_value, "verdict": verdict(outcome)}
+        told = {
+            "n": outcome.n,
+            "before": outcome.accuracy_a,
+            "after": outcome.accuracy_b,
+            "classes_before": len(self.before.classes),
+            "classes": len(run.classifier.classes),
+            "p_value": outcome.p_value,
+            "verdict": verdict(outcome),
+        }
+        say(extended_sentence(told))
+        return told
+
+
+def extended_sentence(told: Mapping[str, Any]) -> str:
+    """How photos that the old classifier was judged on are answered now, of ``evaluation["extended"]``."""
+    verdicts = {"helped": tr("proven higher"), "hurt": tr("proven lower")}
+    return tr(
+        "The {n} held-out photos of before: {before} right then, {after} now, with {classes} classes to choose from "
+        "instead of {fewer} ({verdict}).",
+        n=told["n"],
+        before=f"{told['before']:.1%}",
+        after=f"{told['after']:.1%}",
+        classes=told["classes"],
+        fewer=told["classes_before"],
+        verdict=verdicts.get(told["verdict"], tr("no difference is proven")),
+    )
 
 
 @dataclass(frozen=True)
@@ -249,8 +262,3 @@ class _Kind:
     """What has a task and nothing else."""
 
     task: Task
-
-
-def _verdict_text(word: str) -> str:
-    told = {"helped": tr("proven higher"), "hurt": tr("proven lower")}
-    return told.get(word, tr("no difference is proven"))
