@@ -82,9 +82,9 @@ def main() -> None:
     body = "\n\n".join([f"`python -m benchmarks.at_scale --width {asked.width}`", _about(), table(header, rows), _looking()])
     read = PASSES * paper.vectors / 1e9 / _PER_GB_AND_SECOND
     body += (
-        f"\n\nThe head reads all vectors {PASSES} times: on paper {PASSES * paper.vectors / 1e12:.1f} TB, "
-        f"{read / 60:.0f} minutes from a disk that reads {_PER_GB_AND_SECOND:g} GB per second, where they do not fit into memory. "
-        "The larger of the two times counts."
+        f"\n\nThe head reads all vectors {PASSES} times: on paper {PASSES * paper.vectors / 1e12:.1f} TB. Where they do not "
+        f"fit into memory, that is {read / 60:.0f} minutes from a disk of {_PER_GB_AND_SECOND:g} GB per second; "
+        "the larger of the two times counts."
     )
     if asked.save:
         write_section("at_scale", "A hundred million photos, on paper", body)
