@@ -53,8 +53,9 @@ def load(
         source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), or of photos with a table; a
             manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``. In Python
             also what a program holds already: a torchvision ``ImageFolder``, a pandas ``DataFrame`` with the columns ``path``
-            and ``label`` (``split``, ``group``), pairs of path and label, a dictionary of these by split, or ``Samples``,
-            which are given back.
+            and ``label`` (``split``, ``group``), pairs of path and label; a map-style ``Dataset`` of (PIL image, label), a
+            ``datasets.Dataset`` with a column of pictures, a pair of pictures and labels (uint8 ``[N, H, W, 3]`` or
+            ``[N, H, W]``, or a list of PIL images); a dictionary of these by split; or ``Samples``, which are given back.
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
