@@ -139,7 +139,7 @@ def _list_source(source: str | os.PathLike[str], reading: LabelReading) -> Listi
     if not path.exists():
         raise _nothing_there(path)
     if path.suffix.lower() in MANIFEST_SUFFIXES:
-        return list_manifest(path, reading=reading)
+        return list_manifest(path, reading=reading, fetches=True)
     if is_archive(path):
         return _list_archive(path, reading)
     raise RequestError(

@@ -35,16 +35,22 @@ def is_address(path: str) -> bool:
     return bool(_ADDRESS.match(path)) and not path.startswith("file://") and not _DRIVE.match(path)
 
 
+def path_of(text: str) -> str:
+    """The path that a text means: itself, or that of a ``file://`` address."""
+    if not text.startswith("file://"):
+        return text
+    from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
+
+    return url2pathname(urlsplit(text).path)
+
+
 def relative_to(root: Path, path: str) -> str:
     """A path of a table as a POSIX path relative to ``root``; tables made on Windows may have backslashes.
 
     Raises:
         RequestError: When it is on another drive.
     """
-    if path.startswith("file://"):
-        from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
-
-        path = url2pathname(urlsplit(path).path)
+    path = path_of(path)
     if path.startswith(("~/", "~\\")):
         path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
     if os.sep == "/" and "\\" in path and not (root / path).exists():
@@ -67,11 +73,13 @@ class PhotoFinder:
     Args:
         root: The table's folder.
         split: Where several photos could be meant, those in a folder of this split are.
+        fetches: Whether addresses lead to photos, too.
     """
 
-    def __init__(self, root: Path, split: str = "") -> None:
+    def __init__(self, root: Path, split: str = "", *, fetches: bool = False) -> None:
         self.root = root
         self.split = split
+        self.fetches = fetches
 
     def leads_to_photos(self, texts: Sequence[str]) -> bool:
         """Whether most of some texts are paths, or ends of paths, of photos that are there."""
@@ -79,7 +87,10 @@ class PhotoFinder:
         if not tried:
             return False
         names = [relative_to(self.root, text) for text in tried if not is_address(text)]
-        if 2 * len(self.beside([text for text in tried if is_address(text)])) > len(tried):
+        addresses = [text for text in tried if is_address(text)]
+        if 2 * len(self.beside(addresses)) > len(tried):
+            return True
+        if self.fetches and 2 * sum(suffix_of(text.partition("?")[0]) in PHOTO_SUFFIXES for text in addresses) > len(tried):
             return True
         if sum(map(self._is_there, names)) * 2 > len(tried):
             return True
