@@ -10,13 +10,14 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tsugiki.core.files import atomic_path
 from tsugiki.core.http import BLOCK, TIMEOUT_SECONDS, not_written
+from tsugiki.data.sources.addresses.hub_telemetry import without_telemetry
 from tsugiki.locale.messages import tr
 
 _WEB = ("http", "https")
@@ -78,7 +79,8 @@ def fetch_file(address: str, target: Path, *, limit: int) -> None:
     kind = urlsplit(address).scheme.lower()
     if kind not in (*_WEB, *_LIBRARIES) or "::" in address:
         raise NotFetched(tr("addresses of this kind are not fetched"))
-    with _from_the_web(address) if kind in _WEB else _by_fsspec(address, kind) as (stream, size):
+    source = _from_the_web(address) if kind in _WEB else _by_fsspec(address, kind)
+    with without_telemetry() if kind == "hf" else nullcontext(), source as (stream, size):
         if size is not None and size > limit:
             raise _too_large(limit)
         try:
