@@ -1,21 +1,24 @@
 """Pictures that a program holds become files of the cache: once, without loss, or they are refused in a sentence."""
 
+import errno
 import io
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDataset, random_split
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset, random_split
 from torchvision import transforms
 from torchvision.datasets import FakeData, ImageFolder
 
 import tsugiki as tg
 from tests.data.hub_stand_in import ClassLabel, Dataset, Value
 from tests.data.hub_stand_in import Image as ImageFeature
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.errors import DataError, RequestError, TsugikiError
+from tsugiki.core.files import cache_folder
 from tsugiki.data.images.decode import open_photo
 from tsugiki.data.sources.in_memory import pictures
 
@@ -180,6 +183,8 @@ def test_a_picture_that_cannot_be_read_is_left_out_by_its_number(array):
         (lambda array: [(Image.fromarray(array[0]), "a"), ("b.jpg", "b")], "Entry 1 of str is no picture"),
         (lambda array: [(Image.fromarray(array[0]), "a"), None], "no pair of picture and label"),
         (lambda array: [array[0], array[1]], "cannot be listed"),
+        (lambda array: ((array[:9], LABELS[:9]), (array[9:], LABELS[9:])), "say which split each of them is"),
+        (lambda array: DataLoader(Animals(array)), "LOADER.dataset"),
         (lambda _: Stream(), r"cannot be listed.*list\(...\)"),
     ],
 )
@@ -275,3 +280,13 @@ def test_what_a_data_set_of_the_hub_holds_instead_of_a_picture_is_left_out(hub, 
     assert [entry.reason for entry in samples.left_out] == ["a text file"]
     with pytest.raises(DataError):
         tg.load(hub([{"bytes": b"no picture", "path": None}] * 15, LABELS))
+
+
+def test_a_full_disk_is_said(array, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(TsugikiError, match=r"(?s)cannot be written.*No space left.*TSUGIKI_CACHE"):
+        tg.load((array, LABELS))
+    assert not [*(cache_folder() / "archives").iterdir()]

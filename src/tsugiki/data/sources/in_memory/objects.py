@@ -145,8 +145,13 @@ def _held_rows(photos: Any, told: Told, split: str) -> Iterator[Row]:
 
 
 def _cure_of(photos: Any) -> str:
+    """What to give instead, where that can be told."""
     if _are_paths(photos) and len(photos):
         return "Samples.from_lists(paths, labels)"
+    if isinstance(photos, tuple | list) and photos and all(map(are_pictures_and_labels, photos)):
+        return tr("say which split each of them is: {code}", code='{"train": (pictures, labels), "test": ...}')
+    if hasattr(photos, "batch_size") and hasattr(photos, "dataset"):
+        return tr("give the data set itself: {code}", code="LOADER.dataset")
     streams = hasattr(photos, "__iter__") and not hasattr(photos, "__len__")
     return tr("what can only be gone through once has to become a list first: list(...)") if streams else ""
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from tsugiki.core.console import progress
-from tsugiki.core.errors import RequestError, UnreadablePhoto
+from tsugiki.core.errors import RequestError, TsugikiError, UnreadablePhoto
 from tsugiki.core.files import atomic_folder
 from tsugiki.data.images.decode import content_digest, open_photo, read_content
 from tsugiki.data.images.file_type import ending_of
@@ -203,13 +203,24 @@ def write_pictures(pictures: Sequence[tuple[str, Held]]) -> tuple[Path, list[str
     said = "\n".join(f"{held.digest} {name}" for name, (_, held) in zip(names, pictures, strict=True))
     folder = unpacked_place(f"{hashlib.sha256(said.encode()).hexdigest()[:32]}-pictures")
     if not folder.is_dir():
-        with atomic_folder(folder) as temporary, progress(tr("Unpacking"), total=len(names)) as tick:
-            for split in counts:
-                (temporary / split).mkdir(exist_ok=True)
-            for name, (_, held) in zip(names, pictures, strict=True):
-                (temporary / name).write_bytes(_written(held))
-                tick(1, "")
+        try:
+            _write(folder, [*counts], list(zip(names, (held for _, held in pictures), strict=True)))
+        except OSError as fault:
+            raise TsugikiError(
+                tr("{path} cannot be written.", path=folder),
+                got=str(fault),
+                cure=tr("make room on the disk, or set TSUGIKI_CACHE to a folder on another one"),
+            ) from fault
     return folder, names
+
+
+def _write(folder: Path, splits: Sequence[str], pictures: Sequence[tuple[str, Held]]) -> None:
+    with atomic_folder(folder) as temporary, progress(tr("Unpacking"), total=len(pictures)) as tick:
+        for split in splits:
+            (temporary / split).mkdir(exist_ok=True)
+        for name, held in pictures:
+            (temporary / name).write_bytes(_written(held))
+            tick(1, "")
 
 
 def _written(held: Held) -> bytes:
