@@ -9,6 +9,7 @@ import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 import fsspec
 import numpy as np
@@ -39,6 +40,7 @@ class Web:
         self.files = {f"/{name}": photo(number) for number, name in enumerate(NAMES)}
         self.asked = []
         self.cut = 0
+        self.sent_on = {}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,10 +52,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        from urllib.parse import unquote, urlsplit
-
         path = unquote(urlsplit(self.path).path)
         self.web.asked.append(path)
+        if path in self.web.sent_on:
+            self.send_response(302)
+            self.send_header("Location", self.web.sent_on[path])
+            self.end_headers()
+            return
         if (body := self.web.files.get(path)) is None:
             self.send_error(404)
             return
@@ -155,6 +160,21 @@ def test_what_does_not_come_is_left_out_by_name(web, tmp_path):
     again = tg.load(list(zip(places, (name[0] for name in NAMES), strict=True)))
     assert {entry.name: entry.reason for entry in again.left_out} == reasons
     assert contents(again) == contents(samples)
+
+
+def test_a_server_sends_on_to_other_addresses_of_the_web_alone(web, tmp_path):
+    (tmp_path / "own.png").write_bytes(photo(99))
+    web.sent_on = {"/moved.png": f"{web.address}/{quote(NAMES[0])}", "/own.png": (tmp_path / "own.png").as_uri()}
+    places = [f"{web.address}{path}" for path in ("/moved.png", "/own.png")] + [f"{web.address}/{name}" for name in NAMES[2:]]
+    samples = tg.load(manifest(tmp_path, places))
+    assert contents(samples)[0] == photo(0)
+    assert [entry.name for entry in samples.left_out] == [places[1]]
+
+
+def test_an_address_is_asked_for_as_browsers_ask():
+    assert fetch_file._plain("https://例え.jp/写 真/a%20b.png?x=é&y#part") == (
+        "https://xn--r8jz45g.jp/%E5%86%99%20%E7%9C%9F/a%20b.png?x=%C3%A9&y"
+    )
 
 
 def test_a_photo_that_was_cut_off_on_the_way_is_not_kept(web, tmp_path):

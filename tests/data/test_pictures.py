@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -73,6 +74,7 @@ def test_the_same_pictures_in_any_object_are_the_same_files(array):
         (list(array), np.array(names)),
         (photos, tuple(names)),
         list(zip(photos, names, strict=True)),
+        [{"image": photo, "label": name} for photo, name in zip(photos, names, strict=True)],
         Animals(array, labels=names, classes=None),
         Subset(Animals(array), range(15)),
         ConcatDataset([Animals(array[:6]), Animals(array[6:])]),
@@ -102,8 +104,9 @@ def test_several_labels_of_a_picture(array):
     samples = tg.load((array, [["ant"], ["bee", "ant"], []] * 5))
     assert samples.targets.sum(axis=0).tolist() == [10, 5]
     marks = np.eye(3, dtype=int)[LABELS]
-    with pytest.raises(RequestError, match="nobody said which classes"):
+    with pytest.raises(RequestError, match=r"(?s)nobody said which classes.*pandas.DataFrame\(labels"):
         tg.load((array, marks))
+    assert tg.load((array, pd.DataFrame(marks, columns=ANIMALS))).classes == ANIMALS
 
 
 def test_pictures_are_written_once(array, monkeypatch):
@@ -184,7 +187,9 @@ def test_a_picture_that_cannot_be_read_is_left_out_by_its_number(array):
         (lambda array: [(Image.fromarray(array[0]), "a"), None], "no pair of picture and label"),
         (lambda array: [array[0], array[1]], "cannot be listed"),
         (lambda array: ((array[:9], LABELS[:9]), (array[9:], LABELS[9:])), "say which split each of them is"),
+        (lambda array: {"train": (array, LABELS), "more": (array, LABELS)}, "call its parts by their splits"),
         (lambda array: DataLoader(Animals(array)), "LOADER.dataset"),
+        (lambda _: HubStream(), "streaming=False"),
         (lambda _: Stream(), r"cannot be listed.*list\(...\)"),
     ],
 )
@@ -196,6 +201,10 @@ def test_what_is_no_picture_any_more_is_refused(array, held, words):
 class Stream(IterableDataset[object]):
     def __iter__(self):
         return iter(())
+
+
+class HubStream(Stream):
+    column_names = ("image", "label")
 
 
 def test_a_transform_that_draws_is_refused_and_one_that_does_not_is_said(array, capsys):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from tsugiki.core.files import atomic_path
 from tsugiki.core.http import BLOCK, TIMEOUT_SECONDS, not_written
@@ -120,10 +120,8 @@ def _said(fault: Exception) -> str:
 
 @contextmanager
 def _from_the_web(address: str) -> Iterator[tuple[Any, int | None]]:
-    # Letters that no address may have are written as people copy them from a browser.
-    asked = quote(address, safe="%/:?#[]@!$&'()*+,;=~-._")
     try:
-        request = urllib.request.Request(asked, headers={"User-Agent": "tsugiki"})  # noqa: S310 (http and https only)
+        request = urllib.request.Request(_plain(address), headers={"User-Agent": "tsugiki"})  # noqa: S310 (http and https only)
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
     except urllib.error.HTTPError as answer:
         answer.close()
@@ -133,6 +131,14 @@ def _from_the_web(address: str) -> Iterator[tuple[Any, int | None]]:
     with response:
         announced = response.headers.get("Content-Length")
         yield response, int(announced) if announced and announced.isdecimal() else None
+
+
+def _plain(address: str) -> str:
+    """An address as it is asked for: people copy them with letters and spaces that no address has."""
+    parts = urlsplit(address)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    path, query = (quote(part, safe="%/:?[]@!$&'()*+,;=~-._") for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
 @contextmanager

@@ -42,7 +42,8 @@ def of_arrays(pictures: Any, labels: Any) -> tuple[list[Held], LabelLists]:
             allowed=tr("a label for each of {count} pictures", count=len(pictures)),
             got=tr("{count} labels", count=len(labels)),
         )
-    return of_pictures(pictures), labels_given(labels, len(pictures))
+    given = labels_given(labels, len(pictures), named_by="pandas.DataFrame(labels, columns=[...])")
+    return of_pictures(pictures), given
 
 
 def of_pictures(pictures: Any) -> list[Held]:
@@ -78,7 +79,7 @@ def is_of_pictures(photos: Any) -> bool:
         first = photos[0]
     except (LookupError, TypeError):  # it goes by names
         return False
-    return isinstance(first, tuple | list) and len(first) == 2 and is_picture(first[0])
+    return (pair := _pair(first)) is not None and is_picture(pair[0])
 
 
 def of_dataset(photos: Any) -> Iterator[tuple[Held, Cell]]:
@@ -95,6 +96,13 @@ def of_dataset(photos: Any) -> Iterator[tuple[Held, Cell]]:
             tick(1, "")
 
 
+def _pair(entry: Any) -> tuple[Any, Any] | None:
+    """The picture and the label of an entry; ``None`` where it is something else."""
+    if isinstance(entry, Mapping):
+        return (entry["image"], entry["label"]) if {"image", "label"} <= set(entry) else None
+    return (entry[0], entry[1]) if isinstance(entry, tuple | list) and len(entry) == 2 else None
+
+
 class _Pictures:
     """The pictures alone."""
 
@@ -103,13 +111,13 @@ class _Pictures:
 
     def pair(self, at: int) -> tuple[Any, Any]:
         found = self._pairs[at]
-        if not isinstance(found, tuple | list) or len(found) != 2:
+        if (pair := _pair(found)) is None:
             raise RequestError(
                 tr("Entry {number} is no pair of picture and label.", number=at),
                 allowed=tr("(picture, label) for every number"),
                 got=repr(found)[:80],
             )
-        return found[0], found[1]
+        return pair
 
     def __getitem__(self, at: int) -> Any:
         return self.pair(at)[0]

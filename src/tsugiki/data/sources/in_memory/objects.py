@@ -152,7 +152,11 @@ def _cure_of(photos: Any) -> str:
         return tr("say which split each of them is: {code}", code='{"train": (pictures, labels), "test": ...}')
     if hasattr(photos, "batch_size") and hasattr(photos, "dataset"):
         return tr("give the data set itself: {code}", code="LOADER.dataset")
+    if isinstance(photos, Mapping) and photos:
+        return tr("call its parts by their splits: {code}", code='{"train": ..., "val": ..., "test": ...}')
     streams = hasattr(photos, "__iter__") and not hasattr(photos, "__len__")
+    if streams and hasattr(photos, "column_names"):
+        return tr("load it whole: {code}", code="load_dataset(..., streaming=False)")
     return tr("what can only be gone through once has to become a list first: list(...)") if streams else ""
 
 
