@@ -5,6 +5,8 @@ import io
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -268,3 +270,8 @@ def test_names_in_the_cache_are_plain_short_and_one_for_each_address(tmp_path):
         assert (tmp_path / name).resolve().is_relative_to(tmp_path.resolve())
     assert names[0].startswith("https/h.example_80/")
     assert fetch_file.place_of_host("S3://b/x") == "s3://b"
+
+
+def test_data_sets_of_files_do_not_wait_for_an_http_client():
+    code = "import sys, tsugiki.data.load; print({'http.client', 'fsspec', 'huggingface_hub'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

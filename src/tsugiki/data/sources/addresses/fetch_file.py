@@ -6,9 +6,6 @@ Only kinds that give a file and nothing else are asked: no address may name othe
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -16,11 +13,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from tsugiki.core.files import atomic_path
-from tsugiki.core.http import BLOCK, TIMEOUT_SECONDS, not_written
 from tsugiki.data.sources.addresses.hub_telemetry import without_telemetry
 from tsugiki.locale.messages import tr
 
 _WEB = ("http", "https")
+_BLOCK = 1 << 18  # bytes
 
 _LIBRARIES = {
     "memory": "",
@@ -79,6 +76,8 @@ def fetch_file(address: str, target: Path, *, limit: int) -> None:
     kind = urlsplit(address).scheme.lower()
     if kind not in (*_WEB, *_LIBRARIES) or "::" in address:
         raise NotFetched(tr("addresses of this kind are not fetched"))
+    from tsugiki.core.http import not_written  # an HTTP client, which data sets of files need not wait for
+
     source = _from_the_web(address) if kind in _WEB else _by_fsspec(address, kind)
     with without_telemetry() if kind == "hf" else nullcontext(), source as (stream, size):
         if size is not None and size > limit:
@@ -104,7 +103,7 @@ def _copy(stream: Any, file: Any, limit: int) -> int:
 
 def _next_block(stream: Any) -> bytes:
     try:
-        block: bytes = stream.read(BLOCK)
+        block: bytes = stream.read(_BLOCK)
     except Exception as fault:  # each kind of storage has its own errors
         raise NotFetched(_said(fault)) from fault
     return block
@@ -120,6 +119,12 @@ def _said(fault: Exception) -> str:
 
 @contextmanager
 def _from_the_web(address: str) -> Iterator[tuple[Any, int | None]]:
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    from tsugiki.core.http import TIMEOUT_SECONDS
+
     try:
         request = urllib.request.Request(_plain(address), headers={"User-Agent": "tsugiki"})  # noqa: S310 (http and https only)
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
