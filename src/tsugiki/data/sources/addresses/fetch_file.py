@@ -6,6 +6,7 @@ Only kinds that give a file and nothing else are asked: no address may name othe
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -148,6 +149,9 @@ def _plain(address: str) -> str:
 
 @contextmanager
 def _by_fsspec(address: str, kind: str) -> Iterator[tuple[Any, int | None]]:
+    log = logging.getLogger(_LIBRARIES[kind] or "fsspec")
+    if not log.handlers:  # else Python itself prints what a library logs, tracebacks included, where a program sets up no log
+        log.addHandler(logging.NullHandler())
     try:
         import fsspec
 
