@@ -207,6 +207,8 @@ def test_a_host_that_is_silent_is_not_asked_for_every_photo(tmp_path, monkeypatc
     [
         ("memory://shop/gone.png", "no such file"),
         ("memory://shop/a", "no such file"),
+        ("http://[::1/x.png", "Invalid IPv6 URL"),
+        ("https:///x.png", "no host given"),
         ("memory://x.zip::memory://shop/x.png", "addresses of this kind are not fetched"),
         ("data:image/png;base64,iVBORw0KGgo", "written as text (base64)"),
     ],

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from tsugiki.core.files import atomic_path
 from tsugiki.data.sources.addresses.hub_telemetry import without_telemetry
+from tsugiki.data.sources.tables.table_paths import parts_of
 from tsugiki.locale.messages import tr
 
 _WEB = ("http", "https")
@@ -58,7 +59,7 @@ class NotFetched(Exception):
 
 def place_of_host(address: str) -> str:
     """Who is asked for the file of an address: kind, host or bucket."""
-    parts = urlsplit(address)
+    parts = parts_of(address)
     return f"{parts.scheme.lower()}://{parts.netloc}"
 
 
@@ -74,8 +75,8 @@ def fetch_file(address: str, target: Path, *, limit: int) -> None:
         NotFetched: When it does not come.
         TsugikiError: When it cannot be written.
     """
-    kind = urlsplit(address).scheme.lower()
-    if kind not in (*_WEB, *_LIBRARIES) or "::" in address:
+    kind = parts_of(address).scheme.lower()
+    if kind not in _WEB and (kind not in _LIBRARIES or "::" in address):  # which chains addresses; in one of the web it is IPv6
         raise NotFetched(tr("addresses of this kind are not fetched"))
     from tsugiki.core.http import not_written  # an HTTP client, which data sets of files need not wait for
 

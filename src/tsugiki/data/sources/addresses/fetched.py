@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tsugiki.core.console import progress
 from tsugiki.core.errors import DataError, RequestError, TsugikiError
@@ -23,6 +23,7 @@ from tsugiki.core.files import cache_folder, cache_place
 from tsugiki.core.threads import ContextThreadPool
 from tsugiki.data.images.decode import MAX_BYTES
 from tsugiki.data.sources.addresses.fetch_file import KINDS, NotFetched, fetch_file, place_of_host
+from tsugiki.data.sources.tables.table_paths import parts_of
 from tsugiki.locale.messages import first_few, tr
 
 _AT_ONCE = 16  # addresses that are asked at the same time: waiting costs no work
@@ -98,7 +99,7 @@ def fetched_folder() -> Path:
 
 def name_of_address(address: str) -> str:
     """Where the photo of an address lies in the cache: called as it is there, where a file can be; no two are in one place."""
-    parts = urlsplit(address)
+    parts = parts_of(address)
     host = parts.netloc.rpartition("@")[2]  # without a password
     plain = [_NOT_IN_NAMES.sub("_", unquote(part)).strip(". ")[:_MOST_OF_A_NAME] for part in (host, *parts.path.split("/"))]
     *folders, name = list(filter(None, plain)) or ["photo"]

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
@@ -35,13 +35,22 @@ def is_address(path: str) -> bool:
     return bool(_ADDRESS.match(path)) and not path.startswith("file://") and not _DRIVE.match(path)
 
 
+def parts_of(address: str) -> SplitResult:
+    """An address in its parts; what is none after its kind is all path."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # brackets that hold no address of a machine
+        kind, _, rest = address.partition(":")
+        return SplitResult(kind, "", rest, "", "")
+
+
 def path_of(text: str) -> str:
     """The path that a text means: itself, or that of a ``file://`` address."""
     if not text.startswith("file://"):
         return text
     from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
 
-    return url2pathname(urlsplit(text).path)
+    return url2pathname(parts_of(text).path)
 
 
 def relative_to(root: Path, path: str) -> str:
@@ -99,7 +108,7 @@ class PhotoFinder:
 
     def beside(self, addresses: Collection[str]) -> dict[str, str]:
         """Of addresses, the photos below the table's folder whose paths end like them; none where most have none."""
-        paths = {address: unquote(urlsplit(address).path).lstrip("/") for address in addresses}
+        paths = {address: unquote(parts_of(address).path).lstrip("/") for address in addresses}
         names = [path for path in paths.values() if path]
         try:
             drop = self._best_drop(_some(names, _TRIED)) if names else None
