@@ -49,7 +49,8 @@ class _Forgetting(ast.NodeTransformer):
     """Leaves the ``number``-th move out: ``x.to(device)`` becomes ``x``, ``zeros(3, device=device)`` becomes ``zeros(3)``."""
 
     def __init__(self, number: int) -> None:
-        self.number, self.found = number, []
+        self.number = number
+        self.found: list[str] = []
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -123,8 +124,10 @@ def _in_place(file: str, name: str, function: ast.AST) -> Iterator[None]:
     module = importlib.import_module("tsugiki." + file.removesuffix(".py").replace("/", "."))
     owner_name, _, own = name.rpartition(".")
     owner = getattr(module, owner_name) if owner_name else module
-    body = [ast.ClassDef(owner_name, [], [], [function], [], type_params=[])] if owner_name else [function]
-    tree = ast.fix_missing_locations(ast.Module(body, []))  # type: ignore[list-item, arg-type]
+    tree = ast.parse(f"class {owner_name}: pass" if owner_name else "")
+    holder: Any = tree.body[0] if owner_name else tree
+    holder.body = [function]
+    ast.fix_missing_locations(tree)
     code = compile(tree, str(_PROGRAM / file), "exec", flags=__future__.annotations.compiler_flag)
     made: dict[str, Any] = {}
     exec(code, vars(module), made)  # noqa: S102 (the program's own source, but for one place)

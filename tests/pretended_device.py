@@ -50,7 +50,7 @@ class Misplaced(BaseException):
 class _WithoutDriver(FakeTensorMode):
     """Makes no attempt to start the device, whatever ``torch.cuda.is_available`` says."""
 
-    avoid_device_init = True  # type: ignore[assignment]
+    avoid_device_init = True
 
 
 _MOVED = {"_to_copy", "copy_", "detach", "lift_fresh", "clone", "empty", "empty_like", "zeros_like", "ones_like", "equal"}
@@ -149,12 +149,12 @@ def _type(tensor: torch.Tensor) -> str:
 
 def _place() -> Place:
     """The innermost function of the program that is at work."""
-    frame = sys._getframe(1)  # a whole traceback per operation would take minutes
+    frame: Any = sys._getframe(1)  # a whole traceback per operation would take minutes
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(_PROGRAM):
             return f"{Path(file).relative_to(_PROGRAM).as_posix()}:{frame.f_code.co_qualname.partition('.<')[0]}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "test"
 
 
@@ -215,7 +215,8 @@ def _converted(old: torch.Tensor, device: Any, dtype: Any, memory_format: Any) -
 @torch.no_grad()
 def _backward(loss: torch.Tensor, wanted: Callable[[Any], bool] | None = None) -> list[torch.Tensor | None]:
     """Call each node of the graph once all its gradients have come together; returns those of the node that is ``wanted``."""
-    first, kept = loss.grad_fn, []
+    first: Any = loss.grad_fn
+    kept: list[torch.Tensor | None] = []
     gradients: dict[Any, list[torch.Tensor | None]] = {first: [torch.ones_like(loss)]}
     waiting, ready = _followers(first), [first]
     while ready:
