@@ -7,7 +7,7 @@ the processor where the device should compute. What has never been on the device
 What is pretended, since there is no CUDA here, and nothing else:
 
 * ``torch.cuda.is_available``, ``device_count``, ``is_bf16_supported``, and what ``core/devices.py`` makes of them: it is there;
-* ``torch.cuda.synchronize``, ``empty_cache``, ``get_rng_state``, ``set_rng_state``: nothing to wait for, to let go, to keep;
+* ``synchronize``, ``empty_cache`` and random states of ``torch.cuda``: nothing to wait for, to let go, to keep;
 * ``Tensor.backward`` and ``autograd.grad``: PyTorch's engine wants the driver, so the same nodes are called here in turn;
 * numbers: what leaves the device is zeros; a single number is 0.5, 1 or ``True``;
 * threads, in which nothing is watched: their jobs are done at once;
@@ -80,7 +80,7 @@ class Watch(TorchDispatchMode):
     """Sees every operation, with the function of the program that asked for it.
 
     Attributes:
-        doors: Functions through which something may leave the device.
+        doors: Functions through which something may leave the device; ``None``: all.
         processor: Functions that may compute on the processor, and what.
         left: What has left, per door: operation, type and shape.
         ran: How many operations the device has computed, by name.
@@ -88,7 +88,7 @@ class Watch(TorchDispatchMode):
         types: Of what types their operands were.
     """
 
-    doors: frozenset[Place]
+    doors: Collection[Place] | None
     processor: Mapping[Place, Collection[str]] = field(default_factory=dict)
     left: defaultdict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
     ran: Counter[str] = field(default_factory=Counter)
@@ -133,7 +133,7 @@ class Watch(TorchDispatchMode):
 
     def _leaves(self, name: str, tensor: torch.Tensor) -> None:
         place = _place()
-        if place not in self.doors:
+        if self.doors is not None and place not in self.doors:
             raise Misplaced(f"{name} of {_told(tensor)} left the device in {place}, which is no door")
         self.order.append(place)
         self.left[place].append(f"{name} {_told(tensor)}")
@@ -165,19 +165,21 @@ def _answer(tensor: torch.Tensor, name: str) -> bool | int | float:
 
 
 @contextmanager
-def pretended(doors: set[Place], processor: Mapping[Place, Collection[str]], *, bf16: bool = True) -> Iterator[Watch]:
-    """Within this block there is a device ``cuda``, whose every operation is watched."""
-    watch = Watch(frozenset(doors), processor)
+def pretended(doors: Collection[Place] | None, processor: Mapping[Place, Collection[str]]) -> Iterator[Watch]:
+    """Within this block there is a device ``cuda``, whose every operation is watched, as :class:`Watch` is told."""
+    watch = Watch(doors, processor)
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, answer in {"is_available": True, "device_count": 1, "is_bf16_supported": bf16}.items():
+        for name, answer in {"is_available": True, "device_count": 1, "is_bf16_supported": True}.items():
             patch.setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
         for name in ("synchronize", "empty_cache"):
             patch.setattr(torch.cuda, name, lambda *_: None)
+        patch.setattr(torch.accelerator, "synchronize", lambda *_: None)
         patch.setattr(torch.cuda, "get_rng_state", lambda *_: torch.empty(0))
         patch.setattr(torch.cuda, "set_rng_state", lambda *_: None)
         patch.setattr(devices, "_available", lambda: ("cuda", "cpu"))
-        patch.setattr(torch.Tensor, "backward", _backward)
+        real = torch.Tensor.backward
+        patch.setattr(torch.Tensor, "backward", lambda loss: (_backward if isinstance(loss, FakeTensor) else real)(loss))
         patch.setattr(torch.autograd, "grad", _grad)
         patch.setattr(ContextThreadPool, "submit", _at_once)
         patch.setattr(nn.Module, "to", _to)

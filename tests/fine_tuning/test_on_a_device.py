@@ -384,7 +384,7 @@ def test_a_forgotten_move_is_noticed(complaint, fault):
 
 TRAINER = "fine_tuning/trainer.py"
 DETOURS = {
-    ("features/engines/torch_engine.py", "TorchEngine.__call__", "self._network(inputs)"): "self._network({inputs})",
+    ("features/engines/torch_engine.py", "TorchEngine.compute", "self._network(inputs)"): "self._network({inputs})",
     ("features/engines/reference.py", "Normalised.forward", "pixels.float()"): "{pixels}.float()",
     ("backbones/backbone.py", "Backbone.forward", "out.flatten(1)"): "{out}.flatten(1)",
     ("data/preprocess.py", "Preprocess.normalise", "pixels.to(torch.float32)"): "{pixels}.to(torch.float32)",
