@@ -53,22 +53,10 @@ class _WithoutDriver(FakeTensorMode):
     avoid_device_init = True
 
 
-_MOVED = {"_to_copy", "copy_", "detach", "lift_fresh", "clone", "empty", "empty_like", "zeros_like", "ones_like", "equal"}
-_MOVED |= {"view", "_unsafe_view", "reshape", "permute", "select", "slice", "stack", "cat", "split", "expand", "unsqueeze"}
-_MOVED |= {
-    "resolve_conj",
-    "resolve_neg",
-    "unbind",
-    "_local_scalar_dense",
-    "device",
-    "alias",
-    "squeeze",
-    "t",
-    "transpose",
-    "new_empty_strided",
-    "as_strided",
-    "set_",
-}
+_MOVED = {"_to_copy", "copy_", "detach", "lift_fresh", "clone", "empty", "empty_like", "zeros_like", "ones_like", "set_"}
+_MOVED |= {"new_empty", "new_empty_strided", "_local_scalar_dense", "equal", "device", "resolve_conj", "resolve_neg"}
+_MOVED |= {"view", "_unsafe_view", "reshape", "permute", "select", "slice", "stack", "cat", "split", "unbind", "expand"}
+_MOVED |= {"squeeze", "unsqueeze", "t", "transpose", "as_strided", "alias"}
 """Operations that compute nothing, and may be done to tensors of the processor anywhere."""
 
 _ANSWERS = {"_local_scalar_dense", "equal"}
@@ -85,7 +73,7 @@ class Watch(TorchDispatchMode):
         left: What has left, per door: operation, type and shape.
         ran: How many operations the device has computed, by name.
         order: Their names in turn, and the doors between them.
-        types: Of what types their operands were.
+        types: Of what types their operands were, but for single numbers.
     """
 
     doors: Collection[Place] | None
@@ -111,7 +99,7 @@ class Watch(TorchDispatchMode):
                 return func(*args, **kwargs)
         self.ran[name] += 1
         self.order.append(name)
-        self.types[name] |= {_type(one) for one in of_device if one.is_floating_point()}
+        self.types[name] |= {_type(one) for one in of_device if one.is_floating_point() and one.ndim}
         if name in _ANSWERS:
             self._leaves(name, of_device[0])
             return _answer(of_device[0], name)

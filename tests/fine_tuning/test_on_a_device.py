@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils._pytree import tree_map
 
@@ -23,6 +25,7 @@ import tsugiki as tg
 from tests.planted_faults import Fault, forgotten, planted, rewritten
 from tests.pretended_device import CUDA, Misplaced, Watch, pretended
 from tsugiki.backbones.backbone import Backbone, BackboneSpec
+from tsugiki.backbones.joined import JoinedBackbone
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.data.augmentation.augment import Augmentation
@@ -104,9 +107,9 @@ def on_device() -> AbstractContextManager[Watch]:
     return pretended(set(DOORS), PROCESSOR)
 
 
-def small(task: Task = "single") -> Classifier:
+def small(task: Task = "single", seed: int = 0) -> Classifier:
     """Two convolutions with BatchNorm and a head."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     body = nn.Sequential(
         nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU()),
         nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.BatchNorm2d(8), nn.ReLU()),
@@ -138,6 +141,8 @@ class Given:
     Attributes:
         classifier: On the device.
         several: Likewise, for photos with several labels.
+        joined: Likewise, of two backbones.
+        elsewhere: On the processor.
         samples: Photos.
         sets: Photos with several labels.
         folder: For files.
@@ -145,6 +150,8 @@ class Given:
 
     classifier: Classifier
     several: Classifier
+    joined: Classifier
+    elsewhere: Classifier
     samples: Samples
     sets: Samples
     folder: Path
@@ -176,6 +183,17 @@ def _predict(given: Given) -> None:
     classifier.predict(torch.zeros(40, 3, 16, 16))
     classifier.predict(torch.zeros(40, 3, 16, 16, device="cuda"))
     assert classifier.probabilities(torch.zeros(2, 3, device="cuda")).device == CUDA
+
+
+def _joined(given: Given) -> None:
+    given.joined.predict([*given.samples.paths[:3]])
+    given.joined.predict([np.zeros((20, 20, 3), np.uint8)])
+    given.joined.backbone.key()
+
+
+def _moved(given: Given) -> None:
+    fine_tune(given.elsewhere, given.samples, replace(SETTINGS, epochs=1), device="cuda", resume="never")
+    assert given.elsewhere.device == torch.device("cpu")
 
 
 def _explain(given: Given) -> None:
@@ -227,7 +245,9 @@ PATHS: dict[str, Callable[[Given], None]] = {
     "engines": _engines,
     "fit": _fit,
     "predict": _predict,
+    "joined": _joined,
     "explain": _explain,
+    "moved": _moved,
     "mixed": _mixed,
     "stored": _stored,
     "updated": _updated,
@@ -249,9 +269,10 @@ def go(samples, sets, tmp_path):
     """``go(path)``: what was seen on the way."""
 
     def go(name: str) -> Watch:
-        single, several = small(), small("multi")
+        single, several, elsewhere = small(), small("multi"), small()
+        joined = Classifier(JoinedBackbone([small(seed=seed).backbone for seed in (0, 1)]), classes=("blue", "green", "red"))
         with quiet(), on_device() as watch:
-            PATHS[name](Given(single.to("cuda"), several.to("cuda"), samples, sets, tmp_path))
+            PATHS[name](Given(single.to("cuda"), several.to("cuda"), joined.to("cuda"), elsewhere, samples, sets, tmp_path))
         return watch
 
     return go
@@ -267,6 +288,32 @@ def usual():
 def test_everything_is_on_the_device_and_leaves_by_the_doors(go, name):
     watch = go(name)
     assert watch.ran["convolution"] > 0
+    assert "float64" not in set().union(*watch.types.values())  # which Apple's devices have not
+
+
+@pytest.fixture
+def no_accelerator():
+    """Accelerate as in a new process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("no_accelerator")
+@pytest.mark.parametrize("before", ["a training of ours", "somebody's own"])
+def test_after_a_device_the_processor_and_the_other_way_round(samples, before):
+    """Accelerate refuses to change its device as long as the process lives."""
+    settings = replace(SETTINGS, epochs=1, blend=False)
+    first = small()
+    with quiet(), on_device():
+        if before == "somebody's own":
+            assert Accelerator().device.type == "cuda"
+        fine_tune(first.to("cuda"), samples, settings, device="cuda", resume="never")
+    with quiet():
+        fine_tune(small(), samples, settings, device="cpu", resume="never")
+    again = small()
+    with quiet(), on_device():
+        fine_tune(again.to("cuda"), samples, settings, device="cuda", resume="never")
 
 
 def test_features_leave_once_per_batch(go):
@@ -308,10 +355,8 @@ BY_ITSELF = {
     "backbones/tables.py": "a table's one forward pass of zeros",
     "backbones/network_heads.py": "likewise, for a width",
     "reporting/plots/predictions_plot.py": "one photo for a picture, in whoever's network",
-    "data/joined_preprocess.py": "several networks, each of which is tried",
     "fine_tuning/trainer.py:Trainer._reduced": "between processes",
-    "fine_tuning/fine_tune.py:fine_tune": "the classifiers here are on the device",
-    "training/article_loop.py:train:0": "likewise",
+    "training/article_loop.py:train:0": "the classifier there is on the device",
     "training/article_loop.py:train_step:0": "likewise",
     "training/article_loop.py:_tested:0": "likewise",
 }
@@ -324,7 +369,9 @@ PATHS_OF = {
     "inspection/": ["explain"],
     "training/article_loop.py": ["article"],
     "training/": ["fit"],
+    "data/joined_preprocess.py": ["joined"],
     "data/": ["mixed"],
+    "fine_tuning/fine_tune.py": ["moved"],
     "heads/": ["sets"],
     "fine_tuning/lr_range.py": ["rates"],
     "fine_tuning/state.py": ["resumed"],
