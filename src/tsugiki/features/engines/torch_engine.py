@@ -55,7 +55,7 @@ class TorchEngine:
         return features
 
     def compute(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The same, float32, of pixels that are on the device, where the features stay."""
+        """Features ``[B, D]``, float32 and left on the device, of uint8 ``[B, 3, H, W]`` that are there."""
         autocast = torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None)
         exactly = full_precision() if self._dtype is None else contextlib.nullcontext()
         with evaluating(self._backbone), torch.inference_mode(), autocast, exactly:
