@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from tsugiki.classifier.answer import calibrated
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet
 from tsugiki.core.devices import pick_device, usable_cores
+from tsugiki.core.errors import RequestError
 from tsugiki.data.images.pixels import read_pixels
 from tsugiki.data.load import load
 from tsugiki.data.samples import Samples
@@ -109,7 +111,10 @@ class Seen:
 def main() -> None:
     """Compare, measure, print."""
     options = _options()
-    place = pick_device(options.device)
+    try:
+        place = pick_device(options.device)
+    except RequestError as fault:
+        sys.exit(str(fault))
     if place.type == "cpu" and options.device is None:
         print("There is no accelerator here (CUDA or MPS), so there is nothing to compare; --device cpu tries the command.")
         return
@@ -297,7 +302,7 @@ def fine_tuned(material: Material, way: Way, begun: Seen, epochs: int) -> tuple[
     point = StartingPoint(lambda rows: head_on(material, begun.features, rows).as_layer())
     came = fine_tune(classifier, samples, settings, device=way.device, starting_point=point, resume="never")
     features = came.classifier.features_of_pixels(material.pixels[samples.held_out_rows])
-    seconds = statistics.median(row["seconds"] for row in came.history)
+    seconds = statistics.median(row["seconds"] for row in came.history[1:] or came.history)  # the first one compiles
     learned = len(samples.train_rows) - came.notes["validation_photos"]
     return calibrated(came.classifier.answer_head.logits(features), 1.0), learned / seconds
 

@@ -171,6 +171,7 @@ def pretended(doors: Collection[Place] | None, processor: Mapping[Place, Collect
         patch.setattr(torch.autograd, "grad", _grad)
         patch.setattr(ContextThreadPool, "submit", _at_once)
         patch.setattr(nn.Module, "to", _to)
+        patch.setattr(nn.Module, "cpu", lambda module: _to(module, "cpu"))
         stack.enter_context(_WithoutDriver(allow_non_fake_inputs=True))
         stack.enter_context(watch)
         yield watch

@@ -55,6 +55,12 @@ def test_where_there_is_no_accelerator_it_says_so(compare, monkeypatch):
     assert not rows
 
 
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(compare):
+    with pytest.raises(SystemExit, match="no device 'cuda:99'") as refused:
+        compare("--device", "cuda:99")
+    assert "allowed: " in str(refused.value)
+
+
 def test_the_processor_answers_as_itself(compare, photos):
     _, rows = compare(photos, "--device", "cpu", "--precision", "float32", "bfloat16", *NETWORK)
     features, tuned = rows["cpu, float32"]
