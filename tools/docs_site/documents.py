@@ -1,0 +1,130 @@
+"""Documents of the repository that the site shows where they lie, and links between them.
+
+Every page may be read in the repository, too, so links are those of the repository; on the site they lead to the same pages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = "docs/site"
+"""Where the pages lie that are written for the site, a folder per language."""
+
+_ELSEWHERE = {
+    "docs/architecture.md": "explanation/architecture.md",
+    "docs/errors.md": "reference/errors.md",
+    "docs/reliability.md": "explanation/reliability.md",
+    "docs/robustness.md": "explanation/robustness.md",
+    "benchmarks/RESULTS.md": "explanation/results.md",
+    "CONTRIBUTING.md": "about/contributing.md",
+    "SECURITY.md": "about/security.md",
+    "CHANGELOG.md": "about/changelog.md",
+    "src/tsugiki/backbones/bundled/nae.md": "about/nae.md",
+}
+_IN_TWO_LANGUAGES = {"docs/from-the-article{}.md": "tutorials/from-the-article.md"}
+_LEADING_TO = {"README.md": "index.md", "README.ja.md": "index.md", "docs/decisions": "explanation/decisions/index.md"}
+_DECISIONS = "docs/decisions"
+_IN_JAPANESE = {
+    "docs/architecture.md": "アーキテクチャ",
+    "docs/errors.md": "エラーの文",
+    "docs/reliability.md": "信頼性: 何に耐えるか",
+    "docs/robustness.md": "人が実際に持ち込むもの",
+    "benchmarks/RESULTS.md": "ベンチマーク結果",
+    "CONTRIBUTING.md": "開発への参加",
+    "SECURITY.md": "セキュリティ",
+    "CHANGELOG.md": "変更履歴",
+    "src/tsugiki/backbones/bundled/nae.md": "同梱のバックボーン nae",
+}
+"""What English documents are called in the navigation of the Japanese site."""
+_ENGLISH_BELOW = '!!! info ""\n\n    この文書は英語です。\n'
+
+_FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?P<open>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\])\((?P<target>[^()\s#]*)(?P<anchor>#[^()\s]*)?\)")
+
+
+def shown_where_they_lie(language: str) -> dict[str, str]:
+    """Paths in the repository, and places on the site."""
+    ending = ".ja" if language == "ja" else ""
+    places = dict(_ELSEWHERE) | {path.format(ending): place for path, place in _IN_TWO_LANGUAGES.items()}
+    for path in decisions():
+        places[f"{_DECISIONS}/{path.name}"] = f"explanation/decisions/{path.name}"
+    for path in sorted((ROOT / "docs").glob("*.md")):  # whatever was written since
+        if not path.name.startswith("from-the-article"):
+            places.setdefault(f"docs/{path.name}", f"explanation/{path.name}")
+    return places
+
+
+def decisions() -> list[Path]:
+    """The files of all decisions, in order."""
+    return sorted((ROOT / _DECISIONS).glob("[0-9]*.md"))
+
+
+def list_of_decisions(_language: str) -> str:
+    """A list of links, as it stands on the page about them; decisions are written in English."""
+    titles = ((path.name, path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")) for path in decisions())
+    return "\n".join(f"- [{re.sub('^[0-9]+[.] ', '', title)}]({name})" for name, title in titles)
+
+
+def text_of(path: str, language: str) -> str:
+    """A document as the site's Markdown has it."""
+    text = _FENCE.split((ROOT / path).read_text(encoding="utf-8"))
+    text[::2] = map(_as_the_site_reads_it, text[::2])
+    whole = "".join(text)
+    if language == "ja" and ".ja." not in path:
+        title, _, rest = whole.partition("\n")
+        below = rest if path == "docs/errors.md" else f"\n{_ENGLISH_BELOW}{rest}"
+        called = f"---\ntitle: '{_IN_JAPANESE[path]}'\n---\n\n" if path in _IN_JAPANESE else ""
+        whole = f"{called}{title}\n{below}"
+    return whole
+
+
+def _as_the_site_reads_it(text: str) -> str:
+    """Lists as Python-Markdown knows them: below a blank line, and four columns further in."""
+    text = re.sub(r"^  (?=\S)", "    ", text, flags=re.MULTILINE)
+    return re.sub(r"^((?!- |\s|\|)[^\n]+\n)(?=- )", r"\1\n", text, flags=re.MULTILINE)
+
+
+class Links:
+    """Where links lead, on the site of one language.
+
+    Args:
+        language: ``en`` or ``ja``.
+        pages: Places of all pages that are written for the site.
+    """
+
+    def __init__(self, language: str, pages: set[str]) -> None:
+        self._places = shown_where_they_lie(language) | _LEADING_TO
+        self._places |= {f"{WRITTEN}/{each}/{place}": place for place in pages for each in ("en", "ja")}
+        # A link to the other language's document is one to the same page here; the switch on every page leads over.
+        for path, place in _IN_TWO_LANGUAGES.items():
+            self._places |= {path.format(ending): place for ending in ("", ".ja")}
+
+    def rewritten(self, text: str, path: str, place: str) -> str:
+        """A page's text with links as the site needs them.
+
+        Args:
+            text: In Markdown.
+            path: Of the page, in the repository.
+            place: Of the page, on the site.
+        """
+        parts = _FENCE.split(text)
+        parts[::2] = [_LINK.sub(lambda found: self._link(found, path, place), part) for part in parts[::2]]
+        return "".join(parts)
+
+    def _link(self, found: re.Match[str], path: str, place: str) -> str:
+        target, anchor = found["target"], found["anchor"] or ""
+        if not target or re.match(r"[a-z]+:", target):
+            return found[0]
+        inside = os.path.normpath(PurePosixPath(path).parent / target)
+        if inside in self._places:
+            there = os.path.relpath(self._places[inside], PurePosixPath(place).parent)
+            return f"{found['open']}({there}{anchor})"
+        if path.startswith(WRITTEN) and inside.startswith(WRITTEN):
+            return found[0]  # pictures, and what is made for the reference
+        if not (ROOT / inside).exists():
+            return found[0]  # the build says what is missing
+        text = found["text"]
+        return text if target.rstrip("/") in text or inside in text else f"{text} (`{inside}`)"
