@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "site"
 ENGLISH = sorted(path.relative_to(PAGES / "en").as_posix() for path in (PAGES / "en").rglob("*.md"))
@@ -61,20 +63,22 @@ class Reader:
 
     Attributes:
         folder: Where they work.
+        language: Of the pages that they read, and of the program.
         port: A free one; a page's own numbers are exchanged for it.
         names: What the page's Python has defined so far.
         servers: Processes that listen until the page ends.
     """
 
     folder: Path
+    language: str = "en"
     port: int = 0
     names: dict[str, Any] = field(default_factory=dict)
     servers: list["subprocess.Popen[str]"] = field(default_factory=list)
 
-    def follow(self, page: str, language: str = "en") -> int:
+    def follow(self, page: str) -> int:
         """Run every block of a page, and compare what is printed with what the page shows; gives how many ran."""
         ran, printed = 0, ""
-        for kind, text in blocks(language, page):
+        for kind, text in blocks(self.language, page):
             if kind == "python":
                 printed = self._python(text, page)
             elif kind == "bash":
@@ -109,11 +113,9 @@ class Reader:
         """What the program says; PyTorch is loaded here already."""
         from tsugiki.cli.main import run
 
-        with _heard() as printed:
-            try:
-                run(shlex.split(words)[1:])
-            except SystemExit as done:
-                assert not done.code, f"{words}\n{printed.getvalue()}"
+        with _heard() as printed, pytest.raises(SystemExit) as done:
+            run(shlex.split(words)[1:])
+        assert not done.value.code, f"{words}\n{printed.getvalue()}"
         return printed.getvalue()
 
     def _by_bash(self, command: str) -> str:
@@ -131,7 +133,7 @@ class Reader:
             program = programs / name
             program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module}"$@"\n')
             program.chmod(0o755)
-        return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+        return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "LC_ALL": f"{self.language}.UTF-8"}
 
     def _serve(self, words: str) -> str:
         log = self.folder.parent / f"server-{len(self.servers)}.log"

@@ -9,6 +9,8 @@ import tomllib
 import pytest
 
 from tests.docs_site.pages import ENGLISH, PAGES, ROOT, RUN, Reader, blocks, commands, without_remarks
+from tsugiki.locale import messages
+from tsugiki.locale.messages import use_language
 
 _BEGINNING = "how-to/index.md"
 """Its blocks make the photos and the run that the other pages of its folder begin with."""
@@ -42,7 +44,7 @@ def begun(world, tmp_path_factory):
 @pytest.fixture
 def reader(request, world, tmp_path, monkeypatch):
     """A reader of one page, with what they have when they come to it."""
-    page = request.node.callspec.params["page"]
+    page, language = (request.node.callspec.params.get(name, "en") for name in ("page", "language"))
     folder = tmp_path / "here"
     if page.startswith("how-to/"):
         shutil.copytree(request.getfixturevalue("begun"), folder, copy_function=os.link)
@@ -50,22 +52,29 @@ def reader(request, world, tmp_path, monkeypatch):
         folder.mkdir()
     monkeypatch.setenv("TSUGIKI_CACHE", str(world))
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(messages, "_from_locale", lambda: language)
+    use_language(None)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        reader = Reader(folder, port=free.getsockname()[1] if page in _ASK_A_SERVER else 0)
+        reader = Reader(folder, language, port=free.getsockname()[1] if page in _ASK_A_SERVER else 0)
     yield reader
     reader.leave()
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=pytest.mark.slow) if page in _LONG else page for page in WITH_CODE]
-)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow) if page in _LONG else page for page in WITH_CODE])
 def test_every_block_of_a_page_runs_and_prints_what_the_page_shows(page, reader):
     assert reader.follow(page) == sum(kind in RUN for kind, _ in blocks("en", page))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["ja"])
+@pytest.mark.parametrize("page", [page for page in WITH_CODE if page not in _LONG])
+def test_the_program_says_in_japanese_what_the_japanese_pages_show(page, language, reader):
+    assert reader.follow(page) == sum(kind in RUN for kind, _ in blocks(language, page))
+
+
 def test_both_languages_have_the_same_pages():
-    assert ENGLISH == sorted(path.relative_to(PAGES / "ja").as_posix() for path in (PAGES / "ja").rglob("*.md"))
+    assert sorted(path.relative_to(PAGES / "ja").as_posix() for path in (PAGES / "ja").rglob("*.md")) == ENGLISH
     assert len(WITH_CODE) > 12
 
 
