@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ class Reader:
 
 
 @contextlib.contextmanager
-def _heard():
+def _heard() -> Iterator[io.StringIO]:
     """Whatever is said, in the order in which a terminal shows it."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):

@@ -42,6 +42,9 @@ _IN_JAPANESE = {
 _ENGLISH_BELOW = '!!! info ""\n\n    この文書は英語です。\n'
 
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_WIDE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
+_BREAK = re.compile(rf"(?<=[{_WIDE}])\n *(?=[{_WIDE}])|(?<=[、。」])\n *(?=[\w`\[*「])")
+"""The end of a line between two Japanese letters, or behind a Japanese stop."""
 _LINK = re.compile(r"(?P<open>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\])\((?P<target>[^()\s#]*)(?P<anchor>#[^()\s]*)?\)")
 
 
@@ -82,9 +85,17 @@ def text_of(path: str, language: str) -> str:
 
 
 def _as_the_site_reads_it(text: str) -> str:
-    """Lists as Python-Markdown knows them: below a blank line, and four columns further in."""
+    """Lists as Python-Markdown knows them: below a blank line, and four columns further in; sentence below sentence."""
     text = re.sub(r"^  (?=\S)", "    ", text, flags=re.MULTILINE)
+    text = re.sub(r"\*\*\n(?=    \*\*)", "**  \n", text)
     return re.sub(r"^((?!- |\s|\|)[^\n]+\n)(?=- )", r"\1\n", text, flags=re.MULTILINE)
+
+
+def without_breaks(text: str) -> str:
+    """Japanese paragraphs on one line each: browsers show a space where a line ends."""
+    parts = _FENCE.split(text)
+    parts[::2] = [_BREAK.sub("", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 class Links:

@@ -75,14 +75,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, **_rest: Any) -> Navigation:
-    """Say the titles of sections in the site's language."""
-    titles = config.extra.get("sections", {})
-    sections = list(nav.items)
-    while sections:
-        item = sections.pop()
-        if item.is_section:
-            item.title = titles.get(item.title, item.title)
-            sections += item.children or []
+    """Say in the site's language what the navigation names itself; pages have titles of their own."""
+    titles, waiting = config.extra.get("titles", {}), list(nav.items)
+    while waiting:
+        item = waiting.pop()
+        if item.title in titles:
+            item.title = titles[item.title]
+        waiting += item.children or []
     return nav
 
 
@@ -92,7 +91,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     elsewhere = {there: path for path, there in documents.shown_where_they_lie(language).items()}
     path = elsewhere.get(place, f"{documents.WRITTEN}/{language}/{place}")
     links = documents.Links(language, {file.src_uri for file in files.documentation_pages()})
-    return _MADE.sub(lambda found: _made(found[1], language), links.rewritten(markdown, path, place))
+    text = links.rewritten(markdown, path, place)
+    if language == "ja":
+        text = documents.without_breaks(text)
+    return _MADE.sub(lambda found: _made(found[1], language), text)
 
 
 def _made(what: str, language: str) -> str:
@@ -104,7 +106,6 @@ def _made(what: str, language: str) -> str:
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, **_rest: Any) -> dict[str, Any]:
     """The switch of languages leads to the same page: the Japanese site lies in a folder of the English one."""
-    here = _language(config)
-    there, name, way = ("en", "English", "../") if here == "ja" else ("ja", "日本語", "ja/")
-    context["other"] = {"lang": there, "name": name, "link": f"./{way}{page.url}"}
+    there, name, way = ("en", "English", "../") if _language(config) == "ja" else ("ja", "日本語", "ja/")
+    context["other"] = {"lang": there, "name": name, "link": f"{'../' * page.url.count('/')}{way}{page.url}"}
     return context

@@ -32,7 +32,7 @@ LARGEST = 150_000
 """Bytes of a picture."""
 
 _WIDEST = 1200
-_SIZE = {"width": 1180, "height": 760}
+_WIDTH, _HEIGHT = 1180, 760
 """Of the window that pages are taken in."""
 _FOOT = 34
 """Pixels of the line at the end of the studio's page."""
@@ -205,7 +205,11 @@ def window() -> Iterator[Any]:
         raise SystemExit("no Chromium on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport=_SIZE, locale={"en": "en-GB", "ja": "ja-JP"}[language()], reduced_motion="reduce")
+        yield browser.new_page(
+            viewport={"width": _WIDTH, "height": _HEIGHT},
+            locale={"en": "en-GB", "ja": "ja-JP"}[language()],
+            reduced_motion="reduce",
+        )
         browser.close()
 
 
