@@ -42,6 +42,8 @@ _IN_JAPANESE = {
 _ENGLISH_BELOW = '!!! info ""\n\n    この文書は英語です。\n'
 
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_OTHER_LANGUAGE = re.compile(r"^\[(?:日本語|English)\]\([^)]*\)\n\n", re.MULTILINE)
+"""What leads to the other language in the repository: on the site that is the switch on every page."""
 _WIDE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
 _BREAK = re.compile(rf"(?<=[{_WIDE}])\n *(?=[{_WIDE}])|(?<=[、。」])\n *(?=[\w`\[*「])")
 """The end of a line between two Japanese letters, or behind a Japanese stop."""
@@ -67,15 +69,18 @@ def decisions() -> list[Path]:
 
 def list_of_decisions(_language: str) -> str:
     """A list of links, as it stands on the page about them; decisions are written in English."""
-    titles = ((path.name, path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")) for path in decisions())
-    return "\n".join(f"- [{re.sub('^[0-9]+[.] ', '', title)}]({name})" for name, title in titles)
+    lines = []
+    for path in decisions():
+        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        lines.append(f"- **{int(path.name[:4])}** [{re.sub('^[0-9]+[.]? ', '', title)}]({path.name})")
+    return "\n".join(lines)
 
 
 def text_of(path: str, language: str) -> str:
     """A document as the site's Markdown has it."""
     text = _FENCE.split((ROOT / path).read_text(encoding="utf-8"))
     text[::2] = map(_as_the_site_reads_it, text[::2])
-    whole = "".join(text)
+    whole = _OTHER_LANGUAGE.sub("", "".join(text))
     if language == "ja" and ".ja." not in path:
         title, _, rest = whole.partition("\n")
         below = rest if path == "docs/errors.md" else f"\n{_ENGLISH_BELOW}{rest}"
