@@ -7,8 +7,10 @@ from collections import Counter
 import pytest
 
 from tests.data.conftest import refusal, said
+from tsugiki.core.errors import RequestError
 from tsugiki.data.load import list_photos, load
 from tsugiki.data.sources.listing import LeftOut
+from tsugiki.data.sources.manifest import list_manifest
 
 
 @pytest.fixture
@@ -684,14 +686,18 @@ def test_other_unicode_forms(written, form):
 
 
 @pytest.mark.robust(
-    "paths", case="addresses in the path column", right="printed as written, and said that they are not fetched"
+    "paths",
+    case="addresses in the path column of a table that lies in the folder of a data set",
+    right="printed as written, and said that they are not fetched",
 )
-def test_addresses_are_not_fetched(written):
-    listing = list_photos(written(rows("https://example.com/a//b.png,a", "x/0.png,a", "x/1.png,b")))
-    assert listing.left_out == (LeftOut("https://example.com/a//b.png", "an address on the network: not fetched"),)
-    text = refusal(written(rows("https://example.com/a//b.png,a", "s3://bucket/c.png,b")))
-    assert "https://example.com/a//b.png: an address on the network: not fetched" in text
-    assert "fetch the photos first" in text
+def test_addresses_in_a_table_that_nobody_has_named_are_not_fetched(put):
+    put("list.csv", content=rows("https://example.com/a//b.png,a", "x/0.png,a", "x/1.png,b").encode())
+    listing = list_photos(put("x/0.png", "x/1.png"))
+    assert LeftOut("https://example.com/a//b.png", "an address on the network: not fetched") in listing.left_out
+    with pytest.raises(RequestError) as caught:
+        list_manifest(put("list.csv", content=rows("https://example.com/a//b.png,a", "s3://b/c.png,b").encode()) / "list.csv")
+    assert "https://example.com/a//b.png: an address on the network: not fetched" in str(caught.value)
+    assert "fetch the photos first" in str(caught.value)
 
 
 # -- names that look alike ------------------------------------------------------------------------------------------------

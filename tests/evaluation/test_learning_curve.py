@@ -5,7 +5,14 @@ import pytest
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LogisticRegression
 
-from tsugiki.evaluation.learning_curve import fit_power_law, learning_curve, more_photos_sentence, summarise_curve
+from tsugiki.evaluation.learning_curve import (
+    fit_discriminant,
+    fit_power_law,
+    learning_curve,
+    more_photos_sentence,
+    narrowed,
+    summarise_curve,
+)
 from tsugiki.locale.messages import use_language
 
 SIZES = [10, 20, 40, 80, 160, 320]
@@ -158,3 +165,8 @@ def test_the_sentence(truth, english, japanese):
 
 def test_few_photos_do_not_pretend_to_know():
     assert "Nobody can tell" in more_photos_sentence(summarise_curve(SIZES, drawn(1, (0.05, 1.0, 0.8), count=60)))
+
+
+def test_photos_that_all_look_the_same_are_guessed():
+    same = narrowed(np.ones((12, 5), np.float32))
+    assert len(set(fit_discriminant(same, np.arange(12) % 3)(same).tolist())) == 1

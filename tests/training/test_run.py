@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -43,6 +44,14 @@ def test_a_notebook_shows_tables_and_no_name_writes_html(dish_run, dishes):
     samples = tg.Samples.from_lists(dish_run.samples.paths[:4], ["<b>a</b>", "c"] * 2, ["train"] * 4)
     assert "<b>a</b>" not in samples._repr_html_()
     assert "&lt;b&gt;a" in samples._repr_html_()
+    photo = dish_run.samples.paths[0]
+    answer = dish_run.classifier.predict(photo)
+    assert answer.label in answer._repr_html_()
+    assert f"{answer.probability:.1%}" in answer._repr_html_()
+    strange = replace(answer, label="<b>", known=False)._repr_html_()
+    assert "<b>" not in strange.replace("<p><b>", "")
+    assert "a guess" in strange
+    assert "is no photo" in replace(answer, problem="it is no photo")._repr_html_()
 
 
 @pytest.mark.robust(

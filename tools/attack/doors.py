@@ -25,6 +25,7 @@ import numpy as np
 
 import tsugiki as tg
 from tools.attack.crafted import crafted_archives
+from tools.attack.given import load_odd_addresses, load_odd_pictures
 from tools.attack.material import ARCHIVES, EXPORTS, SMALL, TABLES, Material, features_of, make_material, sum_of
 from tools.attack.mutations import mutated
 from tools.attack.outcome import Outcome
@@ -365,6 +366,17 @@ def _tuned(material: Material, folder: Path) -> list[float]:
     return [row["train_loss"] for row in result.history]
 
 
+def _pictures(_: Material, dice: random.Random, work: Path) -> Right:
+    """What a program holds, with something in it that is no picture or no label."""
+    del work
+    return load_odd_pictures(dice, _ODD)
+
+
+def _addresses(material: Material, dice: random.Random, work: Path) -> Right:
+    """A list of addresses; no network is asked but this machine's own."""
+    return load_odd_addresses(material.photos, dice, work)
+
+
 DOORS = (
     Door("a run's description", _description),
     Door("a run's weights", _weights_of_run),
@@ -375,6 +387,8 @@ DOORS = (
     Door("tables of photos: CSV, JSON, JSON lines, Parquet", _table),
     Door("archives: zip, tar, gz, bz2, xz", _archive),
     Door("archives made with care", _crafted_archive),
+    Door("photos at addresses", _addresses),
+    Door("pictures of a program", _pictures),
     Door("the feature store", _store),
     Door("a zoo", _zoo),
     Door("weights from a file", _weights_file),

@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tsugiki.data.label_sets import SEPARATOR, Task, joined
+from tsugiki.core.display.cell_html import cell_html
+from tsugiki.data.label_sets import SEPARATOR, Task, joined, spoken
 from tsugiki.data.taxonomy import Taxonomy
 from tsugiki.evaluation.levels.parent_probabilities import NOBODY, deepest_sure, parent_probabilities
 from tsugiki.evaluation.metrics import softmax, unit_rows
 from tsugiki.evaluation.multi_label.platt import sigmoid
+from tsugiki.locale.messages import tr
 
 Floats = npt.NDArray[np.float32]
 
@@ -96,6 +98,17 @@ class Prediction:
             **self._above(),
             "probabilities": dict(zip(classes, self.probabilities, strict=True)),
         }
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answer, the most probable classes, and what to know before it is used."""
+        if self.problem:
+            return cell_html(tr("{path} cannot be read: {reason}", path=self.name or tr("the photo"), reason=self.problem))
+        answer = self.label if self.labels is None else spoken(self.labels)
+        notes = [] if self.known else [tr("Less like the training photos than 95% of them are: the answer is a guess.")]
+        if self.at_least is not None:
+            notes.append(tr("At least {name}: {probability}", name=self.at_least[0], probability=f"{self.at_least[1]:.1%}"))
+        rows = [(tr("class"), tr("probability")), *((label, f"{probability:.1%}") for label, probability in self.top)]
+        return cell_html(f"{self.name}: {answer}" if self.name else answer, rows, notes)
 
     def _above(self) -> dict[str, Any]:
         """What a taxonomy adds to the answer."""

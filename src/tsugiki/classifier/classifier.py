@@ -155,7 +155,8 @@ class Classifier(nn.Module):
 
     def features_of_pixels(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """Features ``[B, D]`` of photos at the network's size, uint8 ``[B, 3, H, W]``."""
-        return self.features_of_inputs(self.preprocess.normalise(torch.from_numpy(pixels)))
+        # Bytes travel to a device, not the four times as many of the floats that they become.
+        return self.features_of_inputs(self.preprocess.normalise(torch.from_numpy(pixels).to(self.device)))
 
     def features_of_inputs(self, inputs: torch.Tensor | Sequence[torch.Tensor]) -> Floats:
         """Features ``[B, D]`` of preprocessed photos: a tensor ``[B, 3, H, W]``, or several ``[3, H, W]``."""

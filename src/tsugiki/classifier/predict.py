@@ -206,7 +206,8 @@ def _checked_inputs(predictor: Predictor, inputs: Any, *, dimensions: int) -> An
             got=f"{inputs.dtype} {list(inputs.shape)}",
             cure=tr("apply classifier.preprocess to each photo, or give the photos themselves"),
         )
-    broken = [row for row, photo in enumerate(inputs.reshape(-1, 3, height, width)) if not bool(photo.isfinite().all())]
+    whole = inputs.isfinite().reshape(-1, 3 * height * width).all(dim=1).tolist()  # one look at a device for all photos
+    broken = [row for row, finite in enumerate(whole) if not finite]
     if broken:
         raise RequestError(
             tr("This tensor holds values that are no finite numbers (NaN or infinity)."),

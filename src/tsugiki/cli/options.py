@@ -87,7 +87,10 @@ def _tuning(value: str, text: str, *names: str, **details: Any) -> Any:
 
 def data_argument() -> Any:
     """``DATA``: whatever holds labelled photos."""
-    return typer.Argument(metavar="DATA", help=tr("a folder of photos, a manifest, an archive, or sample:NAME"))
+    return typer.Argument(
+        metavar="DATA",
+        help=tr("a folder of photos, a manifest of paths or addresses, an archive, hf:OWNER/NAME, or sample:NAME"),
+    )
 
 
 def run_argument() -> Any:

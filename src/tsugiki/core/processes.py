@@ -32,8 +32,17 @@ def accelerator_on(place: torch.device) -> Accelerator:
     from accelerate.utils import InitProcessGroupKwargs
 
     check_launch()
+    # One process goes by the place alone. Accelerate has one device as long as it lives, and must not be asked for another.
+    on_processor = not _has_another_device() if _is_alone() else place.type == "cpu"
     with _told_only_what_is_so():
-        return Accelerator(cpu=place.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
+        return Accelerator(cpu=on_processor, kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
+
+
+def _has_another_device() -> bool:
+    """Whether somebody in this process has an ``Accelerator`` that is not on the processor."""
+    from accelerate.state import AcceleratorState, is_initialized
+
+    return bool(is_initialized() and AcceleratorState().device.type != "cpu")
 
 
 def check_launch() -> None:

@@ -51,10 +51,13 @@ def load(
 
     Args:
         source: A folder of class folders (with or without ``train`` / ``val`` / ``test``), or of photos with a table; a
-            manifest (``.csv``, ``.jsonl``, ``.parquet``); a zip or tar archive of one of these; or ``sample:NAME``. In Python
+            manifest (``.csv``, ``.jsonl``, ``.parquet``), whose photos may be at addresses (``https://``, ``s3://``, ...) that
+            are fetched once; a zip or tar archive of one of these; ``hf:OWNER/NAME``, a data set of the Hugging Face Hub, which
+            is fetched once, or ``hf:FOLDER`` of one that is here; or ``sample:NAME``. In Python
             also what a program holds already: a torchvision ``ImageFolder``, a pandas ``DataFrame`` with the columns ``path``
-            and ``label`` (``split``, ``group``), pairs of path and label, a dictionary of these by split, or ``Samples``,
-            which are given back.
+            and ``label`` (``split``, ``group``), pairs of path and label; a map-style ``Dataset`` of (PIL image, label), a
+            ``datasets.Dataset`` with a column of pictures, a pair of pictures and labels (uint8 ``[N, H, W, 3]`` or
+            ``[N, H, W]``, or a list of PIL images); a dictionary of these by split; or ``Samples``, which are given back.
         seed: Of the draw that holds photos out, where nobody did.
         held_out: The share of every class to hold out then; 0 holds nothing out, and a score is out-of-fold.
         index: Where it is kept what the files hold; a feature store is one.
@@ -127,6 +130,8 @@ def _list_source(source: str | os.PathLike[str], reading: LabelReading) -> Listi
         from tsugiki.data.synthetic.sample import sample_folder
 
         return list_folder(sample_folder(source.removeprefix(SAMPLE_MARK)), reading)
+    if isinstance(source, str) and source.startswith(HUB_MARK) and not source.startswith("hf://"):
+        return _list_of_hub(source.removeprefix(HUB_MARK), reading)
     if is_address(str(source)):
         raise RequestError(
             tr("{address} is an address: nothing is fetched here.", address=source),
@@ -138,13 +143,13 @@ def _list_source(source: str | os.PathLike[str], reading: LabelReading) -> Listi
     if not path.exists():
         raise _nothing_there(path)
     if path.suffix.lower() in MANIFEST_SUFFIXES:
-        return list_manifest(path, reading=reading)
+        return list_manifest(path, reading=reading, fetches=True)
     if is_archive(path):
         return _list_archive(path, reading)
     raise RequestError(
         tr("{path} is no data set.", path=path),
         allowed=tr(
-            "a folder of class folders, a manifest ({manifests}), an archive ({archives}) or sample:NAME",
+            "a folder of class folders, a manifest ({manifests}), an archive ({archives}), hf:OWNER/NAME or sample:NAME",
             manifests=", ".join(sorted(MANIFEST_SUFFIXES)),
             archives=", ".join(ARCHIVE_SUFFIXES),
         ),
@@ -170,6 +175,21 @@ def _nothing_there(path: Path) -> RequestError:
         known=siblings,
         cure=tr("name a folder with one folder of photos per class, or try sample:foodvision"),
     )
+
+
+def _list_of_hub(name: str, reading: LabelReading) -> Listing:
+    """A folder laid out as the Hub's data sets are, which any folder may be; or such a data set by its name."""
+    if name and Path(name).expanduser().exists():
+        return _list_source(Path(name), reading)
+    from tsugiki.data.sources.addresses.hub_folder import hub_folder
+
+    folder, called = hub_folder(name), Path(HUB_MARK + name)
+    try:
+        listing = list_unpacked(folder, called, reading)
+    except TsugikiError as fault:
+        raise _said_of_archive(fault, folder, called) from fault
+    sentence = tr("The data set {name} of the Hugging Face Hub is in {folder}.", name=name, folder=folder)
+    return replace(listing, decisions=(sentence, *listing.decisions))
 
 
 def _list_archive(path: Path, reading: LabelReading) -> Listing:
@@ -299,3 +319,4 @@ def _left_out(samples: Samples) -> Iterator[str]:
 
 
 SAMPLE_MARK = "sample:"
+HUB_MARK = "hf:"

@@ -168,7 +168,8 @@ class Samples:
         """Photos from lists of ``N`` paths and, for each, what is known of it.
 
         Args:
-            paths: Files; lists, arrays and columns of pandas are all lists here.
+            paths: Files, or addresses (``https://``, ``s3://``, ...), whose photos are fetched once into the cache; lists,
+                arrays and columns of pandas are all lists here.
             labels: Class names, a photo without one among others being left out by name; ``None`` for photos without labels:
                 they can be answered, and nothing is learned from them. For photos with several labels: lists of names, or
                 ``[N, K]`` of 1, 0 and, where nobody knows, NaN or -1.

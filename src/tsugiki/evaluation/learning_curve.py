@@ -281,7 +281,7 @@ def fit_discriminant(features: Floats, labels: Ints) -> Predict:
     means = np.add.reduceat(features[order], starts, axis=0) / counts[:, None]  # [K, D]
     # Squares inside the classes: all squares less those of the means.
     spread = (features.T @ features - (means.T * counts) @ means) / len(features)  # [D, D]
-    level = max(float(np.trace(spread)) / len(spread), 1e-12)
+    level = max(float(np.trace(spread)) / max(len(spread), 1), 1e-12)  # photos that are all alike differ on no axis
     shrunk = (1 - _SHRINKAGE) * spread + _SHRINKAGE * level * np.eye(len(spread))
     weight = np.linalg.solve(shrunk, means.T)  # [D, K]
     bias = -0.5 * np.einsum("kd,dk->k", means, weight)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tsugiki.core.console import say
-from tsugiki.core.devices import is_out_of_memory
+from tsugiki.core.devices import empty_cache, is_out_of_memory
 from tsugiki.core.errors import TsugikiError
 from tsugiki.features.engines.engine import FeatureBatch
 from tsugiki.locale.messages import tr
@@ -58,5 +58,5 @@ class Halving:
         self._most = at_once // 2
         gc.collect()
         torch = sys.modules.get("torch")  # an engine file answers without it
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if torch is not None and (device := torch.accelerator.current_accelerator(check_available=True)) is not None:
+            empty_cache(device)

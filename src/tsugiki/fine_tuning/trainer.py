@@ -133,11 +133,12 @@ class Trainer:
         for rows, share in ((part.rows, part.share), (part.others, 1 - part.share)):
             if share:
                 losses = losses + share * self.objective.losses(logits, rows)
+        # The processes' gradients are averaged: times their number, the sum over all photos divided by the photos comes out.
+        self.state.scaler.scale(losses.sum() * self.accelerator.num_processes / photos).backward()
+        # Only now: to tell a number, a device has to have done all that it was asked for, and would wait for more meanwhile.
         means.count(losses.detach().mean(), self.objective.correct(logits.detach(), part.rows), len(part))
         if self.state.train_logits is not None:
             self.state.train_logits[part.rows] = logits.detach().cpu()
-        # The processes' gradients are averaged: times their number, the sum over all photos divided by the photos comes out.
-        self.state.scaler.scale(losses.sum() * self.accelerator.num_processes / photos).backward()
 
     @torch.no_grad()
     def validate(self, ema: Ema) -> Candidate:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import constants, errors, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -21,7 +20,7 @@ from tsugiki.backbones.sources.weights_download import unreachable, why_unreacha
 from tsugiki.core.console import say
 from tsugiki.core.errors import UnknownName, WeightsError
 from tsugiki.core.http import not_written
-from tsugiki.core.threads import SharedSetting
+from tsugiki.data.sources.addresses.hub_telemetry import without_telemetry
 from tsugiki.locale.messages import tr
 
 _LINE_BROKE = (OSError, errors.HTTPError)  # type: ignore[attr-defined]  # the HTTP client's own, whichever the hub uses
@@ -88,24 +87,10 @@ def _place_by_hand(repository: str, filename: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / (revision or "main") / filename
 
 
-@contextlib.contextmanager
-def _made_silent() -> Iterator[None]:
-    told = constants.HF_HUB_DISABLE_TELEMETRY
-    constants.HF_HUB_DISABLE_TELEMETRY = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_DISABLE_TELEMETRY = told
-
-
-_without_telemetry = SharedSetting(_made_silent)
-"""Within this block the hub is asked for the file and told nothing of what else is installed or runs here."""
-
-
 def _fetch(repository: str, filename: str, name: str) -> Path | None:
     repository_id, revision = _split(repository)
     try:
-        with _without_telemetry():
+        with without_telemetry():
             return Path(hf_hub_download(repository_id, filename, revision=revision))
     except GatedRepoError as error:
         raise WeightsError(

@@ -13,12 +13,14 @@ from typing import Any
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, LabelSet
+from tsugiki.data.sources.addresses.fetched import fetched_photos
 from tsugiki.data.sources.in_memory.list_values import LabelLists, columns_of, labels_given, text_of_value
 from tsugiki.data.sources.listing import LeftOut, Listing, with_writable_names
 from tsugiki.data.sources.split_words import split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
 from tsugiki.data.sources.tables.label_cells import sets_of, why_several
 from tsugiki.data.sources.tables.label_rows import SeveralRows, finished
+from tsugiki.data.sources.tables.table_paths import is_address, path_of
 from tsugiki.locale.messages import first_few, tr
 
 
@@ -36,7 +38,7 @@ def list_paths(
     A photo without a label among photos with one is left out by name, as is a path that is named again.
 
     Args:
-        paths: Files.
+        paths: Files, or addresses (``https://``, ``s3://``, ...), whose photos are fetched once into the cache.
         labels: ``N`` class names, or ``None`` where the photos have none. For photos with several labels ``N`` lists of names,
             an empty one for a photo that shows none of the classes; or ``[N, K]`` of 1, 0 and, where nobody knows, NaN or
             -1.
@@ -67,7 +69,7 @@ def listing_of(
     """Photos at ``N`` places.
 
     Args:
-        places: Absolute paths.
+        places: Absolute paths, and addresses, which are fetched.
         texts: ``N`` splits and groups, where they are known.
         given: ``N`` labels, or none.
         reading: How they are to be read.
@@ -75,16 +77,22 @@ def listing_of(
 
     Raises:
         RequestError: When one path is given two labels.
+        DataError: When all are addresses, and nothing can be fetched.
     """
-    root = _common_folder(places)
-    names = [_relative(place, root) for place in places]
+    fetched = fetched_photos(filter(is_address, places))
+    gone = {row: LeftOut(place, fetched.reasons[place]) for row, place in enumerate(places) if place in fetched.reasons}
+    if gone and len(gone) == len(places):
+        raise fetched.nothing_came(called)
+    places = [fetched.places.get(place, place) for place in places]
+    root = _common_folder([place for row, place in enumerate(places) if row not in gone])
+    names = [place if row in gone else _relative(place, root) for row, place in enumerate(places)]
     written = [(number, cell) for number, cell in enumerate(given.cells) if cell != ""]
     sets = sets_of(written, reading) if written else None
-    decisions = [] if sets is None else list(why_several(called, written, reading))
+    decisions = [*fetched.decisions, *([] if sets is None else why_several(called, written, reading))]
     said: dict[int, str | LabelSet] = dict(
         zip([number for number, _ in written], sets or map(str, (c for _, c in written)), strict=True)
     )
-    kept, left_out = _that_count(names, said if given.cells else None, reading)
+    kept, left_out = _that_count(names, said if given.cells else None, reading, gone)
     if sets is not None:
         found = SeveralRows()
         said |= {rows[0]: found.joined([one for row in rows if isinstance(one := said[row], LabelSet)]) for rows in kept}
@@ -119,7 +127,7 @@ def names_of(name: str, column: Iterable[object], count: int) -> list[str]:
 
 
 def place_of(number: int, path: Any) -> str:
-    """The absolute path; links stay links.
+    """The absolute path, where links stay links; or the address of a photo elsewhere, as it is.
 
     Raises:
         RequestError: When it is no path.
@@ -130,7 +138,9 @@ def place_of(number: int, path: Any) -> str:
         name = ""
     if not isinstance(name, str) or not name:
         raise RequestError(tr("Entry {number} of {name} is no path.", number=number, name="paths"), got=repr(path)[:80])
-    return os.path.abspath(name)  # noqa: PTH100
+    if is_address(name) and not os.path.exists(name):  # noqa: PTH110
+        return name
+    return os.path.abspath(path_of(name))  # noqa: PTH100
 
 
 def refuse_strange_splits(words: Iterable[str]) -> None:
@@ -157,7 +167,7 @@ def _relative(place: str, root: Path) -> str:
 
 
 def _that_count(
-    names: list[str], labels: Mapping[int, object] | None, reading: LabelReading
+    names: list[str], labels: Mapping[int, object] | None, reading: LabelReading, gone: Mapping[int, LeftOut]
 ) -> tuple[list[list[int]], list[LeftOut]]:
     """The rows of each candidate, more than one where several say its labels together, and why others are none.
 
@@ -167,7 +177,9 @@ def _that_count(
     rows: dict[str, list[int]] = {}
     left_out = []
     for row, name in enumerate(names):
-        if labels is not None and row not in labels:
+        if row in gone:
+            left_out.append(gone[row])
+        elif labels is not None and row not in labels:
             left_out.append(LeftOut(name, tr("no label")))
         elif name not in rows:
             rows[name] = [row]

@@ -11,6 +11,7 @@ from typing import Any
 from tsugiki.core.arguments import argument
 from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import AS_WRITTEN, SEPARATOR, LabelReading, LabelSet
+from tsugiki.data.sources.addresses.fetched import Fetched, fetched_folder, fetched_photos
 from tsugiki.data.sources.listing import LeftOut, Listing, one_spelling
 from tsugiki.data.sources.split_words import split_in, split_of
 from tsugiki.data.sources.tables.column_words import NO_SPLIT
@@ -27,7 +28,9 @@ MANIFEST_SUFFIXES = TABLE_SUFFIXES | LIST_SUFFIXES
 """Endings of files that can be named as a data set."""
 
 
-def list_manifest(path: Path, *, split: str = "", labelled: bool = True, reading: LabelReading = AS_WRITTEN) -> Listing:
+def list_manifest(
+    path: Path, *, split: str = "", labelled: bool = True, reading: LabelReading = AS_WRITTEN, fetches: bool = False
+) -> Listing:
     """The candidate photos that a manifest names; no photo is opened.
 
     Args:
@@ -36,21 +39,27 @@ def list_manifest(path: Path, *, split: str = "", labelled: bool = True, reading
         split: The split that its photos are in, where that is known from elsewhere.
         labelled: Whether it has to say the classes; where not, they are not read, and no photo has a label.
         reading: How labels are to be read.
+        fetches: Whether photos at addresses are fetched: only those of a table that a person has named.
 
     Raises:
         RequestError: When the table cannot be read, lacks a column, says several things of one photo, leads to no photo, or
             names a split that does not exist.
+        DataError: When it names nothing but addresses, and nothing can be fetched.
     """
     table = read_parquet(path) if path.suffix.lower() == ".parquet" else read_table(path, reading)
-    finder = PhotoFinder(table.root, split or split_in(path.stem) or "")
+    finder = PhotoFinder(table.root, split or split_in(path.stem) or "", fetches=fetches)
     columns = choose_columns(table, finder.leads_to_photos, labelled=labelled, reading=reading)
     rows = _Rows(table, columns, reading, decisions=[*table.sentences, *columns.sentences])
     if table.photos:
         rows.decisions.append(tr("The photos inside {table} were unpacked to {folder}.", table=path.name, folder=table.photos))
     rows.find_addresses(finder)
+    if fetches and not rows.beside:
+        rows.fetch()
     for number, cells in table.rows:
         if any(cell is not None and str(cell) for cell in cells):
             rows.add(number, cells)
+    if not rows.names and rows.fetched.reasons:
+        raise rows.fetched.nothing_came(path.name)
     if not rows.names:
         addresses = any(is_address(entry.name) for entry in rows.left_out)
         raise RequestError(
@@ -90,6 +99,7 @@ class _Rows:
     decisions: list[str] = field(default_factory=list)
     because: tuple[str, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
+    fetched: Fetched = field(default_factory=Fetched)
 
     def find_addresses(self, finder: PhotoFinder) -> None:
         """Know which addresses are those of photos that are here already."""
@@ -107,6 +117,18 @@ class _Rows:
                     photo=photo,
                 )
             )
+
+    def fetch(self) -> None:
+        """Have the photos at addresses of rows that have a label, or need none."""
+        rows = [cells for number, cells in self.table.rows if self._counts(number, cells)]
+        addresses = [str(cell).strip() for cells in rows if (cell := cells[self.columns.path]) is not None]
+        self.fetched = fetched_photos(filter(is_address, addresses))
+        self.decisions += self.fetched.decisions
+        if self.fetched.places and all(map(is_address, filter(None, addresses))):
+            self.table = replace(self.table, photos=fetched_folder())  # what its photos are named by
+
+    def _counts(self, number: int, cells: Sequence[Any]) -> bool:
+        return not self.columns.labels or self._label(number, cells) not in ("", None)
 
     def add(self, number: int, cells: Sequence[Any]) -> None:
         path, split, group = (
@@ -127,13 +149,16 @@ class _Rows:
             self.unlabelled += bool(path)
             self.left_out.append(LeftOut(name, tr("row {number} has no path or no label", number=number)))
             return
-        if is_address(path) and path not in self.beside:
-            self.left_out.append(LeftOut(path, tr("an address on the network: not fetched")))
+        fetched = self.fetched.places.get(path)
+        if is_address(path) and path not in self.beside and fetched is None:
+            reason = self.fetched.reasons.get(path) or tr("an address on the network: not fetched")
+            self.left_out.append(LeftOut(path, reason))
             return
         self.numbers.append(number)
-        name = self.beside.get(path) or relative_to(self.table.root, path)
+        name = self.beside.get(path) or relative_to(self.table.root, fetched or path)
         self.names.append(name)
-        self.written.setdefault(name, path)
+        if fetched is None:
+            self.written.setdefault(name, path)
         self.cells.append(label or "")
         flagged = [split for place, split in self.columns.flags if is_true(cells[place])]
         self.splits.append(flagged[0] if flagged else self._split(split, number))

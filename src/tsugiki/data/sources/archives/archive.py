@@ -101,13 +101,17 @@ def unpack(path: Path, *, limits: Limits | None = None) -> Path:
         DataError: When the archive is damaged, locked with a password, or no archive.
     """
     _check_archive(path)
-    folder = cache_folder() / "archives" / f"{sha256_of(path)[:32]}-{_FORM}"
-    if not folder.is_dir():
-        folder = cache_place("archives") / folder.name
+    folder = unpacked_place(f"{sha256_of(path)[:32]}-{_FORM}")
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             extract_archive(path, temporary, limits=limits)
     return folder
+
+
+def unpacked_place(name: str) -> Path:
+    """The folder of this name, or where one can be made: in the cache, or a temporary one where that cannot be written."""
+    folder = cache_folder() / "archives" / name
+    return folder if folder.is_dir() else cache_place("archives") / name
 
 
 def _check_archive(path: Path) -> None:

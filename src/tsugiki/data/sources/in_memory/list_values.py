@@ -30,13 +30,16 @@ class LabelLists:
     classes: tuple[str, ...] = ()
 
 
-def labels_given(labels: Any, count: int, classes: Sequence[str] | None = None) -> LabelLists:
+def labels_given(
+    labels: Any, count: int, classes: Sequence[str] | None = None, *, named_by: str = "classes=[...]"
+) -> LabelLists:
     """Labels of ``count`` photos: a name each, a list of names each, or a table of 1 and 0.
 
     Args:
         labels: What a program has.
         count: ``N``.
         classes: ``K`` names of the columns, where it is a table.
+        named_by: How these are given, for the sentence that misses them.
 
     Raises:
         RequestError: When it is none of these, or nobody knows what its columns are called.
@@ -56,7 +59,7 @@ def labels_given(labels: Any, count: int, classes: Sequence[str] | None = None) 
             tr("The labels are columns of 1 and 0, and nobody said which classes these are."),
             allowed=tr("one name per column"),
             got=repr(column[0])[:80],
-            cure="classes=[...]",
+            cure=named_by,
         )
     return LabelLists([label_of("labels", number, value) for number, value in enumerate(column)])
 

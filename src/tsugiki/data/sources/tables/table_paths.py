@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from tsugiki.core.errors import RequestError
 from tsugiki.data.sources.listing import PHOTO_SUFFIXES, is_never_meant, is_writable_text, suffix_of
@@ -35,16 +35,31 @@ def is_address(path: str) -> bool:
     return bool(_ADDRESS.match(path)) and not path.startswith("file://") and not _DRIVE.match(path)
 
 
+def parts_of(address: str) -> SplitResult:
+    """An address in its parts; what is none after its kind is all path."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # brackets that hold no address of a machine
+        kind, _, rest = address.partition(":")
+        return SplitResult(kind, "", rest, "", "")
+
+
+def path_of(text: str) -> str:
+    """The path that a text means: itself, or that of a ``file://`` address."""
+    if not text.startswith("file://"):
+        return text
+    from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
+
+    return url2pathname(parts_of(text).path)
+
+
 def relative_to(root: Path, path: str) -> str:
     """A path of a table as a POSIX path relative to ``root``; tables made on Windows may have backslashes.
 
     Raises:
         RequestError: When it is on another drive.
     """
-    if path.startswith("file://"):
-        from urllib.request import url2pathname  # brings an HTTP client along, which a prediction need not wait for
-
-        path = url2pathname(urlsplit(path).path)
+    path = path_of(path)
     if path.startswith(("~/", "~\\")):
         path = os.path.expanduser(path)  # noqa: PTH111  no Path object per photo
     if os.sep == "/" and "\\" in path and not (root / path).exists():
@@ -67,11 +82,13 @@ class PhotoFinder:
     Args:
         root: The table's folder.
         split: Where several photos could be meant, those in a folder of this split are.
+        fetches: Whether addresses lead to photos, too.
     """
 
-    def __init__(self, root: Path, split: str = "") -> None:
+    def __init__(self, root: Path, split: str = "", *, fetches: bool = False) -> None:
         self.root = root
         self.split = split
+        self.fetches = fetches
 
     def leads_to_photos(self, texts: Sequence[str]) -> bool:
         """Whether most of some texts are paths, or ends of paths, of photos that are there."""
@@ -79,7 +96,10 @@ class PhotoFinder:
         if not tried:
             return False
         names = [relative_to(self.root, text) for text in tried if not is_address(text)]
-        if 2 * len(self.beside([text for text in tried if is_address(text)])) > len(tried):
+        addresses = [text for text in tried if is_address(text)]
+        if 2 * len(self.beside(addresses)) > len(tried):
+            return True
+        if self.fetches and 2 * sum(suffix_of(text.partition("?")[0]) in PHOTO_SUFFIXES for text in addresses) > len(tried):
             return True
         if sum(map(self._is_there, names)) * 2 > len(tried):
             return True
@@ -88,7 +108,7 @@ class PhotoFinder:
 
     def beside(self, addresses: Collection[str]) -> dict[str, str]:
         """Of addresses, the photos below the table's folder whose paths end like them; none where most have none."""
-        paths = {address: unquote(urlsplit(address).path).lstrip("/") for address in addresses}
+        paths = {address: unquote(parts_of(address).path).lstrip("/") for address in addresses}
         names = [path for path in paths.values() if path]
         try:
             drop = self._best_drop(_some(names, _TRIED)) if names else None

@@ -1,0 +1,1 @@
+"""Photos at addresses: fetched once into the cache, and files from there on."""
