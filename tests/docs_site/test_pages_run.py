@@ -46,6 +46,8 @@ def reader(request, world, tmp_path, monkeypatch):
     """A reader of one page, with what they have when they come to it."""
     page, language = (request.node.callspec.params.get(name, "en") for name in ("page", "language"))
     folder = tmp_path / "here"
+    if page == "how-to/serve.md" and shutil.which("curl") is None:
+        pytest.skip("no curl on this machine")
     if page.startswith("how-to/"):
         shutil.copytree(request.getfixturevalue("begun"), folder, copy_function=os.link)
     else:
