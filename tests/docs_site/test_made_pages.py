@@ -1,5 +1,6 @@
 """What the site's tools make of docstrings, documents and links, without building anything."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -62,6 +63,18 @@ def test_every_argument_that_a_docstring_names_is_one():
         for each in (one, *one.members):
             named = {argument.lstrip("*") for argument in parsed(each.docstring).items.get("Args", {})}
             assert named <= {parameter.name.lstrip("*") for parameter in each.parameters}, f"{name}: {each.name}"
+
+
+def test_defaults_are_values_and_no_names_that_a_reader_would_have_to_look_up():
+    defaults = {
+        f"{name}.{parameter.name}": parameter.default
+        for name, module in public_names()
+        for parameter in definition(name, module).parameters
+    }
+    assert defaults["Classifier.backbone"] == "'efficientnet_b0'"
+    assert defaults["audit.seed"] == "42"
+    assert defaults["TransferClassifier.lr"] == defaults["HeadSettings.lr"] != ""
+    assert not [name for name, default in defaults.items() if re.search(r"[A-Z]{2}", default.partition("'")[0])]
 
 
 def test_every_public_name_has_its_page():

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from tests.docs_site.pages import ENGLISH, PAGES, ROOT, RUN, Reader, blocks, commands, without_remarks
+from tests.docs_site.pages import ENGLISH, PAGES, ROOT, RUN, Reader, assert_shown, blocks, commands, without_remarks
 from tsugiki.locale import messages
 from tsugiki.locale.messages import use_language
 
@@ -73,6 +73,19 @@ def test_every_block_of_a_page_runs_and_prints_what_the_page_shows(page, reader)
 @pytest.mark.parametrize("page", [page for page in WITH_CODE if page not in _LONG])
 def test_the_program_says_in_japanese_what_the_japanese_pages_show(page, language, reader):
     assert reader.follow(page) == sum(kind in RUN for kind, _ in blocks(language, page))
+
+
+def test_a_block_is_read_as_a_shell_reads_it():
+    block = "# first\nmkdir a\ncat > b <<'END'\none\n# two\nEND\ntsugiki fit a \\\n  --out b\n"
+    assert commands(block) == ["mkdir a", "cat > b <<'END'\none\n# two\nEND", "tsugiki fit a \\\n  --out b"]
+
+
+def test_what_a_page_shows_has_to_be_printed_in_that_order_with_any_numbers():
+    printed = "photos: 300\n  right  96.0%\nrest\n"
+    assert_shown("photos: 12\n...\nright 7.5%\n", printed, "page")
+    for shown in ("right 96.0%\nphotos: 300\n", "photos: many\n", "photos: 300\nphotos: 300\n"):
+        with pytest.raises(AssertionError, match="not printed here"):
+            assert_shown(shown, printed, "page")
 
 
 def test_both_languages_have_the_same_pages():
