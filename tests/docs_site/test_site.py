@@ -176,7 +176,13 @@ def test_nothing_keeps_anybody_from_using_a_page(site, browser, language):
 
 
 @pytest.mark.parametrize(
-    ("language", "words", "found"), [("", "leak", "What the numbers mean"), ("ja", "交差検証", "scikit-learn とともに")]
+    ("language", "words", "found"),
+    [
+        ("", "leak", "What the numbers mean"),
+        ("", "--threshold", "Commands"),
+        ("ja", "交差検証", "scikit-learn とともに"),
+        ("ja", "疑わしいラベル", "疑わしいラベルを片づける"),
+    ],
 )
 def test_the_search_finds_words_in_pages_that_are_read_from_a_folder(site, browser, language, words, found):
     with reading(browser) as reader:

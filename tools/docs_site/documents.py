@@ -39,6 +39,8 @@ _IN_JAPANESE = {
     "src/tsugiki/backbones/bundled/nae.md": "同梱のバックボーン nae",
 }
 """What English documents are called in the navigation of the Japanese site."""
+_FOR_DEVELOPERS = "search:\n  boost: 0.5\n"
+"""Who searches for a word looks for the pages that were written for the site first."""
 _ENGLISH_BELOW = '!!! info ""\n\n    この文書は英語です。\n'
 
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
@@ -78,15 +80,17 @@ def list_of_decisions(_language: str) -> str:
 
 def text_of(path: str, language: str) -> str:
     """A document as the site's Markdown has it."""
+    shown_in_two_languages = [pattern.format(ending) for pattern in _IN_TWO_LANGUAGES for ending in ("", ".ja")]
     text = _FENCE.split((ROOT / path).read_text(encoding="utf-8"))
     text[::2] = map(_as_the_site_reads_it, text[::2])
-    whole = _OTHER_LANGUAGE.sub("", "".join(text))
+    title, _, rest = _OTHER_LANGUAGE.sub("", "".join(text)).partition("\n")
+    head = "" if path in shown_in_two_languages else _FOR_DEVELOPERS
     if language == "ja" and ".ja." not in path:
-        title, _, rest = whole.partition("\n")
-        below = rest if path == "docs/errors.md" else f"\n{_ENGLISH_BELOW}{rest}"
-        called = f"---\ntitle: '{_IN_JAPANESE[path]}'\n---\n\n" if path in _IN_JAPANESE else ""
-        whole = f"{called}{title}\n{below}"
-    return whole
+        if path != "docs/errors.md":
+            rest = f"\n{_ENGLISH_BELOW}{rest}"
+        if path in _IN_JAPANESE:
+            head += f"title: '{_IN_JAPANESE[path]}'\n"
+    return (f"---\n{head}---\n\n" if head else "") + f"{title}\n{rest}"
 
 
 def _as_the_site_reads_it(text: str) -> str:
