@@ -102,7 +102,7 @@ def test_every_public_name_has_its_page():
     ],
 )
 def test_links_of_the_repository_lead_to_pages_of_the_site(path, place, text, expected):
-    assert documents.Links("en", {"how-to/x.md"}).rewritten(text, path, place) == expected
+    assert documents.Links({"how-to/x.md"}).rewritten(text, path, place) == expected
 
 
 def test_japanese_paragraphs_are_joined_and_nothing_else():

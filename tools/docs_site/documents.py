@@ -16,6 +16,7 @@ WRITTEN = "docs/site"
 _ELSEWHERE = {
     "docs/architecture.md": "explanation/architecture.md",
     "docs/errors.md": "reference/errors.md",
+    "docs/from-the-article.md": "tutorials/from-the-article.md",
     "docs/reliability.md": "explanation/reliability.md",
     "docs/robustness.md": "explanation/robustness.md",
     "benchmarks/RESULTS.md": "explanation/results.md",
@@ -24,9 +25,10 @@ _ELSEWHERE = {
     "CHANGELOG.md": "about/changelog.md",
     "src/tsugiki/backbones/bundled/nae.md": "about/nae.md",
 }
-_IN_TWO_LANGUAGES = {"docs/from-the-article{}.md": "tutorials/from-the-article.md"}
 _LEADING_TO = {"README.md": "index.md", "README.ja.md": "index.md", "docs/decisions": "explanation/decisions/index.md"}
 _DECISIONS = "docs/decisions"
+_JA = ".ja.md"
+"""How the name of a document ends that says in Japanese what another one says in English."""
 _IN_JAPANESE = {
     "docs/architecture.md": "アーキテクチャ",
     "docs/errors.md": "エラーの文",
@@ -54,14 +56,19 @@ _LINK = re.compile(r"(?P<open>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\])\((?P<targ
 
 def shown_where_they_lie(language: str) -> dict[str, str]:
     """Paths in the repository, and places on the site."""
-    ending = ".ja" if language == "ja" else ""
-    places = dict(_ELSEWHERE) | {path.format(ending): place for path, place in _IN_TWO_LANGUAGES.items()}
+    places = dict(_ELSEWHERE)
     for path in decisions():
         places[f"{_DECISIONS}/{path.name}"] = f"explanation/decisions/{path.name}"
     for path in sorted((ROOT / "docs").glob("*.md")):  # whatever was written since
-        if not path.name.startswith("from-the-article"):
+        if not path.name.endswith(_JA):
             places.setdefault(f"docs/{path.name}", f"explanation/{path.name}")
-    return places
+    return {_in(language, path): place for path, place in places.items()}
+
+
+def _in(language: str, path: str) -> str:
+    """A document in the language, where there is such a one."""
+    japanese = path.removesuffix(".md") + _JA
+    return japanese if language == "ja" and (ROOT / japanese).exists() else path
 
 
 def decisions() -> list[Path]:
@@ -80,12 +87,11 @@ def list_of_decisions(_language: str) -> str:
 
 def text_of(path: str, language: str) -> str:
     """A document as the site's Markdown has it."""
-    shown_in_two_languages = [pattern.format(ending) for pattern in _IN_TWO_LANGUAGES for ending in ("", ".ja")]
     text = _FENCE.split((ROOT / path).read_text(encoding="utf-8"))
     text[::2] = map(_as_the_site_reads_it, text[::2])
     title, _, rest = _OTHER_LANGUAGE.sub("", "".join(text)).partition("\n")
-    head = "" if path in shown_in_two_languages else _FOR_DEVELOPERS
-    if language == "ja" and ".ja." not in path:
+    head = "" if path.endswith(_JA) or _in("ja", path) != path else _FOR_DEVELOPERS
+    if language == "ja" and not path.endswith(_JA):
         if path != "docs/errors.md":
             rest = f"\n{_ENGLISH_BELOW}{rest}"
         if path in _IN_JAPANESE:
@@ -108,19 +114,16 @@ def without_breaks(text: str) -> str:
 
 
 class Links:
-    """Where links lead, on the site of one language.
+    """Where links lead, on the site of either language.
 
     Args:
-        language: ``en`` or ``ja``.
         pages: Places of all pages that are written for the site.
     """
 
-    def __init__(self, language: str, pages: set[str]) -> None:
-        self._places = shown_where_they_lie(language) | _LEADING_TO
+    def __init__(self, pages: set[str]) -> None:
+        # A link to a document in the other language is one to the same page here; the switch on every page leads over.
+        self._places = _LEADING_TO | shown_where_they_lie("en") | shown_where_they_lie("ja")
         self._places |= {f"{WRITTEN}/{each}/{place}": place for place in pages for each in ("en", "ja")}
-        # A link to the other language's document is one to the same page here; the switch on every page leads over.
-        for path, place in _IN_TWO_LANGUAGES.items():
-            self._places |= {path.format(ending): place for ending in ("", ".ja")}
 
     def rewritten(self, text: str, path: str, place: str) -> str:
         """A page's text with links as the site needs them.

@@ -90,7 +90,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     language, place = _language(config), page.file.src_uri
     elsewhere = {there: path for path, there in documents.shown_where_they_lie(language).items()}
     path = elsewhere.get(place, f"{documents.WRITTEN}/{language}/{place}")
-    links = documents.Links(language, {file.src_uri for file in files.documentation_pages()})
+    links = documents.Links({file.src_uri for file in files.documentation_pages()})
     text = links.rewritten(markdown, path, place)
     if language == "ja":
         text = documents.without_breaks(text)
