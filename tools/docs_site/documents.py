@@ -71,6 +71,17 @@ def _in(language: str, path: str) -> str:
     return japanese if language == "ja" and (ROOT / japanese).exists() else path
 
 
+def pictures(language: str) -> dict[str, str]:
+    """The pictures of these documents, likewise."""
+    found = {}
+    for path in shown_where_they_lie(language):
+        for link in _LINK.finditer((ROOT / path).read_text(encoding="utf-8")):
+            inside = os.path.normpath(PurePosixPath(path).parent / link["target"])
+            if link["open"].startswith("!") and (ROOT / inside).is_file():
+                found[inside] = f"pictures/{PurePosixPath(inside).name}"
+    return found
+
+
 def decisions() -> list[Path]:
     """The files of all decisions, in order."""
     return sorted((ROOT / _DECISIONS).glob("[0-9]*.md"))
@@ -124,6 +135,7 @@ class Links:
         # A link to a document in the other language is one to the same page here; the switch on every page leads over.
         self._places = _LEADING_TO | shown_where_they_lie("en") | shown_where_they_lie("ja")
         self._places |= {f"{WRITTEN}/{each}/{place}": place for place in pages for each in ("en", "ja")}
+        self._places |= pictures("en") | pictures("ja")
 
     def rewritten(self, text: str, path: str, place: str) -> str:
         """A page's text with links as the site needs them.

@@ -65,12 +65,14 @@ def _section(items: list[Any], folder: str) -> list[Any]:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the documents that do not lie in the folder of pages."""
+    """Add the documents that do not lie in the folder of pages, with their pictures."""
     from mkdocs.structure.files import File
 
     language = _language(config)
     for path, place in documents.shown_where_they_lie(language).items():
         files.append(File.generated(config, place, content=documents.text_of(path, language)))
+    for path, place in documents.pictures(language).items():
+        files.append(File.generated(config, place, abs_src_path=str(documents.ROOT / path)))
     return files
 
 
