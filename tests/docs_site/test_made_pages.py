@@ -106,7 +106,14 @@ def test_links_of_the_repository_lead_to_pages_of_the_site(path, place, text, ex
 
 
 def test_japanese_paragraphs_are_joined_and_nothing_else():
-    text = "一行目です。\n二行目。\n\n- 項目\n- 項目\n\n| 表 |\n|---|\n\n```text\n出力\n出力\n```\n"
+    blocks = [
+        "一行目です。\n二行目。",
+        "- 項目。\n- 項目。",
+        "1. 一番。\n2. **二番。**",
+        "| 表 |\n|---|",
+        "```text\n出力\n出力\n```",
+    ]
+    text = "\n\n".join(blocks) + "\n"
     assert documents.without_breaks(text) == text.replace("です。\n", "です。")
 
 

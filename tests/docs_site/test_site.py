@@ -79,6 +79,18 @@ def test_both_languages_have_the_same_pages_and_each_leads_to_its_other(site, pa
             assert (here.parent / link).resolve() == there.resolve()
 
 
+def test_a_page_has_the_same_parts_in_both_languages(site):
+    for page in sorted(path.relative_to(PAGES / "en").with_suffix(".html") for path in (PAGES / "en").rglob("*.md")):
+        parts = [
+            re.findall(r"<(h[1-6]|li|tr|figure|p|dt|pre|blockquote)[ >]", _article(site / each / page)) for each in ("", "ja")
+        ]
+        assert parts[0] == parts[1], page
+
+
+def _article(path):
+    return path.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+
+
 def test_every_link_and_anchor_leads_somewhere(parts, site):
     broken, followed = [], 0
     for path, page in parts.items():

@@ -49,7 +49,7 @@ _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 _OTHER_LANGUAGE = re.compile(r"^\[(?:日本語|English)\]\([^)]*\)\n\n", re.MULTILINE)
 """What leads to the other language in the repository: on the site that is the switch on every page."""
 _WIDE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
-_BREAK = re.compile(rf"(?<=[{_WIDE}])\n *(?=[{_WIDE}])|(?<=[、。」])\n *(?=[\w`\[*「])")
+_BREAK = re.compile(rf"(?<=[{_WIDE}])\n *(?=[{_WIDE}])|(?<=[、。」])\n *(?!\d+\. |\* )(?=[\w`\[*「])")
 """The end of a line between two Japanese letters, or behind a Japanese stop."""
 _LINK = re.compile(r"(?P<open>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\])\((?P<target>[^()\s#]*)(?P<anchor>#[^()\s]*)?\)")
 
