@@ -19,7 +19,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that use ONNX R
 MATERIAL = Path(os.environ.get("TSUGIKI_MATERIAL", Path(__file__).parents[2] / "shared"))
 
 
-LONGEST = ("survival", "test_nothing_leaves.py", "serving", "publishing", "cli", "training")
+LONGEST = ("survival", "test_nothing_leaves.py", "docs_site", "serving", "publishing", "cli", "training")
 """What has long tests: begun first, so that at the end no process waits for another's last one."""
 
 

@@ -186,7 +186,7 @@ def test_what_should_not_happen_is_a_sentence_too(tsu, monkeypatch):
     def surprise():
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(main, "_application", lambda _: lambda *_, **__: surprise())
+    monkeypatch.setattr(main, "command_line", lambda _: lambda *_, **__: surprise())
     status, out, err = tsu("fit")
     assert (status, out) == (1, "")
     assert "ZeroDivisionError: division by zero" in err

@@ -119,7 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         completion.answer_the_shell()
         with named_by(as_typed), no_interruption_lost():
             if not _answered_plainly(words):
-                program = _application(words)
+                program = command_line(words)
                 sys.exit(program(words, standalone_mode=False, prog_name="tsugiki", complete_var=completion.ASKED))
             sys.exit(0)
     except KeyboardInterrupt:  # before a verb has begun: from then on typer answers with that status
@@ -185,7 +185,7 @@ _OUT_OF_MEMORY = re.compile(
 _FROM_THE_SYSTEM = re.compile(r"\(os error \d+\)|No space left on device|File too large|database or disk is full")
 
 
-def _application(words: Sequence[str]) -> typer.Typer:
+def command_line(words: Sequence[str]) -> typer.Typer:
     """The command line, with the one verb that is asked for or, where none is, with all of them."""
     application = typer.Typer(
         cls=Group,

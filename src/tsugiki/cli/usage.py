@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from typer import style
 from typer.core import TyperCommand, TyperGroup
@@ -52,23 +52,45 @@ class Group(_Page, TyperGroup):
     """A group of commands with a page of this program's own."""
 
 
-def _page(context: Any) -> str:
+class Help(NamedTuple):
+    """What ``--help`` says of a command.
+
+    Attributes:
+        usage: How it is typed.
+        about: What it does.
+        sections: Titles, and rows of what is typed and what it says.
+        epilog: What stands at the end.
+    """
+
+    usage: str
+    about: str
+    sections: list[tuple[str, list[tuple[str, str]]]]
+    epilog: str
+
+
+def help_of(context: Any) -> Help:
+    """What ``--help`` says of the command of a context, in the language in use: for a terminal, and for the documentation."""
     command, path = context.command, _path(context)
     parameters = command.get_params(context)
     arguments = [each for each in parameters if each.param_type_name == "argument"]
     options = [each for each in parameters if each.param_type_name == "option"]
     commands = getattr(command, "commands", {})
     words = ["tsugiki", *path, *(each.metavar for each in arguments), tr("[OPTIONS]"), *([tr("COMMAND")] if commands else [])]
-    blocks = [" ".join([tr("Usage:"), *words]), "\n".join(_wrapped(command.help or "", _width()))]
     sections = [
         (tr("Arguments"), [(each.metavar, each.help or "") for each in arguments]),
         (tr("Commands"), [(name, each.help or "") for name, each in commands.items()]),
         *_panels(options),
         (tr("Examples"), _examples().get(" ".join(path), [])),
     ]
-    blocks += [f"{style(title, bold=True)}\n{_rows(rows)}" for title, rows in sections if rows]
-    if command.epilog:
-        blocks.append("\n".join(_wrapped(command.epilog, _width())))
+    return Help(" ".join(words), command.help or "", [section for section in sections if section[1]], command.epilog or "")
+
+
+def _page(context: Any) -> str:
+    told = help_of(context)
+    blocks = [f"{tr('Usage:')} {told.usage}", "\n".join(_wrapped(told.about, _width()))]
+    blocks += [f"{style(title, bold=True)}\n{_rows(rows)}" for title, rows in told.sections]
+    if told.epilog:
+        blocks.append("\n".join(_wrapped(told.epilog, _width())))
     return "\n\n".join(blocks)
 
 
