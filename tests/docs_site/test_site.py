@@ -206,6 +206,27 @@ def test_the_search_finds_words_in_pages_that_are_read_from_a_folder(site, brows
         assert not reader.faults
 
 
+def test_who_searches_before_everything_is_loaded_is_answered(site, browser):
+    with reading(browser) as reader:
+        late = []
+
+        def hold(route):
+            if route.request.frame == reader.page.main_frame and not late:
+                late.append(route)  # the page's own; the search's comes at once
+            else:
+                route.continue_()
+
+        reader.page.route("**/tinyseg.js", hold)
+        page = reader.page
+        page.goto((site / "ja" / "index.html").as_uri(), wait_until="domcontentloaded")
+        page.locator("input[name=query]").click()
+        page.keyboard.type("交差検証")
+        page.wait_for_timeout(1500)
+        assert page.locator(".md-search-result__item").count() == 0
+        late.pop().continue_()
+        page.locator(".md-search-result__item").first.wait_for()
+
+
 def test_what_a_warning_is_about_stops_the_build(site, tmp_path):
     del site  # which says what is missing here
     copy = tmp_path / "copy"

@@ -19,6 +19,7 @@ _ELSEWHERE = {
     "docs/from-the-article.md": "tutorials/from-the-article.md",
     "docs/reliability.md": "explanation/reliability.md",
     "docs/robustness.md": "explanation/robustness.md",
+    "docs/scale.md": "explanation/scale.md",
     "benchmarks/RESULTS.md": "explanation/results.md",
     "CONTRIBUTING.md": "about/contributing.md",
     "SECURITY.md": "about/security.md",
