@@ -61,6 +61,7 @@ def test_vectors_are_those_of_threads_bit_for_bit(dishes, tmp_path, engine):
     assert again.computed == 0  # they are in this machine's store
 
 
+@pytest.mark.slow  # each of these starts processes of its own
 def test_photos_that_cannot_be_read_are_named_as_ever(dishes, tmp_path):
     photos = shutil.copytree(dishes, tmp_path / "dishes")
     broken = next((photos / "train").rglob("*.jpg"))
@@ -108,6 +109,7 @@ def test_a_process_that_dies_loses_nothing_and_gives_nothing_twice(dishes, tmp_p
     assert (found == expected).all()
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_meanwhile_is_said_as_ever(dishes, tmp_path):
     photos = shutil.copytree(dishes, tmp_path / "dishes")
 
