@@ -29,6 +29,7 @@ from .reporting.plots.comparison_plot import plot_comparison as plot_comparison
 from .reporting.plots.curves_plot import plot_loss_curves as plot_loss_curves
 from .reporting.plots.predictions_plot import plot_predictions as plot_predictions
 from .reporting.plots.predictions_plot import pred_and_plot_image as pred_and_plot_image
+from .reporting.plots.show_photos import show as show
 from .reporting.plots.summary_plot import plot_summary as plot_summary
 from .reporting.run_folder import save_run as save_run
 from .training.article_loop import evaluate_model as evaluate_model
