@@ -137,7 +137,8 @@ def _in_place(file: str, name: str, function: ast.AST) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, own, found)
         for other in [*sys.modules.values()]:  # whoever has imported it by its name
-            if vars(other).get(own) is before and not owner_name:
+            held = getattr(other, "__dict__", {})  # libraries put other things there than modules
+            if not owner_name and held.get(own) is before:
                 patch.setattr(other, own, found)
         yield
 
