@@ -99,11 +99,10 @@ def main() -> None:
 def _told(trials: dict[str, list[Trial]]) -> str:
     rows = []
     for name, rule in RULES.items():
-        cells, worst = [], 0.0
+        cells = []
         for ran in trials.values():
             regrets = _regrets(ran, rule)
             cells.append(f"{regrets.mean():.1f} ± {regrets.std(ddof=1) / len(regrets) ** 0.5:.1f}")
-            worst = max(worst, float(regrets.mean()))
         mean = np.mean([_regrets(ran, rule).mean() for ran in trials.values()])
         rows.append((name, *cells, f"{mean:.2f}"))
     return table(("regret in points, by rule", *trials, "mean"), rows)

@@ -141,6 +141,77 @@ def test_where_features_are_gone_and_photos_are_there_they_are_looked_at_again(t
     assert tg.extend(folder, new, features=other).table.computed == 54
 
 
+def test_known_photos_are_taken_where_they_lie_now(two, dishes, tmp_path):
+    folder, old, _, _ = two
+    shutil.rmtree(old)
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
+    run = tg.extend(folder, dishes, features=other)  # the whole data set, somewhere else: what the refusal advises
+    assert len(run.samples) == run.table.computed == 54
+    assert all(path.exists() for path in run.samples.paths)
+
+
+def test_a_copy_in_another_class_beside_the_photo_itself_is_left_out_by_name(two):
+    folder, old, _, features = two
+    (old / "train" / "sushi").mkdir()
+    shutil.copy(old / "train" / "pizza" / "00.jpg", old / "train" / "sushi" / "copy.jpg")
+    (old / "train" / "sushi" / "new.jpg").write_bytes(draw_photo("sushi", 77))
+    samples = Extension.of(folder).samples(old, index=features.store)
+    assert samples.counts()["train"] == {"pizza": 12, "steak": 12, "sushi": 1}
+    assert [one.name for one in samples.left_out] == ["train/sushi/copy.jpg"]
+
+
+@pytest.mark.parametrize(("known", "new"), [("val", "test"), ("test", "val"), ("test", "test")])
+def test_photos_that_are_held_out_meet_those_of_the_run(dishes, nae, tmp_path, known, new):
+    def lists(names, held_out):
+        paths = [path for path in sorted(dishes.rglob("*.jpg")) if path.parent.name in names]
+        splits = [held_out if path.parts[-3] == "test" else "train" for path in paths]
+        return paths, [path.parent.name for path in paths], splits
+
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        samples = tg.Samples.from_lists(*lists({"pizza", "steak"}, known))
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    table = tmp_path / "new.csv"
+    rows = zip(*(map(str, one) for one in lists({"sushi"}, new)), strict=True)
+    table.write_text("\n".join(["path,label,split", *map(",".join, rows)]))
+    found = Extension.of(tmp_path / "run").samples(table)
+    assert found.counts()[known] == {"pizza": 6, "steak": 6, "sushi": 6}
+    assert {*found.splits} == {"train", known}
+
+
+def test_other_views_are_refused_and_thresholds_are_chosen_as_before(two, nae, plates, tmp_path):
+    folder, _, new, features = two
+    with pytest.raises(RequestError, match="as before: 0 augmented views"):
+        tg.extend(folder, new, features=FeatureSettings(views=2, store=features.store))
+    settings = HeadSettings(threshold="recall=0.8", class_weights=True)
+    with quiet():
+        samples = tg.load(plates)
+        model = tg.Classifier(nae, classes=samples.classes, task="multi")
+        tg.fit(model, samples, settings=settings, features=features).save(tmp_path / "several")
+    more = tmp_path / "more" / "soup"
+    more.mkdir(parents=True)
+    for number in range(6):
+        (more / f"{number}.jpg").write_bytes(draw_photo("sushi", 200 + number))
+    notes = tg.extend(tmp_path / "several", more.parent, features=features).classifier.notes
+    assert notes["thresholds"]["goal"] == "recall=0.8"
+    assert notes["head"]["class_weights"]
+
+
+def test_views_of_photos_that_are_gone_have_to_be_there(two, nae, tmp_path):
+    _, old, new, features = two
+    with quiet():
+        samples = tg.load(old)
+        viewed = FeatureSettings(views=1, store=features.store)
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=viewed).save(tmp_path / "viewed")
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other"))
+    with quiet():  # the photos themselves, without their views
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=other)
+    shutil.rmtree(old)
+    assert tg.extend(tmp_path / "viewed", new, features=features).table.views == 2
+    with pytest.raises(DataError, match="are gone"):
+        tg.extend(tmp_path / "viewed", new, features=other)
+
+
 def test_subjects_stay_on_their_side(dishes, nae, tmp_path):
     rows = sorted(dishes.rglob("*.jpg"))
     known = [path for path in rows if path.parent.name != "sushi"]
@@ -197,6 +268,11 @@ def test_what_cannot_learn_more_is_refused(two, tmp_path):
     (tmp_path / "tuned" / "classifier.json").write_text(json.dumps(notes))
     with pytest.raises(RequestError, match="fine-tuned"):
         tg.extend(tmp_path / "tuned", new)
+    with pytest.raises(RequestError, match="something else"):
+        tg.extend(tg.Run.load(folder), new)
+    tg.Classifier.load(folder).save(tmp_path / "alone")
+    with pytest.raises(RequestError, match="it is no run"):
+        tg.extend(tmp_path / "alone", new)
     (folder / PHOTOS).write_text("path,label\nx,y\n")
     with pytest.raises(ArtefactError, match="no list of a run's photos"):
         tg.extend(folder, new)

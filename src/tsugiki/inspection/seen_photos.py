@@ -59,8 +59,8 @@ def seen_notes(samples: Samples) -> dict[str, Any]:
     """What a run notes about its photos, plain values; :func:`seen_before` reads it."""
     parts = {LEARNED: samples.train_rows, VALIDATION: samples.val_rows, HELD_OUT: samples.held_out_rows}
     # One string each: a list would take a line per photo in the run's description.
-    notes = {role: " ".join(sorted({_short(samples.digests[row]) for row in rows})) for role, rows in parts.items()}
-    return {**notes, "decided": [[_short(one.digest), one.label, one.now] for one in samples.corrections]}
+    notes = {role: " ".join(sorted({short_digest(samples.digests[row]) for row in rows})) for role, rows in parts.items()}
+    return {**notes, "decided": [[short_digest(one.digest), one.label, one.now] for one in samples.corrections]}
 
 
 def with_leaks(notes: Mapping[str, Any], digests: Iterable[str]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def with_leaks(notes: Mapping[str, Any], digests: Iterable[str]) -> dict[str, An
     seen = notes.get("seen")
     if not isinstance(seen, Mapping):
         return dict(notes)
-    return {**notes, "seen": {**seen, "leaked": " ".join(sorted({_short(digest) for digest in digests}))}}
+    return {**notes, "seen": {**seen, "leaked": " ".join(sorted({short_digest(digest) for digest in digests}))}}
 
 
 def reading_of(model: Predictor, label_separator: str | None) -> LabelReading:
@@ -144,7 +144,7 @@ def rows_in_training(notes: Mapping[str, Any], samples: Samples) -> tuple[list[i
     if not isinstance(seen, Mapping):
         return samples.train_rows, samples.held_out_rows
     used, held_out = (set(" ".join(str(seen.get(part, "")) for part in parts).split()) for parts in (_USED, (HELD_OUT,)))
-    short = [_short(digest) for digest in samples.digests]
+    short = [short_digest(digest) for digest in samples.digests]
     learned = [row for row, digest in enumerate(short) if digest in used]
     then = [row for row, digest in enumerate(short) if digest in held_out - used]
     return learned or samples.train_rows, then or [row for row in samples.held_out_rows if short[row] not in used]
@@ -159,13 +159,13 @@ def _by_content(seen: Mapping[str, Any], listing: Listing, contents: Sequence[Co
     roles, labels = [], []
     for label, content in zip(listing.labels, contents, strict=True):
         # Copies of one photo are alike, so each decision counts for one of them, whichever it was.
-        choices = decided.get((_short(content.digest), label))
+        choices = decided.get((short_digest(content.digest), label))
         now = choices.pop() if choices else label
         # A photo without a label is no photo that a list left out.
-        roles.append(EXCLUDED if label and not now else role_of.get(_short(content.digest), NEW))
+        roles.append(EXCLUDED if label and not now else role_of.get(short_digest(content.digest), NEW))
         labels.append(now or label)
     leaked = set(str(seen.get("leaked", "")).split())
-    return SeenPhotos(roles, labels, [_short(content.digest) in leaked for content in contents])
+    return SeenPhotos(roles, labels, [short_digest(content.digest) in leaked for content in contents])
 
 
 def _drawn_again(split: Mapping[str, Any], listing: Listing, contents: Sequence[Content]) -> SeenPhotos | None:
@@ -188,5 +188,6 @@ def fingerprint(samples: Samples) -> str:
     return hashlib.sha256(repr((sorted(samples.classes), rows)).encode()).hexdigest()
 
 
-def _short(digest: str) -> str:
+def short_digest(digest: str) -> str:
+    """A digest as runs note it."""
     return digest[:_DIGITS]

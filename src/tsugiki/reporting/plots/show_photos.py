@@ -56,7 +56,7 @@ def show(what: Any, *, count: int = 12) -> Picture:
 
 
 def _with_labels(samples: Samples, count: int) -> Picture:
-    names = [spoken(one) if one else "" for one in samples.label_sets()]
+    names = samples.label_names() if samples.targets is None else [spoken(one) for one in samples.label_sets()]
     rows = _readable(samples, _in_turn(names), count)
     shown = [names[row] for row in rows]
     with legible(shown):
@@ -98,7 +98,7 @@ def _answered(answers: Sequence[Prediction], count: int) -> Picture:
     tiles = []
     for answer in answers[:count]:
         if answer.problem or not answer.name:
-            _left_out(answer.name, answer.problem or tr("it is no file"))
+            _left_out(answer.name or tr("the photo"), answer.problem or tr("it is no file"))
         else:
             label = answer.label if answer.labels is None else spoken(answer.labels)
             tiles.append(Tile(answer.name, label, answer.probability, known=answer.known))

@@ -15,18 +15,20 @@ import numpy as np
 
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.require_task import require_task
+from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, telling_once, typed
 from tsugiki.core.errors import DataError, RequestError
 from tsugiki.core.seeds import DEFAULT_SEED
+from tsugiki.data.images.pixels import View
 from tsugiki.data.joined_preprocess import rules_of
-from tsugiki.data.label_sets import AS_WRITTEN, LabelReading, Task
+from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples
 from tsugiki.data.taxonomy import Taxonomy
 from tsugiki.evaluation.metrics import mcnemar, verdict
-from tsugiki.features.executor import EXACT, FAST
+from tsugiki.features.executor import EXACT, FAST, Way
 from tsugiki.features.extract import Extractor, FeatureSettings
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.locale.messages import first_few, tr
@@ -64,6 +66,10 @@ def extend(
         DataError: When photos cannot be used, or features of old ones are gone and so are the photos.
     """
     settings, features = settings or HeadSettings(), features or FeatureSettings()
+    if not isinstance(run, str | Path):
+        raise RequestError(
+            tr("{name} is something else than was expected.", name="run"), allowed="run='runs/food'", got=type(run).__name__
+        )
     extension = Extension.of(Path(run))
     samples = extension.samples(data, seed=settings.seed, held_out=held_out, index=features.store)
     say(describe_samples(samples))
@@ -93,7 +99,7 @@ class Extension:
             ArtefactError: When it is no run, or damaged.
         """
         before = Classifier.load(folder)
-        if before.notes.get("method") != "transfer":
+        if before.notes.get("method") == "fine-tune":
             raise RequestError(
                 tr("{folder} was fine-tuned: its whole network is about the classes that it has.", folder=folder),
                 allowed=tr("a run whose head alone was trained"),
@@ -101,7 +107,7 @@ class Extension:
             )
         if not (folder / PHOTOS).exists():
             raise RequestError(
-                tr("{folder} does not say which photos it knows: an older program has written it.", folder=folder),
+                tr("{folder} does not say which photos it knows: it is no run, or of an older program.", folder=folder),
                 allowed=tr("a run with a file {name}", name=PHOTOS),
                 cure=tr("fit the whole data set anew"),
             )
@@ -143,7 +149,7 @@ class Extension:
         contents = (index or PhotoIndex()).contents(listing.paths)
         if listing.label_sets is not None:
             listing, contents = listed_once(listing, contents)
-        require_task(self.before, _Kind("single" if listing.label_sets is None else "multi"))
+        require_task(self.before, listing)
         return NewPhotos(self.folder.name, self.known, listing, contents).joined(seed=seed, held_out=held_out)
 
     # Training.
@@ -156,8 +162,7 @@ class Extension:
             taxonomy: What the classes are kinds of; that of the run, where nobody says, in which new classes are no kind.
         """
         before = self.before
-        task = samples.task
-        model = Classifier(before.backbone, classes=samples.classes, preprocess=before.preprocess, task=task)
+        model = Classifier(before.backbone, classes=samples.classes, preprocess=before.preprocess, task=samples.task)
         if taxonomy is not None:
             model.taxonomy = taxonomy
         elif before.taxonomy is not None:
@@ -171,16 +176,26 @@ class Extension:
         Args:
             model: From :meth:`model`.
             samples: From :meth:`samples`.
-            settings: Of the head; its classes count as they did in the run, where nobody says.
+            settings: Of the head; where nobody says otherwise, its classes count, and its thresholds are chosen, as in the run.
             features: How features are computed; views are those of the run.
 
         Raises:
+            RequestError: When other views are asked for.
             DataError: When features of old photos are gone, and so are the photos.
         """
         notes = self.before.notes
-        features = replace(features, views=int(notes.get("views", 0)))
-        if notes.get("head", {}).get("class_weights") and not settings.class_weights:
+        views = int(notes.get("views", 0))
+        if features.views not in {0, views}:
+            raise RequestError(
+                tr("A run that learns more looks at photos as before: {views} augmented views.", views=views),
+                got=argument("views", features.views),
+                cure=tr("leave it out"),
+            )
+        features = replace(features, views=views)
+        if notes.get("head", {}).get("class_weights"):
             settings = replace(settings, class_weights=True)
+        if settings.threshold == HeadSettings.threshold:
+            settings = replace(settings, threshold=notes.get("thresholds", {}).get("goal", settings.threshold))
         self._require_known(model, samples, features)
         run = fit(model, samples, settings=settings, features=features)
         told = self._compared(run)
@@ -194,11 +209,12 @@ class Extension:
         if not absent:
             return
         lacking = 0
-        for part, rule in zip(model.backbone.parts, rules_of(model.preprocess), strict=True):
-            extractor = Extractor(part, rule, features)
-            for way, learned in ((FAST, True), (EXACT, False)):
-                rows = [row for row in absent if (samples.splits[row] == "train") == learned]
-                lacking = max(lacking, extractor.missing(samples.take(rows), EXACT if features.exact else way) if rows else 0)
+        for network, rule in zip(model.backbone.parts, rules_of(model.preprocess), strict=True):
+            extractor = Extractor(network, rule, features)
+            learned = [EXACT if features.exact else FAST, *(Way(view=View(number)) for number in range(1, features.views + 1))]
+            for ways, is_learned in ((learned, True), ([EXACT], False)):
+                part = samples.take(row for row in absent if (samples.splits[row] == "train") == is_learned)
+                lacking = max(lacking, *(extractor.missing(part, way) for way in ways))
         if lacking:
             raise DataError(
                 tr(
@@ -221,7 +237,7 @@ class Extension:
         at = [place for place, row in enumerate(rows) if samples.digests[row] in there]
         names = samples.label_names()
         at = [place for place in at if names[rows[place]] in self.before.classes]
-        if not at or samples.task == "multi" or not isinstance(run.table.held_out, np.ndarray):
+        if not at or samples.task == "multi":
             return None
         vectors, truth = run.table.held_out[at], np.array([names[rows[place]] for place in at])
         right = [
@@ -255,10 +271,3 @@ def extended_sentence(told: Mapping[str, Any]) -> str:
         fewer=told["classes_before"],
         verdict=verdicts.get(told["verdict"], tr("no difference is proven")),
     )
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What has a task and nothing else."""
-
-    task: Task

@@ -7,7 +7,6 @@ the table moves to one side stay where they were drawn, and are told as leaks.)
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tsugiki.data.samples import Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.data.sources.manifest import list_manifest
 from tsugiki.locale.messages import tr
+from tsugiki.training.more_photos.known_photos import seen_from
 
 
 def with_further(
@@ -82,8 +82,7 @@ def _check_classes(samples: Samples, labelled: list[tuple[str, str]], table: Pat
 
 
 def _appended(samples: Samples, listing: Listing, rows: list[int], digests: list[str]) -> Samples:
-    root = samples.root.absolute()
-    names = [Path(os.path.relpath(listing.paths[row].absolute(), root)).as_posix() for row in rows]
+    names = [seen_from(samples.root, listing.paths[row]) for row in rows]
     place = {name: label for label, name in enumerate(samples.classes)}
     labels = np.concatenate([samples.labels, np.array([place.get(listing.labels[row], -1) for row in rows], np.int64)])
     targets = samples.targets

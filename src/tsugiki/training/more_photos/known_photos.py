@@ -42,7 +42,7 @@ def write_known_photos(path: Path, samples: Samples, *, beside: Path | None = No
     if samples.targets is not None:
         unknown = [joined(one.unknown) for one in sets_of(samples.targets, samples.classes)]
     columns = (samples.splits, samples.label_names(), samples.digests, groups, unknown)
-    rows = zip((_seen_from(folder, place) for place in samples.paths), *columns, strict=True)
+    rows = zip((seen_from(folder, place) for place in samples.paths), *columns, strict=True)
     write_atomically(path, table_text([_COLUMNS, *rows]))
 
 
@@ -87,9 +87,10 @@ def read_known_photos(path: Path, classes: Sequence[str], *, several: bool) -> S
     )
 
 
-def _seen_from(folder: Path, place: Path) -> str:
+def seen_from(folder: Path, place: Path) -> str:
+    """Where a photo lies, from a folder; from the root where no way leads there."""
     try:
-        return Path(os.path.relpath(place.absolute(), folder)).as_posix()
+        return Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
     except ValueError:  # on another drive
         return place.absolute().as_posix()
 

@@ -6,10 +6,8 @@ Letters: ``N`` photos, ``K`` classes.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,9 +18,9 @@ from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples, with_warnings
 from tsugiki.data.sources.listing import LeftOut, Listing
 from tsugiki.data.splits import held_out_of, units_of
+from tsugiki.inspection.seen_photos import short_digest
 from tsugiki.locale.messages import first_few, tr
-
-_DIGITS = 16  # of a digest, as a run notes what a person has decided
+from tsugiki.training.more_photos.known_photos import seen_from
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class NewPhotos:
     def joined(self, *, seed: int, held_out: float) -> Samples:
         """The photos of the run and the new ones.
 
-        A photo that is among either stays in its split and, where it has another label now than in the run, has that one.
+        A photo that is among either stays in its split and, where all its copies here have another label than in the run, has
+        that one; a copy with another label beside one that still has the old one is left out, and named.
 
         Args:
             seed: Of the draw that holds new photos out.
@@ -54,17 +53,18 @@ class NewPhotos:
             RequestError: When nothing is new.
         """
         rows, lost = self._usable()
-        place = {digest: row for row, digest in enumerate(self.known.digests)}
-        new = [row for row in rows if self.contents[row].digest not in place]
-        again = {place[self.contents[row].digest]: row for row in rows if self.contents[row].digest in place}
-        moved = self._relabelled(again)
+        known = set(self.known.digests)
+        new = [row for row in rows if self.contents[row].digest not in known]
+        here = self._known_here([row for row in rows if self.contents[row].digest in known])
+        again, moved = here.again, here.moved
+        lost += [LeftOut(self.listing.names[row], tr("its copy counts with another label")) for row in here.torn]
         if not new and not moved:
             raise RequestError(
                 tr("There is no photo here that {run} does not know already.", run=self.name),
                 allowed=tr("photos of new classes, or more photos of its own"),
                 got=tr("{count} photos, all of them known", count=len(rows)),
             )
-        photos = self._labelled(self._side_by_side(new), new, again, moved)
+        photos = self._labelled(self._side_by_side(new, again), new, again, moved)
         splits = (*self.known.splits, *self._splits_of(photos, new, seed=seed, share=held_out))
         told = tr(
             "Photos of {run}: {known}, of which {again} are here, too; new ones: {new}.",
@@ -91,7 +91,7 @@ class NewPhotos:
         rows, lost = [], []
         for row, content in enumerate(self.contents):
             reason = content.reason
-            if not reason and content.digest[:_DIGITS] in gone:
+            if not reason and short_digest(content.digest) in gone:
                 reason = tr("excluded by the list")
             elif not reason and self.listing.label_sets is None and not self.listing.labels[row]:
                 reason = tr("no label")
@@ -101,30 +101,38 @@ class NewPhotos:
                 rows.append(row)
         return rows, lost
 
-    def _relabelled(self, again: Mapping[int, int]) -> dict[int, frozenset[str]]:
-        """By row of the run's photos: the classes that they are of here and were not of in the run.
-
-        What a person's list has changed stays changed where a photo still lies with the label that was changed. Of several
-        labels new ones count: a folder of one class does not deny the others.
-        """
+    def _known_here(self, rows: Sequence[int]) -> _KnownHere:
+        """What the photos of the run among ``rows`` are here."""
+        of_run, here = _by_content(self.known.digests), _by_content(self.contents[row].digest for row in rows)
+        before = self.known.label_sets()
         decided = {(one.digest, one.label): one.now for one in self.known.corrections}
         listed = {digest for digest, _ in decided}
-        before, sets = self.known.label_sets(), self.listing.label_sets
-        moved = {}
-        for row, there in again.items():
-            short = self.known.digests[row][:_DIGITS]
-            if sets is None:
-                label = self.listing.labels[there]
-                now = frozenset({decided.get((short, label), label)})
-            else:
-                now = before[row] if short in listed else before[row] | sets[there].present
-            if now != before[row]:
-                moved[row] = now
-        return moved
+        found = _KnownHere()
+        for digest, places in here.items():
+            mine, theirs = of_run[digest], [rows[place] for place in places]
+            found.again |= dict(zip(mine, theirs, strict=False))
+            if self.listing.label_sets is not None:
+                # New ones count: a folder of one class does not deny the others.
+                if short_digest(digest) not in listed:
+                    shown = frozenset().union(*(self.listing.label_sets[row].present for row in theirs))
+                    found.moved |= {row: before[row] | shown for row in mine if shown - before[row]}
+                continue
+            # What a person's list has changed stays changed where a photo still lies with the label that was changed.
+            labels = [
+                frozenset({decided.get((short_digest(digest), name), name)})
+                for name in map(self.listing.labels.__getitem__, theirs)
+            ]
+            count = {before[row] for row in mine}
+            if count.isdisjoint(labels):
+                count = {labels[0]}
+                found.moved |= dict.fromkeys(mine, labels[0])
+            found.torn += [row for row, label in zip(theirs, labels, strict=True) if label not in count]
+        return found
 
-    def _side_by_side(self, new: Sequence[int]) -> Samples:
-        """Names, contents and subjects of all photos; labels and splits of the new ones are yet to come."""
+    def _side_by_side(self, new: Sequence[int], again: Mapping[int, int]) -> Samples:
+        """Names, contents and subjects of all photos, known ones where they lie now; labels and splits are yet to come."""
         known, listing, root = self.known, self.listing, self.listing.root.absolute()
+        places = [listing.paths[again[row]] if row in again else path for row, path in enumerate(known.paths)]
         groups: tuple[str, ...] | None = None
         if known.groups is not None or listing.groups is not None:
             mine, theirs = known.groups or ("",) * len(known), listing.groups or ("",) * len(listing)
@@ -132,7 +140,7 @@ class NewPhotos:
         return replace(
             known,
             root=root,
-            names=tuple(_seen_from(root, path) for path in (*known.paths, *(listing.paths[row] for row in new))),
+            names=tuple(seen_from(root, path) for path in (*places, *(listing.paths[row] for row in new))),
             digests=(*known.digests, *(self.contents[row].digest for row in new)),
             groups=groups,
             splits=(*known.splits, *("" for _ in new)),
@@ -166,7 +174,9 @@ class NewPhotos:
         held_out, first = self.known.held_out, len(self.known)
         own = [self.listing.splits[row] for row in new]
         if {*own} & {"val", "test"} or not held_out or not share:
-            splits = [split or "train" for split in own]
+            # One look at the end: where the run holds out one split, new photos that are held out belong to it.
+            sides = {*self.known.splits, "train"}
+            splits = [split if split in sides or not held_out else held_out for split in (one or "train" for one in own)]
         else:
             labels = photos.label_sets() if photos.targets is not None else photos.label_names()
             units = units_of(labels[first:], photos.digests[first:], None if photos.groups is None else photos.groups[first:])
@@ -197,5 +207,23 @@ class NewPhotos:
         return told
 
 
-def _seen_from(root: Path, path: Path) -> str:
-    return Path(os.path.relpath(path.absolute(), root)).as_posix()
+@dataclass
+class _KnownHere:
+    """Photos of the run that are among the new ones.
+
+    Attributes:
+        again: By row of the run's photos, a row here.
+        moved: By row of the run's photos, the classes that they are of here and were not of in the run.
+        torn: Rows here with a label that does not count, because a copy has one that does.
+    """
+
+    again: dict[int, int] = field(default_factory=dict)
+    moved: dict[int, frozenset[str]] = field(default_factory=dict)
+    torn: list[int] = field(default_factory=list)
+
+
+def _by_content(digests: Iterable[str]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, digest in enumerate(digests):
+        rows.setdefault(digest, []).append(row)
+    return rows
