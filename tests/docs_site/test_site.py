@@ -206,6 +206,16 @@ def test_the_search_finds_words_in_pages_that_are_read_from_a_folder(site, brows
         assert not reader.faults
 
 
+@pytest.mark.parametrize(("language", "words"), [("", "leak"), ("ja", "交差検証")])
+def test_words_that_come_without_a_key_are_searched_for(site, browser, language, words):
+    with reading(browser) as reader:
+        page = reader.open(site / language / "index.html")
+        page.locator("input[name=query]").click()
+        page.wait_for_timeout(1500)  # the search is ready: nothing but the words makes it look again
+        page.keyboard.insert_text(words)
+        page.locator(".md-search-result__item").first.wait_for()
+
+
 def test_who_searches_before_everything_is_loaded_is_answered(site, browser):
     with reading(browser) as reader:
         late = []
