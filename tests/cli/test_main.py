@@ -364,6 +364,28 @@ def test_the_cache_is_shown_and_cleared(tsu, dishes, run_folder):
     assert json.loads(tsu("cache", "--json")[1])["vectors"] == 0
 
 
+def test_photos_that_came_in_archives_or_from_addresses_are_shown_and_cleared_too(tsu, dishes, run_folder, tmp_path):
+    from tsugiki.core.files import cache_folder
+
+    packed = shutil.make_archive(str(tmp_path / "photos"), "zip", dishes)
+    assert tsu("evaluate", run_folder, packed)[0] == 0
+    kept = sum(path.stat().st_size for path in (cache_folder() / "archives").rglob("*") if path.is_file())
+    assert kept
+    fetched = cache_folder() / "fetched" / "a.jpg"
+    fetched.parent.mkdir(exist_ok=True)
+    fetched.write_bytes(bytes(7))
+    shown = json.loads(tsu("cache", "--json")[1])
+    assert (shown["archives_bytes"], shown["fetched_bytes"]) == (kept, 7)
+    status, out, _ = tsu("--lang", "ja", "cache")
+    assert status == 0
+    assert f"{cache_folder() / 'archives'}: アーカイブから展開した写真" in out
+    freed = json.loads(tsu("cache", "--clear", "--json")[1])["freed_bytes"]
+    assert freed >= kept + 7
+    assert not (cache_folder() / "archives").exists()
+    assert not fetched.exists()
+    assert tsu("evaluate", run_folder, packed)[0] == 0  # unpacked anew
+
+
 def test_a_damaged_store_is_said_and_made_anew(tsu, dishes, run_folder):
     from tsugiki.features.store import FeatureStore
 
