@@ -12,6 +12,8 @@ def network(name: str, score: float, milliseconds: float | None, parts: int = 1)
         1,
         score,
         (score - 0.02, score + 0.02),
+        0.1,
+        100,
         100,
         50.0,
         milliseconds,
