@@ -416,7 +416,7 @@ def test_what_a_guess_is_worth_is_told_beside_the_scores(many):
     assert (row.photos, row.judged) == (34, 33)
     assert found.guess == ("red", pytest.approx(30 / 34))
     told = "\n".join(found.told())
-    assert "1 of them were not judged" in told
+    assert "to learn from: 1 of them" in told
     assert "Always answering red would be right for 88.2%" in told
     assert "not proven better than always answering red" in found.warnings[-1]
 

@@ -124,7 +124,7 @@ def notes_on_table(rows: Sequence[RankedNetwork], photos: int, guess: Guess | No
         )
     ]
     if left := max(row.photos - row.judged for row in rows if row.photos == judged):
-        told.append(tr("{count} of them were not judged: nothing else of their class is there to learn from.", count=left))
+        told.append(tr("Not judged, for want of others of their class to learn from: {count} of them.", count=left))
     if guess is not None:
         told.append(tr("Always answering {name} would be right for {share}.", name=visible(guess[0]), share=f"{guess[1]:.1%}"))
     first = [row.name for row in rows if row.group == 1]
