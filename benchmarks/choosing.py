@@ -6,7 +6,8 @@ Four trained networks, alone and together, up to three at once. Per folder and t
 copies kept together) are cross-validated, as ``tsugiki rank`` does it; each rule chooses from these answers; what it chose is
 then fitted on the two thirds and judged on the third that had no say. Held-out photos of a folder are never looked at. Regret:
 by how many points the choice is worse than the combination that was best in the mean of all trials of the folder, which nobody
-could have known: zero is out of reach, and less is better.
+could have known: zero is out of reach, and less is better. Below: what was chosen by log loss once more, each network with its
+stages (``NAME:multi``), and how many points that wins on the third where it is always taken, or only where the log loss falls.
 
 With ``--whole`` all photos of a folder are drawn anew into two thirds and one third, trial by trial: how the rule that was
 taken does on held-out photos, of which one draw alone has too few to tell. Nothing was chosen by that table.
@@ -24,7 +25,7 @@ import numpy as np
 
 import tsugiki as tg
 from benchmarks.sections import table, write_section
-from benchmarks.several_backbones import NETWORKS
+from benchmarks.several_backbones import MULTI, NETWORKS
 from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.load_backbone import load_backbone
 from tsugiki.core.console import quiet
@@ -68,6 +69,19 @@ class Answers:
 Trial = dict[Parts, Answers]
 
 
+@dataclass(frozen=True)
+class Ran:
+    """All trials of a folder.
+
+    Attributes:
+        trials: What each combination answered.
+        staged: What the combination with the best log loss of a greedy search answered, with its stages, trial by trial.
+    """
+
+    trials: list[Trial]
+    staged: list[Answers]
+
+
 def main() -> None:
     """Print, or save, a table of the rules' regrets."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -78,12 +92,8 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write the section of RESULTS.md")
     asked = parser.parse_args()
     with quiet():
-        networks = {
-            short: load_backbone(name, weights=asked.weights / file, model_args=arguments)
-            for short, (name, file, arguments) in NETWORKS.items()
-        }
-        networks[BUNDLED] = load_backbone("bundled:nae")
-    trials = {folder.name: _trials(folder, networks, asked.trials, whole=asked.whole) for folder in asked.folders}
+        networks, staged = _networks(asked.weights, ""), _networks(asked.weights, MULTI)
+    trials = {folder.name: _ran(folder, networks, staged, asked.trials, whole=asked.whole) for folder in asked.folders}
     names = " ".join(trials)
     about = __doc__.partition("--save]")[2].strip()
     command = f"python -m benchmarks.choosing {names} --weights WEIGHTS --trials {asked.trials}{' --whole' * asked.whole}"
@@ -96,16 +106,42 @@ def main() -> None:
     print(body)
 
 
-def _told(trials: dict[str, list[Trial]]) -> str:
+def _networks(weights: Path, suffix: str) -> dict[str, Backbone]:
+    named = {
+        short: load_backbone(f"{name}{suffix}", weights=weights / file, model_args=arguments)
+        for short, (name, file, arguments) in NETWORKS.items()
+    }
+    return {**named, BUNDLED: load_backbone(f"bundled:nae{suffix}")}
+
+
+def _told(trials: dict[str, Ran]) -> str:
     rows = []
     for name, rule in RULES.items():
         cells = []
         for ran in trials.values():
-            regrets = _regrets(ran, rule)
+            regrets = _regrets(ran.trials, rule)
             cells.append(f"{regrets.mean():.1f} ± {regrets.std(ddof=1) / len(regrets) ** 0.5:.1f}")
-        mean = np.mean([_regrets(ran, rule).mean() for ran in trials.values()])
+        mean = np.mean([_regrets(ran.trials, rule).mean() for ran in trials.values()])
         rows.append((name, *cells, f"{mean:.2f}"))
-    return table(("regret in points, by rule", *trials, "mean"), rows)
+    rules = table(("regret in points, by rule", *trials, "mean"), rows)
+    return f"{rules}\n\n{_stages_told(trials)}"
+
+
+def _stages_told(trials: dict[str, Ran]) -> str:
+    rows = []
+    for name, only_if_better in (("always", False), ("where the log loss falls", True)):
+        gains = {
+            folder: np.array(
+                [
+                    100 * (staged.outer - plain.outer) * (staged.loss < plain.loss or not only_if_better)
+                    for plain, staged in zip((trial[_by_loss(trial)] for trial in ran.trials), ran.staged, strict=True)
+                ]
+            )
+            for folder, ran in trials.items()
+        }
+        cells = [f"{each.mean():+.1f} ± {each.std(ddof=1) / len(each) ** 0.5:.1f}" for each in gains.values()]
+        rows.append((name, *cells, f"{np.mean([each.mean() for each in gains.values()]):+.2f}"))
+    return table(("points won by stages", *trials, "mean"), rows)
 
 
 def _regrets(ran: Sequence[Trial], rule: Callable[[Trial], Parts]) -> Floats:
@@ -115,7 +151,7 @@ def _regrets(ran: Sequence[Trial], rule: Callable[[Trial], Parts]) -> Floats:
     return np.asarray(100 * (outer[best] - np.array(chosen)), np.float64)
 
 
-def _trials(folder: Path, networks: dict[str, Backbone], count: int, *, whole: bool) -> list[Trial]:
+def _ran(folder: Path, networks: dict[str, Backbone], staged: dict[str, Backbone], count: int, *, whole: bool) -> Ran:
     data = tg.load(folder)
     tables = {short: extract(data, network) for short, network in networks.items()}
     first = next(iter(tables.values()))
@@ -123,16 +159,19 @@ def _trials(folder: Path, networks: dict[str, Backbone], count: int, *, whole: b
     rows = list(range(len(samples))) if whole else samples.train_rows
     labels, groups = samples.labels[rows], first.groups_of(rows)
     features = {short: found.every[rows] for short, found in tables.items()}
-    ran = []
+    with_stages = {short: extract(data, network).every[rows] for short, network in staged.items()}
+    ran = Ran([], [])
     for seed in range(count):
         inner = _two_thirds(labels, groups, seed)
-        ran.append(
+        ran.trials.append(
             {
                 parts: _answers([features[part] for part in parts], labels, groups, inner, len(samples.classes))
                 for size in range(1, _MOST_TOGETHER + 1)
                 for parts in itertools.combinations(networks, size)
             }
         )
+        best = _by_loss(ran.trials[-1])
+        ran.staged.append(_answers([with_stages[part] for part in best], labels, groups, inner, len(samples.classes)))
         print(f"{folder.name}: trial {seed + 1} of {count}", flush=True)
     return ran
 

@@ -12,6 +12,8 @@ def network(name: str, score: float, milliseconds: float | None, parts: int = 1)
         1,
         score,
         (score - 0.02, score + 0.02),
+        0.1,
+        100,
         100,
         50.0,
         milliseconds,
@@ -48,3 +50,14 @@ def test_every_measured_network_is_drawn_and_the_recommended_one_is_marked():
     assert names == {"a", "b", "a+b", "slow", "as fast as b"}
     drawn = [x for container in axes.containers for x in container[0].get_xdata()]
     assert sorted(drawn) == [10.0, 10.0, 20.0, 25.0, 30.0]
+
+
+def test_no_name_covers_another_or_a_point():
+    crowd = tuple(network(f"a network {place}", 0.9 + place / 1000, 10.0 + place / 100) for place in range(4))
+    figure = draw_front(Ranking(crowd, "a network 0", "", (), "accuracy", 100, 0, 1.0, None))
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    lie = [text.get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for at, one in enumerate(lie) for other in lie[:at])
+    points = [axes.transData.transform((row.latency_ms, 100 * row.score)) for row in crowd]
+    assert not any(one.contains(*point) for one in lie for point in points)

@@ -25,7 +25,7 @@ def test_the_best_networks_are_fine_tuned_on_training_photos_only(dishes):
     checked = found.fine_tune_check(2, settings=QUICK)
     assert [one.name for one in checked.networks] == ["bundled:nae", "timm:test_vit=none"]
     assert {one.photos for one in checked.networks} == {9}
-    assert [one.ranked_by for one in checked.networks] == [row.score for row in found.rows]
+    assert [one.ranked_by for one in checked.networks] == [found.row(one.name).score for one in checked.networks]
     assert checked.to_dict()["verdict"] in {"held", "cannot tell"}
     assert len(checked.table_rows()) == 3
     assert checked.sentence()

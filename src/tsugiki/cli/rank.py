@@ -35,7 +35,9 @@ class LimitOptions:
     licence: Annotated[
         Licence, option("any|permissive", tr("permissive: only weights that may be used for anything, also for sale"))
     ] = "any"
-    parts: Annotated[int, option("N", tr("how many networks may be put together at most"), min=1)] = 3
+    parts: Annotated[
+        int, option("N", tr("how many networks may be put together at most; 1: each as it is, to be fine-tuned"), min=1)
+    ] = 3
 
     def settings(self, seed: int) -> RankSettings:
         """The same for who ranks.
@@ -58,7 +60,8 @@ def rank(
     limits: LimitOptions,
     plot: Annotated[Path | None, option("FILE", tr("draw accuracy against time per photo into this file"))] = None,
     finetune_check: Annotated[
-        int, option("N", tr("fine-tune the best N for real: does the order hold?"), "--finetune-check", min=0)
+        int,
+        option("N", tr("fine-tune the best N for real, after the budget, 5 minutes each at most"), "--finetune-check", min=0),
     ] = 0,
     labels: LabelOptions,
     zoo: Annotated[Path | None, zoo_option()] = None,
@@ -90,11 +93,18 @@ def rank(
     # Another device would compute other features than those that are stored.
     command = found.fit_command(data, *labels.words(), *seeded, *([] if device is None else ["--device", device]))
     _tell(found, plot, as_json=as_json)
-    checked = found.fine_tune_check(finetune_check, device=device) if finetune_check else None
+    checked, refused = None, None
+    if finetune_check:
+        try:
+            checked = found.fine_tune_check(finetune_check, device=device)
+        except RequestError as error:  # what was ranked is told all the same
+            refused = error
     if as_json:
         emit_json({**found.to_dict(), "fit": command, **({} if checked is None else {"finetune_check": checked.to_dict()})})
     else:
         _recommend(found, command, checked)
+    if refused is not None:
+        raise refused
 
 
 def _check_count(finetune_check: int) -> None:

@@ -94,11 +94,13 @@ def words_of(parts: Sequence[Candidate]) -> tuple[str, ...]:
     return (*words, *([] if zoo is None else ["--zoo", str(zoo)]))
 
 
-def candidates(named: Iterable[str] | None, zoo: str | Path | None = None) -> list[Candidate]:
+def candidates(named: str | Iterable[str] | None, zoo: str | Path | None = None) -> list[Candidate]:
     """The networks that are named, each once; without names all whose weights are on this machine.
 
+    Those that are named come in the order of their names: what a ranking says is the same in whatever order they were typed.
+
     Args:
-        named: ``NAME`` or ``NAME=WEIGHTS``; ``shortlist`` stands for the short list of ``tsugiki backbones``.
+        named: One, or several: ``NAME`` or ``NAME=WEIGHTS``; ``shortlist`` stands for the short list of ``tsugiki backbones``.
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
 
     Raises:
@@ -106,10 +108,10 @@ def candidates(named: Iterable[str] | None, zoo: str | Path | None = None) -> li
     """
     if named is None:
         return [Candidate(info.name, zoo=zoo) for info in at_hand(zoo)]
-    found = [each for text in named for each in _meant(str(text).strip(), zoo)]
+    found = [each for text in ([named] if isinstance(named, str) else named) for each in _meant(str(text).strip(), zoo)]
     if not found:
         raise RequestError(tr("No network is named."), allowed=tr("names of networks, or none at all: those on this machine"))
-    return list(dict.fromkeys(found))
+    return sorted(dict.fromkeys(found), key=str)
 
 
 def _meant(text: str, zoo: str | Path | None) -> Sequence[Candidate]:

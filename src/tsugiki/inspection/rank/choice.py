@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from tsugiki.inspection.rank.judgement import can_be_told_apart
 from tsugiki.inspection.rank.judging import Judge, Parts, name_of
-from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, only_one, score_text
+from tsugiki.inspection.rank.rank_sentences import best_one, cheaper_one, joint_gain, likelier_one, only_one, score_text
 from tsugiki.locale.messages import in_a_row
 
 _AS_GOOD = 0.005
-"""Who is no worse than that is as good: among these the fastest is taken. Set before anything was measured."""
+"""Of mean average precision: who is no worse than that is as good, and the fastest of these is taken."""
 
 
 def in_order(judge: Judge) -> list[Parts]:
@@ -40,11 +40,17 @@ def groups(judge: Judge, order: Sequence[Parts]) -> dict[Parts, int]:
 
 
 def recommended(judge: Judge) -> Parts:
-    """The fastest of those that are as good as the best."""
+    """The one with the least log loss among those that are not told apart from the most accurate one.
+
+    With several labels per photo the fastest of those that are as good as the best.
+    """
     judged, order = judge.latest, in_order(judge)
     best = judged[order[0]]
-    near = [each for each in order if judged[each].photos == best.photos and judged[each].value >= best.value - _AS_GOOD]
-    return min(near, key=_seconds)
+    same = [each for each in order if judged[each].photos == best.photos]
+    if best.log_loss is None:
+        return min((each for each in same if judged[each].value >= best.value - _AS_GOOD), key=_seconds)
+    near = [each for each in same if each == order[0] or not can_be_told_apart(best, judged[each])]
+    return min(near, key=lambda each: (judged[each].cost, _seconds(each)))
 
 
 def reason(judge: Judge, chosen: Parts) -> str:
@@ -55,11 +61,16 @@ def reason(judge: Judge, chosen: Parts) -> str:
     if len(order) == 1:
         return only_one(name_of(chosen))
     score = score_text(judged[best].value, several=several)
-    told = best_one(name_of(chosen), score) if chosen == best else cheaper_one(name_of(chosen), name_of(best), score)
+    if chosen == best:
+        told = best_one(name_of(chosen), score)
+    elif several:
+        told = cheaper_one(name_of(chosen), name_of(best), score)
+    else:
+        told = likelier_one(name_of(chosen), name_of(best), judged[chosen], judged[best])
     if len(chosen) == 1 or judged[chosen].photos != judged[single].photos:
         return told
     gain = judged[chosen].value - judged[single].value
-    if gain <= 0:  # it is recommended for its speed alone
+    if gain <= 0:  # it is recommended for its log loss, or its speed, alone
         return told
     return in_a_row(told, joint_gain(name_of(single), gain, proven=can_be_told_apart(judged[single], judged[chosen])))
 

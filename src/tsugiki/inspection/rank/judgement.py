@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsugiki.core.console import quiet
-from tsugiki.evaluation.metrics import Interval, mcnemar, verdict, wilson
+from tsugiki.evaluation.metrics import Interval, log_loss, mcnemar, softmax, verdict, wilson
 from tsugiki.evaluation.multi_label.set_ranking import compare_sets
 from tsugiki.evaluation.multi_label.set_ranking import rank as rank_sets
 from tsugiki.features.store import FeatureStore, Floats, Ints
@@ -28,8 +28,10 @@ class Judgement:
 
     Attributes:
         photos: How many photos were learned from and, fold after fold, judged.
+        judged: How many of them were judged: one whose class has nothing else to learn from is not.
         value: Share answered right; with several labels per photo, mean average precision.
         interval: Its interval.
+        log_loss: Natural logarithm, mean over photos; with several labels ``None``.
         correct: ``[N]`` whether each judged photo was answered right; with several labels ``None``.
         logits: ``[N, K]`` with several labels.
         targets: ``[N, K]`` of the same photos.
@@ -38,13 +40,24 @@ class Judgement:
     """
 
     photos: int
+    judged: int
     value: float
     interval: Interval
+    log_loss: float | None = None
     correct: npt.NDArray[np.bool_] | None = None
     logits: Floats | None = None
     targets: npt.NDArray[np.int8] | None = None
     groups: Ints | None = None
     found_again: bool = False
+
+    @property
+    def cost(self) -> float:
+        """What a choice goes by, less is better.
+
+        The log loss: it says more of so few photos than how many were right (`python -m benchmarks.choosing`).
+        With several labels the mean average precision.
+        """
+        return 1 - self.value if self.log_loss is None else self.log_loss
 
 
 def judge_features(
@@ -74,24 +87,34 @@ def judge_features(
         logits = head.out_of_fold[judged]
         if samples.targets is not None:
             return [judged.tolist(), np.round(logits.astype(np.float64), _DECIMALS).tolist()]
-        right = logits.argmax(axis=1) == samples.labels[rows][judged]
-        return [judged.tolist(), right.astype(int).tolist()]
+        truth = samples.labels[rows][judged]
+        right = (logits.argmax(axis=1) == truth).astype(int)
+        return [judged.tolist(), [right.tolist(), log_loss(truth, softmax(logits))]]
 
     labels = samples.labels[rows] if samples.targets is None else samples.targets[rows]
     told = [samples.digests[row] for row in rows]
     whole = repr((about, told, labels.tolist(), groups.tolist(), num_classes, settings))
-    found = store.remembered("judged-1", whole, compute)
+    found = store.remembered("judged-2", whole, compute)
     if found is None:
         return None
     judged, answers = found
     if samples.targets is None:
-        correct = np.array(answers, bool)
-        hits = int(correct.sum())
-        return Judgement(len(rows), hits / len(correct), wilson(hits, len(correct)), correct=correct, found_again=not computed)
+        correct = np.array(answers[0], bool)
+        hits, count = int(correct.sum()), len(correct)
+        return Judgement(
+            len(rows),
+            count,
+            hits / count,
+            wilson(hits, count),
+            log_loss=answers[1],
+            correct=correct,
+            found_again=not computed,
+        )
     targets, logits = samples.targets[rows][judged], np.array(answers, np.float64)
     order = rank_sets(targets, logits, groups[judged])
     return Judgement(
         len(rows),
+        len(judged),
         order.mean or 0.0,
         order.interval,
         logits=logits.astype(np.float32),

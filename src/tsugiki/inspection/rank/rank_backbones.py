@@ -23,10 +23,10 @@ from tsugiki.inspection.rank.candidates import Candidate, candidates
 from tsugiki.inspection.rank.choice import groups, in_order, reason, recommended
 from tsugiki.inspection.rank.contender import Contender
 from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, name_of
-from tsugiki.inspection.rank.rank_sentences import is_unknown, unknown_licence
+from tsugiki.inspection.rank.rank_sentences import is_unknown, no_better_than, unknown_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
 from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
-from tsugiki.inspection.rank.ranking import Ranking
+from tsugiki.inspection.rank.ranking import Ranking, guess_of
 from tsugiki.inspection.rank.search import search
 from tsugiki.inspection.rank.training_photos import TrainingPhotos, look_at
 from tsugiki.locale.messages import first_few, tr
@@ -38,7 +38,7 @@ _MOST_SPLITS = 3  # times that other photos are held out because near copies, or
 def rank(
     data: Any,
     *,
-    backbones: Iterable[str] | None = None,
+    backbones: str | Iterable[str] | None = None,
     settings: RankSettings | None = None,
     features: FeatureSettings | None = None,
     zoo: str | Path | None = None,
@@ -52,7 +52,7 @@ def rank(
 
     Args:
         data: Samples from :func:`tsugiki.load`, or what that takes.
-        backbones: ``NAME`` or ``NAME=WEIGHTS``; without any all networks whose weights are on this machine.
+        backbones: ``NAME`` or ``NAME=WEIGHTS``, one or several; without any all networks whose weights are on this machine.
         settings: Budget and limits.
         features: Engine, store and executor; augmented views are not used.
         zoo: A zoo file; without it the one in ``TSUGIKI_ZOO`` counts.
@@ -144,7 +144,10 @@ def _ranking(judge: Judge, samples: Samples, to_decode: int) -> Ranking:
     _measure_latencies(judge, [chosen, *order])
     numbers = groups(judge, order)
     several = samples.task == "multi"
-    unknown = [part.name for part in chosen if is_unknown(part.licence)]
+    warnings = [unknown_licence(part.name) for part in chosen if is_unknown(part.licence)]
+    guess = guess_of(samples)
+    if guess is not None and judge.latest[chosen].interval[0] <= guess[1]:
+        warnings.append(no_better_than(guess))
     return Ranking(
         rows=tuple(_row(judge, parts, numbers[parts]) for parts in order),
         best=name_of(chosen),
@@ -155,7 +158,7 @@ def _ranking(judge: Judge, samples: Samples, to_decode: int) -> Ranking:
         to_decode=to_decode,
         seconds=judge.clock.spent,
         budget=judge.settings.budget,
-        warnings=tuple(unknown_licence(name) for name in unknown),
+        warnings=tuple(warnings),
         samples=samples,
         seed=judge.settings.seed,
     )
@@ -178,7 +181,9 @@ def _row(judge: Judge, parts: Parts, group: int) -> RankedNetwork:
         group=group,
         score=judgement.value,
         interval=judgement.interval,
+        log_loss=judgement.log_loss,
         photos=judgement.photos,
+        judged=judgement.judged,
         photos_per_second=1 / sum(1 / speed.photos_per_second for speed in speeds),
         latency_ms=sum(latencies) if len(latencies) == len(parts) else None,
         parameters=sum(part.parameters for part in parts),

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from tsugiki.core.display.visible import visible
 from tsugiki.locale.messages import first_few, tr
 
+Guess = tuple[str, float]
+"""The commonest class, and its share of the training photos."""
+
 if TYPE_CHECKING:
     from tsugiki.inspection.rank.judgement import Judgement
     from tsugiki.inspection.rank.ranked_network import RankedNetwork
@@ -57,7 +60,7 @@ def judged_sentence(name: str, found: Judgement, *, several: bool) -> str:
         "name": visible(name, one_line=True),
         "score": score_text(found.value, several=several),
         "interval": interval_text(found.interval),
-        "photos": found.photos,
+        "photos": found.judged,
     }
     if found.found_again:
         return tr("{name}: {score} ({interval}) of {photos} training photos, found again", **values)
@@ -80,6 +83,7 @@ def table_rows(rows: Sequence[RankedNetwork], photos: int, *, several: bool) -> 
         tr("backbone"),
         metric,
         tr("95% interval"),
+        *([] if several else [tr("log loss")]),
         *([tr("judged on")] if fewer else []),
         tr("photos per second"),
         tr("ms per photo"),
@@ -96,6 +100,7 @@ def _row(row: RankedNetwork, *, fewer: bool) -> tuple[str, ...]:
         row.name,
         f"{row.score:.1%}",
         interval_text(row.interval),
+        *([] if row.log_loss is None else [f"{row.log_loss:.3f}"]),
         *([str(row.photos)] if fewer else []),
         f"{row.photos_per_second:.0f}",
         "-" if row.latency_ms is None else f"{row.latency_ms:.1f}",
@@ -105,8 +110,8 @@ def _row(row: RankedNetwork, *, fewer: bool) -> tuple[str, ...]:
     )
 
 
-def notes_on_table(rows: Sequence[RankedNetwork], photos: int) -> list[str]:
-    """How the table is read."""
+def notes_on_table(rows: Sequence[RankedNetwork], photos: int, guess: Guess | None = None) -> list[str]:
+    """How the table is read, beside what always answering the commonest class would be worth."""
     judged = max(row.photos for row in rows)
     told = [
         tr("Judged by cross-validation on the {count} training photos only; the held-out ones have no say.", count=photos)
@@ -118,6 +123,10 @@ def notes_on_table(rows: Sequence[RankedNetwork], photos: int) -> list[str]:
             count=photos,
         )
     ]
+    if left := max(row.photos - row.judged for row in rows if row.photos == judged):
+        told.append(tr("Not judged, for want of others of their class to learn from: {count} of them.", count=left))
+    if guess is not None:
+        told.append(tr("Always answering {name} would be right for {share}.", name=visible(guess[0]), share=f"{guess[1]:.1%}"))
     first = [row.name for row in rows if row.group == 1]
     if len(first) > 1:
         told.append(tr("Group 1 cannot be told apart on these photos: {names}.", names=first_few(first)))
@@ -139,12 +148,44 @@ def cheaper_one(name: str, best: str, score: str) -> str:
     return tr("{name} is within half a point of the best, {best} ({score}), and faster.", name=name, best=best, score=score)
 
 
+def likelier_one(name: str, best: str, found: Judgement, most: Judgement) -> str:
+    """Why, where another one is hardly more accurate and its probabilities are worse."""
+    return tr(
+        "{name} is {score} in cross-validation, not told apart from {best} ({best_score}), and its percentages fit better (log "
+        "loss {loss} against {best_loss}).",
+        name=name,
+        score=score_text(found.value, several=False),
+        best=best,
+        best_score=score_text(most.value, several=False),
+        loss=f"{found.cost:.3f}",
+        best_loss=f"{most.cost:.3f}",
+    )
+
+
 def joint_gain(single: str, points: float, *, proven: bool) -> str:
     """What several networks together gain."""
     values = {"single": single, "points": f"{100 * points:.1f}"}
     if proven:
         return tr("That is {points} points more than {single}, the best alone.", **values)
     return tr("That is {points} points more than {single}, the best alone, which may be chance.", **values)
+
+
+def no_better_than(guess: Guess) -> str:
+    """A warning about the network that is recommended, where it is hardly worth more than a guess."""
+    return tr(
+        "It is not proven better than always answering {name}, which is right for {share}.",
+        name=visible(guess[0]),
+        share=f"{guess[1]:.1%}",
+    )
+
+
+def over_budget(seconds: float, budget: float) -> str:
+    """That it took longer than it was allowed to."""
+    return tr(
+        "That is more than the {budget:g} s that were allowed: one network is judged whatever it takes ({seconds} s).",
+        budget=budget,
+        seconds=f"{seconds:.1f}",
+    )
 
 
 def spent_sentence(seconds: float, to_decode: int) -> str:

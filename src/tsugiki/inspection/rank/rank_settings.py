@@ -24,7 +24,7 @@ class RankSettings:
         max_latency: Milliseconds that one photo may take, of the network alone.
         max_size: Megabytes that the weights may take on disk.
         licence: ``any``, or ``permissive``: only networks whose weights allow any use.
-        parts: How many networks may be put together at most; 1 tries no combination.
+        parts: How many networks may be put together at most; 1 judges networks as they are: no combination, no stages.
         seed: Of folds and random weights.
 
     Raises:

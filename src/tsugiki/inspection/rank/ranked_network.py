@@ -22,7 +22,9 @@ class RankedNetwork:
         group: 1 for the best and all that cannot be told apart from it, 2 for the best of the others and so on.
         score: Cross-validated, on training photos.
         interval: Its interval.
+        log_loss: Likewise; with several labels per photo ``None``.
         photos: How many training photos it was judged on.
+        judged: How many of these were judged: one whose class has nothing else to learn from is not.
         photos_per_second: Of the network alone, in the engine that would compute photos to learn from.
         latency_ms: Milliseconds that one photo takes in the engine that answers; ``None`` where there was no time to measure.
         parameters: How many numbers could learn.
@@ -37,7 +39,9 @@ class RankedNetwork:
     group: int
     score: float
     interval: Interval
+    log_loss: float | None
     photos: int
+    judged: int
     photos_per_second: float
     latency_ms: float | None
     parameters: int

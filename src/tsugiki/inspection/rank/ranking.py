@@ -6,20 +6,34 @@ import shlex
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from tsugiki.backbones.names import MULTI
 from tsugiki.core.display.cell_html import cell_html
 from tsugiki.core.display.visible import visible
 from tsugiki.core.methods import done_by
 from tsugiki.core.seeds import DEFAULT_SEED
 from tsugiki.data.samples import Samples
 from tsugiki.inspection.rank.candidates import Candidate
-from tsugiki.inspection.rank.rank_sentences import notes_on_table, spent_sentence, table_rows
+from tsugiki.inspection.rank.rank_sentences import Guess, notes_on_table, over_budget, spent_sentence, table_rows
 from tsugiki.inspection.rank.ranked_network import NotJudged, RankedNetwork
 from tsugiki.locale.messages import tr
 
 if TYPE_CHECKING:
     from tsugiki.backbones.backbone import Backbone
 
+_LONGER = 1.2
+"""Times the budget: what takes longer is said."""
+
 Metric = Literal["accuracy", "mean_average_precision"]
+
+
+def guess_of(samples: Samples) -> Guess | None:
+    """The commonest class, and its share of the training photos; with several labels per photo ``None``."""
+    if samples.task == "multi":
+        return None
+    counts = np.bincount(samples.labels[samples.train_rows], minlength=len(samples.classes))
+    return samples.classes[int(counts.argmax())], float(counts.max() / counts.sum())
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,6 +69,11 @@ class Ranking:
     samples: Samples | None = field(default=None, compare=False)
     seed: int = DEFAULT_SEED
 
+    @property
+    def guess(self) -> Guess | None:
+        """The commonest class, and its share of the training photos; with several labels per photo ``None``."""
+        return None if self.samples is None else guess_of(self.samples)
+
     def row(self, name: str) -> RankedNetwork:
         """The row of the network called ``name``."""
         return next(row for row in self.rows if row.name == name)
@@ -69,8 +88,9 @@ class Ranking:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Every network that was judged alone, the best first."""
-        return tuple(row.candidates[0] for row in self.rows if row.parts == 1)
+        """Every network that was judged alone, as it is (without its stages), the best first."""
+        alone = (row.candidates[0] for row in self.rows if row.parts == 1)
+        return tuple(one for one in alone if not one.name.endswith(MULTI))
 
     def fine_tune_check(self, count: int = 2, **given: Any) -> Any:
         """Fine-tune the best ``count`` networks for real, on training photos only: whether the order holds.
@@ -95,7 +115,13 @@ class Ranking:
     def told(self) -> list[str]:
         """What belongs beside the table: how it is read, what was not judged, how long it took and what is left to do."""
         left = [tr("Not judged: {name}: {reason}", name=one.name, reason=one.reason) for one in self.left_out]
-        return [*notes_on_table(self.rows, self.photos), *left, spent_sentence(self.seconds, self.to_decode)]
+        slow = [] if self.budget is None or self.seconds < _LONGER * self.budget else [over_budget(self.seconds, self.budget)]
+        return [
+            *notes_on_table(self.rows, self.photos, self.guess),
+            *left,
+            spent_sentence(self.seconds, self.to_decode),
+            *slow,
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -114,7 +140,7 @@ class Ranking:
 
     def notes(self) -> dict[str, Any]:
         """What a run keeps of it: plain values that are true in any language."""
-        kept = ("name", "group", "score", "interval", "photos")
+        kept = ("name", "group", "score", "interval", "log_loss", "photos")
         document = self.to_dict()
         return {
             "best": self.best,

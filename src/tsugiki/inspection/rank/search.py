@@ -1,4 +1,4 @@
-"""The search: every network on a few photos, the better ones on more, then the best of them together.
+"""The search: every network on a few photos, the better ones on more, then the best of them together, and with their stages.
 
 Successive halving (Jamieson and Talwalkar, 2016) where a budget does not let every network look at every photo: what is spent
 next is estimated before it is begun, from what the same work took before.
@@ -7,7 +7,9 @@ next is estimated before it is begun, from what the same work took before.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from tsugiki.backbones.names import MULTI
 from tsugiki.inspection.rank.candidates import Candidate
 from tsugiki.inspection.rank.contender import Contender
 from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, TooFewPhotosError
@@ -22,7 +24,7 @@ _PARTNERS = 5  # networks, the best ones, that others are put together with
 
 
 def search(judge: Judge, candidates: Sequence[Candidate]) -> None:
-    """Judge candidates alone, then the best of them together.
+    """Judge candidates alone, then the best of them together, then those with their stages.
 
     Raises:
         DataError: When the photos cannot be cross-validated, or too few of them can be read.
@@ -31,7 +33,9 @@ def search(judge: Judge, candidates: Sequence[Candidate]) -> None:
     few = max(_FEW, _FEW_PER_CLASS * classes)
     while True:
         try:
-            _combine(judge, _alone(judge, candidates, few))
+            best = _combined(judge, _alone(judge, candidates, few))
+            if judge.settings.parts > 1:
+                _judge_stages(judge, best)
         except PhotosChangedError:
             judge.begin_anew(judge.photos)
         except TooFewPhotosError:
@@ -57,7 +61,7 @@ def _alone(judge: Judge, candidates: Sequence[Candidate], few: int) -> list[Cont
             judge.left_out[candidate] = no_time()
     most = judge.most_photos
     best = [each for each in standing if ((each,), most) in judge.judgements]
-    return sorted(best, key=lambda each: -judge.judgements[(each,), most].value)
+    return sorted(best, key=lambda each: judge.judgements[(each,), most].cost)
 
 
 def _first_round(judge: Judge, candidates: Sequence[Candidate], few: int) -> tuple[list[Contender], int]:
@@ -93,7 +97,7 @@ def _halved(judge: Judge, standing: Sequence[Contender], count: int) -> list[Con
     """All where there is time for all of them on every photo, else the better half."""
     if _can_all(judge, standing, len(judge.photos)):
         return list(standing)
-    best = sorted(standing, key=lambda each: -judge.judgements[(each,), count].value)
+    best = sorted(standing, key=lambda each: judge.judgements[(each,), count].cost)
     return best[: max(_KEPT, -(-len(standing) // 2))]
 
 
@@ -111,13 +115,16 @@ def _can_all(judge: Judge, these: Sequence[Contender], count: int) -> bool:
     return sum(judge.cost((each,), count) for each in these) <= judge.clock.left(ALONE)
 
 
-def _combine(judge: Judge, standing: Sequence[Contender]) -> None:
-    """Greedy: to the best network the one that helps it most, as long as one does."""
+def _combined(judge: Judge, standing: Sequence[Contender]) -> Parts:
+    """Greedy: to the best network the one that helps it most, as long as one does. What is the best then."""
     partners = [each for each in standing[:_PARTNERS] if each.is_trained]
     pairs = ((one, other) for one in partners for other in partners if other is not one and judge.may_be((one, other)))
-    current: Parts | None = next(((one,) for one, _ in pairs), None)
-    while current is not None and len(current) < judge.settings.parts:
-        current = _best_with(judge, current, partners)
+    best: Parts = tuple(standing[:1])
+    larger: Parts | None = next(((one,) for one, _ in pairs), None)
+    while larger is not None and len(larger) < judge.settings.parts:
+        larger = _best_with(judge, larger, partners)
+        best = larger or best
+    return best
 
 
 def _best_with(judge: Judge, parts: Parts, partners: Sequence[Contender]) -> Parts | None:
@@ -125,5 +132,27 @@ def _best_with(judge: Judge, parts: Parts, partners: Sequence[Contender]) -> Par
     count = judge.most_photos
     larger = [(*parts, partner) for partner in partners if partner not in parts]
     tried = [more for more in larger if judge.may_be(more) and judge.judge_joint(more, count)]
-    best = max(tried, key=lambda these: judge.judgements[these, count].value, default=parts)
-    return best if judge.judgements[best, count].value > judge.judgements[parts, count].value else None
+    best = min(tried, key=lambda these: judge.judgements[these, count].cost, default=parts)
+    return best if judge.judgements[best, count].cost < judge.judgements[parts, count].cost else None
+
+
+def _judge_stages(judge: Judge, best: Parts) -> None:
+    """The best ones once more, each with what it sees before its last layer: for textures often better, for dishes not."""
+    count = judge.most_photos
+    staged = [_with_stages(judge, part, count) for part in best if part.is_trained]
+    found = tuple(part for part in staged if part is not None)
+    if len(found) == len(best) > 1 and judge.may_be(found):
+        judge.judge_joint(found, count)
+
+
+def _with_stages(judge: Judge, part: Contender, count: int) -> Contender | None:
+    """The network with its stages, judged alone; ``None`` where it has none, or there is no time."""
+    if part.candidate.name.endswith(MULTI):
+        return part
+    candidate = replace(part.candidate, name=part.candidate.name + MULTI)
+    contender = judge.ready(candidate, count)
+    if contender is None or not judge.judge_alone(contender, count):
+        judge.left_out.setdefault(candidate, no_time())
+        return None
+    judge.left_out.pop(candidate, None)
+    return contender

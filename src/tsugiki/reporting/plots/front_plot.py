@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from tsugiki.inspection.rank.ranked_network import RankedNetwork
 from tsugiki.inspection.rank.ranking import Ranking
 from tsugiki.locale.messages import tr
 from tsugiki.reporting.plots.figures import BLUE, GREEN, GREY, VERMILION, Picture, picture
 from tsugiki.reporting.plots.fonts import legible
+
+_PLACES = ((8, 7), (8, -14), (-8, 7), (-8, -14), (8, 20), (8, -27))
+"""Where a name may lie, in points from its network."""
+_MARK = 6  # pixels around a point that no name covers
 
 
 def draw_front(ranking: Ranking) -> Picture:
@@ -34,13 +39,14 @@ def draw_front(ranking: Ranking) -> Picture:
             zorder=1,
             label=tr("nothing faster is better"),
         )
-        _name_points(axes, rows, edge, ranking.best)
         _scale(axes)
         axes.set_xlabel(tr("Milliseconds per photo (the network alone)"))
         several = ranking.metric == "mean_average_precision"
         axes.set_ylabel(tr("Mean average precision, cross-validated (%)") if several else tr("Right, cross-validated (%)"))
         axes.grid(visible=True, alpha=0.25, which="both")
         axes.legend(loc="lower right", fontsize=9)
+        figure.draw_without_rendering()  # only now everything is where it will be
+        _name_points(axes, rows, edge, ranking.best)
     return figure
 
 
@@ -92,15 +98,29 @@ def _scale(axes: Any) -> None:
 
 
 def _name_points(axes: Any, rows: Sequence[RankedNetwork], edge: Sequence[RankedNetwork], best: str) -> None:
-    """Names beside points; of several together only those on the front, whose names would cover each other else."""
-    for row in rows:
-        if row.parts == 1 or row in edge or row.name == best:
-            axes.annotate(
-                row.name,
-                (row.latency_ms, 100 * row.score),
-                xytext=(8, 7 if row.parts == 1 else -14),
-                textcoords="offset points",
-                fontsize=8,
-                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
-                zorder=4,
-            )
+    """Names beside points, the recommended one first, then the upper ones; of several together only those on the front."""
+    named = [row for row in rows if row.parts == 1 or row in edge or row.name == best]
+    points = [axes.transData.transform((row.latency_ms, 100 * row.score)) for row in rows]
+    taken = [Bbox.from_extents(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in points]
+    for row in sorted(named, key=lambda row: (row.name != best, -row.score)):
+        taken.append(_name_point(axes, row, taken))
+
+
+def _name_point(axes: Any, row: RankedNetwork, taken: Sequence[Bbox]) -> Bbox:
+    """Write a name at the first place beside its point where it covers nothing, else at the usual one; where it lies."""
+    name = axes.annotate(
+        row.name,
+        (row.latency_ms, 100 * row.score),
+        xytext=_PLACES[0],
+        textcoords="offset points",
+        fontsize=8,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
+        zorder=4,
+    )
+    for place in (*_PLACES, _PLACES[0]):
+        name.xyann = place
+        name.set_horizontalalignment("left" if place[0] > 0 else "right")
+        lies: Bbox = name.get_window_extent()
+        if lies.x0 > axes.bbox.x0 and not any(lies.overlaps(other) for other in taken):
+            break
+    return lies
