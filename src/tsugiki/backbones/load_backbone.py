@@ -22,6 +22,7 @@ from tsugiki.backbones.network_heads import AUXILIARY_HEADS, Cut, cut_head, head
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.sources.compiler_later import compiler_later
 from tsugiki.backbones.stages import StagedBody
+from tsugiki.backbones.weights.learned_photos import remembering
 from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_file, read_weights
 from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
@@ -91,11 +92,12 @@ def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbo
     if seen := known_backbone(recipe, rule, lambda: made()[0]):
         known, card = seen
         _say_where(**card.reading)
-        return known
-    backbone, reading = made()
-    keep_recipe(name, weights, arguments, plain)
-    keep_backbone(recipe, backbone, reading)
-    return backbone
+        backbone: Backbone = known
+    else:
+        backbone, reading = made()
+        keep_recipe(name, weights, arguments, plain)
+        keep_backbone(recipe, backbone, reading)
+    return backbone if recipe.fetch is None else remembering(backbone, recipe.fetch())
 
 
 def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:

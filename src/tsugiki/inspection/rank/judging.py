@@ -17,6 +17,7 @@ from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.join import joined
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
+from tsugiki.inspection.backbone_photos import not_to_rank
 from tsugiki.inspection.rank.candidates import Candidate, is_permissive
 from tsugiki.inspection.rank.contender import Contender
 from tsugiki.inspection.rank.head_costs import HeadCosts
@@ -128,7 +129,9 @@ class Judge:
         if self.settings.licence == "permissive" and not is_permissive(contender.licence):
             return wrong_licence(contender.licence)
         most = self.settings.max_size
-        return too_large(contender.megabytes, most) if most is not None and contender.megabytes > most else ""
+        if most is not None and contender.megabytes > most:
+            return too_large(contender.megabytes, most)
+        return not_to_rank(contender.learned_from, self.photos.samples)
 
     def may_be(self, parts: Parts) -> bool:
         """Whether networks together are within the limits, and each another one."""
