@@ -27,7 +27,7 @@ from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_f
 from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import say
+from tsugiki.core.console import say, say_once
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.preprocess import Preprocess
@@ -97,7 +97,26 @@ def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbo
         backbone, reading = made()
         keep_recipe(name, weights, arguments, plain)
         keep_backbone(recipe, backbone, reading)
-    return backbone if recipe.fetch is None else remembering(backbone, recipe.fetch())
+    return backbone if recipe.fetch is None else remembering(_as_stated(backbone, recipe), recipe.fetch())
+
+
+def _as_stated(backbone: Backbone, recipe: Recipe) -> Backbone:
+    """The backbone with the licence that a person has written, if one has; a file that tells another one is named."""
+    stated, found = recipe.stated_licence, backbone.origin.licence
+    if not stated:
+        return backbone
+    if found.lower() not in {"unknown", stated.lower()}:
+        say_once(
+            ("licence", backbone.spec.name),
+            tr(
+                "The licence of {name} is {stated}, as the zoo file says; the file of its weights says {found}.",
+                name=backbone.spec,
+                stated=stated,
+                found=found,
+            ),
+        )
+    backbone.origin = replace(backbone.origin, licence=stated)
+    return backbone
 
 
 def rebuild_backbone(spec: BackboneSpec, preprocess: Preprocess) -> Backbone:
@@ -188,7 +207,7 @@ def _recipe_of_zoo(address: Address, model_args: dict[str, Any], zoo: Zoo) -> Re
     recipe = _recipe_of_library(inner, "", {**entry.model_args, **model_args})
     spec = BackboneSpec("zoo", entry.name, recipe.spec.architecture, recipe.spec.model_args)
     path = entry.weights
-    return Recipe(spec, entry.preprocess or recipe.preprocess, lambda: path, path.name, entry.licence)
+    return Recipe(spec, entry.preprocess or recipe.preprocess, lambda: path, path.name, stated_licence=entry.stated_licence)
 
 
 def _library(name: str) -> Source:
