@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +80,19 @@ class Score:
         return (0.0, 1.0) if self.correct is None else wilson(int(self.correct.sum()), len(self.correct))
 
 
+@dataclass(frozen=True)
+class About:
+    """What was asked.
+
+    Attributes:
+        against: Whom the others are compared with.
+        command: That which was typed.
+    """
+
+    against: str
+    command: str
+
+
 Scores = dict[str, dict[str, Score]]
 """By set, then by contender."""
 
@@ -113,7 +125,7 @@ def mean_ranks(scores: Scores) -> dict[str, float]:
 
 
 def write_page(
-    folder: Path, sets: Sequence[PhotoSet], results: Mapping[str, Mapping[str, Outcome]], *, against: str, section: bool
+    folder: Path, sets: Sequence[PhotoSet], results: Mapping[str, Mapping[str, Outcome]], about: About, *, section: bool
 ) -> None:
     """Write the page and its picture.
 
@@ -121,7 +133,7 @@ def write_page(
         folder: Where, and where the tables of photos are.
         sets: In order.
         results: Outcomes by set and contender.
-        against: Whom the others are compared with.
+        about: What was asked.
         section: Whether it becomes a section of ``RESULTS.md``, too.
     """
     scores: Scores = {}
@@ -131,21 +143,21 @@ def write_page(
             scores[one.name] = {name: scored(outcome, test) for name, outcome in results[one.name].items()}
     draw(scores, folder / PICTURE)
     title = "Many photo sets, many ways"
-    text = body(sets, scores, against=against, picture=PICTURE)
+    text = body(sets, scores, about, picture=PICTURE)
     (folder / PAGE).write_text(f"# {title}\n\n{text}\n\n<sub>{machine()}</sub>\n", encoding="utf-8")
     if section:
         draw(scores, HERE / "results" / PICTURE)
-        write_section("many_sets", title, body(sets, scores, against=against, picture=f"results/{PICTURE}"))
+        write_section("many_sets", title, body(sets, scores, about, picture=f"results/{PICTURE}"))
 
 
-def body(sets: Sequence[PhotoSet], scores: Scores, *, against: str, picture: str) -> str:
+def body(sets: Sequence[PhotoSet], scores: Scores, about: About, *, picture: str) -> str:
     """The page."""
     loads = [score.outcome.load for one in scores.values() for score in one.values()]
     load = f"median {median(loads):.1f}, {min(loads):.1f} to {max(loads):.1f}" if loads else "not known"
     parts = [
-        f"`python -m benchmarks.many_sets {shlex.join(one.name for one in sets)}`",
+        f"`{about.command}`",
         _CONDITIONS.format(load=load),
-        summary(scores, against),
+        summary(scores, about.against),
         f"![Accuracy of every contender on every set]({picture})",
         "### The sets\n\n" + table_of_sets(sets),
         *(f"### {name}\n\n{table_of(one)}" for name, one in scores.items()),
@@ -160,17 +172,16 @@ def summary(scores: Scores, against: str) -> str:
     means = {name: mean_accuracy(scores, name) for name in names}
     rows = []
     for name in sorted(names, key=lambda name: -1.0 if (value := means[name]) is None else value, reverse=True):
-        outcomes = [one[name].outcome for one in scores.values() if name in one]
-        finished = sum(not outcome.failed for outcome in outcomes)
+        outcomes = [one[name].outcome for one in scores.values() if name in one and not one[name].outcome.failed]
         rows.append(
             (
                 CONTENDERS[name].title,
                 share(means[name]),
                 f"{ranks[name]:.1f}" if name in ranks else "-",
                 *(("", "") if name == against else (compared(scores, name, against), slower(scores, name, against))),
-                f"{sum(outcome.seconds for outcome in outcomes):.0f}",
-                f"{sum(outcome.cpu_seconds for outcome in outcomes):.0f}",
-                f"{finished} of {len(scores)}",
+                f"{sum(outcome.seconds for outcome in outcomes):.0f}" if outcomes else "-",
+                f"{sum(outcome.cpu_seconds for outcome in outcomes):.0f}" if outcomes else "-",
+                f"{len(outcomes)} of {len(scores)}",
             )
         )
     other = CONTENDERS[against].title
@@ -179,7 +190,7 @@ def summary(scores: Scores, against: str) -> str:
         f"{table(head, rows)}\n\nRanks among those that were run on every set, the best being 1; equals share a rank, and who "
         f"failed is last. Against {other}, on the sets that both finished: mean difference in points, on how many of them the "
         "contender is told to be better, and worse (McNemar's exact test, p < 0.05); how many times the seconds, and the CPU "
-        "seconds, it takes."
+        "seconds, it takes. Seconds are added up over the sets that a contender has finished."
     )
 
 
