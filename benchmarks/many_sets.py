@@ -143,7 +143,8 @@ def look(name: str, folder: Path, place: Path, network: tuple[str, Path | str]) 
     try:
         audit = tg.audit(folder, backbone=load_backbone(network[0], weights=str(network[1])))
     except TsugikiError as error:
-        return PhotoSet(name, place.name, failed=" ".join(str(error).split()))
+        told = str(error).replace(str(folder), name)  # a path with spaces in it can be told from words only here
+        return PhotoSet(name, place.name, failed=" ".join(told.split()))
     samples = audit.samples
     if samples.task == "multi" or not samples.held_out_rows:
         return PhotoSet(name, place.name, failed="one label per photo and held-out photos are needed here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from benchmarks.sections import HERE, machine, table, write_section
 from tsugiki.evaluation.metrics import Bools, mcnemar, verdict, wilson
 
 PAGE, PICTURE, TABLE = "many_sets.md", "many_sets.png", "photos.csv"
+
+_PATH = re.compile(r"(?<![\w./])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
 
 _CONDITIONS = """Every contender gets the same training photos, the same held-out photos and, where it does not say that it
 takes more, the same pretrained MobileNetV2. It is a cold process of its own with empty caches; seconds are of the whole
@@ -232,7 +235,7 @@ def table_of_sets(sets: Sequence[PhotoSet]) -> str:
     rows = []
     for one in sets:
         if one.failed:
-            rows.append((cell(one.name), f"not usable: {cell(one.failed)}", *[""] * 6))
+            rows.append((cell(one.name), f"not usable: {why(one.failed)}", *[""] * 6))
             continue
         leaks = "not known" if one.leaks is None else str(one.leaks)
         split = "drawn here" if one.drawn else "its own"
@@ -250,7 +253,7 @@ def table_of(scores: Mapping[str, Score]) -> str:
         score = scores[name]
         title = f"{CONTENDERS[name].title}{f' ({cell(score.outcome.chosen)})' if score.outcome.chosen else ''}"
         if score.correct is None or best.correct is None:
-            rows.append((title, f"failed: {cell(score.outcome.failed)}", "", "", *_times(score)))
+            rows.append((title, f"failed: {why(score.outcome.failed)}", "", "", *_times(score)))
             continue
         low, high = score.interval
         p_value = "" if name == ranked[0] else f"{mcnemar(score.correct, best.correct).p_value:.2g}"
@@ -265,6 +268,11 @@ def share(value: float | None) -> str:
 
 def _times(score: Score) -> tuple[str, str]:
     return f"{score.outcome.seconds:.1f}", f"{score.outcome.cpu_seconds:.1f}"
+
+
+def why(reason: str) -> str:
+    """For a table, too: of folders of this machine only the last parts."""
+    return cell(_PATH.sub(r"\1", reason))
 
 
 def cell(text: str) -> str:

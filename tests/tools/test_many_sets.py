@@ -60,9 +60,14 @@ def test_who_was_not_run_on_every_set_is_not_ranked():
 
 
 def test_a_failure_is_shown_with_its_reason_and_the_others_go_on():
-    scores = {"s": {"tsugiki_transfer": _score(9), "hf_frozen": _score(0, failed="OSError: no | here")}}
+    scores = {
+        "s": {
+            "tsugiki_transfer": _score(9),
+            "hf_frozen": _score(0, failed="OSError: no | in '/home/me/sets/one/photos.csv' or a/b, 1/2"),
+        }
+    }
     page = body([PhotoSet("s", "s", 2, 20, 10)], scores, About("tsugiki_transfer", "typed"), picture="p.png")
-    assert "failed: OSError: no \\| here" in page
+    assert "failed: OSError: no \\| in 'one/photos.csv' or a/b, 1/2 |" in page
     assert "90.0%" in page
 
 
@@ -142,7 +147,9 @@ def test_splits_that_a_folder_has_are_kept(tmp_path):
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "photos" in prepared("empty", tmp_path / "empty", tmp_path, NAE).failed
+    told = prepared("empty", tmp_path / "empty", tmp_path, NAE).failed
+    assert "photos" in told
+    assert str(tmp_path) not in told
 
 
 def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monkeypatch):
