@@ -170,6 +170,8 @@ def test_a_run_that_is_fine_tuned_again_has_learned_from_all_of_them(tuned, know
     assert {one["path"] for one in run.evaluation["leaks"]["photos"]} == rows_known(samples.of("test"), known)
     folder = tg.save_run(run, tmp_path / "twice")
     assert learned_by(load_backbone(str(folder))) == known | own == learned_by(tg.Classifier.load(folder).backbone)
+    assert learned_by(run.classifier.backbone) == known | own  # in Python it need not be saved for that
+    assert json.loads((folder / "classifier.json").read_text())["learned_by_backbone"] == [" ".join(sorted(known - own))]
 
 
 def test_a_frozen_backbone_has_learned_from_nothing(photos, features, tmp_path, capsys):
@@ -192,7 +194,7 @@ def without(folder, target, *, seen=False):
     """A run as older programs wrote it."""
     shutil.copytree(folder, target)
     document = json.loads((target / "classifier.json").read_text())
-    document.pop("learned_by_backbone")
+    document.pop("learned_by_backbone", None)
     if seen:
         document["trained"].pop("seen")
     (target / "classifier.json").write_text(json.dumps(document))
@@ -255,3 +257,15 @@ def test_photos_of_several_labels_are_told_in_their_own_words(tuned, photos, fea
     with speaking("ja"):
         assert "バックボーンがすでに学んだ写真です" in headline(run.evaluation)
     assert run_sentences(run)["leaked"].startswith("Photos that the backbone has learned from:")
+
+
+def test_photos_that_were_saved_anew_are_not_known_and_that_is_said(tuned, photos, features, tmp_path, capsys):
+    for path in sorted(photos.rglob("*.png")):
+        target = tmp_path / "anew" / path.parent.name / f"{path.stem}.bmp"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(target)
+    run = fitted(str(tuned), tg.load(tmp_path / "anew", held_out=0.5, seed=2), features)
+    assert run.evaluation["leaks"]["n"] == 0
+    told = "none of which is among these, file by file; copies that were saved anew would not be noticed."
+    assert told in capsys.readouterr().err
+    assert told in run_sentences(run)["trained_how"]

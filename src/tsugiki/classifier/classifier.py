@@ -256,7 +256,7 @@ class Classifier(nn.Module):
             "classes": list(self.classes),
             "backbone": self.backbone.spec.to_dict(),
             "pretrained": _origins(self.backbone),
-            **told_of(self.backbone),
+            **told_of(self.backbone, self.notes),
             "preprocess": self.preprocess.to_dict(),
             "head": {"kind": "linear", "features": self.head.in_features},
             "calibration": calibration,

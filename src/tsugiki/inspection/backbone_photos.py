@@ -52,7 +52,7 @@ def say_learned(backbone: Backbone, samples: Samples) -> None:
 
 
 def learned_sentence(learned: frozenset[str], backbone: str, samples: Samples) -> str:
-    """Which photos a backbone has learned from, and what that makes of the score; empty where it has from none of them.
+    """Which photos a backbone has learned from, and what that makes of the score; empty where it has from no photo.
 
     Args:
         learned: Short digests of photos.
@@ -61,7 +61,7 @@ def learned_sentence(learned: frozenset[str], backbone: str, samples: Samples) -
     """
     rows = set(rows_learned(learned, samples.digests))
     if not rows:
-        return ""
+        return _knows_none(backbone) if learned else ""
     held_out = len(rows & set(samples.held_out_rows))
     values = {"backbone": backbone, "count": len(rows), "all": len(samples)}
     if held_out:
@@ -85,6 +85,14 @@ def learned_sentence(learned: frozenset[str], backbone: str, samples: Samples) -
             **values,
         )
     return in_a_row(told, _too_good(len(rows) - held_out, held_out=bool(samples.held_out)))
+
+
+def _knows_none(backbone: str) -> str:
+    return tr(
+        "The backbone {backbone} was fine-tuned on photos, none of which is among these, file by file; copies that were saved "
+        "anew would not be noticed.",
+        backbone=backbone,
+    )
 
 
 def _too_good(count: int, *, held_out: bool) -> str:

@@ -54,15 +54,19 @@ def learned_by_parts(description: Mapping[str, Any]) -> list[str]:
         KeyError: When something is missing that every run has.
     """
     several = description["backbone"].get("parts", [None])
-    told = description.get(LEARNED)
-    if isinstance(told, list) and len(told) == len(several):
-        return [str(each) for each in told]
-    return [_fine_tuned_on(description)] * len(several)
+    told, own = description.get(LEARNED), _fine_tuned_on(description["trained"])
+    before = told if isinstance(told, list) and len(told) == len(several) else [""] * len(several)
+    return [merged(str(each), own) for each in before]
 
 
-def told_of(backbone: Backbone) -> dict[str, Any]:
-    """What the description of a run tells of its backbones; nothing where they are as their publishers gave them."""
-    learned = [part.origin.learned_from for part in backbone.parts]
+def told_of(backbone: Backbone, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the description of a run tells of its backbones; nothing where they are as their publishers gave them.
+
+    What they were fine-tuned on in the training that wrote these ``notes`` is told by the notes: of millions of photos nothing
+    is written twice.
+    """
+    own = set(_fine_tuned_on(notes).split())
+    learned = [merged(set(part.origin.learned_from.split()) - own) for part in backbone.parts]
     return {LEARNED: learned} if any(learned) or any(_is_of_a_run(part.spec.weights) for part in backbone.parts) else {}
 
 
@@ -82,9 +86,8 @@ def _description_of(weights: Path, sha256: str) -> dict[str, Any] | None:
     return description if whole else None
 
 
-def _fine_tuned_on(description: Mapping[str, Any]) -> str:
-    """What a run was fine-tuned on, as its notes on its photos tell: runs of older programs say nothing else."""
-    trained = description["trained"]
+def _fine_tuned_on(trained: Mapping[str, Any]) -> str:
+    """What a run was fine-tuned on, as its notes on its photos tell."""
     seen = trained.get("seen")
     if trained.get("method") != "fine-tune" or not trained.get("unfrozen", True) or not isinstance(seen, Mapping):
         return ""
