@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from pathlib import Path
 from benchmarks.contenders.asked import Photo, read_table, write_table
 from benchmarks.contenders.process import Outcome, run_contender
 from benchmarks.contenders.roster import CONTENDERS, Files
-from benchmarks.many_sets_page import TABLE, PhotoSet, write_page
+from benchmarks.many_sets_page import TABLE, About, PhotoSet, write_page
 from tools.same_results import MATERIAL
 
 _ABOUT = "set.json"
@@ -56,14 +57,38 @@ def main() -> None:
     files.write_zoo()
     sets: list[PhotoSet] = []
     results: dict[str, dict[str, Outcome]] = {}
+    about = About(asked.against or asked.contenders[0], command_of(asked, parser))
     for name, folder in zip(names_of(asked.folders), asked.folders, strict=True):
         place = asked.work / name.replace("/", "__")
         place.mkdir(parents=True, exist_ok=True)
         one = prepared(name, folder, place, ("torchvision:mobilenet_v2", files.first))
         sets.append(one)
         results[name] = {} if one.failed else run_all(one, place, files, asked)
-        write_page(asked.work, sets, results, against=asked.against or asked.contenders[0], section=asked.section)
+        write_page(asked.work, sets, results, about, section=asked.section)
     print(asked.work / "many_sets.md")
+
+
+def command_of(asked: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """What was typed, for who wants the same page; of folders only the last parts, which are the same on other machines."""
+    words = [
+        _last_parts(folder, least=name.count("/") + 1)
+        for folder, name in zip(asked.folders, names_of(asked.folders), strict=True)
+    ]
+    for option, value in vars(asked).items():
+        if option == "folders" or value == parser.get_default(option):
+            continue
+        words.append(f"--{option}")
+        if value is not True:
+            words += [_last_parts(each) if isinstance(each, Path) else f"{each}" for each in _several(value)]
+    return shlex.join(["python", "-m", "benchmarks.many_sets", *words])
+
+
+def _last_parts(path: Path, least: int = 2) -> str:
+    return "/".join(path.resolve().parts[-max(2, least) :])
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [f"{value:g}" if isinstance(value, float) else value]
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
@@ -118,7 +143,8 @@ def look(name: str, folder: Path, place: Path, network: tuple[str, Path | str]) 
     try:
         audit = tg.audit(folder, backbone=load_backbone(network[0], weights=str(network[1])))
     except TsugikiError as error:
-        return PhotoSet(name, place.name, failed=" ".join(str(error).split()))
+        told = str(error).replace(str(folder), name)  # a path with spaces in it can be told from words only here
+        return PhotoSet(name, place.name, failed=" ".join(told.split()))
     samples = audit.samples
     if samples.task == "multi" or not samples.held_out_rows:
         return PhotoSet(name, place.name, failed="one label per photo and held-out photos are needed here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from benchmarks.sections import HERE, machine, table, write_section
 from tsugiki.evaluation.metrics import Bools, mcnemar, verdict, wilson
 
 PAGE, PICTURE, TABLE = "many_sets.md", "many_sets.png", "photos.csv"
+
+_PATH = re.compile(r"(?<![\w./])/(?:[^\s/]+/)*([^\s/]+/[^\s/]+)")
 
 _CONDITIONS = """Every contender gets the same training photos, the same held-out photos and, where it does not say that it
 takes more, the same pretrained MobileNetV2. It is a cold process of its own with empty caches; seconds are of the whole
@@ -81,6 +83,19 @@ class Score:
         return (0.0, 1.0) if self.correct is None else wilson(int(self.correct.sum()), len(self.correct))
 
 
+@dataclass(frozen=True)
+class About:
+    """What was asked.
+
+    Attributes:
+        against: Whom the others are compared with.
+        command: That which was typed.
+    """
+
+    against: str
+    command: str
+
+
 Scores = dict[str, dict[str, Score]]
 """By set, then by contender."""
 
@@ -113,7 +128,7 @@ def mean_ranks(scores: Scores) -> dict[str, float]:
 
 
 def write_page(
-    folder: Path, sets: Sequence[PhotoSet], results: Mapping[str, Mapping[str, Outcome]], *, against: str, section: bool
+    folder: Path, sets: Sequence[PhotoSet], results: Mapping[str, Mapping[str, Outcome]], about: About, *, section: bool
 ) -> None:
     """Write the page and its picture.
 
@@ -121,7 +136,7 @@ def write_page(
         folder: Where, and where the tables of photos are.
         sets: In order.
         results: Outcomes by set and contender.
-        against: Whom the others are compared with.
+        about: What was asked.
         section: Whether it becomes a section of ``RESULTS.md``, too.
     """
     scores: Scores = {}
@@ -131,21 +146,21 @@ def write_page(
             scores[one.name] = {name: scored(outcome, test) for name, outcome in results[one.name].items()}
     draw(scores, folder / PICTURE)
     title = "Many photo sets, many ways"
-    text = body(sets, scores, against=against, picture=PICTURE)
+    text = body(sets, scores, about, picture=PICTURE)
     (folder / PAGE).write_text(f"# {title}\n\n{text}\n\n<sub>{machine()}</sub>\n", encoding="utf-8")
     if section:
         draw(scores, HERE / "results" / PICTURE)
-        write_section("many_sets", title, body(sets, scores, against=against, picture=f"results/{PICTURE}"))
+        write_section("many_sets", title, body(sets, scores, about, picture=f"results/{PICTURE}"))
 
 
-def body(sets: Sequence[PhotoSet], scores: Scores, *, against: str, picture: str) -> str:
+def body(sets: Sequence[PhotoSet], scores: Scores, about: About, *, picture: str) -> str:
     """The page."""
     loads = [score.outcome.load for one in scores.values() for score in one.values()]
     load = f"median {median(loads):.1f}, {min(loads):.1f} to {max(loads):.1f}" if loads else "not known"
     parts = [
-        f"`python -m benchmarks.many_sets {shlex.join(one.name for one in sets)}`",
+        f"`{about.command}`",
         _CONDITIONS.format(load=load),
-        summary(scores, against),
+        summary(scores, about.against),
         f"![Accuracy of every contender on every set]({picture})",
         "### The sets\n\n" + table_of_sets(sets),
         *(f"### {name}\n\n{table_of(one)}" for name, one in scores.items()),
@@ -160,17 +175,16 @@ def summary(scores: Scores, against: str) -> str:
     means = {name: mean_accuracy(scores, name) for name in names}
     rows = []
     for name in sorted(names, key=lambda name: -1.0 if (value := means[name]) is None else value, reverse=True):
-        outcomes = [one[name].outcome for one in scores.values() if name in one]
-        finished = sum(not outcome.failed for outcome in outcomes)
+        outcomes = [one[name].outcome for one in scores.values() if name in one and not one[name].outcome.failed]
         rows.append(
             (
                 CONTENDERS[name].title,
                 share(means[name]),
                 f"{ranks[name]:.1f}" if name in ranks else "-",
                 *(("", "") if name == against else (compared(scores, name, against), slower(scores, name, against))),
-                f"{sum(outcome.seconds for outcome in outcomes):.0f}",
-                f"{sum(outcome.cpu_seconds for outcome in outcomes):.0f}",
-                f"{finished} of {len(scores)}",
+                f"{sum(outcome.seconds for outcome in outcomes):.0f}" if outcomes else "-",
+                f"{sum(outcome.cpu_seconds for outcome in outcomes):.0f}" if outcomes else "-",
+                f"{len(outcomes)} of {len(scores)}",
             )
         )
     other = CONTENDERS[against].title
@@ -179,7 +193,7 @@ def summary(scores: Scores, against: str) -> str:
         f"{table(head, rows)}\n\nRanks among those that were run on every set, the best being 1; equals share a rank, and who "
         f"failed is last. Against {other}, on the sets that both finished: mean difference in points, on how many of them the "
         "contender is told to be better, and worse (McNemar's exact test, p < 0.05); how many times the seconds, and the CPU "
-        "seconds, it takes."
+        "seconds, it takes. Seconds are added up over the sets that a contender has finished."
     )
 
 
@@ -221,7 +235,7 @@ def table_of_sets(sets: Sequence[PhotoSet]) -> str:
     rows = []
     for one in sets:
         if one.failed:
-            rows.append((cell(one.name), f"not usable: {cell(one.failed)}", *[""] * 6))
+            rows.append((cell(one.name), f"not usable: {why(one.failed)}", *[""] * 6))
             continue
         leaks = "not known" if one.leaks is None else str(one.leaks)
         split = "drawn here" if one.drawn else "its own"
@@ -239,7 +253,7 @@ def table_of(scores: Mapping[str, Score]) -> str:
         score = scores[name]
         title = f"{CONTENDERS[name].title}{f' ({cell(score.outcome.chosen)})' if score.outcome.chosen else ''}"
         if score.correct is None or best.correct is None:
-            rows.append((title, f"failed: {cell(score.outcome.failed)}", "", "", *_times(score)))
+            rows.append((title, f"failed: {why(score.outcome.failed)}", "", "", *_times(score)))
             continue
         low, high = score.interval
         p_value = "" if name == ranked[0] else f"{mcnemar(score.correct, best.correct).p_value:.2g}"
@@ -254,6 +268,11 @@ def share(value: float | None) -> str:
 
 def _times(score: Score) -> tuple[str, str]:
     return f"{score.outcome.seconds:.1f}", f"{score.outcome.cpu_seconds:.1f}"
+
+
+def why(reason: str) -> str:
+    """For a table, too: of folders of this machine only the last parts."""
+    return cell(_PATH.sub(r"\1", reason))
 
 
 def cell(text: str) -> str:

@@ -35,6 +35,37 @@ def test_a_name_of_the_zoo_loads_by_argument_and_by_environment(zoo, monkeypatch
     assert [info.name for info in list_backbones("葉")] == ["葉"]
 
 
+@pytest.fixture
+def marked(tmp_path):
+    """Zoo files around weights that name a licence themselves; gives the path of one that says ``licence``, or nothing."""
+    torch.manual_seed(0)
+    save_file(resnet18(num_classes=3).state_dict(), tmp_path / "leaf.safetensors", metadata={"license": "Apache-2.0"})
+
+    def written(licence=""):
+        lines = ["[backbone.leaf]", 'architecture = "torchvision:resnet18"', 'weights = "leaf.safetensors"']
+        lines += ["model_args = { num_classes = 3 }", *([f'licence = "{licence}"'] if licence else [])]
+        (tmp_path / "zoo.toml").write_text("\n".join(lines))
+        return tmp_path / "zoo.toml"
+
+    return written
+
+
+@pytest.mark.robust(
+    "networks",
+    case="a zoo file and the file of weights name different licences",
+    right="what the person wrote counts, in lists and wherever it is loaded; the other one is named",
+)
+def test_the_licence_that_the_zoo_file_says_counts_everywhere(marked, capsys):
+    for licence, counts in (("CC-BY-NC-4.0", "CC-BY-NC-4.0"), ("apache-2.0", "apache-2.0"), ("", "Apache-2.0")):
+        zoo = marked(licence)  # the same weights each time: what was kept of them must not tell the last one's
+        assert load_backbone("leaf", zoo=zoo).origin.licence == counts
+        assert [info.licence for info in list_backbones("leaf", zoo=zoo)] == [counts]
+        said = "The licence of zoo:leaf is CC-BY-NC-4.0, as the zoo file says; the file of its weights says Apache-2.0."
+        assert (said in capsys.readouterr().err) == (counts == "CC-BY-NC-4.0")
+    assert load_backbone("leaf", zoo=marked("MIT"), weights="none").origin.licence == "unknown"
+    assert load_backbone("leaf", zoo=zoo, weights=zoo.parent / "leaf.safetensors").origin.licence == "Apache-2.0"
+
+
 def test_another_file_can_stand_in_for_the_zoos(zoo, tmp_path):
     other = resnet18(num_classes=3).state_dict()
     save_file(other, tmp_path / "other.safetensors")

@@ -166,7 +166,7 @@ def test_what_is_said_has_its_interval_and_its_leaks():
     rows = answered([row for row, _ in PHOTOS], [label for _, label in PHOTOS])
     document = {"split": "test", "taxonomy": score_levels(TREE, rows, split="test", leaked={"0.png": ""})}
     sentence = taxonomy_sentence(document)
-    assert sentence.startswith("Without photos that have a twin (1): Level 1 of 3 of the taxonomy (2 names): 80.0% of 5 photos")
+    assert sentence.startswith("Without the photos that leaked (1): Level 1 of 3 of the taxonomy (2 names): 80.0% of 5 photos")
     assert "no class reaches 80%, but something above the classes does: 4. That is right in 75.0% of them" in sentence
     assert sentence.count("95% interval") == 3
     assert taxonomy_sentence({"split": "test"}) == ""

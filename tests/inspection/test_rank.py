@@ -289,9 +289,19 @@ def test_candidates_are_read_with_their_weights(tmp_path):
     assert [str(one) for one in candidates(["resnet18:multi+bundled:nae"])] == ["bundled:nae", "resnet18:multi"]
     assert candidates("bundled:nae") == candidates(["bundled:nae"])
     assert len(candidates(["shortlist"])) > 3
-    for wrong in ("=none", "resnet18="):
+    for wrong in ("=none", "resnet18=", ""):
         with pytest.raises(RequestError, match="names no network"):
             Candidate.read(wrong)
+
+
+def test_a_name_that_does_not_exist_is_left_out_with_those_that_are_near(many):
+    ranking = ranked(many, backbones=["qqqqqqqqqqqqqqqq", "mobilenet_v9", "bundled:nae"])
+    reasons = {one.name: one.reason for one in ranking.left_out}
+    assert reasons["qqqqqqqqqqqqqqqq"] == "There is no backbone called 'qqqqqqqqqqqqqqqq'."
+    assert reasons["mobilenet_v9"].startswith("There is no backbone called 'mobilenet_v9'. did you mean mobilenet_v2,")
+    with pytest.raises(RequestError) as refused:
+        ranked(many, backbones=["mobilenet_v9"])
+    assert "did you mean mobilenet_v2," in str(refused.value)
 
 
 def test_weights_of_a_file_stand_in_the_words_for_fit(dishes, zoo):

@@ -13,7 +13,7 @@ from benchmarks.contenders.process import Outcome, reason, run_contender
 from benchmarks.contenders.roster import CONTENDERS, Contender, Files
 from benchmarks.contenders.tsugiki_fit import choice
 from benchmarks.many_sets import names_of, prepared, run_all
-from benchmarks.many_sets_page import PhotoSet, body, mean_ranks, scored, summary
+from benchmarks.many_sets_page import About, PhotoSet, body, mean_ranks, scored, summary
 
 NAE = ("bundled:nae", "default")
 
@@ -60,10 +60,55 @@ def test_who_was_not_run_on_every_set_is_not_ranked():
 
 
 def test_a_failure_is_shown_with_its_reason_and_the_others_go_on():
-    scores = {"s": {"tsugiki_transfer": _score(9), "hf_frozen": _score(0, failed="OSError: no | here")}}
-    page = body([PhotoSet("s", "s", 2, 20, 10)], scores, against="tsugiki_transfer", picture="p.png")
-    assert "failed: OSError: no \\| here" in page
+    scores = {
+        "s": {
+            "tsugiki_transfer": _score(9),
+            "hf_frozen": _score(0, failed="OSError: no | in '/home/me/sets/one/photos.csv' or a/b, 1/2"),
+        }
+    }
+    page = body([PhotoSet("s", "s", 2, 20, 10)], scores, About("tsugiki_transfer", "typed"), picture="p.png")
+    assert "failed: OSError: no \\| in 'one/photos.csv' or a/b, 1/2 |" in page
     assert "90.0%" in page
+
+
+def test_seconds_are_of_the_sets_that_were_finished():
+    scores = {
+        "one": {"tsugiki_transfer": _score(9), "sklearn": _score(9), "hf_frozen": _score(0, failed="no memory")},
+        "two": {"tsugiki_transfer": _score(8), "sklearn": _score(0, failed="no memory")},
+    }
+    lines = summary(scores, "tsugiki_transfer").splitlines()
+    ends = {name: next(line for line in lines if line.startswith(f"| {CONTENDERS[name].title} |")) for name in scores["one"]}
+    assert ends["tsugiki_transfer"].endswith("| 2 | 4 | 2 of 2 |")
+    assert ends["sklearn"].endswith("| 1 | 2 | 1 of 2 |")
+    assert ends["hf_frozen"].endswith("| - | - | 0 of 2 |")
+
+
+def test_the_page_tells_the_command_that_was_typed_but_no_folder_of_this_machine(tmp_path, monkeypatch):
+    told: list[About] = []
+    monkeypatch.setattr(many_sets, "prepared", lambda name, *_: PhotoSet(name, name, failed="not here"))
+    monkeypatch.setattr(many_sets, "write_page", lambda *given, **_: told.append(given[3]))
+    folders = [tmp_path / "a" / "my photos", tmp_path / "b" / "my photos"]
+    words = [
+        *map(str, folders),
+        "--contenders",
+        "sklearn",
+        "tsugiki_two",
+        "--against",
+        "tsugiki_two",
+        "--limit",
+        "30",
+        "--kept",
+    ]
+    monkeypatch.setattr("sys.argv", ["many_sets", *words, "--work", str(tmp_path / "work")])
+    many_sets.main()
+    assert told[-1].against == "tsugiki_two"
+    assert told[-1].command == (
+        "python -m benchmarks.many_sets 'a/my photos' 'b/my photos' --contenders sklearn tsugiki_two --against tsugiki_two "
+        f"--work {tmp_path.name}/work --limit 30 --kept"
+    )
+    monkeypatch.setattr("sys.argv", ["many_sets", str(folders[0]), f"--work={tmp_path / 'work'}"])
+    many_sets.main()
+    assert told[-1].command == f"python -m benchmarks.many_sets 'a/my photos' --work {tmp_path.name}/work"
 
 
 def test_names_tell_folders_apart():
@@ -102,7 +147,9 @@ def test_splits_that_a_folder_has_are_kept(tmp_path):
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "photos" in prepared("empty", tmp_path / "empty", tmp_path, NAE).failed
+    told = prepared("empty", tmp_path / "empty", tmp_path, NAE).failed
+    assert "photos" in told
+    assert str(tmp_path) not in told
 
 
 def test_an_interrupted_run_goes_on_and_a_failure_is_tried_again(tmp_path, monkeypatch):
@@ -156,6 +203,8 @@ def test_the_program_itself_answers_every_held_out_photo(tmp_path, monkeypatch):
     many_sets.main()
     page = (work / "many_sets.md").read_text(encoding="utf-8")
     assert "| nae | 100.0% | 1.0 |" in page
+    assert f"'{tmp_path.name}/my photos' --contenders tsugiki_transfer --work {tmp_path.name}/work`" in page
+    assert str(tmp_path) not in page
     assert (work / "many_sets.png").stat().st_size > 1000
 
 

@@ -67,11 +67,13 @@ class WeightsOrigin:
         label: The name of the set or of the file, without any folder; ``none`` for random weights.
         sha256: Of the file's content; empty for random weights.
         licence: As far as the file or its publisher says; ``unknown`` otherwise.
+        learned_from: Short digests of the photos that a run was fine-tuned on whose weights these are, a blank between two.
     """
 
     label: str
     sha256: str = ""
     licence: str = "unknown"
+    learned_from: str = field(default="", repr=False)
 
 
 NO_WEIGHTS = WeightsOrigin("none")

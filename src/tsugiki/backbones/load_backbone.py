@@ -22,11 +22,12 @@ from tsugiki.backbones.network_heads import AUXILIARY_HEADS, Cut, cut_head, head
 from tsugiki.backbones.sources.base import Recipe, Source
 from tsugiki.backbones.sources.compiler_later import compiler_later
 from tsugiki.backbones.stages import StagedBody
+from tsugiki.backbones.weights.learned_photos import remembering
 from tsugiki.backbones.weights.weights_file import State, WeightsFile, names_a_file, read_weights
 from tsugiki.backbones.weights.weights_fit import Misfit, fill, misfit, not_finite, readings
 from tsugiki.backbones.zoo import Zoo, find_zoo
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import say
+from tsugiki.core.console import say, say_once
 from tsugiki.core.errors import RequestError, WeightsError
 from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.preprocess import Preprocess
@@ -91,10 +92,30 @@ def _load(asked: Named, found_zoo: Zoo, preprocess: Preprocess | None) -> Backbo
     if seen := known_backbone(recipe, rule, lambda: made()[0]):
         known, card = seen
         _say_where(**card.reading)
-        return known
-    backbone, reading = made()
-    keep_recipe(name, weights, arguments, plain)
-    keep_backbone(recipe, backbone, reading)
+        backbone: Backbone = known
+    else:
+        backbone, reading = made()
+        keep_recipe(name, weights, arguments, plain)
+        keep_backbone(recipe, backbone, reading)
+    return backbone if recipe.fetch is None else remembering(_as_stated(backbone, recipe), recipe.fetch())
+
+
+def _as_stated(backbone: Backbone, recipe: Recipe) -> Backbone:
+    """The backbone with the licence that a person has written, if one has; a file that tells another one is named."""
+    stated, found = recipe.stated_licence, backbone.origin.licence
+    if not stated:
+        return backbone
+    if found.lower() not in {"unknown", stated.lower()}:
+        say_once(
+            ("licence", backbone.spec.name),
+            tr(
+                "The licence of {name} is {stated}, as the zoo file says; the file of its weights says {found}.",
+                name=backbone.spec,
+                stated=stated,
+                found=found,
+            ),
+        )
+    backbone.origin = replace(backbone.origin, licence=stated)
     return backbone
 
 
@@ -186,7 +207,7 @@ def _recipe_of_zoo(address: Address, model_args: dict[str, Any], zoo: Zoo) -> Re
     recipe = _recipe_of_library(inner, "", {**entry.model_args, **model_args})
     spec = BackboneSpec("zoo", entry.name, recipe.spec.architecture, recipe.spec.model_args)
     path = entry.weights
-    return Recipe(spec, entry.preprocess or recipe.preprocess, lambda: path, path.name, entry.licence)
+    return Recipe(spec, entry.preprocess or recipe.preprocess, lambda: path, path.name, stated_licence=entry.stated_licence)
 
 
 def _library(name: str) -> Source:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.backbones.names import resolve
-from tsugiki.backbones.weights.weights_file import SUFFIXES
+from tsugiki.backbones.weights.weights_file import SUFFIXES, licence_in
 from tsugiki.core.errors import RequestError
 from tsugiki.core.regular_files import read_toml
 from tsugiki.data.preprocess import Preprocess
@@ -30,14 +30,28 @@ _SETTINGS = ("architecture", "weights", "model_args", "licence", "preprocess")
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One named backbone of a zoo file."""
+    """One named backbone of a zoo file.
+
+    Attributes:
+        name: As it is typed.
+        architecture: What to build.
+        weights: Their file.
+        model_args: Arguments of the architecture.
+        stated_licence: What the zoo file says of the weights; empty where it says nothing.
+        preprocess: Instead of the architecture's own.
+    """
 
     name: str
     architecture: str
     weights: Path
     model_args: dict[str, Any] = field(default_factory=dict)
-    licence: str = "unknown"
+    stated_licence: str = ""
     preprocess: Preprocess | None = None
+
+    @property
+    def licence(self) -> str:
+        """Of the weights: as the zoo file says, else as the file of weights itself does."""
+        return self.stated_licence or licence_in(self.weights) or "unknown"
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ def _entry(name: str, table: Mapping[str, Any], path: Path) -> ZooEntry:
         table["architecture"],
         path.parent / table["weights"],
         dict(table.get("model_args", {})),
-        table.get("licence", "unknown"),
+        "" if table.get("licence", "").strip().lower() == "unknown" else table.get("licence", "").strip(),
         Preprocess.from_dict(table["preprocess"]) if "preprocess" in table else None,
     )
 

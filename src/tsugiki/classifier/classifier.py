@@ -5,7 +5,6 @@ Letters: ``B`` photos, ``D`` feature width, ``K`` classes, ``H`` and ``W`` heigh
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from tsugiki.backbones.backbone import Backbone, WeightsOrigin
 from tsugiki.backbones.freezing import evaluating
 from tsugiki.backbones.joined import spec_of
 from tsugiki.backbones.load_backbone import load_backbone, rebuild_backbone
+from tsugiki.backbones.weights.learned_photos import learned_by_parts, told_of
 from tsugiki.backbones.weights.weights_fit import not_finite
 from tsugiki.classifier.answer import NOT_ESTIMATED, AnswerHead, Floats, MultiLabel, Prediction, Unknown, calibrated
 from tsugiki.classifier.artefact import (
@@ -256,6 +256,7 @@ class Classifier(nn.Module):
             "classes": list(self.classes),
             "backbone": self.backbone.spec.to_dict(),
             "pretrained": _origins(self.backbone),
+            **told_of(self.backbone, self.notes),
             "preprocess": self.preprocess.to_dict(),
             "head": {"kind": "linear", "features": self.head.in_features},
             "calibration": calibration,
@@ -295,8 +296,9 @@ class Classifier(nn.Module):
         backbone = rebuild_backbone(spec_of(description["backbone"]), preprocess)
         # Where the root was grown stays known however often the classifier is saved and loaded.
         noted = description["pretrained"]
-        for part, origin in zip(backbone.parts, noted.get("parts", [noted]), strict=True):
-            part.origin = WeightsOrigin(**origin)
+        origins = zip(noted.get("parts", [noted]), learned_by_parts(description), strict=True)
+        for part, (origin, learned) in zip(backbone.parts, origins, strict=True):
+            part.origin = WeightsOrigin(**origin, learned_from=learned)
         task = description.get("task", "single")
         classifier = cls(backbone, classes=description["classes"], preprocess=preprocess, task=task)
         if task == "multi":
@@ -323,7 +325,8 @@ def _fitting(preprocess: Preprocess, backbone: Backbone) -> Preprocess:
 
 def _origins(backbone: Backbone) -> dict[str, Any]:
     """Where the weights came from, those of each part where there are several, plain values."""
-    origins = [dataclasses.asdict(part.origin) for part in backbone.parts]
+    names = ("label", "sha256", "licence")
+    origins = [{name: getattr(part.origin, name) for name in names} for part in backbone.parts]
     return origins[0] if len(origins) == 1 else {"parts": origins}
 
 

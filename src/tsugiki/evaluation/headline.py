@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from tsugiki.data.split_warnings import is_uneven
 from tsugiki.evaluation.multi_label.set_headline import (
+    counts_leaks,
     is_multi,
+    known_how,
+    learned_count,
     set_chance_sentence,
     set_score_sentence,
     set_trust_state,
@@ -56,6 +59,8 @@ def _score(document: Document) -> str:
             "new photos.",
             **numbers,
         )
+    if counts_leaks(document):
+        return _learned(document, numbers) if learned_count(document["leaks"]) else _leaked(document, numbers)
     if document["split"] == OUT_OF_FOLD:
         return tr(
             "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
@@ -68,8 +73,6 @@ def _score(document: Document) -> str:
             "choices on them, so new photos may fare worse.",
             **numbers,
         )
-    if document["leaks"] and document["leaks"]["n"]:
-        return _leaked(document, numbers)
     if document["split"] == UNCHECKED:
         return tr(
             "{accuracy} of {n} photos answered right (95% interval {low} to {high}); whether the classifier was trained with "
@@ -95,6 +98,31 @@ def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
         **numbers
         | {
             "where": where,
+            "leaked": leaks["n"],
+            "clean": leaks["n_clean"],
+            "without": f"{leaks['accuracy_without']:.1%}",
+            "low": f"{low:.1%}",
+            "high": f"{high:.1%}",
+        },
+    )
+
+
+def _learned(document: Document, numbers: dict[str, str | int]) -> str:
+    leaks = document["leaks"]
+    known = known_how(leaks)
+    if leaks["accuracy_without"] is None:
+        return tr(
+            "{accuracy} of {n} photos answered right, but each of them is one {known}: this score is worth nothing.",
+            known=known,
+            **numbers,
+        )
+    low, high = leaks["accuracy_without_interval"]
+    return tr(
+        "{accuracy} of {n} photos answered right, counting {leaked} {known}; of the {clean} others, {without} (95% interval "
+        "{low} to {high}).",
+        **numbers
+        | {
+            "known": known,
             "leaked": leaks["n"],
             "clean": leaks["n_clean"],
             "without": f"{leaks['accuracy_without']:.1%}",

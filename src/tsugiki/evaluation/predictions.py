@@ -249,7 +249,8 @@ def evaluate_rows(
                                         they are unlike the training photos, and for how many of them the most probable class
                                         is right all the same; the numbers above count every photo, refused or not
             leaks                       None, or {n, photos: [{path, twin}, ...] (the twin is "" where only its features are
-                                        known: one of the photos that the classifier was trained with), n_clean,
+                                        known: one of the photos that the classifier was trained with; and where there is
+                                        learned: true, the backbone has learned from the photo itself), n_clean,
                                         accuracy_without, accuracy_without_interval, balanced_accuracy_without,
                                         majority_guess_without}, the last two of the photos that did not leak
 

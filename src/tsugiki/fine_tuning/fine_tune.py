@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tsugiki.backbones.backbone import WeightsOrigin
+from tsugiki.backbones.weights.learned_photos import merged
 from tsugiki.classifier.answer import MOST_REFERENCES, Unknown
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.core.console import quiet, say
@@ -43,6 +44,7 @@ from tsugiki.fine_tuning.setup import Setup
 from tsugiki.fine_tuning.state import Row, TrainingState, generators_kept
 from tsugiki.fine_tuning.training_data import deal_halves
 from tsugiki.heads.fit_multi_label import fit_multi_label
+from tsugiki.inspection.seen_photos import short_digest
 from tsugiki.locale.messages import tr
 
 _FINE_TUNED = ", fine-tuned"
@@ -118,12 +120,13 @@ def fine_tune(
             say(Choice(ComputeSettings(**state.plan["compute"]), *state.plan["seconds"]).describe())
             setup.trainer(state, checkpoints, work, _told(on_epoch)).fit(setup.phases(state))
             say(kept_sentence(state.best, state.best_epoch, state.blended))
-            notes = _notes(setup, state, classifier.backbone.origin)
-            return FineTuned(_result(setup.classifier, state, classifier.backbone.origin), state.history, notes)
+            origin = classifier.backbone.origin
+            return FineTuned(_result(setup, state, origin), state.history, _notes(setup, state, origin))
 
 
-def _result(classifier: Classifier, state: TrainingState, origin: WeightsOrigin) -> Classifier:
+def _result(setup: Setup, state: TrainingState, origin: WeightsOrigin) -> Classifier:
     """The classifier with the best weights: on the CPU, its backbone frozen, in evaluation mode."""
+    classifier = setup.classifier
     for name, tensor in state.weights.items():
         tensor.detach().copy_(state.best_weights[name])
     tuned = classifier.to(memory_format=torch.contiguous_format).to("cpu")
@@ -131,8 +134,14 @@ def _result(classifier: Classifier, state: TrainingState, origin: WeightsOrigin)
     tuned.head.requires_grad_(requires_grad=True)
     tuned.zero_grad(set_to_none=True)
     label = f"{origin.label.removesuffix(_FINE_TUNED)}{_FINE_TUNED}"
-    tuned.backbone.origin = WeightsOrigin(label, weights_key(tuned.backbone), origin.licence)
+    learned = merged(origin.learned_from, _photos_of(setup.samples) if setup.groups else ())
+    tuned.backbone.origin = WeightsOrigin(label, weights_key(tuned.backbone), origin.licence, learned)
     return tuned.eval()
+
+
+def _photos_of(samples: Samples) -> list[str]:
+    """Digests of the photos that weights or the choice among them were learned from."""
+    return [short_digest(samples.digests[row]) for row in (*samples.train_rows, *samples.val_rows)]
 
 
 def _notes(setup: Setup, state: TrainingState, origin: WeightsOrigin) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureRows, Floats, Ints
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, Labelled, fit_linear_head, impossible_sentence, judged_rows
+from tsugiki.inspection.backbone_photos import audit_sentence, learned_by, rows_learned
 from tsugiki.inspection.findings import Findings, find, out_of_fold_probabilities
 from tsugiki.locale.messages import tr
 
@@ -40,6 +41,7 @@ class Audit:
             cross-validation is impossible, as too many photos belong together; multi-label, too:
             ``findings.head_accuracy`` is the mean average precision then.
         backbone: What the photos were looked at with.
+        learned: How many of the photos it had learned the labels of.
     """
 
     samples: Samples
@@ -47,6 +49,7 @@ class Audit:
     findings: Findings
     accuracy: float | None
     backbone: str
+    learned: int = 0
 
     def __repr__(self) -> str:
         return f"<Audit: {self.samples!r}, looked at with {self.backbone}; {self.findings!r}>"
@@ -76,6 +79,7 @@ class Audit:
             "left_out": [{"path": one.name, "reason": one.reason} for one in self.samples.left_out],
             "decisions": [*self.samples.decisions, *self.samples.warnings],
             "backbone": self.backbone,
+            **({"learned_by_backbone": self.learned} if self.learned else {}),
             "cross_validated_accuracy": self.accuracy,
             **({} if found.cells is None else {"cross_validated_mean_average_precision": found.head_accuracy}),
             "labels_examined": found.summary()["labels_examined"],
@@ -152,6 +156,9 @@ def audit(
         backbone = load_backbone(backbone or best_name())
     table = extract(samples, backbone, settings=features)
     samples, everything = table.samples, range(len(table.samples))
+    learned = len(rows_learned(learned_by(backbone), samples.digests))
+    if learned:
+        say(audit_sentence(str(backbone.spec), learned, len(samples)))
     labelled = Labelled.of(FeatureRows(table.every, np.arange(len(samples))), samples, list(everything))
     groups = table.groups_of(everything)
     head = fit_linear_head(labelled, len(samples.classes), groups=groups, settings=HeadSettings(seed=seed))
@@ -160,7 +167,7 @@ def audit(
     with working(tr("Looking at what the photos tell")):
         findings = find(table, everything, out_of_fold_probabilities(head.out_of_fold, samples, everything))
     accuracy = None if head.out_of_fold is None or samples.task == "multi" else _accuracy(head.out_of_fold, samples.labels)
-    return Audit(samples, table, findings, accuracy, str(backbone.spec))
+    return Audit(samples, table, findings, accuracy, str(backbone.spec), learned)
 
 
 def _accuracy(out_of_fold: Floats, labels: Ints) -> float:

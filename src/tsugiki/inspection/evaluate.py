@@ -26,6 +26,7 @@ from tsugiki.evaluation.predictions import SEEN, UNCHECKED, VALIDATED
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore, Floats
 from tsugiki.features.table import FeatureTable
+from tsugiki.inspection.backbone_photos import learned_before, rows_learned
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
 from tsugiki.inspection.seen_photos import EXCLUDED, LEARNED, NEW, VALIDATION, SeenPhotos, photos_now, seen_before
 from tsugiki.locale.messages import first_few, tr
@@ -93,7 +94,8 @@ def evaluate(
     with working(tr("Looking at what the photos tell")):
         different = table.different(np.flatnonzero(samples.labels != UNKNOWN_CLASS).tolist())
         groups = None if head.multi_label is None else table.groups_of(range(len(samples)))
-    about = Circumstances(choice.split, model.estimated_temperature, leaked, different, groups)
+    learned = frozenset() if choice.split == SEEN else _learned(model, samples)
+    about = Circumstances(choice.split, model.estimated_temperature, leaked, different, groups, learned)
     predictions, document = score(head, samples, answers, about, splits=(choice.split,) * len(samples))
     for sentence in (headline(document), never_answered_sentence(document), taxonomy_sentence(document)):
         if sentence:
@@ -278,6 +280,21 @@ def _leaked(model: Predictor, listing: Listing, seen: SeenPhotos, table: Feature
     copied = [] if reference is None else copies_of(table.held_out, reference).tolist()
     looks_copied = {names[row] for row in copied} & new
     return {name: "" for name in names if name in noted or name in looks_copied}
+
+
+def _learned(model: Predictor, samples: Samples) -> frozenset[str]:
+    """Photos that the classifier's backbone had learned from before the classifier was trained; they are counted and named."""
+    names = [samples.names[row] for row in rows_learned(learned_before(model.notes), samples.digests)]
+    if names:
+        say(
+            tr(
+                "The backbone of this classifier was fine-tuned on {count} of these photos ({names}): the score is told "
+                "without them.",
+                count=len(names),
+                names=first_few(names, 3),
+            )
+        )
+    return frozenset(names)
 
 
 def _targets(model: Predictor, sets: list[LabelSet]) -> np.ndarray[Any, np.dtype[np.int8]]:

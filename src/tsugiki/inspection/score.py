@@ -59,6 +59,7 @@ class Circumstances:
         leaked: Path of each photo that has a twin elsewhere, to the twin's path; ``None`` where nobody has looked.
         different: How many different photos there are, near copies counted once; ``None`` where nobody has looked.
         groups: Multi-label: ``[N]`` numbers of what belongs together.
+        learned: Paths of photos that the backbone has learned from: they have leaked, too.
     """
 
     split: str
@@ -66,6 +67,12 @@ class Circumstances:
     leaked: Mapping[str, str] | None
     different: int | None
     groups: Ints | None = None
+    learned: frozenset[str] = frozenset()
+
+    @property
+    def lost(self) -> Mapping[str, str] | None:
+        """All photos that leaked, as :attr:`leaked` has them; those that the backbone has learned from have no twin."""
+        return {**dict.fromkeys(sorted(self.learned), ""), **(self.leaked or {})} if self.learned else self.leaked
 
 
 def score(
@@ -83,11 +90,11 @@ def score(
     if head.multi_label is None or photos.targets is None:
         rows = Predictions(photos.names, tuple(splits), photos.labels, answers.probabilities, head.classes, answers.known)
         document = evaluate_rows(
-            rows, split=about.split, temperature=about.temperature, leaked=about.leaked, different=about.different
+            rows, split=about.split, temperature=about.temperature, leaked=about.lost, different=about.different
         )
         if head.taxonomy is not None:
-            document["taxonomy"] = score_levels(head.taxonomy, rows, split=about.split, leaked=about.leaked)
-        return rows, document
+            document["taxonomy"] = score_levels(head.taxonomy, rows, split=about.split, leaked=about.lost)
+        return rows, _with_learned(document, about)
     sets = head.multi_label
     thresholds = sets.thresholds.astype(np.float64) if answers.thresholds is None else answers.thresholds
     found = MultiLabelPredictions(
@@ -98,11 +105,19 @@ def score(
         found,
         split=about.split,
         uncalibrated=plain,
-        leaked=about.leaked,
+        leaked=about.lost,
         different=about.different,
         groups=about.groups,
     )
     if head.taxonomy is not None:
-        levels = score_set_levels(head.taxonomy, found, split=about.split, leaked=about.leaked, groups=about.groups)
+        levels = score_set_levels(head.taxonomy, found, split=about.split, leaked=about.lost, groups=about.groups)
         document["taxonomy"] = levels
-    return found, document
+    return found, _with_learned(document, about)
+
+
+def _with_learned(document: dict[str, Any], about: Circumstances) -> dict[str, Any]:
+    """The numbers, in which it is marked which photos leaked because the backbone has learned from them."""
+    for photo in document["leaks"]["photos"] if about.learned else ():
+        if photo["path"] in about.learned and not photo["twin"]:
+            photo["learned"] = True
+    return document

@@ -9,8 +9,9 @@ import numpy as np
 from tsugiki.core.files import atomic_folder, write_atomically, write_json
 from tsugiki.data.samples import Samples
 from tsugiki.inspection.audit import Audit
+from tsugiki.inspection.backbone_photos import audit_sentence
 from tsugiki.inspection.finding_sentences import contradictions_sentence, shortcut_sentence
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import in_a_row, tr
 from tsugiki.reporting.pages import sentences
 from tsugiki.reporting.pages.gallery import Gallery
 from tsugiki.reporting.pages.page import Bilingual, in_each_language, render_page
@@ -104,7 +105,7 @@ def audit_sentences(audit: Audit) -> Sentences:
         "shortcut": shortcut_sentence(found),
         **(set_finding_sentences(found) if samples.targets is not None else {}),
         "audit_title": tr("A look at the photos, before training"),
-        "audit_how": _how(audit),
+        "audit_how": in_a_row(_how(audit), audit_sentence(audit.backbone, audit.learned, len(samples))),
         "suspects_worth": tr("The better the backbone knows such photos, the more its doubts are worth."),
         "balance": sentences.balance_sentence(samples),
         "sizes": _sizes(audit),

@@ -20,7 +20,7 @@ from tsugiki.evaluation.headline import (
     never_answered_sentence,
     trust_state,
 )
-from tsugiki.evaluation.multi_label.set_headline import is_multi
+from tsugiki.evaluation.multi_label.set_headline import is_multi, learned_count
 from tsugiki.evaluation.multi_label.set_predictions import MultiLabelPredictions
 from tsugiki.evaluation.predictions import OUT_OF_FOLD
 from tsugiki.inspection.findings import Findings
@@ -102,7 +102,9 @@ def _glance(run: Run) -> list[dict[str, str]]:
     What is close to guessing gets no tick: nothing that such a classifier says about itself or the photos is a good sign.
     """
     evaluation, findings = run.evaluation, run.findings
-    leaks = None if evaluation["split"] == OUT_OF_FOLD else evaluation["leaks"]
+    leaks = evaluation["leaks"]
+    if evaluation["split"] == OUT_OF_FOLD and not learned_count(leaks):
+        leaks = None
     failed = evaluation["near_chance"]
     guess = guess_to_beat(evaluation)
     against = {"helped": "fine", "hurt": "look", "cannot tell": "open"}[guess["verdict"] if guess else "cannot tell"]

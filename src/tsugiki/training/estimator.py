@@ -35,6 +35,7 @@ from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.features.store import FeatureStore
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.linear import HeadSettings, fit_head
+from tsugiki.inspection.backbone_photos import say_learned
 from tsugiki.locale.messages import first_few, tr
 from tsugiki.training.estimator_labels import PhotoError, SeveralLabels
 from tsugiki.training.fit import notes_on, take_head
@@ -287,10 +288,11 @@ class TransferClassifier(ClassifierMixin, _OnPhotos):  # type: ignore[misc]
 
     def _learn(self, model: Classifier, table: FeatureTable, settings: HeadSettings) -> Floats | None:
         """Train the classifier inside; returns its out-of-fold logits."""
+        say_learned(model.backbone, table.samples)
         with quiet():
             head = fit_head(table, len(model.classes), settings)
         logits = take_head(model, head, table)
-        model.notes = notes_on(table, head, FeatureSettings())
+        model.notes = notes_on(table, head, FeatureSettings(), model.backbone)
         calibrate(model, table, logits, goal=ThresholdGoal.read(settings.threshold))
         self.classifier_ = model
         return logits

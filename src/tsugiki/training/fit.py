@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
+from tsugiki.backbones.backbone import Backbone
 from tsugiki.classifier.answer import NOT_ESTIMATED
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.classifier.require_task import require_task
@@ -40,6 +41,7 @@ from tsugiki.fine_tuning.settings import FineTuneSettings, with_budget
 from tsugiki.fine_tuning.training_data import split_for_validation
 from tsugiki.heads.linear import HeadFit, HeadSettings, fit_head, impossible_sentence
 from tsugiki.heads.part_shares import part_shares, shares_sentence
+from tsugiki.inspection.backbone_photos import learned_notes, say_learned
 from tsugiki.inspection.findings import Findings, inspect
 from tsugiki.inspection.seen_photos import fingerprint, seen_notes
 from tsugiki.locale.messages import tr
@@ -128,9 +130,10 @@ def fit(
             wish.check(model, samples)
     with one_first(model.device):
         table = extract(samples, model.backbone, preprocess=model.preprocess, settings=features)
+        say_learned(model.backbone, table.samples)
         head = fit_head(table, len(model.classes), settings)
         out_of_fold = take_head(model, head, table)
-        model.notes = {**notes_on(table, head, features), **_shares(model, table)}
+        model.notes = {**notes_on(table, head, features, model.backbone), **_shares(model, table)}
         calibrate(model, table, out_of_fold, goal=ThresholdGoal.read(settings.threshold))
     tuned = None
     if wish is not None:
@@ -180,7 +183,7 @@ def take_head(model: Classifier, head: HeadFit, table: FeatureTable) -> Floats |
     return None if head.out_of_fold is None else head.out_of_fold[: len(table.samples.train_rows)]
 
 
-def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> dict[str, Any]:
+def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings, backbone: Backbone) -> dict[str, Any]:
     """How the classifier was trained, plain values."""
     samples = table.samples
     # Kept so that whoever is asked about the same table later reads it in the same way.
@@ -194,7 +197,7 @@ def notes_on(table: FeatureTable, head: HeadFit, features: FeatureSettings) -> d
         "photos": {split: len(samples.rows_of(split)) for split in sorted(set(samples.splits))},
         "data_fingerprint": fingerprint(samples),
         "split": samples.draw and asdict(samples.draw),
-        "seen": seen_notes(samples),
+        "seen": {**seen_notes(samples), **learned_notes(backbone)},
     }
 
 

@@ -24,6 +24,7 @@ from tsugiki.features.store import Floats
 from tsugiki.features.table import FeatureTable
 from tsugiki.heads.fit_multi_label import fit_multi_label
 from tsugiki.heads.linear import judged_rows
+from tsugiki.inspection.backbone_photos import learned_before, rows_learned
 from tsugiki.inspection.score import Answers, AnyPredictions, Circumstances, score
 from tsugiki.inspection.seen_photos import with_leaks
 from tsugiki.locale.messages import tr
@@ -65,7 +66,7 @@ def calibrate(
 
 
 def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | None) -> tuple[AnyPredictions, dict[str, Any]]:
-    """Rows and numbers of the held-out photos, copies of training photos among them counted.
+    """Rows and numbers of the held-out photos, copies of training photos among them counted, and what the backbone knows.
 
     Where nothing is held out, of the training photos: each is answered by a head that has not learned from it, and copies and
     subjects were never separated.
@@ -92,8 +93,10 @@ def judge(classifier: Classifier, table: FeatureTable, out_of_fold: Floats | Non
         # Whoever evaluates the classifier later has other photos beside these, and not the twins.
         classifier.notes = with_leaks(classifier.notes, (samples.digests[row] for row in leaks))
     groups = None if head.multi_label is None else table.groups_of(rows)
-    about = Circumstances(split, classifier.estimated_temperature, leaked, table.different(rows), groups)
-    return score(head, samples.take(rows), answers, about, splits=(split,) * len(rows))
+    photos = samples.take(rows)
+    learned = frozenset(photos.names[row] for row in rows_learned(learned_before(classifier.notes), photos.digests))
+    about = Circumstances(split, classifier.estimated_temperature, leaked, table.different(rows), groups, learned)
+    return score(head, photos, answers, about, splits=(split,) * len(rows))
 
 
 def threshold_goal(notes: Mapping[str, Any]) -> ThresholdGoal:

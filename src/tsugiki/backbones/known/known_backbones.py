@@ -33,8 +33,8 @@ from tsugiki.core.errors import WeightsError
 from tsugiki.data.preprocess import Preprocess
 from tsugiki.locale.messages import tr
 
-_FORM = 1
-"""Goes up whenever the same name and file become another backbone than before."""
+_FORM = 2
+"""Goes up whenever the same name and file become another backbone than before, or more or less is kept of it."""
 
 _LIBRARIES = ("tsugiki", "torch", "torchvision", "timm", "transformers")
 _CATALOGUES = ("torchvision", "timm")  # whose names are found out by importing them
@@ -52,7 +52,7 @@ class Card:
         num_features: ``D``.
         num_parameters: How many numbers could learn.
         key: Its digest, :meth:`tsugiki.backbones.backbone.Backbone.key`.
-        licence: Of the weights, as they were loaded.
+        licence: Of the weights, as their file or their publisher says; not what a person has written about them.
         reading: What was said of where in the file the weights lie.
     """
 

@@ -69,6 +69,7 @@ class Recipe:
         fetch: Gives the file of weights, on this machine; ``None`` for random weights.
         label: The name of the weights, for the artefact.
         licence: Of the weights, where the publisher says.
+        stated_licence: What a person has written about these weights: it counts, whatever anybody else says.
     """
 
     spec: BackboneSpec
@@ -76,6 +77,7 @@ class Recipe:
     fetch: Callable[[], Path] | None
     label: str
     licence: str = "unknown"
+    stated_licence: str = ""
 
     def fetched_once(self) -> Recipe:
         """The same, asking for the file of weights once only."""
@@ -83,9 +85,11 @@ class Recipe:
 
     def without_weights(self) -> Recipe:
         """The same architecture with random weights."""
-        return replace(self, spec=replace(self.spec, weights="none"), fetch=None, label="none", licence="unknown")
+        return replace(
+            self, spec=replace(self.spec, weights="none"), fetch=None, label="none", licence="unknown", stated_licence=""
+        )
 
     def with_file(self, path: Path) -> Recipe:
         """The same architecture with the weights of a local file."""
         spec = replace(self.spec, weights=path.name)
-        return replace(self, spec=spec, fetch=lambda: path, label=path.name, licence="unknown")
+        return replace(self, spec=spec, fetch=lambda: path, label=path.name, licence="unknown", stated_licence="")

@@ -127,6 +127,24 @@ def shards_of(path: Path) -> list[str]:
     return names
 
 
+def licence_in(path: Path) -> str:
+    """The licence that a file of weights names, without reading the weights; empty where it names none."""
+    try:
+        parts = [path.parent / shard for shard in shards_of(path)] or [path]
+        return next((found for part in parts if _is_safetensors(part) and (found := _licence_of(part))), "")
+    except (WeightsError, SafetensorError, OSError):  # whoever loads it is told
+        return ""
+
+
+def _licence_of(path: Path) -> str:
+    with safe_open(path, framework="numpy") as stream:
+        return _named_in(stream.metadata() or {})
+
+
+def _named_in(metadata: Mapping[str, str]) -> str:
+    return metadata.get("license") or metadata.get("licence") or ""
+
+
 def _joined(path: Path, parts: list[WeightsFile]) -> WeightsFile:
     state = {name: tensor for part in parts for name, tensor in part.state.items()}
     licence = next((part.licence for part in parts if part.licence), "")
@@ -218,7 +236,7 @@ def _read_safetensors(path: Path) -> tuple[State, str]:
             state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
-    return state, metadata.get("license") or metadata.get("licence") or ""
+    return state, _named_in(metadata)
 
 
 class _Inert:

@@ -18,7 +18,7 @@ def taxonomy_sentence(document: Document) -> str:
         return ""
     sentence = in_a_row(levels_sentence(found), at_least_sentence(found))
     if sentence and found["n_leaked"]:
-        return in_a_row(tr("Without photos that have a twin ({count}):", count=found["n_leaked"]), sentence)
+        return in_a_row(tr("Without the photos that leaked ({count}):", count=found["n_leaked"]), sentence)
     return sentence
 
 

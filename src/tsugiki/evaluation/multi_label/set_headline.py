@@ -28,6 +28,8 @@ def set_score_sentence(document: Document) -> str:
             n=document["n"],
         )
     numbers = _numbers(document)
+    if counts_leaks(document):
+        return (_learned if learned_count(document["leaks"]) else _leaked)(document["leaks"], numbers)
     if document["split"] == OUT_OF_FOLD:
         return tr(
             "Mean average precision {value} on {n} training photos, each answered by a head that had not learned from it, "
@@ -40,8 +42,6 @@ def set_score_sentence(document: Document) -> str:
             "the training may have made choices on them, so new photos may fare worse.",
             **numbers,
         )
-    if document["leaks"] and document["leaks"]["n"]:
-        return _leaked(document["leaks"], numbers)
     if document["split"] == UNCHECKED:
         return tr(
             "Mean average precision {value} on {n} photos (95% interval {low} to {high}; guessing gives {guess}); whether the "
@@ -98,10 +98,62 @@ def _leaked(leaks: dict[str, Any], numbers: dict[str, str | int]) -> str:
     )
 
 
+def _learned(leaks: dict[str, Any], numbers: dict[str, str | int]) -> str:
+    told = {"value": numbers["value"], "n": numbers["n"], "known": known_how(leaks)}
+    if not leaks["n_clean"]:
+        return tr(
+            "Mean average precision {value} on {n} photos, but each of them is one {known}: this score is worth nothing.",
+            **told,
+        )
+    if leaks["mean_average_precision_without"] is None:
+        return tr(
+            "Mean average precision {value} on {n} photos, counting {leaked} {known}; the {clean} others show none of the "
+            "classes, so this score is worth nothing.",
+            leaked=leaks["n"],
+            clean=leaks["n_clean"],
+            **told,
+        )
+    low, high = leaks["mean_average_precision_without_interval"]
+    return tr(
+        "Mean average precision {value} on {n} photos, counting {leaked} {known}; on the {clean} others, {without} (95% "
+        "interval {low} to {high}; guessing gives {guess}).",
+        leaked=leaks["n"],
+        clean=leaks["n_clean"],
+        without=_percent(leaks["mean_average_precision_without"]),
+        low=_percent(low),
+        high=_percent(high),
+        guess=_percent(leaks["frequency_guess_without"]["mean_average_precision"]),
+        **told,
+    )
+
+
 def where_twins_are(leaks: dict[str, Any]) -> str:
     """Where the twins of photos that leaked are: who evaluates elsewhere knows only the training photos, by their features."""
-    named = all(one["twin"] for one in leaks["photos"])
+    named = all(one["twin"] for one in leaks["photos"] if not one.get("learned"))
     return tr("in another split") if named else tr("among the photos of the training")
+
+
+def counts_leaks(document: Document) -> bool:
+    """Whether some of the photos leaked, and the score says so.
+
+    Copies are no leak where nothing is held out, or validation photos are all there is; what the backbone has learned from is.
+    """
+    leaks = document["leaks"]
+    if not leaks or not leaks["n"]:
+        return False
+    return learned_count(leaks) > 0 or document["split"] not in {OUT_OF_FOLD, VALIDATED}
+
+
+def learned_count(leaks: dict[str, Any] | None) -> int:
+    """How many of the photos that leaked did because the backbone has learned from them."""
+    return sum(bool(one.get("learned")) for one in leaks["photos"]) if leaks else 0
+
+
+def known_how(leaks: dict[str, Any]) -> str:
+    """What is the matter with photos that leaked, where the backbone has learned from some of them or all."""
+    if learned_count(leaks) == leaks["n"]:
+        return tr("that the backbone has learned from")
+    return tr("that the backbone has learned from, or with a twin {where}", where=where_twins_are(leaks))
 
 
 def set_chance_sentence(document: Document) -> str:

@@ -45,7 +45,7 @@ class Candidate:
             RequestError: When one of the two is missing.
         """
         name, equals, weights = text.partition("=")
-        if not equals or Path(text).exists():
+        if text and (not equals or Path(text).exists()):
             return cls(text, zoo=zoo)
         if not name or not weights:
             raise RequestError(

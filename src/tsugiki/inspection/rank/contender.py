@@ -52,6 +52,7 @@ class Contender:
     Attributes:
         parameters: How many numbers could learn.
         licence: Of the weights.
+        learned_from: Digests of photos that they have learned from.
         is_trained: Whether it has weights.
         speed: How fast it is, once that is measured.
         latency_ms: Likewise of one photo alone.
@@ -67,6 +68,7 @@ class Contender:
         self.extractor = Extractor(self.engines, settings=features)
         self.parameters = backbone.num_parameters
         self.licence = backbone.origin.licence
+        self.learned_from = backbone.origin.learned_from
         self.is_trained = backbone.spec.weights != "none"
         # Of the weights as a run keeps them.
         self.megabytes = sum(tensor.numel() * tensor.element_size() for tensor in backbone.tensors().values()) / 1e6

@@ -12,11 +12,12 @@ from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.names import JOINT
 from tsugiki.core.console import say, working
 from tsugiki.core.display.visible import visible
-from tsugiki.core.errors import DataError, TsugikiError
+from tsugiki.core.errors import DataError, TsugikiError, UnknownName
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.join import joined
 from tsugiki.features.store import FeatureStore
 from tsugiki.heads.linear import HeadSettings
+from tsugiki.inspection.backbone_photos import not_to_rank
 from tsugiki.inspection.rank.candidates import Candidate, is_permissive
 from tsugiki.inspection.rank.contender import Contender
 from tsugiki.inspection.rank.head_costs import HeadCosts
@@ -25,7 +26,7 @@ from tsugiki.inspection.rank.rank_sentences import judged_sentence, no_time, too
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
 from tsugiki.inspection.rank.speed import ENOUGH, LITTLE
 from tsugiki.inspection.rank.training_photos import TrainingPhotos
-from tsugiki.locale.messages import tr
+from tsugiki.locale.messages import in_a_row, tr
 
 ALONE, JOINTLY = 0.9, 1.0
 """Shares of the budget after which no network is judged alone any more, and none together with others."""
@@ -128,7 +129,9 @@ class Judge:
         if self.settings.licence == "permissive" and not is_permissive(contender.licence):
             return wrong_licence(contender.licence)
         most = self.settings.max_size
-        return too_large(contender.megabytes, most) if most is not None and contender.megabytes > most else ""
+        if most is not None and contender.megabytes > most:
+            return too_large(contender.megabytes, most)
+        return not_to_rank(contender.learned_from, self.photos.samples)
 
     def may_be(self, parts: Parts) -> bool:
         """Whether networks together are within the limits, and each another one."""
@@ -222,7 +225,9 @@ class Judge:
 
 
 def _why(error: TsugikiError) -> str:
-    return " ".join(filter(None, (error.what, error.got)))
+    """What was wrong, in a line; of a name that does not exist, which ones are near, instead of the name once more."""
+    more = error.allowed if isinstance(error, UnknownName) else error.got
+    return in_a_row(error.what, "" if more in error.what else more)
 
 
 def name_of(parts: Parts) -> str:

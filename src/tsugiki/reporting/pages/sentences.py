@@ -24,6 +24,7 @@ from tsugiki.evaluation.headline import (
     trust_state,
 )
 from tsugiki.evaluation.learning_curve import LearningCurve, more_photos_sentence
+from tsugiki.evaluation.multi_label.set_headline import learned_count
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.features.table import FeatureTable
 from tsugiki.fine_tuning.comparison import verdict_sentence
@@ -92,7 +93,7 @@ def _strip(evaluation: Document) -> str:
         return ""
     leaks = evaluation["leaks"]
     return in_a_row(
-        tr("Without the photos that have a twin.") if leaks and leaks["n"] else "",
+        tr("Without the photos that leaked.") if leaks and leaks["n"] else "",
         tr(
             "The bar is where the accuracy on further photos of the same kind lies, 19 times out of 20. "
             "The triangle is where always answering {name} ends up: {accuracy}.",
@@ -149,7 +150,7 @@ def _against(evaluation: Document) -> str:
     """Better than always answering one class? Photos that leaked prove nothing of the kind."""
     guess = guess_to_beat(evaluation)
     if guess is None:
-        return tr("Whether it is better than guessing cannot be told from photos that have a twin in another split.")
+        return tr("Whether it is better than guessing cannot be told from photos that leaked.")
     values = {"name": guess["class"], "accuracy": f"{guess['accuracy']:.1%}"}
     if guess["verdict"] == "helped":
         return tr("Clearly better than always answering {name}, which gives {accuracy}.", **values)
@@ -233,7 +234,7 @@ def _trust(evaluation: Document) -> str:
     if evaluation["near_chance"]:
         return tr("Its percentages mean nothing, as its answers are close to guessing.")
     if guess_to_beat(evaluation) is None:
-        return tr("Whether its percentages are right cannot be told from photos that have a twin in another split.")
+        return tr("Whether its percentages are right cannot be told from photos that leaked.")
     points = f"{100 * evaluation['calibration']['after']['ece']:.1f}"
     if trust_state(evaluation) != "open":
         return tr("On average its percentages are {after} points off.", after=points)
@@ -354,7 +355,9 @@ def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequen
     """
     leaks = evaluation["leaks"]
     without, (low, high) = accuracy_without_leaks(evaluation)
-    if _nothing_held_out(evaluation):
+    if learned := learned_count(leaks):
+        leaked = _learned(evaluation, learned)
+    elif _nothing_held_out(evaluation):
         leaked = tr("Nothing is held out, so nothing could leak: cross-validation keeps copies and subjects together.")
     elif leaks is None:
         leaked = tr("There are too many photos to compare each with each: nobody has looked for copies.")
@@ -378,6 +381,25 @@ def duplicate_sentences(evaluation: Document, findings: Findings, splits: Sequen
         "contradictions": contradictions_sentence(findings),
         "shortcut": shortcut_sentence(findings),
     }
+
+
+def _learned(evaluation: Document, learned: int) -> str:
+    """How many photos the backbone has learned from, and what is left without what leaked."""
+    values = {"count": learned, "n": evaluation["n"]}
+    if nothing_is_clean(evaluation):
+        return tr(
+            "Photos that the backbone has learned from: {count} of {n}. The others are too few for a score: this one is worth "
+            "nothing.",
+            **values,
+        )
+    without, (low, high) = accuracy_without_leaks(evaluation)
+    return tr(
+        "Photos that the backbone has learned from: {count} of {n}. Without what leaked: {accuracy} ({low} to {high}).",
+        accuracy=f"{without:.1%}",
+        low=f"{low:.1%}",
+        high=f"{high:.1%}",
+        **values,
+    )
 
 
 def label_issue_sentences(findings: Findings, *, backbone: str) -> Sentences:

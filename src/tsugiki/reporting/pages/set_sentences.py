@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tsugiki.classifier.classifier import Classifier
 from tsugiki.data.label_sets import spoken
 from tsugiki.evaluation.headline import guess_to_beat, headline, never_answered_sentence, trust_state
+from tsugiki.evaluation.multi_label.set_headline import learned_count
 from tsugiki.evaluation.multi_label.thresholds import FEW, ThresholdGoal
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, Document
 from tsugiki.inspection.finding_sentences import failed_sentence, shortcut_sentence
@@ -64,7 +65,7 @@ def _strip(evaluation: Document) -> str:
         return ""
     leaks = evaluation["leaks"]
     return in_a_row(
-        tr("Without the photos that have a twin.") if leaks and leaks["n"] else "",
+        tr("Without the photos that leaked.") if leaks and leaks["n"] else "",
         tr(
             "The bar is where the mean average precision on further photos of the same kind lies, 19 times out of 20. The "
             "triangle is where guessing ends up, which gives every photo each class's share of the photos: {value}.",
@@ -110,7 +111,7 @@ def _against(evaluation: Document) -> str:
     """Better than knowing no more than how frequent each class is? Photos that leaked prove nothing of the kind."""
     guess = guess_to_beat(evaluation)
     if guess is None:
-        return tr("Whether it is better than guessing cannot be told from photos that have a twin in another split.")
+        return tr("Whether it is better than guessing cannot be told from photos that leaked.")
     value = _percent(guess["mean_average_precision"])
     if guess["verdict"] == "helped":
         return tr("Clearly better than guessing by how frequent each class is, which gives {value}.", value=value)
@@ -232,7 +233,7 @@ def _trust(evaluation: Document) -> str:
     if evaluation["near_chance"]:
         return tr("Its percentages mean nothing, as its answers are close to guessing.")
     if guess_to_beat(evaluation) is None:
-        return tr("Whether its percentages are right cannot be told from photos that have a twin in another split.")
+        return tr("Whether its percentages are right cannot be told from photos that leaked.")
     error = calibration["after"]["ece_shown"]
     if error is None:
         return tr(
@@ -286,7 +287,7 @@ def _corrected_classes(classifier: Classifier) -> int:
 def set_leaked_sentence(evaluation: Document) -> str:
     """That all photos leaked, or those that did not leak show no class; empty where there is a score without leaks."""
     leaks = evaluation["leaks"]
-    if not leaks or not leaks["n"] or leaks["mean_average_precision_without"] is not None:
+    if not leaks or not leaks["n"] or leaks["mean_average_precision_without"] is not None or learned_count(leaks):
         return ""
     if not leaks["n_clean"]:
         return tr("Every held-out photo has a twin in another split: this score is worth nothing.")

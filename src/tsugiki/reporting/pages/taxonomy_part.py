@@ -46,7 +46,7 @@ def _how(evaluation: Document) -> str:
 def _what_is_left_to_say(evaluation: Document, found: Document) -> str:
     """Why a number that a reader looks for is not there, or is worth nothing."""
     if found["leaks_counted"]:
-        return tr("Every one of these photos has a twin in another split: these numbers are worth nothing.")
+        return tr("Every one of these photos leaked: these numbers are worth nothing.")
     level = "" if levels_sentence(found) else tr("Above the classes no level tells photos apart.")
     if is_multi(evaluation) or at_least_sentence(found):
         return level

@@ -14,6 +14,7 @@ from tsugiki.fine_tuning.kernels.prepared_model import ComputeSettings
 from tsugiki.fine_tuning.layers import norms_of
 from tsugiki.fine_tuning.model_selection import choice_sentence
 from tsugiki.heads.part_shares import shares_sentence
+from tsugiki.inspection.backbone_photos import learned_before, learned_sentence
 from tsugiki.locale.messages import in_a_row, listed, tr
 from tsugiki.training.run import Run
 
@@ -29,7 +30,7 @@ def training_sentences(run: Run) -> Sentences:
     classifier, notes = run.classifier, run.classifier.notes
     fine_tuned = is_fine_tuned(notes)
     return {
-        "trained_how": _trained_how(classifier),
+        "trained_how": in_a_row(_trained_how(classifier), _learned_before(run)),
         "trained_settings": _fine_tuning_settings(notes, kept_back=not run.samples.val_rows)
         if fine_tuned
         else _head_settings(notes.get("head", {})),
@@ -89,6 +90,13 @@ def _trained_how(classifier: Classifier) -> str:
         _what_learned(classifier),
         _batch_norm(classifier),
     )
+
+
+def _learned_before(run: Run) -> str:
+    """Which photos the backbone had learned from before; empty where it had from none of them."""
+    classifier = run.classifier
+    name = f"{classifier.backbone.spec} ({began_with(classifier).label})"
+    return learned_sentence(learned_before(classifier.notes), name, run.samples)
 
 
 def began_with(classifier: Classifier) -> WeightsOrigin:

@@ -169,7 +169,7 @@ def learn(features: PhotoFeatures, labels: Labels, before: Learned | None = None
     classifier = Classifier(features.backbone, classes=labels.classes, task=labels.task)
     with quiet():
         out_of_fold = take_head(classifier, head, table)
-    classifier.notes = notes_on(table, head, FeatureSettings())
+    classifier.notes = notes_on(table, head, FeatureSettings(), classifier.backbone)
     evaluation: dict[str, Any] = {}
     if out_of_fold is not None and (~np.isnan(out_of_fold).any(axis=1)).any():
         calibrate(classifier, table, out_of_fold)
