@@ -230,6 +230,76 @@ def test_subjects_stay_on_their_side(dishes, nae, tmp_path):
     assert found.splits[len(known)] == "test"
 
 
+def _with_groups(path, rows):
+    """A table of paths, labels and groups."""
+    path.write_text("path,label,group\n" + "\n".join(",".join(map(str, row)) for row in rows))
+    return path
+
+
+def test_subjects_that_a_new_table_names_hold_for_photos_of_before_too(two, tmp_path):
+    folder, old, new, features = two
+    held_out, learned = old / "test" / "pizza" / "12.jpg", old / "train" / "steak" / "00.jpg"
+    fresh = sorted((new / "train" / "sushi").iterdir())
+    rows = [(held_out, "pizza", "anna"), (learned, "steak", "ben")]
+    rows += [(path, "sushi", ("anna", "ben", "")[number % 3]) for number, path in enumerate(fresh)]
+    found = Extension.of(folder).samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    sides = {
+        name: {s for s, group in zip(found.splits, found.groups, strict=True) if group == name} for name in ("anna", "ben")
+    }
+    assert sides == {"anna": {"test"}, "ben": {"train"}}
+    assert found.groups.count("anna") == 5
+    assert not any("group is in train too" in sentence for sentence in found.warnings)
+
+
+def test_a_subject_that_was_on_both_sides_is_learned_from_and_told(two, tmp_path):
+    folder, old, new, features = two
+    rows = [(old / "test" / "pizza" / "12.jpg", "pizza", "anna"), (old / "train" / "pizza" / "00.jpg", "pizza", "anna")]
+    rows += [(path, "sushi", "anna" if path.stem < "03" else "") for path in sorted((new / "train" / "sushi").iterdir())]
+    found = Extension.of(folder).samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    of_anna = [split for split, group in zip(found.splits, found.groups, strict=True) if group == "anna"]
+    assert sorted(of_anna) == ["test", *["train"] * 4]
+    assert any("whose group is in train too: 1 (anna)" in sentence for sentence in found.warnings)
+
+
+def test_two_names_of_a_subject_are_one_and_the_same_name_is_told(dishes, nae, tmp_path):
+    known = [path for path in sorted(dishes.rglob("*.jpg")) if path.parent.name != "sushi"]
+    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
+    groups = [f"{path.parent.name} {path.stem}" for path in known]
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    held_out = splits.index("test")
+    fresh = sorted((dishes / "train" / "sushi").iterdir())
+    rows = [(known[held_out], known[held_out].parent.name, "anna")]  # another name for a subject that the run knows
+    rows += [(path, "sushi", {"00": "anna", "01": groups[0]}.get(path.stem, "")) for path in fresh]
+    found = Extension.of(tmp_path / "run").samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    new = range(len(known), len(found))
+    assert [(found.groups[row], found.splits[row]) for row in new if found.groups[row]] == [
+        (groups[held_out], "test"),
+        (groups[0], splits[0]),
+    ]
+    told = " ".join(found.decisions)
+    assert f"another name here than in run: anna = {groups[held_out]}." in told
+    assert f"knows by the same name: 1 ({groups[0]})" in told
+
+
+def test_photos_of_which_nothing_is_learned_are_left_out_by_name(two, tmp_path):
+    folder, _, new, features = two
+    extension = Extension.of(folder)
+    shutil.copytree(new / "test" / "sushi", tmp_path / "held out" / "test" / "sushi")
+    with pytest.raises(DataError, match="no training photo has their class"):
+        extension.samples(tmp_path / "held out", index=features.store)
+    more = tmp_path / "held out" / "train" / "steak"
+    more.mkdir(parents=True)
+    (more / "77.jpg").write_bytes(draw_photo("steak", 77))
+    found = extension.samples(tmp_path / "held out", index=features.store)
+    assert found.classes == ("pizza", "steak")
+    assert len(found) == 37
+    assert len(found.left_out) == 6
+    assert any("no training photo has their class (sushi): 6" in sentence for sentence in found.decisions)
+
+
 def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tmp_path):
     def table(name, numbers, words):
         lines = []
@@ -258,6 +328,77 @@ def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tm
     one_each.mkdir(parents=True)
     (one_each / "99.jpg").write_bytes(draw_photo("sushi", 99))
     assert extension.samples(one_each.parent).targets.shape == (25, 3)
+
+
+@pytest.fixture
+def marks(nae, tmp_path):
+    """A run that has learned columns of 1 and 0, where features are kept, and how to write more such columns."""
+
+    def table(name, rows):
+        lines = ["path," + ",".join(classes := list(dict.fromkeys(key for marks in rows.values() for key in marks)))]
+        for number, said in rows.items():
+            path = tmp_path / f"{number}.jpg"
+            path.write_bytes(draw_photo(("pizza", "steak", "sushi")[number % 3], number))
+            lines.append(f"{path.name}," + ",".join(str(said.get(key, "")) for key in classes))
+        (tmp_path / name).write_text("\n".join(lines))
+        return tmp_path / name
+
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    rows = {number: {"pizza": int(number % 3 != 1), "steak": int(number % 3 != 0)} for number in range(24)}
+    rows[1]["pizza"] = ""
+    with quiet():
+        samples = tg.load(table("old.csv", rows))
+        model = tg.Classifier(nae, classes=samples.classes, task="multi")
+        tg.fit(model, samples, features=features).save(tmp_path / "run")
+    return tmp_path / "run", features, table
+
+
+def _cells(samples, name):
+    """What is known of one photo."""
+    row = next(row for row, path in enumerate(samples.names) if path.endswith(f"/{name}") or path == name)
+    return dict(zip(samples.classes, samples.targets[row].tolist(), strict=True))
+
+
+def test_a_cell_of_a_new_class_that_nobody_answered_is_open_for_photos_of_before(marks):
+    folder, features, table = marks
+    rows = {number: {"pizza": 1, "steak": 0, "sushi": number % 2} for number in range(40, 52)}
+    said = {0: {"pizza": 1, "steak": 0, "sushi": ""}, 3: {"pizza": 1, "steak": 0, "sushi": 0}, 6: {"pizza": 1, "sushi": 1}}
+    found = Extension.of(folder).samples(table("more.csv", rows | said), index=features.store)
+    assert [_cells(found, f"{number}.jpg")["sushi"] for number in (0, 3, 6, 9)] == [-1, 0, 1, -1]
+    assert _cells(found, "6.jpg") == {"pizza": 1, "steak": 0, "sushi": 1}  # an empty cell takes nothing back
+
+
+def test_a_label_that_a_column_takes_away_counts_and_is_told(marks):
+    folder, features, table = marks
+    said = {2: {"pizza": 0, "steak": 1}, 0: {"pizza": 1, "steak": 0}, 1: {"pizza": 0, "steak": 1}}
+    found = Extension.of(folder).samples(table("fixed.csv", said), index=features.store)
+    assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1}
+    assert _cells(found, "1.jpg") == {"pizza": 0, "steak": 1}
+    told = " ".join(found.decisions)
+    assert "that of here counts: 1 (2.jpg: pizza, steak -> steak)" in told
+    assert "whose open cells are answered here: 1." in told
+
+
+def test_a_label_that_is_only_not_named_stays_and_its_photos_are_named(marks, tmp_path):
+    folder, features, table = marks
+    table("new.csv", {40: {"pizza": 1}})
+    (tmp_path / "names.csv").write_text("path,label\n2.jpg,steak\n0.jpg,pizza\n40.jpg,pizza")
+    found = Extension.of(folder).samples(tmp_path / "names.csv", index=features.store)
+    assert _cells(found, "2.jpg") == {"pizza": 1, "steak": 1}
+    assert any("do not have here stay" in said and "1 (2.jpg: pizza)" in said for said in found.decisions)
+
+
+def test_several_labels_that_a_person_changed_stay_changed_where_the_table_still_says_otherwise(marks, tmp_path, nae):
+    _, features, table = marks
+    with quiet():
+        samples = tg.load(tmp_path / "old.csv")
+        decided = apply_decisions(samples, Decisions(frozenset(), {"2.jpg": "-"}, {"2.jpg": [("pizza", "")]}))
+        model = tg.Classifier(nae, classes=samples.classes, task="multi")
+        tg.fit(model, decided, features=features).save(tmp_path / "decided")
+    rows = {number: {"pizza": 1, "steak": 0, "sushi": 1} for number in range(40, 44)}
+    rows[2] = {"pizza": 1, "steak": 1, "sushi": 1}
+    found = Extension.of(tmp_path / "decided").samples(table("more.csv", rows), index=features.store)
+    assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1, "sushi": 1}
 
 
 def test_what_cannot_learn_more_is_refused(two, tmp_path):

@@ -148,8 +148,8 @@ class Samples:
         )
         found = _with_splits(found, labels, Draw(seed, held_out))
         if listing.label_sets is None:
-            return with_warnings(_with_labels(found, [str(label) for label in labels]))
-        return with_warnings(_with_targets(found, [listing.label_sets[row] for row in rows], listing.classes))
+            return with_warnings(with_labels(found, [str(label) for label in labels]))
+        return with_warnings(with_targets(found, [listing.label_sets[row] for row in rows], listing.classes))
 
     @classmethod
     def from_lists(
@@ -458,8 +458,16 @@ def _said_of_draw(samples: Samples, draw: Draw) -> str:
     )
 
 
-def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
-    """With labels: classes are those of the training photos, and held-out photos of others are left out."""
+def with_labels(samples: Samples, names: Sequence[str]) -> Samples:
+    """With labels: classes are those of the training photos, and held-out photos of others are left out.
+
+    Args:
+        samples: In their splits.
+        names: ``N`` labels.
+
+    Raises:
+        DataError: When there are fewer than two classes, or nothing is held out any more.
+    """
     classes = sorted({names[row] for row in samples.train_rows}, key=natural)
     _require_training(samples, classes)
     index = {name: label for label, name in enumerate(classes)}
@@ -479,8 +487,17 @@ def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
     return labelled
 
 
-def _with_targets(samples: Samples, sets: Sequence[LabelSet], declared: Sequence[str]) -> Samples:
-    """With targets: classes are those that a training photo shows; what else is named is said."""
+def with_targets(samples: Samples, sets: Sequence[LabelSet], declared: Sequence[str]) -> Samples:
+    """With targets: classes are those that a training photo shows; what else is named is said.
+
+    Args:
+        samples: In their splits.
+        sets: ``N`` sets of labels.
+        declared: Classes that somebody names, whether or not a photo shows them.
+
+    Raises:
+        DataError: When there are fewer than two classes.
+    """
     learned = {name for row in samples.train_rows for name in sets[row].present}
     classes = sorted(learned, key=natural)
     _require_training(samples, classes)
