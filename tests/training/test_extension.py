@@ -135,6 +135,31 @@ def test_photos_that_are_gone_and_features_that_are_gone_are_refused_by_name(two
     assert "steak" in refused.value.got
 
 
+def test_every_photo_that_is_gone_counts_whatever_its_side(two, tmp_path):
+    folder, old, new, _ = two
+    shutil.rmtree(old)
+    with pytest.raises(DataError, match="are gone") as refused:
+        tg.extend(folder, new, features=FeatureSettings(store=FeatureStore(tmp_path / "other machine")))
+    assert refused.value.what.endswith(": 36.")
+    assert ".." not in refused.value.got
+
+
+def test_photos_that_were_edited_since_are_refused_by_number_and_name(two, tmp_path):
+    folder, old, new, features = two
+    for name in ("train/pizza/00.jpg", "test/steak/12.jpg"):
+        (old / name).write_bytes(draw_photo("sushi", 300 + len(name)))
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
+    with pytest.raises(DataError, match="no longer those that it learned") as refused:
+        tg.extend(folder, new, features=other)
+    assert refused.value.what.endswith("features of then: 2.")
+    assert str(old / "train" / "pizza" / "00.jpg") in refused.value.got
+    assert "put back the files of then" in refused.value.cure
+    shutil.rmtree(old / "train" / "steak")
+    with pytest.raises(DataError, match=r"are gone.*: 12\. Photos of .* are no longer those"):
+        tg.extend(folder, new, features=other)
+    assert len(tg.extend(folder, new, features=features).samples) == 54  # what is known of them is enough
+
+
 def test_where_features_are_gone_and_photos_are_there_they_are_looked_at_again(two, tmp_path):
     folder, _, new, _ = two
     other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
@@ -399,6 +424,15 @@ def test_several_labels_that_a_person_changed_stay_changed_where_the_table_still
     rows[2] = {"pizza": 1, "steak": 1, "sushi": 1}
     found = Extension.of(tmp_path / "decided").samples(table("more.csv", rows), index=features.store)
     assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1, "sushi": 1}
+
+
+def test_several_labels_of_then_are_compared_by_mean_average_precision(marks, capsys):
+    folder, features, table = marks
+    rows = {number: {"pizza": int(number % 3 == 0), "sushi": int(number % 3 == 2)} for number in range(40, 52)}
+    told = tg.extend(folder, table("more.csv", rows), features=features).evaluation["extended"]
+    assert (told["task"], told["classes_before"], told["classes"]) == ("multi", 2, 3)
+    assert 0 < told["before"] <= 1
+    assert f"The {told['n']} held-out photos of before: mean average precision" in capsys.readouterr().err
 
 
 def test_what_cannot_learn_more_is_refused(two, tmp_path):

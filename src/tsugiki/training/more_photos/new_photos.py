@@ -14,7 +14,7 @@ from tsugiki.data.label_sets import LabelSet, sets_of
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples, with_labels, with_targets, with_warnings
 from tsugiki.data.sources.listing import LeftOut, Listing
-from tsugiki.data.splits import Label, held_out_of, units_of
+from tsugiki.data.splits import Draw, Label, held_out_of, units_of
 from tsugiki.inspection.seen_photos import short_digest
 from tsugiki.locale.messages import first_few, tr
 from tsugiki.training.more_photos.known_labels import KnownHere, classes_here, known_here
@@ -39,7 +39,7 @@ class NewPhotos:
     contents: Sequence[Content]
 
     def joined(self, *, seed: int, held_out: float) -> Samples:
-        """The photos of the run and the new ones.
+        """The photos of the run and the new ones; ``draw`` tells how new ones were held out, where nobody named their splits.
 
         A photo that is among either stays in its split and, where all its copies here have another label than in the run, has
         that one; a copy with another label beside one that still has the old one is left out, and named.
@@ -72,10 +72,11 @@ class NewPhotos:
             again=len(here.again),
             new=len(new),
         )
+        splits, is_drawn = self._splits(photos, _to_draw(labels), seed=seed, share=held_out)
         found = self._with_labels(
             replace(
                 photos,
-                splits=self._splits(photos, _to_draw(labels), seed=seed, share=held_out),
+                splits=splits,
                 left_out=(*self.listing.left_out, *lost),
                 decisions=(
                     *self.listing.decisions,
@@ -88,7 +89,9 @@ class NewPhotos:
         )
         if not here.moved and known.issuperset(found.digests):
             raise self._only_held_out(found)
-        return with_warnings(replace(found, decisions=(*found.decisions, *self._said_of_new_classes(found))))
+        told_of_classes = self._said_of_new_classes(found)
+        draw = Draw(seed, held_out, settled=True) if is_drawn else None
+        return with_warnings(replace(found, decisions=(*found.decisions, *told_of_classes), draw=draw))
 
     def _usable(self) -> tuple[list[int], list[LeftOut]]:
         """Rows that can be read, have a label, and were not left out by a person's list before; and why the others do not."""
@@ -146,11 +149,15 @@ class NewPhotos:
             return with_labels(photos, [one for one in labels if isinstance(one, str)])
         return with_targets(photos, sets, (*self.known.classes, *self.listing.classes))
 
-    def _splits(self, photos: Samples, labels: Sequence[Label], *, seed: int, share: float) -> tuple[str, ...]:
-        """The split of every photo: that of before; of a new one that of its subject's other photos, its own, or drawn."""
+    def _splits(self, photos: Samples, labels: Sequence[Label], *, seed: int, share: float) -> tuple[tuple[str, ...], bool]:
+        """The split of every photo: that of before; of a new one that of its subject's other photos, its own, or drawn.
+
+        Whether new ones were drawn is the second answer.
+        """
         held_out, first = self.known.held_out, len(self.known)
         own = photos.splits[first:]
-        if {*own} & {"val", "test"} or not held_out or not share:
+        is_drawn = bool(held_out and share) and not {*own} & {"val", "test"}
+        if not is_drawn:
             # One look at the end: where the run holds out one split, new photos that are held out belong to it.
             sides = {*self.known.splits, "train"}
             splits = [split if split in sides or not held_out else held_out for split in (one or "train" for one in own)]
@@ -161,7 +168,7 @@ class NewPhotos:
         if photos.groups is not None:
             side = sides_of(photos.groups[:first], self.known.splits)
             splits = [side.get(group, split) for group, split in zip(photos.groups[first:], splits, strict=True)]
-        return (*self.known.splits, *splits)
+        return (*self.known.splits, *splits), is_drawn
 
     def _only_held_out(self, found: Samples) -> DataError:
         """That all new photos were left out, because nothing is learned about their classes."""
