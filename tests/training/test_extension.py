@@ -10,6 +10,7 @@ import pytest
 import tsugiki as tg
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.data.label_sets import LabelReading
 from tsugiki.data.synthetic.sample import draw_photo
 from tsugiki.evaluation.label_issues import Decisions
 from tsugiki.features.extract import FeatureSettings
@@ -355,84 +356,42 @@ def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tm
     assert extension.samples(one_each.parent).targets.shape == (25, 3)
 
 
-@pytest.fixture
-def marks(nae, tmp_path):
-    """A run that has learned columns of 1 and 0, where features are kept, and how to write more such columns."""
-
-    def table(name, rows):
-        lines = ["path," + ",".join(classes := list(dict.fromkeys(key for marks in rows.values() for key in marks)))]
-        for number, said in rows.items():
-            path = tmp_path / f"{number}.jpg"
-            path.write_bytes(draw_photo(("pizza", "steak", "sushi")[number % 3], number))
-            lines.append(f"{path.name}," + ",".join(str(said.get(key, "")) for key in classes))
-        (tmp_path / name).write_text("\n".join(lines))
-        return tmp_path / name
-
-    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
-    rows = {number: {"pizza": int(number % 3 != 1), "steak": int(number % 3 != 0)} for number in range(24)}
-    rows[1]["pizza"] = ""
-    with quiet():
-        samples = tg.load(table("old.csv", rows))
-        model = tg.Classifier(nae, classes=samples.classes, task="multi")
-        tg.fit(model, samples, features=features).save(tmp_path / "run")
-    return tmp_path / "run", features, table
+@pytest.mark.parametrize("share", [1.5, 1, -1, float("nan")])
+def test_what_is_no_share_to_hold_out_is_refused_before_photos_are_looked_for(two, tmp_path, share):
+    with pytest.raises(RequestError, match="held_out is the share of photos to hold out"):
+        tg.extend(two[0], tmp_path / "nowhere", held_out=share)
 
 
-def _cells(samples, name):
-    """What is known of one photo."""
-    row = next(row for row, path in enumerate(samples.names) if path.endswith(f"/{name}") or path == name)
-    return dict(zip(samples.classes, samples.targets[row].tolist(), strict=True))
+def test_photos_with_several_labels_are_refused_in_words_that_lead_on(two):
+    folder, _, new, _ = two
+    extension = Extension.of(folder)
+    with pytest.raises(RequestError, match="gives one label per photo") as refused:
+        extension.samples(new, reading=LabelReading(multi_label=True))
+    assert (refused.value.allowed, refused.value.cure) == (
+        "photos with one label each",
+        "fit the whole data set anew, with multi_label=True",
+    )
+    (new / "labels.csv").write_text("path,label\ntrain/sushi/00.jpg,sushi|pizza\ntrain/sushi/01.jpg,sushi")
+    with pytest.raises(RequestError, match="gives one label per photo"):
+        extension.samples(new / "labels.csv")
 
 
-def test_a_cell_of_a_new_class_that_nobody_answered_is_open_for_photos_of_before(marks):
-    folder, features, table = marks
-    rows = {number: {"pizza": 1, "steak": 0, "sushi": number % 2} for number in range(40, 52)}
-    said = {0: {"pizza": 1, "steak": 0, "sushi": ""}, 3: {"pizza": 1, "steak": 0, "sushi": 0}, 6: {"pizza": 1, "sushi": 1}}
-    found = Extension.of(folder).samples(table("more.csv", rows | said), index=features.store)
-    assert [_cells(found, f"{number}.jpg")["sushi"] for number in (0, 3, 6, 9)] == [-1, 0, 1, -1]
-    assert _cells(found, "6.jpg") == {"pizza": 1, "steak": 0, "sushi": 1}  # an empty cell takes nothing back
-
-
-def test_a_label_that_a_column_takes_away_counts_and_is_told(marks):
-    folder, features, table = marks
-    said = {2: {"pizza": 0, "steak": 1}, 0: {"pizza": 1, "steak": 0}, 1: {"pizza": 0, "steak": 1}}
-    found = Extension.of(folder).samples(table("fixed.csv", said), index=features.store)
-    assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1}
-    assert _cells(found, "1.jpg") == {"pizza": 0, "steak": 1}
-    told = " ".join(found.decisions)
-    assert "that of here counts: 1 (2.jpg: pizza, steak -> steak)" in told
-    assert "whose open cells are answered here: 1." in told
-
-
-def test_a_label_that_is_only_not_named_stays_and_its_photos_are_named(marks, tmp_path):
-    folder, features, table = marks
-    table("new.csv", {40: {"pizza": 1}})
-    (tmp_path / "names.csv").write_text("path,label\n2.jpg,steak\n0.jpg,pizza\n40.jpg,pizza")
-    found = Extension.of(folder).samples(tmp_path / "names.csv", index=features.store)
-    assert _cells(found, "2.jpg") == {"pizza": 1, "steak": 1}
-    assert any("do not have here stay" in said and "1 (2.jpg: pizza)" in said for said in found.decisions)
-
-
-def test_several_labels_that_a_person_changed_stay_changed_where_the_table_still_says_otherwise(marks, tmp_path, nae):
-    _, features, table = marks
-    with quiet():
-        samples = tg.load(tmp_path / "old.csv")
-        decided = apply_decisions(samples, Decisions(frozenset(), {"2.jpg": "-"}, {"2.jpg": [("pizza", "")]}))
-        model = tg.Classifier(nae, classes=samples.classes, task="multi")
-        tg.fit(model, decided, features=features).save(tmp_path / "decided")
-    rows = {number: {"pizza": 1, "steak": 0, "sushi": 1} for number in range(40, 44)}
-    rows[2] = {"pizza": 1, "steak": 1, "sushi": 1}
-    found = Extension.of(tmp_path / "decided").samples(table("more.csv", rows), index=features.store)
-    assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1, "sushi": 1}
-
-
-def test_several_labels_of_then_are_compared_by_mean_average_precision(marks, capsys):
-    folder, features, table = marks
-    rows = {number: {"pizza": int(number % 3 == 0), "sushi": int(number % 3 == 2)} for number in range(40, 52)}
-    told = tg.extend(folder, table("more.csv", rows), features=features).evaluation["extended"]
-    assert (told["task"], told["classes_before"], told["classes"]) == ("multi", 2, 3)
-    assert 0 < told["before"] <= 1
-    assert f"The {told['n']} held-out photos of before: mean average precision" in capsys.readouterr().err
+def test_a_list_of_the_run_is_about_its_photos_wherever_these_are_named_from(two):
+    folder, _, new, features = two
+    extension = Extension.of(folder)
+    found = extension.samples(new, index=features.store)
+    listed = Decisions(frozenset({"train/pizza/00.jpg", "00.jpg", "train/sushi/03.jpg"}), {"test/steak/13.jpg": "sushi"})
+    decided = extension.decided(found, listed)
+    assert decided.exclude == {"../old/train/pizza/00.jpg", "00.jpg", "train/sushi/03.jpg"}  # 00.jpg is several photos
+    samples = apply_decisions(found, decided)
+    assert len(samples) == len(found) - 2
+    kept = dict(zip(samples.names, samples.label_names(), strict=True))
+    assert kept["../old/test/steak/13.jpg"] == "sushi"
+    run = extension.fitted(extension.model(samples), samples, settings=HeadSettings(), features=features)
+    assert run.evaluation["extended"]["n_other_classes"] == 1
+    with pytest.raises(RequestError, match="None of the photos in the list") as refused:
+        apply_decisions(found, extension.decided(found, Decisions(frozenset({"x.jpg"}), {})))
+    assert "write its paths as the photos are named here" in refused.value.cure
 
 
 def test_what_cannot_learn_more_is_refused(two, tmp_path):

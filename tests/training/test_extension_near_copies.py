@@ -14,7 +14,7 @@ from tsugiki.data.splits import Draw
 from tsugiki.data.synthetic.sample import draw_photo
 from tsugiki.features.extract import FeatureSettings
 from tsugiki.features.store import FeatureStore
-from tsugiki.training.more_photos.near_copies import brought_together
+from tsugiki.training.more_photos.near_copies import with_copies_on_one_side
 from tsugiki.training.more_photos.then_and_now import extended_sentence
 
 
@@ -38,12 +38,12 @@ DRAWN = Draw(42, 0.25, settled=True)
 
 
 def new_splits(samples, near, draw=DRAWN):
-    return brought_together(samples, near, known=KNOWN, draw=draw).splits[8:]
+    return with_copies_on_one_side(samples, near, known=KNOWN, draw=draw).splits[8:]
 
 
 def test_near_copies_of_photos_of_before_join_their_side():
     samples = beside(["train", "train", "test", "train"], "abab")
-    found = brought_together(samples, [(6, 8), (8, 9), (0, 10)], known=KNOWN, draw=DRAWN)
+    found = with_copies_on_one_side(samples, [(6, 8), (8, 9), (0, 10)], known=KNOWN, draw=DRAWN)
     assert found.splits[:8] == samples.splits[:8]
     assert found.splits[8:] == ("test", "test", "train", "train")
     assert "3 new photos changed sides for that. Held out now: 4 of 12 photos." in found.decisions[-1]
@@ -51,7 +51,7 @@ def test_near_copies_of_photos_of_before_join_their_side():
 
 def test_where_nothing_is_parted_nothing_changes():
     samples = beside(["train", "test"], "ab")
-    assert brought_together(samples, [(0, 8), (7, 9), (0, 6)], known=KNOWN, draw=DRAWN) is samples
+    assert with_copies_on_one_side(samples, [(0, 8), (7, 9), (0, 6)], known=KNOWN, draw=DRAWN) is samples
 
 
 def test_a_photo_that_is_learned_from_already_takes_its_copies_along():

@@ -122,12 +122,7 @@ class Samples:
             RequestError: When ``held_out`` is no share.
             DataError: When no photo can be read, there are no training photos, fewer than two classes, or nothing to hold out.
         """
-        if not 0 <= held_out < 1:
-            raise RequestError(
-                tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
-                allowed=tr("0 or more, and less than 1"),
-                got=argument("held_out", held_out),
-            )
+        require_share(held_out)
         rows, unreadable = _readable(listing, contents)
         labels: list[Label] = [listing.labels[row] for row in rows]
         merged: list[str] = []
@@ -389,6 +384,20 @@ def settled(samples: Samples, near: Sequence[tuple[int, int]]) -> Samples:
 def labels_to_draw(samples: Samples) -> list[Label]:
     """``N`` class names; multi-label: sets of them."""
     return [*samples.label_names()] if samples.targets is None else [*samples.label_sets()]
+
+
+def require_share(held_out: float) -> None:
+    """Refuse what is no share of photos to hold out.
+
+    Raises:
+        RequestError: When it is below 0, 1 or more.
+    """
+    if not 0 <= held_out < 1:
+        raise RequestError(
+            tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
+            allowed=tr("0 or more, and less than 1"),
+            got=argument("held_out", held_out),
+        )
 
 
 def require_labels(samples: Samples) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
 from tsugiki.core.console import say, telling_once
 from tsugiki.core.errors import RequestError
@@ -21,14 +20,16 @@ from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import PhotoIndex
-from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples
+from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples, require_share
 from tsugiki.data.taxonomy import Taxonomy
+from tsugiki.evaluation.label_issues import Decisions
 from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.heads.linear import HeadSettings
 from tsugiki.locale.messages import tr
 from tsugiki.training.fit import fit
+from tsugiki.training.more_photos.decided_names import with_names_of
 from tsugiki.training.more_photos.known_photos import PHOTOS, read_known_photos
-from tsugiki.training.more_photos.near_copies import brought_together
+from tsugiki.training.more_photos.near_copies import with_copies_on_one_side
 from tsugiki.training.more_photos.new_photos import NewPhotos
 from tsugiki.training.more_photos.still_there import require_known
 from tsugiki.training.more_photos.then_and_now import extended_sentence, then_and_now
@@ -138,16 +139,33 @@ class Extension:
             reading: How labels are to be read.
 
         Raises:
-            RequestError: When nothing is new, or labels are of the other kind.
+            RequestError: When nothing is new, labels are of the other kind, or ``held_out`` is no share.
+            DataError: When nothing can be learned from what is new.
         """
+        require_share(held_out)
         if self.known.targets is not None:
-            reading = LabelReading(multi_label=True, separator=reading.separator or self.known.separator)
+            separator = reading.separator or self.known.separator
+            reading = LabelReading(multi_label=True, separator=separator, is_of_run=not reading.several)
+        elif reading.several:
+            raise self._one_label_each()
         listing = list_photos(data, reading)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if listing.label_sets is not None:
             listing, contents = listed_once(listing, contents)
-        require_task(self.before, listing)
+        if listing.task != self.before.task:
+            raise self._one_label_each()
         return NewPhotos(self.folder.name, self.known, listing, contents).joined(seed=seed, held_out=held_out)
+
+    def _one_label_each(self) -> RequestError:
+        return RequestError(
+            tr("{run} gives one label per photo, and these photos may have several.", run=self.folder),
+            allowed=tr("photos with one label each"),
+            cure=tr("fit the whole data set anew, with {argument}", argument=argument("multi_label", value=True)),
+        )
+
+    def decided(self, samples: Samples, decisions: Decisions) -> Decisions:
+        """A person's decisions about photos of ``samples``, where they name photos of the run as these lay then, too."""
+        return with_names_of(samples, decisions, self.known)
 
     # Training.
 
@@ -198,7 +216,7 @@ class Extension:
         known = frozenset(self.known.digests)
         require_known(self.folder, samples, known, model, features)
         with one_first(model.device):
-            samples, computed = _together(model, samples, known, features)
+            samples, computed = _settled(model, samples, known, features)
         run = fit(model, samples, settings=settings, features=features)
         run = replace(run, table=replace(run.table, computed=run.table.computed + computed))
         fresh = [name for name in model.classes if name not in self.before.classes]
@@ -210,13 +228,13 @@ class Extension:
         return replace(run, evaluation={**run.evaluation, "extended": told})
 
 
-def _together(model: Classifier, samples: Samples, known: frozenset[str], features: FeatureSettings) -> tuple[Samples, int]:
+def _settled(model: Classifier, samples: Samples, known: frozenset[str], features: FeatureSettings) -> tuple[Samples, int]:
     """The samples with new near copies on the side of what they are copies of, and how many photos were decoded for that."""
     # A draw that is made again, where photos cannot be read, would move photos of the run to the other side.
     photos = replace(samples, draw=None)
     table = extract(photos, model.backbone, preprocess=model.preprocess, settings=replace(features, views=0))
     near = [(pair.first, pair.second) for pair in table.duplicates or ()]
-    found = brought_together(table.samples, near, known=known, draw=samples.draw)
+    found = with_copies_on_one_side(table.samples, near, known=known, draw=samples.draw)
     for sentence in found.decisions[len(table.samples.decisions) :]:
         say(f"- {sentence}")
     return found, table.computed

@@ -15,7 +15,9 @@ from tsugiki.locale.messages import tr
 from tsugiki.training.more_photos.subjects import side_of, sides_of
 
 
-def brought_together(samples: Samples, near: Iterable[tuple[int, int]], *, known: Set[str], draw: Draw | None) -> Samples:
+def with_copies_on_one_side(
+    samples: Samples, near: Iterable[tuple[int, int]], *, known: Set[str], draw: Draw | None
+) -> Samples:
     """The samples such that a new photo is on the side of the photo of before that it is a near copy of.
 
     Near copies among the new ones are kept together, too, where these were drawn. What somebody has named as held out is never
