@@ -83,6 +83,11 @@ def test_a_subject_has_a_side_that_copies_of_it_join():
     groups = (*["anna", *[""] * 7], "anna", "ben", "ben")
     samples = beside(["train", "test", "train"], "aab", groups)
     assert new_splits(samples, [(7, 10)]) == ("train", "test", "test")
+    assert new_splits(samples, [(7, 8)]) == (
+        "train",
+        "test",
+        "train",
+    )  # anna is learned from: a copy of another is told as leak
 
 
 @pytest.fixture

@@ -61,19 +61,22 @@ def _units(samples: Samples, new: Sequence[int], pairs: Sequence[tuple[int, int]
     sets.union_equal([groups[row] for row in new])
     old = [row for row in range(len(samples)) if row not in place]
     sides = sides_of([groups[row] for row in old], [samples.splits[row] for row in old])
-    there: dict[int, set[str]] = {at: {sides[groups[row]]} for row, at in place.items() if groups[row] in sides}
+    copied: dict[int, set[str]] = {}
     for one, other in (*pairs, *((second, first) for first, second in pairs)):
         if one in place and other in place:
             sets.union(place[one], place[other])
         elif one in place:
-            there.setdefault(place[one], set()).add(samples.splits[other])
+            copied.setdefault(place[one], set()).add(samples.splits[other])
     members: dict[int, list[int]] = {}
     for at, root in enumerate(sets.roots()):
         members.setdefault(root, []).append(at)
     found = []
     for ats in members.values():
-        splits = set[str]().union(*(there.get(at, set()) for at in ats))
-        found.append(([new[at] for at in ats], side_of(splits) if splits else ""))
+        rows = [new[at] for at in ats]
+        # What somebody says, that photos are of one subject, comes before what features say.
+        of_subjects = {sides[groups[row]] for row in rows if groups[row] in sides}
+        splits = of_subjects or set[str]().union(*(copied.get(at, set()) for at in ats))
+        found.append((rows, side_of(splits) if splits else ""))
     return found
 
 
