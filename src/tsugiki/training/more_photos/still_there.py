@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from tsugiki.classifier.classifier import Classifier
@@ -15,7 +15,7 @@ from tsugiki.data.photo_index import PhotoIndex
 from tsugiki.data.samples import Samples
 from tsugiki.features.executor import EXACT, FAST, Way
 from tsugiki.features.extract import Extractor, FeatureSettings
-from tsugiki.locale.messages import first_few, in_a_row, tr
+from tsugiki.locale.messages import first_few, tr
 
 
 def require_known(folder: Path, samples: Samples, known: Set[str], model: Classifier, features: FeatureSettings) -> None:
@@ -37,30 +37,34 @@ def require_known(folder: Path, samples: Samples, known: Set[str], model: Classi
     there = [row for row in lacking if samples.paths[row].exists()]
     contents = (features.store or PhotoIndex()).contents([samples.paths[row] for row in there])
     others = [row for row, content in zip(there, contents, strict=True) if content.digest != samples.digests[row]]
-    if not gone and not others:
-        return
-    told, cure = [], tr("put back the files of then, or fit the whole data set anew")
     if gone:
-        told.append(
+        raise DataError(
             tr(
                 "Photos of {folder} are gone, and this machine does not have their features: {count}.",
                 folder=folder,
                 count=len(gone),
-            )
+            ),
+            got=_places(samples, gone),
+            cure=tr(
+                "put them back, or name the whole data set: {example}", example=f"tsugiki fit DATA --extend {typed(folder)}"
+            ),
         )
-        cure = tr("put them back, or name the whole data set: {example}", example=f"tsugiki fit DATA --extend {typed(folder)}")
     if others:
-        told.append(
+        raise DataError(
             tr(
                 "Photos of {folder} are no longer those that it learned (edited or replaced since), and this machine does not "
                 "have the features of then: {count}.",
                 folder=folder,
                 count=len(others),
-            )
+            ),
+            got=_places(samples, others),
+            cure=tr("put back the files of then, or fit the whole data set anew"),
         )
-    # Names lead from the new photos to those of the run: a person reads where that is.
-    places = [os.path.normpath(samples.paths[row]) for row in (*gone, *others)]
-    raise DataError(in_a_row(*told), got=first_few(places), cure=cure)
+
+
+def _places(samples: Samples, rows: Sequence[int]) -> str:
+    """Where photos are; names lead from the new photos to those of the run, which is no way for a person."""
+    return first_few([os.path.normpath(samples.paths[row]) for row in rows])
 
 
 def _without_features(samples: Samples, model: Classifier, features: FeatureSettings) -> Iterator[int]:
