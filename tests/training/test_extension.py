@@ -295,19 +295,22 @@ def test_two_names_of_a_subject_are_one_and_the_same_name_is_told(dishes, nae, t
     with quiet():
         samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
         tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
-    held_out = splits.index("test")
+    held_out, learned = splits.index("test"), splits.index("train")
     fresh = sorted((dishes / "train" / "sushi").iterdir())
     rows = [(known[held_out], known[held_out].parent.name, "anna")]  # another name for a subject that the run knows
-    rows += [(path, "sushi", {"00": "anna", "01": groups[0]}.get(path.stem, "")) for path in fresh]
+    rows += [(path, "sushi", {"00": "anna", "01": groups[learned]}.get(path.stem, "")) for path in fresh]
     found = Extension.of(tmp_path / "run").samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
     new = range(len(known), len(found))
     assert [(found.groups[row], found.splits[row]) for row in new if found.groups[row]] == [
         (groups[held_out], "test"),
-        (groups[0], splits[0]),
+        (groups[learned], "train"),
     ]
     told = " ".join(found.decisions)
     assert f"another name here than in run: anna = {groups[held_out]}." in told
-    assert f"knows by the same name: 1 ({groups[0]})" in told
+    assert f"knows by the same name: 1 ({groups[learned]})" in told
+    rows.append((known[learned], known[learned].parent.name, groups[learned]))  # now the table says itself who that is
+    found = Extension.of(tmp_path / "run").samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    assert "by the same name" not in " ".join(found.decisions)
 
 
 def test_photos_of_which_nothing_is_learned_are_left_out_by_name(two, tmp_path):

@@ -44,7 +44,9 @@ class Subjects:
         """What has to be said: names that were taken for one subject, whoever meant that."""
         if pairs := [f"{other} = {name}" for other, name in self._called().items() if other != name]:
             yield tr("Subjects that have another name here than in {run}: {pairs}.", run=self.run, pairs=first_few(pairs))
-        own = {*self.known} - {""}
+        # Where the table gives a photo of the run the same subject as the run does, it is the same one.
+        meant = {self.listed[at] for row, at in self.again.items() if self.listed[at] == self.known[row]}
+        own = {*self.known} - {"", *meant}
         rows = [row for row in new if self.listed[row] in own]
         if rows:
             yield tr(
