@@ -120,6 +120,14 @@ def test_a_photo_that_is_in_another_class_now_counts_there_and_that_is_said(two)
     assert any("pizza -> sushi" in sentence for sentence in samples.decisions)
 
 
+def test_a_new_class_that_looks_like_one_of_the_run_is_told(two, tmp_path):
+    folder, _, new, features = two
+    shutil.copytree(new / "train" / "sushi", tmp_path / "more" / "Steak")
+    found = Extension.of(folder).samples(tmp_path / "more", index=features.store)
+    assert found.classes == ("pizza", "Steak", "steak")
+    assert any("look the same, or nearly" in said and "'steak' = 'Steak'" in said for said in found.decisions)
+
+
 def test_nothing_new_is_refused(two):
     folder, old, _, features = two
     with pytest.raises(RequestError, match="does not know already"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tsugiki.data.samples import Samples
 from tsugiki.evaluation.label_issues import Decisions
@@ -22,6 +22,8 @@ def with_names_of(samples: Samples, decisions: Decisions, known: Samples) -> Dec
         known: The photos of the run, where they lay then.
     """
     there = set(samples.names)
+    if there.issuperset((*decisions.exclude, *decisions.relabel)):
+        return decisions
     name_of = dict(zip(reversed(samples.digests), reversed(samples.names), strict=True))
     ends: dict[str, set[str]] = defaultdict(set)
     for path, digest in zip(known.paths, known.digests, strict=True):
@@ -30,7 +32,9 @@ def with_names_of(samples: Samples, decisions: Decisions, known: Samples) -> Dec
             ends["/".join(parts[start:])].add(digest)
 
     def now(name: str) -> str:
-        found = ends.get(name.lstrip("./"), set()) if name not in there else set()
+        # A list of a run that has learned more already leads out of its folder.
+        end = "/".join(part for part in PurePosixPath(name).parts if part not in {"..", "/"})
+        found = ends.get(end, set()) if name not in there else set()
         return name_of.get(next(iter(found)), name) if len(found) == 1 else name
 
     return Decisions(

@@ -130,6 +130,7 @@ class Extension:
         """The photos of the run where they were, and the new ones of ``data``.
 
         A photo that both have stays in its split and, where ``data`` gives it another label than before, has that one now.
+        With several labels, a column of 1 and 0 gives labels and takes them away; other names of labels only give.
 
         Args:
             data: What :func:`tsugiki.load` takes, but for ``Samples``; one class will do.

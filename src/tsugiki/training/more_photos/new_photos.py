@@ -13,7 +13,7 @@ from tsugiki.core.errors import DataError, RequestError
 from tsugiki.data.label_sets import LabelSet, sets_of
 from tsugiki.data.photo_index import Content
 from tsugiki.data.samples import Samples, with_labels, with_targets, with_warnings
-from tsugiki.data.sources.listing import LeftOut, Listing
+from tsugiki.data.sources.listing import LeftOut, Listing, doubtful_names
 from tsugiki.data.splits import Draw, Label, held_out_of, units_of
 from tsugiki.inspection.seen_photos import short_digest
 from tsugiki.locale.messages import first_few, tr
@@ -185,6 +185,8 @@ class NewPhotos:
         if not fresh:
             return []
         told = [tr("New classes: {names}.", names=first_few(fresh))]
+        said = {*self.listing.decisions, *doubtful_names(self.known.classes)}
+        told += [sentence for sentence in doubtful_names((*self.known.classes, *fresh)) if sentence not in said]
         if photos.targets is not None:
             told.append(tr("Whether other photos of {run} show them, nobody knows: that counts for nothing.", run=self.name))
         return told
