@@ -87,13 +87,17 @@ def test_several_labels_that_a_person_changed_stay_changed_where_the_table_still
     assert _cells(found, "2.jpg") == {"pizza": 0, "steak": 1, "sushi": 1}
 
 
-def test_several_labels_of_then_are_compared_by_mean_average_precision(marks, capsys):
+def test_several_labels_of_then_are_compared_by_mean_average_precision(marks, tmp_path, capsys):
     folder, features, table = marks
     rows = {number: {"pizza": int(number % 3 == 0), "sushi": int(number % 3 == 2)} for number in range(40, 52)}
-    told = tg.extend(folder, table("more.csv", rows), features=features).evaluation["extended"]
+    run = tg.extend(folder, table("more.csv", rows), features=features)
+    told = run.evaluation["extended"]
     assert (told["task"], told["classes_before"], told["classes"]) == ("multi", 2, 3)
     assert 0 < told["before"] <= 1
-    assert f"The {told['n']} held-out photos of before: mean average precision" in capsys.readouterr().err
+    sentence = f"The {told['n']} held-out photos of before: mean average precision"
+    assert sentence in capsys.readouterr().err
+    saved = run.save(tmp_path / "more")
+    assert all(sentence in (saved / name).read_text(encoding="utf-8") for name in ("report.html", "README.md"))
 
 
 def test_several_labels_of_the_run_are_not_said_to_be_asked_for(marks, tmp_path):
