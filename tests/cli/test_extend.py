@@ -41,3 +41,19 @@ def test_a_class_is_added_though_the_photos_of_the_others_are_gone(dishes, tsu, 
     for text in (page, (out / "README.md").read_text(encoding="utf-8")):
         assert "The 12 held-out photos of before" in text
         assert "評価用に取り分けてあった写真 12 枚" in text
+
+
+def test_a_list_of_the_run_and_a_share_are_read_as_in_any_fit(dishes, tsu, tmp_path):
+    run, new = tmp_path / "run", tmp_path / "new"
+    assert tsu("fit", dishes, "--backbone", "bundled:nae", "--out", run)[0] == 0
+    shutil.copytree(dishes / "train" / "sushi", new / "rice")
+    status, _, err = tsu("fit", new, "--extend", run, "--held-out", "1.5", "--out", tmp_path / "out")
+    assert (status, "--held-out is the share of photos to hold out" in err) == (2, True)
+    status, _, err = tsu("fit", new, "--extend", run, "--multi-label", "--out", tmp_path / "out")
+    assert (status, "next: fit the whole data set anew, with --multi-label" in err) == (2, True)
+    listed = tmp_path / "listed.csv"
+    listed.write_text("path,label,suggested,score,action\ntrain/pizza/03.jpg,pizza,steak,0.9,exclude\n")
+    status, _, err = tsu("fit", new, "--extend", run, "--exclude", listed, "--out", tmp_path / "out")
+    assert status == 0
+    assert "pizza/03.jpg: excluded by the list" in err
+    assert "with 3 classes to choose from" not in err

@@ -10,6 +10,7 @@ import pytest
 import tsugiki as tg
 from tsugiki.core.console import quiet
 from tsugiki.core.errors import ArtefactError, DataError, RequestError
+from tsugiki.data.label_sets import LabelReading
 from tsugiki.data.synthetic.sample import draw_photo
 from tsugiki.evaluation.label_issues import Decisions
 from tsugiki.features.extract import FeatureSettings
@@ -119,6 +120,14 @@ def test_a_photo_that_is_in_another_class_now_counts_there_and_that_is_said(two)
     assert any("pizza -> sushi" in sentence for sentence in samples.decisions)
 
 
+def test_a_new_class_that_looks_like_one_of_the_run_is_told(two, tmp_path):
+    folder, _, new, features = two
+    shutil.copytree(new / "train" / "sushi", tmp_path / "more" / "Steak")
+    found = Extension.of(folder).samples(tmp_path / "more", index=features.store)
+    assert found.classes == ("pizza", "Steak", "steak")
+    assert any("look the same, or nearly" in said and "'steak' = 'Steak'" in said for said in found.decisions)
+
+
 def test_nothing_new_is_refused(two):
     folder, old, _, features = two
     with pytest.raises(RequestError, match="does not know already"):
@@ -133,6 +142,31 @@ def test_photos_that_are_gone_and_features_that_are_gone_are_refused_by_name(two
         tg.extend(folder, new, features=other)
     assert "12" in refused.value.what
     assert "steak" in refused.value.got
+
+
+def test_every_photo_that_is_gone_counts_whatever_its_side(two, tmp_path):
+    folder, old, new, _ = two
+    shutil.rmtree(old)
+    with pytest.raises(DataError, match="are gone") as refused:
+        tg.extend(folder, new, features=FeatureSettings(store=FeatureStore(tmp_path / "other machine")))
+    assert refused.value.what.endswith(": 36.")
+    assert ".." not in refused.value.got
+
+
+def test_photos_that_were_edited_since_are_refused_by_number_and_name(two, tmp_path):
+    folder, old, new, features = two
+    for name in ("train/pizza/00.jpg", "test/steak/12.jpg"):
+        (old / name).write_bytes(draw_photo("sushi", 300 + len(name)))
+    other = FeatureSettings(store=FeatureStore(tmp_path / "other machine"))
+    with pytest.raises(DataError, match="no longer those that it learned") as refused:
+        tg.extend(folder, new, features=other)
+    assert refused.value.what.endswith("features of then: 2.")
+    assert str(old / "train" / "pizza" / "00.jpg") in refused.value.got
+    assert "put back the files of then" in refused.value.cure
+    shutil.rmtree(old / "train" / "steak")
+    with pytest.raises(DataError, match=r"are gone.*: 12\."):
+        tg.extend(folder, new, features=other)
+    assert len(tg.extend(folder, new, features=features).samples) == 54  # what is known of them is enough
 
 
 def test_where_features_are_gone_and_photos_are_there_they_are_looked_at_again(two, tmp_path):
@@ -230,6 +264,79 @@ def test_subjects_stay_on_their_side(dishes, nae, tmp_path):
     assert found.splits[len(known)] == "test"
 
 
+def _with_groups(path, rows):
+    """A table of paths, labels and groups."""
+    path.write_text("path,label,group\n" + "\n".join(",".join(map(str, row)) for row in rows))
+    return path
+
+
+def test_subjects_that_a_new_table_names_hold_for_photos_of_before_too(two, tmp_path):
+    folder, old, new, features = two
+    held_out, learned = old / "test" / "pizza" / "12.jpg", old / "train" / "steak" / "00.jpg"
+    fresh = sorted((new / "train" / "sushi").iterdir())
+    rows = [(held_out, "pizza", "anna"), (learned, "steak", "ben")]
+    rows += [(path, "sushi", ("anna", "ben", "")[number % 3]) for number, path in enumerate(fresh)]
+    found = Extension.of(folder).samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    sides = {
+        name: {s for s, group in zip(found.splits, found.groups, strict=True) if group == name} for name in ("anna", "ben")
+    }
+    assert sides == {"anna": {"test"}, "ben": {"train"}}
+    assert found.groups.count("anna") == 5
+    assert not any("group is in train too" in sentence for sentence in found.warnings)
+
+
+def test_a_subject_that_was_on_both_sides_is_learned_from_and_told(two, tmp_path):
+    folder, old, new, features = two
+    rows = [(old / "test" / "pizza" / "12.jpg", "pizza", "anna"), (old / "train" / "pizza" / "00.jpg", "pizza", "anna")]
+    rows += [(path, "sushi", "anna" if path.stem < "03" else "") for path in sorted((new / "train" / "sushi").iterdir())]
+    found = Extension.of(folder).samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    of_anna = [split for split, group in zip(found.splits, found.groups, strict=True) if group == "anna"]
+    assert sorted(of_anna) == ["test", *["train"] * 4]
+    assert any("whose group is in train too: 1 (anna)" in sentence for sentence in found.warnings)
+
+
+def test_two_names_of_a_subject_are_one_and_the_same_name_is_told(dishes, nae, tmp_path):
+    known = [path for path in sorted(dishes.rglob("*.jpg")) if path.parent.name != "sushi"]
+    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
+    groups = [f"{path.parent.name} {path.stem}" for path in known]
+    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
+    with quiet():
+        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    held_out, learned = splits.index("test"), splits.index("train")
+    fresh = sorted((dishes / "train" / "sushi").iterdir())
+    rows = [(known[held_out], known[held_out].parent.name, "anna")]  # another name for a subject that the run knows
+    rows += [(path, "sushi", {"00": "anna", "01": groups[learned]}.get(path.stem, "")) for path in fresh]
+    found = Extension.of(tmp_path / "run").samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    new = range(len(known), len(found))
+    assert [(found.groups[row], found.splits[row]) for row in new if found.groups[row]] == [
+        (groups[held_out], "test"),
+        (groups[learned], "train"),
+    ]
+    told = " ".join(found.decisions)
+    assert f"another name here than in run: anna = {groups[held_out]}." in told
+    assert f"knows by the same name: 1 ({groups[learned]})" in told
+    rows.append((known[learned], known[learned].parent.name, groups[learned]))  # now the table says itself who that is
+    found = Extension.of(tmp_path / "run").samples(_with_groups(tmp_path / "new.csv", rows), index=features.store)
+    assert "by the same name" not in " ".join(found.decisions)
+
+
+def test_photos_of_which_nothing_is_learned_are_left_out_by_name(two, tmp_path):
+    folder, _, new, features = two
+    extension = Extension.of(folder)
+    shutil.copytree(new / "test" / "sushi", tmp_path / "held out" / "test" / "sushi")
+    with pytest.raises(DataError, match="no training photo has their class"):
+        extension.samples(tmp_path / "held out", index=features.store)
+    more = tmp_path / "held out" / "train" / "steak"
+    more.mkdir(parents=True)
+    (more / "77.jpg").write_bytes(draw_photo("steak", 77))
+    found = extension.samples(tmp_path / "held out", index=features.store)
+    assert found.classes == ("pizza", "steak")
+    assert len(found) == 37
+    assert len(found.left_out) == 6
+    assert any("no training photo has their class (sushi): 6" in sentence for sentence in found.decisions)
+
+
 def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tmp_path):
     def table(name, numbers, words):
         lines = []
@@ -258,6 +365,44 @@ def test_several_labels_of_new_classes_are_not_known_of_photos_of_before(nae, tm
     one_each.mkdir(parents=True)
     (one_each / "99.jpg").write_bytes(draw_photo("sushi", 99))
     assert extension.samples(one_each.parent).targets.shape == (25, 3)
+
+
+@pytest.mark.parametrize("share", [1.5, 1, -1, float("nan")])
+def test_what_is_no_share_to_hold_out_is_refused_before_photos_are_looked_for(two, tmp_path, share):
+    with pytest.raises(RequestError, match="held_out is the share of photos to hold out"):
+        tg.extend(two[0], tmp_path / "nowhere", held_out=share)
+
+
+def test_photos_with_several_labels_are_refused_in_words_that_lead_on(two):
+    folder, _, new, _ = two
+    extension = Extension.of(folder)
+    with pytest.raises(RequestError, match="gives one label per photo") as refused:
+        extension.samples(new, reading=LabelReading(multi_label=True))
+    assert (refused.value.allowed, refused.value.cure) == (
+        "photos with one label each",
+        "fit the whole data set anew, with multi_label=True",
+    )
+    (new / "labels.csv").write_text("path,label\ntrain/sushi/00.jpg,sushi|pizza\ntrain/sushi/01.jpg,sushi")
+    with pytest.raises(RequestError, match="gives one label per photo"):
+        extension.samples(new / "labels.csv")
+
+
+def test_a_list_of_the_run_is_about_its_photos_wherever_these_are_named_from(two):
+    folder, _, new, features = two
+    extension = Extension.of(folder)
+    found = extension.samples(new, index=features.store)
+    listed = Decisions(frozenset({"train/pizza/00.jpg", "00.jpg", "train/sushi/03.jpg"}), {"test/steak/13.jpg": "sushi"})
+    decided = extension.decided(found, listed)
+    assert decided.exclude == {"../old/train/pizza/00.jpg", "00.jpg", "train/sushi/03.jpg"}  # 00.jpg is several photos
+    samples = apply_decisions(found, decided)
+    assert len(samples) == len(found) - 2
+    kept = dict(zip(samples.names, samples.label_names(), strict=True))
+    assert kept["../old/test/steak/13.jpg"] == "sushi"
+    run = extension.fitted(extension.model(samples), samples, settings=HeadSettings(), features=features)
+    assert run.evaluation["extended"]["n_other_classes"] == 1
+    with pytest.raises(RequestError, match="None of the photos in the list") as refused:
+        apply_decisions(found, extension.decided(found, Decisions(frozenset({"x.jpg"}), {})))
+    assert "write its paths as the photos are named here" in refused.value.cure
 
 
 def test_what_cannot_learn_more_is_refused(two, tmp_path):

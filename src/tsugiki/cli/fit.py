@@ -70,7 +70,7 @@ def fit(
     found = read(photos.data, seed=training.seed_or_default(), held_out=photos.held_out, reading=reading)
     if photos.labels is not None:
         found = with_further(found, photos.labels, reading=reading)
-    samples = apply_decisions(found, decided)
+    samples = apply_decisions(found, decided if extension is None else extension.decided(found, decided))
     say(describe_samples(samples))  # once, as it is after what a person has decided
     tree, ranking = above.tree(samples.classes), None
     if choice is not None:

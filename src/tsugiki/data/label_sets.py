@@ -32,10 +32,12 @@ class LabelReading:
     Attributes:
         multi_label: Whether a photo may show any number of classes, even where no photo has several labels.
         separator: What stands between names in one cell; ``None``: :data:`SEPARATOR`.
+        is_of_run: Whether the run that learns more has several labels, and nobody had to ask for them.
     """
 
     multi_label: bool = False
     separator: str | None = None
+    is_of_run: bool = False
 
     @property
     def several(self) -> bool:

@@ -122,12 +122,7 @@ class Samples:
             RequestError: When ``held_out`` is no share.
             DataError: When no photo can be read, there are no training photos, fewer than two classes, or nothing to hold out.
         """
-        if not 0 <= held_out < 1:
-            raise RequestError(
-                tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
-                allowed=tr("0 or more, and less than 1"),
-                got=argument("held_out", held_out),
-            )
+        require_share(held_out)
         rows, unreadable = _readable(listing, contents)
         labels: list[Label] = [listing.labels[row] for row in rows]
         merged: list[str] = []
@@ -148,8 +143,8 @@ class Samples:
         )
         found = _with_splits(found, labels, Draw(seed, held_out))
         if listing.label_sets is None:
-            return with_warnings(_with_labels(found, [str(label) for label in labels]))
-        return with_warnings(_with_targets(found, [listing.label_sets[row] for row in rows], listing.classes))
+            return with_warnings(with_labels(found, [str(label) for label in labels]))
+        return with_warnings(with_targets(found, [listing.label_sets[row] for row in rows], listing.classes))
 
     @classmethod
     def from_lists(
@@ -391,6 +386,20 @@ def labels_to_draw(samples: Samples) -> list[Label]:
     return [*samples.label_names()] if samples.targets is None else [*samples.label_sets()]
 
 
+def require_share(held_out: float) -> None:
+    """Refuse what is no share of photos to hold out.
+
+    Raises:
+        RequestError: When it is below 0, 1 or more.
+    """
+    if not 0 <= held_out < 1:
+        raise RequestError(
+            tr("{argument} is the share of photos to hold out.", argument=argument("held_out")),
+            allowed=tr("0 or more, and less than 1"),
+            got=argument("held_out", held_out),
+        )
+
+
 def require_labels(samples: Samples) -> None:
     """Refuse photos without labels where labels are needed.
 
@@ -458,8 +467,16 @@ def _said_of_draw(samples: Samples, draw: Draw) -> str:
     )
 
 
-def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
-    """With labels: classes are those of the training photos, and held-out photos of others are left out."""
+def with_labels(samples: Samples, names: Sequence[str]) -> Samples:
+    """With labels: classes are those of the training photos, and held-out photos of others are left out.
+
+    Args:
+        samples: In their splits.
+        names: ``N`` labels.
+
+    Raises:
+        DataError: When there are fewer than two classes, or nothing is held out any more.
+    """
     classes = sorted({names[row] for row in samples.train_rows}, key=natural)
     _require_training(samples, classes)
     index = {name: label for label, name in enumerate(classes)}
@@ -479,8 +496,17 @@ def _with_labels(samples: Samples, names: Sequence[str]) -> Samples:
     return labelled
 
 
-def _with_targets(samples: Samples, sets: Sequence[LabelSet], declared: Sequence[str]) -> Samples:
-    """With targets: classes are those that a training photo shows; what else is named is said."""
+def with_targets(samples: Samples, sets: Sequence[LabelSet], declared: Sequence[str]) -> Samples:
+    """With targets: classes are those that a training photo shows; what else is named is said.
+
+    Args:
+        samples: In their splits.
+        sets: ``N`` sets of labels.
+        declared: Classes that somebody names, whether or not a photo shows them.
+
+    Raises:
+        DataError: When there are fewer than two classes.
+    """
     learned = {name for row in samples.train_rows for name in sets[row].present}
     classes = sorted(learned, key=natural)
     _require_training(samples, classes)

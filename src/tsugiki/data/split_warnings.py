@@ -154,7 +154,7 @@ def _contradictions(photos: Columns) -> Iterator[str]:
     elif examples:
         yield tr(
             "Exact copies with different classes: {count} ({examples}). One of the two labels is wrong; if both are right, "
-            "photos have several labels: add {argument}.",
+            "photos have several labels: in a fit of all of them, add {argument}.",
             argument=argument("multi_label", value=True),
             count=len(examples),
             examples=_few(examples),

@@ -233,8 +233,12 @@ class Extractor:
 
     def missing(self, samples: Samples, way: Way) -> int:
         """How many different photos would have to be looked at for their features: the others' are in the store."""
+        return len(self.lacking(samples, way))
+
+    def lacking(self, samples: Samples, way: Way) -> list[int]:
+        """Positions of the photos that would have to be looked at, one of each content."""
         keys = [way.view.row_key(digest) for digest in samples.digests]
-        return len(_first_of_each(self._most_complete(keys, way, "").rows, keys))
+        return _first_of_each(self._most_complete(keys, way, "").rows, keys)
 
     def __call__(self, samples: Samples, way: Way, precision: str = "") -> Extracted:
         """The features of photos.

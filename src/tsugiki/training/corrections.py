@@ -67,7 +67,10 @@ def apply_decisions(samples: Samples, decisions: Decisions) -> Samples:
     rows = [row for row, name in enumerate(samples.names) if name in decided]
     if not rows:
         raise RequestError(
-            tr("None of the photos in the list is here."), allowed=samples.names[0], got=", ".join(sorted(decided)[:3])
+            tr("None of the photos in the list is here."),
+            allowed=samples.names[0],
+            got=", ".join(sorted(decided)[:3]),
+            cure=tr("name the data that the list is about, or write its paths as the photos are named here"),
         )
     gone = {row for row in rows if samples.names[row] in decisions.exclude}
     moved, changed = _moved(samples, decisions, [row for row in rows if row not in gone])

@@ -7,7 +7,7 @@ from tsugiki.reporting.pages import sentences, set_sentences
 from tsugiki.reporting.pages.set_gallery import wrong_cells
 from tsugiki.reporting.pages.taxonomy_part import taxonomy_part
 from tsugiki.reporting.pages.training_sentences import Sentences, is_fine_tuned, is_weighted, training_sentences
-from tsugiki.training.more_photos.extension import extended_sentence
+from tsugiki.training.more_photos.then_and_now import extended_sentence
 from tsugiki.training.run import Run
 
 

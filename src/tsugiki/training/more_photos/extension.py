@@ -6,35 +6,33 @@ only what is new is decoded; the head is fitted anew on all of them, which takes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tsugiki.classifier.classifier import Classifier
-from tsugiki.classifier.require_task import require_task
 from tsugiki.core.arguments import argument
-from tsugiki.core.console import say, telling_once, typed
-from tsugiki.core.errors import DataError, RequestError
+from tsugiki.core.console import say, telling_once
+from tsugiki.core.errors import RequestError
+from tsugiki.core.processes import one_first
 from tsugiki.core.seeds import DEFAULT_SEED
-from tsugiki.data.images.pixels import View
-from tsugiki.data.joined_preprocess import rules_of
 from tsugiki.data.label_sets import AS_WRITTEN, LabelReading
 from tsugiki.data.load import describe_samples, list_photos
 from tsugiki.data.merged_copies import listed_once
 from tsugiki.data.photo_index import PhotoIndex
-from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples
+from tsugiki.data.samples import DEFAULT_HELD_OUT, Correction, Samples, require_share
 from tsugiki.data.taxonomy import Taxonomy
-from tsugiki.evaluation.metrics import mcnemar, verdict
-from tsugiki.features.executor import EXACT, FAST, Way
-from tsugiki.features.extract import Extractor, FeatureSettings
+from tsugiki.evaluation.label_issues import Decisions
+from tsugiki.features.extract import FeatureSettings, extract
 from tsugiki.heads.linear import HeadSettings
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.locale.messages import tr
 from tsugiki.training.fit import fit
+from tsugiki.training.more_photos.decided_names import with_names_of
 from tsugiki.training.more_photos.known_photos import PHOTOS, read_known_photos
+from tsugiki.training.more_photos.near_copies import with_copies_on_one_side
 from tsugiki.training.more_photos.new_photos import NewPhotos
+from tsugiki.training.more_photos.still_there import require_known
+from tsugiki.training.more_photos.then_and_now import extended_sentence, then_and_now
 from tsugiki.training.run import Run
 
 
@@ -132,6 +130,7 @@ class Extension:
         """The photos of the run where they were, and the new ones of ``data``.
 
         A photo that both have stays in its split and, where ``data`` gives it another label than before, has that one now.
+        With several labels, a column of 1 and 0 gives labels and takes them away; other names of labels only give.
 
         Args:
             data: What :func:`tsugiki.load` takes, but for ``Samples``; one class will do.
@@ -141,16 +140,33 @@ class Extension:
             reading: How labels are to be read.
 
         Raises:
-            RequestError: When nothing is new, or labels are of the other kind.
+            RequestError: When nothing is new, labels are of the other kind, or ``held_out`` is no share.
+            DataError: When nothing can be learned from what is new.
         """
+        require_share(held_out)
         if self.known.targets is not None:
-            reading = LabelReading(multi_label=True, separator=reading.separator or self.known.separator)
+            separator = reading.separator or self.known.separator
+            reading = LabelReading(multi_label=True, separator=separator, is_of_run=not reading.several)
+        elif reading.several:
+            raise self._one_label_each()
         listing = list_photos(data, reading)
         contents = (index or PhotoIndex()).contents(listing.paths)
         if listing.label_sets is not None:
             listing, contents = listed_once(listing, contents)
-        require_task(self.before, listing)
+        if listing.task != self.before.task:
+            raise self._one_label_each()
         return NewPhotos(self.folder.name, self.known, listing, contents).joined(seed=seed, held_out=held_out)
+
+    def _one_label_each(self) -> RequestError:
+        return RequestError(
+            tr("{run} gives one label per photo, and these photos may have several.", run=self.folder),
+            allowed=tr("photos with one label each"),
+            cure=tr("fit the whole data set anew, with {argument}", argument=argument("multi_label", value=True)),
+        )
+
+    def decided(self, samples: Samples, decisions: Decisions) -> Decisions:
+        """A person's decisions about photos of ``samples``, where they name photos of the run as these lay then, too."""
+        return with_names_of(samples, decisions, self.known)
 
     # Training.
 
@@ -166,7 +182,9 @@ class Extension:
         if taxonomy is not None:
             model.taxonomy = taxonomy
         elif before.taxonomy is not None:
-            parents = {**dict.fromkeys(samples.classes, ""), **before.taxonomy.parents}
+            gone = {*before.classes} - {*samples.classes}
+            above = {name: parent for name, parent in before.taxonomy.parents.items() if name not in gone}
+            parents = {**dict.fromkeys(samples.classes, ""), **above}
             model.taxonomy = Taxonomy(samples.classes, parents, before.taxonomy.sure)
         return model
 
@@ -196,78 +214,28 @@ class Extension:
             settings = replace(settings, class_weights=True)
         if settings.threshold == HeadSettings.threshold:
             settings = replace(settings, threshold=notes.get("thresholds", {}).get("goal", settings.threshold))
-        self._require_known(model, samples, features)
+        known = frozenset(self.known.digests)
+        require_known(self.folder, samples, known, model, features)
+        with one_first(model.device):
+            samples, computed = _settled(model, samples, known, features)
         run = fit(model, samples, settings=settings, features=features)
-        told = self._compared(run)
+        run = replace(run, table=replace(run.table, computed=run.table.computed + computed))
         fresh = [name for name in model.classes if name not in self.before.classes]
         model.notes = {**model.notes, "extends": {"classes": list(self.before.classes), "new_classes": fresh}}
-        return run if told is None else replace(run, evaluation={**run.evaluation, "extended": told})
-
-    def _require_known(self, model: Classifier, samples: Samples, features: FeatureSettings) -> None:
-        """Refuse photos of the run that are neither where they were nor in the store."""
-        absent = [row for row in range(len(self.known)) if not samples.paths[row].exists()]
-        if not absent:
-            return
-        lacking = 0
-        for network, rule in zip(model.backbone.parts, rules_of(model.preprocess), strict=True):
-            extractor = Extractor(network, rule, features)
-            learned = [EXACT if features.exact else FAST, *(Way(view=View(number)) for number in range(1, features.views + 1))]
-            for ways, is_learned in ((learned, True), ([EXACT], False)):
-                part = samples.take(row for row in absent if (samples.splits[row] == "train") == is_learned)
-                lacking = max(lacking, *(extractor.missing(part, way) for way in ways))
-        if lacking:
-            raise DataError(
-                tr(
-                    "Photos of {folder} are gone, and this machine does not have their features: {count}.",
-                    folder=self.folder,
-                    count=lacking,
-                ),
-                got=first_few([str(samples.paths[row]) for row in absent]),
-                cure=tr(
-                    "put them back, or name the whole data set: {example}",
-                    example=f"tsugiki fit DATA --extend {typed(self.folder)}",
-                ),
-            )
-
-    def _compared(self, run: Run) -> dict[str, Any] | None:
-        """How the held-out photos of the run are answered now and were before; ``None`` where that cannot be compared."""
-        samples = run.samples
-        there = set(self.known.of(self.known.held_out).digests) if self.known.held_out else set()
-        rows = samples.held_out_rows
-        at = [place for place, row in enumerate(rows) if samples.digests[row] in there]
-        names = samples.label_names()
-        at = [place for place in at if names[rows[place]] in self.before.classes]
-        if not at or samples.task == "multi":
-            return None
-        vectors, truth = run.table.held_out[at], np.array([names[rows[place]] for place in at])
-        right = [
-            np.array(head.classes)[(vectors @ head.weight.T + head.bias).argmax(axis=1)] == truth
-            for head in (self.before.answer_head, run.classifier.answer_head)
-        ]
-        outcome = mcnemar(*right)
-        told = {
-            "n": outcome.n,
-            "before": outcome.accuracy_a,
-            "after": outcome.accuracy_b,
-            "classes_before": len(self.before.classes),
-            "classes": len(run.classifier.classes),
-            "p_value": outcome.p_value,
-            "verdict": verdict(outcome),
-        }
+        told = then_and_now(self.before.answer_head, self.known, run)
+        if told is None:
+            return run
         say(extended_sentence(told))
-        return told
+        return replace(run, evaluation={**run.evaluation, "extended": told})
 
 
-def extended_sentence(told: Mapping[str, Any]) -> str:
-    """How photos that the old classifier was judged on are answered now, of ``evaluation["extended"]``."""
-    verdicts = {"helped": tr("proven higher"), "hurt": tr("proven lower")}
-    return tr(
-        "The {n} held-out photos of before: {before} right then, {after} now, with {classes} classes to choose from "
-        "instead of {fewer} ({verdict}).",
-        n=told["n"],
-        before=f"{told['before']:.1%}",
-        after=f"{told['after']:.1%}",
-        classes=told["classes"],
-        fewer=told["classes_before"],
-        verdict=verdicts.get(told["verdict"], tr("no difference is proven")),
-    )
+def _settled(model: Classifier, samples: Samples, known: frozenset[str], features: FeatureSettings) -> tuple[Samples, int]:
+    """The samples with new near copies on the side of what they are copies of, and how many photos were decoded for that."""
+    # A draw that is made again, where photos cannot be read, would move photos of the run to the other side.
+    photos = replace(samples, draw=None)
+    table = extract(photos, model.backbone, preprocess=model.preprocess, settings=replace(features, views=0))
+    near = [(pair.first, pair.second) for pair in table.duplicates or ()]
+    found = with_copies_on_one_side(table.samples, near, known=known, draw=samples.draw)
+    for sentence in found.decisions[len(table.samples.decisions) :]:
+        say(f"- {sentence}")
+    return found, table.computed

@@ -150,13 +150,20 @@ def why_several(table: str, cells: Cells, reading: LabelReading) -> Iterator[str
     if found := next(several, None) or next(alone, None):
         yield _shown_by(table, *found, reading)
     elif reading.several:
-        yield tr("Photos may have several labels (multi-label), because that was asked for.")
+        yield asked_sentence(reading)
     elif any(isinstance(cell, LabelSet) for _, cell in cells):
         yield tr("Photos may have several labels (multi-label): {table} answers for each class by itself.", table=table)
     else:
         yield tr("Photos may have several labels (multi-label): the labels of {table} are lists.", table=table)
     if reading.separator is not None and not any(isinstance(cell, str) and len(reading.split(cell)) != 1 for _, cell in cells):
         yield tr("No label holds the separator {separator}.", separator=repr(reading.separator))
+
+
+def asked_sentence(reading: LabelReading) -> str:
+    """That photos may have several labels although none has, and who says so."""
+    if reading.is_of_run:
+        return tr("Photos may have several labels (multi-label), as those of the run.")
+    return tr("Photos may have several labels (multi-label), because that was asked for.")
 
 
 def _shown_by(table: str, number: int, cell: Cell, reading: LabelReading) -> str:

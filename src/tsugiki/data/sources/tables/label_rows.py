@@ -14,8 +14,8 @@ from tsugiki.core.errors import RequestError
 from tsugiki.data.label_sets import SEPARATOR, LabelReading, LabelSet
 from tsugiki.data.natural_order import natural
 from tsugiki.data.sources.listing import Listing
-from tsugiki.data.sources.tables.label_cells import sets_of, why_several
-from tsugiki.locale.messages import first_few, tr
+from tsugiki.data.sources.tables.label_cells import asked_sentence, sets_of, why_several
+from tsugiki.locale.messages import first_few, in_a_row, tr
 
 
 @dataclass
@@ -101,11 +101,14 @@ def _in_sets(listing: Listing, reading: LabelReading) -> Listing:
     cells = [(number, label) for number, label in enumerate(listing.labels, start=1)]
     sets = sets_of(cells, reading) or []
     several = any(len(reading.split(label)) > 1 for label in listing.labels)
+    separator = repr(reading.separator or SEPARATOR)
     split = tr(
         "Photos may have several labels (multi-label), because that was asked for; names of class folders are divided "
         "at {separator}.",
-        separator=repr(reading.separator or SEPARATOR),
+        separator=separator,
     )
+    if reading.is_of_run:
+        split = in_a_row(asked_sentence(reading), tr("Names of class folders are divided at {separator}.", separator=separator))
     said = [split] if several else list(why_several("", cells, reading))
     return replace(listing, label_sets=tuple(sets), labels=tuple(map(str, sets)), decisions=(*listing.decisions, *said))
 
