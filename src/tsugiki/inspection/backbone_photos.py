@@ -7,15 +7,17 @@ by their content, file by file: one that was saved anew is another one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tsugiki.backbones.backbone import Backbone
 from tsugiki.backbones.weights.learned_photos import merged
 from tsugiki.core.console import say
 from tsugiki.core.display.visible import visible
 from tsugiki.data.samples import Samples
 from tsugiki.inspection.seen_photos import short_digest
 from tsugiki.locale.messages import in_a_row, tr
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
 
 _BY_BACKBONE = "backbone"
 """Under which name the notes on a run's photos keep what its backbone had learned from."""

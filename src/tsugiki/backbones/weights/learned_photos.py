@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tsugiki.backbones.backbone import Backbone
 from tsugiki.core.console import say_once
 from tsugiki.core.regular_files import read_json
 from tsugiki.locale.messages import tr
+
+if TYPE_CHECKING:
+    from tsugiki.backbones.backbone import Backbone
 
 LEARNED = "learned_by_backbone"
 """Where the description of a run tells it: a text for each backbone."""
