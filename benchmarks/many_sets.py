@@ -68,6 +68,10 @@ def main() -> None:
     print(asked.work / "many_sets.md")
 
 
+_NOT_ON_THE_PAGE = ("work", "again", "kept", "section")
+"""Options that change nothing of what the page says."""
+
+
 def command_of(asked: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
     """What was typed, for who wants the same page; of folders only the last parts, which are the same on other machines."""
     words = [
@@ -75,7 +79,7 @@ def command_of(asked: argparse.Namespace, parser: argparse.ArgumentParser) -> st
         for folder, name in zip(asked.folders, names_of(asked.folders), strict=True)
     ]
     for option, value in vars(asked).items():
-        if option == "folders" or value == parser.get_default(option):
+        if option in {"folders", *_NOT_ON_THE_PAGE} or value == parser.get_default(option):
             continue
         words.append(f"--{option}")
         if value is not True:

@@ -18,6 +18,7 @@ SOURCE = Path(tsugiki.__file__).parent
 DOOR = SOURCE / "features" / "engines" / "openvino_import.py"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are watched where they can fork")
 @pytest.mark.robust(
     "hostile",
@@ -76,6 +77,7 @@ def _imported(tree: ast.Module) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_openvino_comes_in_through_one_door():
     other = [path for path in SOURCE.rglob("*.py") if path != DOOR]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in other}

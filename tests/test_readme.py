@@ -33,6 +33,7 @@ def photos(tmp_path, monkeypatch, drawn_sample):
     return tmp_path / "photos"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", READMES)
 @pytest.mark.usefixtures("photos")
 def test_every_block_runs(name, capsys):
@@ -69,4 +70,4 @@ def test_the_readme_names_the_commands_that_ci_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install -e '.[dev]' && scripts/check" in readme
     assert "-e '.[dev]'" in ci
-    assert "\nscripts/check\n" in ci
+    assert "\nscripts/check --long\n" in ci

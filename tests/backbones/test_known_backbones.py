@@ -175,6 +175,7 @@ def in_a_process(*commands):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "artefacts",
     case="a second fit or audit, of other photos, by a process of its own, with a backbone that this machine has seen",
@@ -201,5 +202,6 @@ def test_a_second_process_imports_no_library_of_networks(dishes, flat, tmp_path)
         assert proof["same_answer"] == proof["photos"] > 20
 
 
+@pytest.mark.long
 def test_a_first_process_does_not_import_the_compiler(dishes, tmp_path):
     assert "torch._dynamo" not in in_a_process(("fit", dishes, "--backbone", "bundled:nae", "--out", tmp_path / "run"))[0]

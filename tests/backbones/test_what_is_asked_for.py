@@ -59,6 +59,7 @@ def test_the_size_of_photos_follows_the_arguments(name, model_args, size):
     assert load_backbone(name, weights="none", model_args=model_args).preprocess.size == size
 
 
+@pytest.mark.long
 def test_positions_of_torchvisions_vit_are_stretched_to_another_size(tmp_path):
     torch.manual_seed(0)
     small = load_backbone("vit_b_32", weights="none", model_args={"image_size": 96})

@@ -50,6 +50,7 @@ def marked(tmp_path):
     return written
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "networks",
     case="a zoo file and the file of weights name different licences",

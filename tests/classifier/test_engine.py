@@ -456,6 +456,7 @@ def test_the_photos_of_the_proof_are_as_odd_as_real_ones(tmp_path):
     assert len(few) == len(photos) + 8
 
 
+@pytest.mark.long
 @pytest.mark.cold
 def test_a_network_that_was_proven_before_is_compared_by_what_the_run_was_judged_by(dish_run, tmp_path, monkeypatch):
     """PyTorch is asked about it once; afterwards only where the run's own features are not the engine's."""

@@ -113,6 +113,7 @@ def test_an_audit_names_its_own_photos_in_what_comes_next(tsu, flat, monkeypatch
     assert "tsugiki fit flat --exclude 'a b/suspects.csv' --relabel 'a b/suspects.csv'" in err
 
 
+@pytest.mark.long
 @pytest.mark.robust("surface", case="Ctrl-C during `fit`", right="what is kept is said; status 130, no traceback")
 @pytest.mark.parametrize("moment", ["Engine", pytest.param("Left", marks=pytest.mark.slow)])
 def test_who_interrupts_is_told_what_is_kept(dishes, tmp_path, moment):
@@ -211,6 +212,7 @@ def test_no_photo_is_dropped_from_a_table(saved_run, tsu, dishes, tmp_path):
     assert tsu("predict", run, dishes / "test", "--format", "csv")[0] == 0
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "surface",
     case="`predict --plot` of more photos than a picture holds",

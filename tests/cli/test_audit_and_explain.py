@@ -12,6 +12,7 @@ def folder(tmp_path_factory):
     return small_run(tmp_path_factory.mktemp("photos"), ("猫", "犬"), count=40).samples.root
 
 
+@pytest.mark.long
 def test_an_audit_writes_its_page_and_tells_one_document(run_cli, folder, tmp_path):
     done = run_cli("audit", folder, "--out", tmp_path / "audit", "--json", "--lang", "ja")
     assert done.returncode == 0, done.stderr
@@ -27,6 +28,7 @@ def test_an_audit_never_replaces_something_else(run_cli, folder, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.long
 def test_an_explanation_is_a_picture(run_cli, folder, tmp_path):
     from tsugiki.classifier.classifier import Classifier
 

@@ -11,6 +11,7 @@ def run(saved_classifier_once, tmp_path_factory):
     return shutil.copytree(saved_classifier_once, tmp_path_factory.mktemp("export") / "run")
 
 
+@pytest.mark.long
 def test_it_writes_a_folder_and_says_how_to_go_on(tsu, run, dishes, tmp_path):
     status, out, err = tsu("export", run, "--format", "openvino", "--out", tmp_path / "my model", "--photos", dishes / "test")
     assert (status, out) == (0, f"{tmp_path / 'my model'}\n")

@@ -21,6 +21,7 @@ def test_what_would_do_nothing_is_refused_before_photos_are_opened(saved_run, ts
     assert "no photos" not in err
 
 
+@pytest.mark.long
 def test_a_class_is_added_though_the_photos_of_the_others_are_gone(dishes, tsu, tmp_path):
     old, new, out = tmp_path / "old", tmp_path / "new", tmp_path / "out"
     for split in ("train", "test"):

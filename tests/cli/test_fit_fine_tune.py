@@ -7,11 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.fine_tuning.conftest import draw_photos
 
 WORDS = ("--backbone", "bundled:nae", "--method", "fine-tune", "--epochs", "4", "--batch-size", "8", "--precision", "float32")
 
 
+@pytest.mark.long
 def test_a_killed_fit_goes_on_and_is_judged(tmp_path, run_cli):
     photos, run = tmp_path / "写真", tmp_path / "runs" / "food"
     draw_photos(photos, train=8, test=3)

@@ -31,6 +31,7 @@ def photos(dishes, tmp_path_factory):
     return root
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="file names there hold no such letters")
 @pytest.mark.robust(
     "hostile", case="class and file names with ESC, OSC and RTL marks", right="written out wherever they are shown"

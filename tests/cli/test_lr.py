@@ -23,6 +23,7 @@ def first_loss(capsys: pytest.CaptureFixture[str], *words: object) -> float:
     return losses[0]
 
 
+@pytest.mark.long
 def test_a_run_with_its_classes_in_another_order(dishes, dish_run, nae, tmp_path, capsys):
     own = dish_run.classifier
     turned = Classifier(nae, classes=own.classes[::-1])
@@ -72,6 +73,7 @@ def test_a_photo_that_turns_out_unreadable_is_out_of_the_way_before_a_rate_is_tr
     assert "Held out for testing: 12 of 54 photos" in spoken
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("saved_classifier")
 def test_a_run_names_its_own_backbone_and_weights(dishes, dish_run, tmp_path, capsys):
     own = dish_run.classifier

@@ -398,6 +398,7 @@ def test_a_damaged_store_is_said_and_made_anew(tsu, dishes, run_folder):
     assert "damaged" not in err
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="a cache that cannot be written: fit, audit, evaluate",
@@ -471,6 +472,7 @@ def _limited(limit, size, *words):
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of this kind are set on Linux")
 @pytest.mark.robust(
     "hostile", case="too little address space, or a limit on the size of files", right="a sentence that names the limit"
@@ -541,6 +543,7 @@ def test_tables_are_aligned_whatever_the_width_of_letters(language):
     assert len(set(starts)) == 1
 
 
+@pytest.mark.long
 def test_demo_ends_by_saying_what_to_try_next(run_cli, tmp_path):
     done = run_cli("demo", "--out", tmp_path / "demo", TSUGIKI_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
@@ -552,6 +555,7 @@ def test_demo_ends_by_saying_what_to_try_next(run_cli, tmp_path):
     assert (tmp_path / "demo" / "predictions.png").is_file()
 
 
+@pytest.mark.long
 def test_an_option_that_is_advised_exists(tsu):
     """What an error says is typed can be typed."""
     for words, option in (

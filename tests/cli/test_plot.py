@@ -41,6 +41,7 @@ def test_the_curves_are_drawn_beside_the_run(run, capsys):
         assert picture.format == "PNG"
 
 
+@pytest.mark.long
 def test_predictions_and_batch_are_drawn_from_the_photos(run, photos, tmp_path, capsys):
     from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.classifier.classifier import Classifier

@@ -20,6 +20,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_table_the_picture_and_a_command_that_decodes_nothing(tsu, dishes, here, decoded):
     status, out, err = tsu("rank", dishes, *NAMED, "--parts", "1", "--plot", "front.png")
     assert status == 0, err
@@ -41,6 +42,7 @@ def test_the_table_the_picture_and_a_command_that_decodes_nothing(tsu, dishes, h
     assert "Looking at photos" not in err
 
 
+@pytest.mark.long
 def test_json_is_one_document_and_everything_is_in_it(tsu, dishes):
     options = ("--parts", "1", "--seed", "3", "--device", "cpu")
     status, out, _ = tsu("rank", dishes, *NAMED, "--backbone", "bundled:nie", *options, "--json")
@@ -68,6 +70,7 @@ def test_it_speaks_japanese(tsu, dishes):
     assert "交差検証" in err
 
 
+@pytest.mark.long
 def test_what_was_ranked_is_told_where_its_order_cannot_be_checked(tsu, dishes):
     status, out, err = tsu("rank", dishes, "--backbone", "bundled:nae", "--finetune-check", "2")
     assert status == 2
@@ -95,6 +98,7 @@ def test_requests_that_make_no_sense_are_refused(tsu, dishes, words):
     assert err
 
 
+@pytest.mark.long
 def test_fit_chooses_the_best_network_and_the_run_tells_among_which(tsu, dishes, here, monkeypatch):
     (here / "zoo.toml").write_text(
         '[backbone.broken]\narchitecture = "timm:test_vit"\nweights = "broken.pth"\n', encoding="utf-8"
@@ -113,6 +117,7 @@ def test_fit_chooses_the_best_network_and_the_run_tells_among_which(tsu, dishes,
     assert "Not judged: broken." in report
 
 
+@pytest.mark.long
 def test_what_is_chosen_to_be_fine_tuned_is_one_network(tsu, dishes, here, monkeypatch):
     torch.save(load_backbone("timm:test_efficientnet", weights="none").body.state_dict(), here / "small.pth")
     (here / "zoo.toml").write_text('[backbone.small]\narchitecture = "timm:test_efficientnet"\nweights = "small.pth"\n')

@@ -71,6 +71,7 @@ def test_several_processes_that_cannot_meet_are_refused(tsu, dishes, tmp_path, m
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile", case="fine-tuning among a scheduler's variables", right="one process works alone and saves its run"
 )

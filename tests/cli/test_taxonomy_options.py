@@ -20,6 +20,7 @@ def table(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_a_taxonomy_goes_from_fit_to_every_form_of_an_answer(run_cli, tsu, dishes, table, tmp_path):
     done = run_cli(
         "fit", dishes, "--backbone", "bundled:nae", "--taxonomy", table, "--at-least", 0.9, "--out", tmp_path / "run"

@@ -113,6 +113,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.robust("surface", case="long work in a notebook", right="one bar per work that moves; short work shows none")
 def test_a_notebook_sees_long_work_move(tmp_path, monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")

@@ -244,6 +244,7 @@ def several(tmp_path):
     return tmp_path / "train", tmp_path / "test"
 
 
+@pytest.mark.long
 def test_several_labels_are_cells_that_a_loss_of_ones_own_takes(several):
     train, test, names = create_dataloaders(*several, SMALL, 4, num_workers=0)
     assert names == ["pizza", "steak", "sushi"]

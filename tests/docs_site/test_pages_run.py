@@ -63,6 +63,7 @@ def reader(request, world, tmp_path, monkeypatch):
     reader.leave()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow) if page in _LONG else page for page in WITH_CODE])
 def test_every_block_of_a_page_runs_and_prints_what_the_page_shows(page, reader):
     assert reader.follow(page) == sum(kind in RUN for kind, _ in blocks("en", page))

@@ -50,6 +50,7 @@ def in_ray(**how):
     return InRay("auto", **how)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["openvino", pytest.param("torch", marks=pytest.mark.slow)])
 def test_vectors_are_those_of_threads_bit_for_bit(dishes, tmp_path, engine):
     threads, expected = features(dishes, tmp_path / "a", engine=engine)
@@ -75,6 +76,7 @@ def test_photos_that_cannot_be_read_are_named_as_ever(dishes, tmp_path):
     assert not table.samples.left_out[0].reason.isascii()
 
 
+@pytest.mark.long
 def test_a_process_that_dies_loses_nothing_and_gives_nothing_twice(dishes, tmp_path):
     photos = tmp_path / "many"
     photos.mkdir()

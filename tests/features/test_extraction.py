@@ -351,6 +351,7 @@ def _process(folder, store, seconds):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
 
 
+@pytest.mark.long
 def test_processes_share_a_store_and_one_that_is_killed_spoils_nothing(folder, tmp_path, decoded):
     place = tmp_path / "shared"
     other, killed = _process(folder, place, 0.02), _process(folder, place, 0.3)

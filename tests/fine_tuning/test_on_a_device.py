@@ -293,6 +293,7 @@ def usual():
     return {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PATHS)
 def test_everything_is_on_the_device_and_leaves_by_the_doors(go, name):
     watch = go(name)
@@ -347,6 +348,7 @@ def test_a_step_is_asked_for_whole_before_its_numbers_are_waited_for(go):
     assert before == ["convolution_backward"] * 2
 
 
+@pytest.mark.long
 def test_16_bits_are_computed_in_16_bits_and_the_loss_is_scaled(go):
     watch = go("mixed")
     assert watch.ran["_amp_foreach_non_finite_check_and_unscale_"] == 2

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.fine_tuning.together import last_weights
@@ -44,6 +45,7 @@ def pair(photos: Path, result: Path, script: Path = TOGETHER) -> list[str]:
     return [finish(process) for process in started]
 
 
+@pytest.mark.long
 def test_two_processes_equal_one_where_photos_have_several_labels(colours, tmp_path):
     """The order of all photos is judged, whichever process has answered them."""
     pair(colours, tmp_path / "two")
@@ -60,6 +62,7 @@ def test_two_processes_equal_one_where_photos_have_several_labels(colours, tmp_p
     assert first["validated"] == second["validated"]
 
 
+@pytest.mark.long
 def test_two_processes_equal_one(folder, tmp_path):
     talk = pair(folder, tmp_path / "two")
     one = last_weights(folder, tmp_path / "one.checkpoints")
@@ -84,6 +87,7 @@ def test_two_processes_equal_one(folder, tmp_path):
         assert torch.equal(tensor, first["weights"][name])
 
 
+@pytest.mark.long
 def test_one_process_of_a_machine_computes_features_for_all_and_all_agree_when_a_budget_is_spent(folder, tmp_path):
     """Each has a clock of its own; would each go by it, one would wait for the other for ever."""
     script = tmp_path / "together.py"

@@ -152,6 +152,7 @@ def test_what_was_learned_is_known_by_whatever_way_the_backbone_comes(tuned, tra
     assert not learned_by(load_backbone(str(tuned), weights="none"))
 
 
+@pytest.mark.long
 def test_it_stays_with_weights_that_are_saved_without_a_training(tuned, transferred, known, tmp_path):
     joined = tg.Classifier(f"bundled:nae+{tuned}", classes=("a", "b"))
     again = tg.Classifier.load(joined.save(tmp_path / "joined"))
@@ -161,6 +162,7 @@ def test_it_stays_with_weights_that_are_saved_without_a_training(tuned, transfer
     assert learned_by(load_backbone(str(alone))) == known
 
 
+@pytest.mark.long
 def test_a_run_that_is_fine_tuned_again_has_learned_from_all_of_them(tuned, known, photos, features, tmp_path):
     samples = tg.load(photos, held_out=0.25, seed=3)
     run = fitted(str(tuned), samples, features, method="fine-tune", fine_tuning=QUICK)
@@ -174,6 +176,7 @@ def test_a_run_that_is_fine_tuned_again_has_learned_from_all_of_them(tuned, know
     assert json.loads((folder / "classifier.json").read_text())["learned_by_backbone"] == [" ".join(sorted(known - own))]
 
 
+@pytest.mark.long
 def test_a_frozen_backbone_has_learned_from_nothing(photos, features, tmp_path, capsys):
     samples = tg.load(photos, held_out=0.25, seed=1)
     run = fitted(NOISE, samples, features)

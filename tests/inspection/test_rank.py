@@ -26,12 +26,12 @@ from tsugiki.inspection.rank.training_photos import stratified_order
 
 UNTRAINED = "timm:test_vit=none"
 THREE = ["bundled:nae", UNTRAINED, "timm:test_efficientnet=none"]
-AS_THEY_ARE = tg.RankSettings(parts=1)
+AS_THEY_ARE, TOGETHER = tg.RankSettings(parts=1), tg.RankSettings()
 
 
-def ranked(data, **given):
+def ranked(data, settings=AS_THEY_ARE, **given):
     """``tsugiki.rank`` in PyTorch alone: converting networks for a few photos takes a second each."""
-    return tg.rank(data, features=tg.FeatureSettings(engine="torch"), **given)
+    return tg.rank(data, features=tg.FeatureSettings(engine="torch"), settings=settings, **given)
 
 
 @pytest.fixture
@@ -64,8 +64,9 @@ def many(tmp_path_factory):
     return root
 
 
+@pytest.mark.long
 def test_a_trained_network_comes_before_untrained_ones(dishes):
-    found = ranked(dishes, backbones=THREE, settings=AS_THEY_ARE)
+    found = ranked(dishes, backbones=THREE)
     assert found.best == found.rows[0].name == "bundled:nae"
     assert found.rows[0].group == 1
     assert {row.name for row in found.rows[1:]} == set(THREE[1:])
@@ -78,6 +79,7 @@ def test_a_trained_network_comes_before_untrained_ones(dishes):
     assert "bundled:nae" in found._repr_html_()
 
 
+@pytest.mark.long
 def test_the_fit_that_follows_decodes_no_photo_and_validates_the_same(dishes, decoded):
     found = tg.rank(dishes, backbones=THREE[:2])
     assert found.to_decode == 0
@@ -89,6 +91,7 @@ def test_the_fit_that_follows_decodes_no_photo_and_validates_the_same(dishes, de
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
 
 
+@pytest.mark.long
 @pytest.mark.robust("hostile", case="`rank` again after it was done", right="found again, nothing decoded or learned")
 def test_what_was_ranked_before_is_found_again(dishes, decoded, monkeypatch):
     first = ranked(dishes, backbones=THREE)
@@ -100,6 +103,7 @@ def test_what_was_ranked_before_is_found_again(dishes, decoded, monkeypatch):
     assert [replace(row, found_again=False) for row in second.rows] == [replace(row, found_again=False) for row in first.rows]
 
 
+@pytest.mark.long
 @pytest.mark.robust("hostile", case="`rank` stopped in the middle of its second network", right="goes on from there")
 def test_an_interrupted_ranking_repeats_no_finished_network(dishes, decoded, monkeypatch):
     read = PixelReader.read
@@ -112,13 +116,13 @@ def test_an_interrupted_ranking_repeats_no_finished_network(dishes, decoded, mon
     with monkeypatch.context() as patch:
         patch.setattr(PixelReader, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            ranked(dishes, backbones=THREE[:2], settings=AS_THEY_ARE)
+            ranked(dishes, backbones=THREE[:2])
     assert len(decoded) > 44
     decoded.clear()
     learned = []
     fit_head = judgement.fit_head
     monkeypatch.setattr(judgement, "fit_head", lambda *given: learned.append(1) or fit_head(*given))
-    found = ranked(dishes, backbones=THREE[:2], settings=AS_THEY_ARE)
+    found = ranked(dishes, backbones=THREE[:2])
     assert found.row("bundled:nae").found_again
     assert len(learned) == 1
     # The second network's training photos at most, and the held-out ones of the first.
@@ -126,6 +130,7 @@ def test_an_interrupted_ranking_repeats_no_finished_network(dishes, decoded, mon
     assert len(decoded) <= 36 + 18 + 8
 
 
+@pytest.mark.long
 def test_labels_of_held_out_photos_have_no_say(dishes):
     data = tg.load(dishes)
     labels = data.labels.copy()
@@ -148,6 +153,7 @@ def test_without_time_one_network_is_judged_all_the_same(many):
     assert any("more than the 20 s that were allowed" in line for line in found.told())
 
 
+@pytest.mark.long
 def test_the_better_half_is_judged_on_more_photos(many, monkeypatch):
     monkeypatch.setattr(search, "_FEW", 16)
     names = [f"timm:test_{kind}=none" for kind in ("vit", "efficientnet", "resnet", "byobnet")]
@@ -159,6 +165,19 @@ def test_the_better_half_is_judged_on_more_photos(many, monkeypatch):
     assert found.rows[0].group < found.rows[3].group
     assert "judged on" in found.table()[0]
     assert found.row(found.best).photos == 60
+
+
+def test_a_quick_network_that_comes_first_is_compared_with_slow_ones_on_the_same_photos(many, monkeypatch):
+    monkeypatch.setattr(search, "_FEW", 16)
+    slow = {"timm:test_vit=none", "timm:test_efficientnet=none"}
+
+    def cost(_, parts, count):
+        return 100.0 if count > 16 and slow & {part.name for part in parts} else 0.0
+
+    monkeypatch.setattr(judging.Judge, "cost", cost)
+    monkeypatch.setattr(Clock, "left", lambda *_: 35.0)
+    found = ranked(many, backbones=THREE, settings=tg.RankSettings(budget=1000, parts=1))
+    assert [row.photos for row in found.rows] == [16, 16, 16]
 
 
 def test_where_all_were_judged_on_few_photos_that_is_told(many, monkeypatch):
@@ -203,8 +222,9 @@ def test_every_beginning_of_the_order_has_its_share_of_every_class():
         assert shares == pytest.approx([200 / 300, 80 / 300, 20 / 300], abs=2 / count)
 
 
+@pytest.mark.long
 def test_several_networks_are_tried_together(dishes, zoo, decoded):
-    found = ranked(dishes, backbones=["bundled:nae", "small", "smaller"], zoo=zoo)
+    found = ranked(dishes, TOGETHER, backbones=["bundled:nae", "small", "smaller"], zoo=zoo)
     pairs = {row.name for row in found.rows if row.parts == 2}
     alone = [row for row in found.rows if row.parts == 1 and not row.name.endswith(":multi")]
     first = min(alone, key=lambda row: row.log_loss).name
@@ -219,7 +239,7 @@ def test_several_networks_are_tried_together(dishes, zoo, decoded):
     assert staged  # the best once more, with their stages
     # Every network looked at the photos once, with its stages once, and no pair again.
     assert len([path for path in decoded if "train" in str(path)]) <= (3 + staged) * (36 + 8 + 8)
-    alone = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo, settings=AS_THEY_ARE)  # found again
+    alone = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)  # found again
     assert {row.name for row in alone.rows} == {"bundled:nae", "small"}
 
 
@@ -234,6 +254,7 @@ def test_what_is_beyond_a_limit_is_named_with_the_reason(dishes, zoo):
     assert "ms per photo" in str(refused.value)
 
 
+@pytest.mark.long
 def test_licences_are_told_and_filtered(dishes, zoo):
     found = ranked(dishes, backbones=["small", "smaller"], zoo=zoo, settings=tg.RankSettings(parts=1))
     assert {row.name: row.licence for row in found.rows} == {"small": "MIT", "smaller": "unknown"}
@@ -269,7 +290,7 @@ def test_what_cannot_be_loaded_is_named_and_the_others_are_ranked(dishes, tmp_pa
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"no weights")
     named = [f"timm:test_vit={broken}", "bundled:nie", "bundled:nae"]
-    found = ranked(dishes, backbones=named, settings=AS_THEY_ARE)
+    found = ranked(dishes, backbones=named)
     assert [row.name for row in found.rows] == ["bundled:nae"]
     assert {one.name for one in found.left_out} == {*named[:2]}
     assert all(one.reason for one in found.left_out)
@@ -294,6 +315,7 @@ def test_candidates_are_read_with_their_weights(tmp_path):
             Candidate.read(wrong)
 
 
+@pytest.mark.long
 def test_a_name_that_does_not_exist_is_left_out_with_those_that_are_near(many):
     ranking = ranked(many, backbones=["qqqqqqqqqqqqqqqq", "mobilenet_v9", "bundled:nae"])
     reasons = {one.name: one.reason for one in ranking.left_out}
@@ -304,6 +326,7 @@ def test_a_name_that_does_not_exist_is_left_out_with_those_that_are_near(many):
     assert "did you mean mobilenet_v2," in str(refused.value)
 
 
+@pytest.mark.long
 def test_weights_of_a_file_stand_in_the_words_for_fit(dishes, zoo):
     file = zoo.parent / "small.pth"
     found = ranked(dishes, backbones=[f"timm:test_efficientnet={file}"])
@@ -317,6 +340,7 @@ def test_settings_that_make_no_sense_are_refused_together():
     assert all(name in str(refused.value) for name in ("budget", "licence", "parts"))
 
 
+@pytest.mark.long
 def test_several_labels_are_ranked_by_mean_average_precision(plates):
     found = ranked(plates, backbones=THREE[:2])
     assert found.metric == "mean_average_precision"
@@ -326,6 +350,7 @@ def test_several_labels_are_ranked_by_mean_average_precision(plates):
     assert all(row.found_again for row in again.rows)
 
 
+@pytest.mark.long
 @pytest.mark.robust("pixels", case="training photos that only decoding shows to be broken", right="left out by name, ranked")
 def test_photos_that_cannot_be_decoded_are_left_out(dishes, tmp_path, hollow_png):
     root = tmp_path / "photos"
@@ -351,6 +376,7 @@ def parted(flat):
     return data
 
 
+@pytest.mark.long
 def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_held_out_on_the_other(parted):
     found = tg.rank(parted, backbones=THREE[:2])
     run = tg.fit(tg.Classifier(found.best, classes=parted.classes), parted)
@@ -361,6 +387,7 @@ def test_near_copies_that_the_draw_had_parted_are_never_judged_on_one_side_and_h
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
 
 
+@pytest.mark.long
 def test_where_another_network_is_recommended_in_the_end_its_features_are_all_there(parted, monkeypatch):
     monkeypatch.setattr(rank_backbones, "_MOST_SPLITS", 1)
     before = []
@@ -370,43 +397,47 @@ def test_where_another_network_is_recommended_in_the_end_its_features_are_all_th
         return choice.in_order(judge)[0 if len(before) == 1 else -1]
 
     monkeypatch.setattr(rank_backbones, "recommended", turning)
-    found = ranked(parted, backbones=THREE[:2], settings=AS_THEY_ARE)
+    found = ranked(parted, backbones=THREE[:2])
     assert (found.best, found.to_decode) == (UNTRAINED, 0)
     run = tg.fit(tg.Classifier(found.load(), classes=parted.classes), parted, features=tg.FeatureSettings(engine="torch"))
     assert run.table.computed == 0
     assert run.samples.splits == found.samples.splits
 
 
+@pytest.mark.long
 def test_who_is_judged_when_the_others_are_judged_again_is_not_left_out(parted, monkeypatch):
     refusals = iter([False])
     monkeypatch.setattr(judging.Judge, "is_affordable", lambda *_: next(refusals, True))
     found = ranked(parted, backbones=THREE[:2])
-    assert {row.name for row in found.rows} == {*THREE[:2], "bundled:nae:multi"}
+    assert {row.name for row in found.rows} == {*THREE[:2]}
     assert not found.left_out
 
 
+@pytest.mark.long
 def test_the_same_networks_are_judged_alike_in_whatever_order_they_are_named(parted, monkeypatch, tmp_path):
-    first = ranked(parted, backbones=THREE)
+    first = ranked(parted, TOGETHER, backbones=THREE)
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "another"))
-    second = ranked(parted, backbones=THREE[::-1])
+    second = ranked(parted, TOGETHER, backbones=THREE[::-1])
     assert not any(row.found_again for row in second.rows)
     assert [(row.name, row.score, row.log_loss) for row in second.rows] == [
         (row.name, row.score, row.log_loss) for row in first.rows
     ]
 
 
+@pytest.mark.long
 def test_the_best_is_tried_with_its_stages_where_nothing_speaks_against_it(dishes, zoo):
-    found = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)
+    found = ranked(dishes, TOGETHER, backbones=["bundled:nae", "small"], zoo=zoo)
     plain = {row.name for row in found.rows if "multi" not in row.name}
     best = min((found.row(name) for name in plain), key=lambda row: row.log_loss)
     staged = "+".join(f"{one.name}:multi" for one in best.candidates)
     assert staged in {row.name for row in found.rows}
     assert found.row(found.best).log_loss == min(row.log_loss for row in found.rows if row.group == 1)
     assert not [one for one in found.candidates if "multi" in one.name]
-    asked = ranked(dishes, backbones=["bundled:nae:multi"])  # nothing is added to what has its stages already
+    asked = ranked(dishes, TOGETHER, backbones=["bundled:nae:multi"])  # nothing is added to what has its stages already
     assert [row.name for row in asked.rows] == ["bundled:nae:multi"]
 
 
+@pytest.mark.long
 def test_how_fast_it_is_is_measured_anew_where_another_engine_computes(many, dishes):
     few = tg.rank(dishes, backbones=THREE[:1], settings=AS_THEY_ARE)  # 36 photos to learn from: no engine is compiled
     more = tg.rank(many, backbones=THREE[:1], settings=AS_THEY_ARE)  # 60
@@ -421,7 +452,7 @@ def test_what_a_guess_is_worth_is_told_beside_the_scores(many):
     red, blue = (sorted((many / "train" / name).glob("*.png")) for name in ("red", "blue"))
     labels = np.random.default_rng(0).permutation(["red"] * 30 + ["blue"] * 3).tolist()  # nothing can be learned
     data = Samples.from_lists([*red, *blue[:4]], [*labels, "lonely"], ["train"] * 34)
-    found = ranked(data, backbones=THREE[:1], settings=AS_THEY_ARE)
+    found = ranked(data, backbones=THREE[:1])
     (row,) = found.rows
     assert (row.photos, row.judged) == (34, 33)
     assert found.guess == ("red", pytest.approx(30 / 34))
@@ -431,6 +462,7 @@ def test_what_a_guess_is_worth_is_told_beside_the_scores(many):
     assert "not proven better than always answering red" in found.warnings[-1]
 
 
+@pytest.mark.long
 def test_where_there_is_no_time_to_judge_again_that_is_said(parted, monkeypatch, capsys):
     monkeypatch.setattr(rank_backbones, "_is_time_to_judge_again", lambda _: False)
     found = ranked(parted, backbones=THREE[:2], settings=tg.RankSettings(budget=1000))
@@ -449,10 +481,11 @@ def test_photos_without_labels_or_that_cannot_be_cross_validated_are_refused(dis
         ranked(lonely, backbones=THREE[:1])
 
 
+@pytest.mark.long
 def test_networks_that_are_better_together_are_recommended_and_fitted_without_decoding(dishes, zoo, decoded, monkeypatch):
     monkeypatch.setattr(choice, "recommended", lambda judge: next(each for each in choice.in_order(judge) if len(each) == 2))
     monkeypatch.setattr(rank_backbones, "recommended", choice.recommended)
-    found = ranked(dishes, backbones=["bundled:nae", "small"], zoo=zoo)
+    found = ranked(dishes, TOGETHER, backbones=["bundled:nae", "small"], zoo=zoo)
     assert found.best in {"bundled:nae+small", "small+bundled:nae"}
     assert found.row(found.best).words == ("--backbone", found.best, "--zoo", str(zoo))
     decoded.clear()
@@ -464,6 +497,7 @@ def test_networks_that_are_better_together_are_recommended_and_fitted_without_de
     assert run.history[-1]["val_acc"] == pytest.approx(found.row(found.best).score)
 
 
+@pytest.mark.long
 def test_the_stages_of_a_network_are_ranked_like_another_network(dishes, decoded):
     found = ranked(dishes, backbones=["bundled:nae", "bundled:nae:multi"])
     assert {row.name for row in found.rows if row.parts == 1} == {"bundled:nae", "bundled:nae:multi"}
@@ -475,13 +509,15 @@ def test_the_stages_of_a_network_are_ranked_like_another_network(dishes, decoded
     assert not decoded
 
 
+@pytest.mark.long
 def test_one_network_under_two_names_is_not_put_together_with_itself(dishes, zoo):
     same = f"timm:test_efficientnet={zoo.parent / 'small.pth'}"
-    found = ranked(dishes, backbones=["small", same], zoo=zoo)
+    found = ranked(dishes, TOGETHER, backbones=["small", same], zoo=zoo)
     assert all(row.parts == 1 for row in found.rows)
     assert {row.name.removesuffix(":multi") for row in found.rows} == {"small", same}
 
 
+@pytest.mark.long
 def test_networks_that_were_let_go_of_are_judged_and_fitted_as_if_they_had_stayed(dishes, zoo, monkeypatch):
     named = ["small", "smaller", "timm:test_vit=none"]
     first = ranked(dishes, backbones=named, zoo=zoo)

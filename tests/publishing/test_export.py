@@ -311,6 +311,7 @@ def _other_crop_in_the_graph(monkeypatch):
 BROKEN = [_other_mean, _blue_first, _other_resize_beside_the_graph, _other_resize_in_the_graph, _other_crop_in_the_graph]
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "artefacts",
     case="an exported file with another mean, another resize or blue first",
@@ -352,6 +353,7 @@ def test_a_network_that_cannot_be_exported_is_told(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_without_known_photos_there_is_no_distance(tmp_path):
     torch.manual_seed(0)
     model = tg.Classifier("timm:test_efficientnet", classes=["a", "b"], weights="none")
@@ -364,6 +366,7 @@ def test_without_known_photos_there_is_no_distance(tmp_path):
     assert told["distance"] is None
 
 
+@pytest.mark.long
 def test_only_an_older_export_is_replaced(run, made, tmp_path):
     (tmp_path / "holidays").mkdir()
     (tmp_path / "holidays" / "beach.jpg").touch()
@@ -415,6 +418,7 @@ def _logits(network, model, photo):
         return network(model.preprocess(open_photo(photo))[None]).softmax(1)[0].tolist()
 
 
+@pytest.mark.long
 def test_timm_loads_the_folder(run, tmp_path):
     """Also of the bundled backbone: its arguments say that there are no classes, those of the folder must not."""
     import timm
@@ -447,6 +451,7 @@ def test_torchvision_loads_the_numbers(tmp_path):
     assert _logits(network, model, photo) == pytest.approx(model.predict(photo).probabilities, abs=TOLERANCE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_eight_bits_say_what_they_lose(run, dishes, tmp_path, kind):
     for name in ("onnx", kind):
@@ -466,6 +471,7 @@ def test_eight_bits_say_what_they_lose(run, dishes, tmp_path, kind):
     )
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "artefacts",
     case="an 8-bit export that answers more held-out photos wrong",

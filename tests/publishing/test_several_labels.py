@@ -20,6 +20,7 @@ def run(sets, tmp_path_factory):
         return tg.fit(model, data).save(tmp_path_factory.mktemp("runs") / "run")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_the_exported_program_shows_the_labels_that_predict_shows(run, sets, tmp_path, name):
     export(run, name, tmp_path / name)

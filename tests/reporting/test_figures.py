@@ -296,6 +296,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.long
 def test_a_notebook_shows_each_picture_once(tmp_path, monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")

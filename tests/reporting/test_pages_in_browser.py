@@ -261,6 +261,7 @@ def test_links_open_the_part_they_lead_to(browser, pages, kind):
         page.locator("#more > details[open]").wait_for()
 
 
+@pytest.mark.long
 @REPORT_AND_AUDIT
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.robust(

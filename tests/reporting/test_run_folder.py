@@ -51,6 +51,7 @@ def test_the_suspects_come_back_as_decisions(saved):
     assert changed.classes[changed.labels[row]] == rows[0]["suggested"]
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="the disk of --out is full when a training has ended",

@@ -92,6 +92,7 @@ def test_the_language_switches_everything(browser, pages, kind):
         assert any("どのクラスでもない" in text for text in texts)
 
 
+@pytest.mark.long
 @BOTH
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.robust(

@@ -110,6 +110,7 @@ def test_what_only_this_machine_can_ask_is_known(host, loopback):
     assert Address(host=host).is_loopback == loopback
 
 
+@pytest.mark.long
 def test_who_lets_other_machines_ask_is_warned_first(run_folder, monkeypatch, capsys):
     from tsugiki.cli.main import run
     from tsugiki.serving.server import Server

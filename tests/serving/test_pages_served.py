@@ -69,6 +69,7 @@ def test_the_keyboard_alone_is_enough(reader, served):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
 
+@pytest.mark.long
 def test_a_screen_reader_finds_nothing_missing(browser, served, photos):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for scheme in ("light", "dark"):

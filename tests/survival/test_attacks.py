@@ -10,6 +10,7 @@ from tsugiki.cli.main import VERBS
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="attacks fork, and limit address space")
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="photos of every format with flipped bits, cut off, spliced, with heads that lie: 3,000, and 100,000 in `slow`",
@@ -27,6 +28,7 @@ def test_damaged_photos_are_decoded_rightly_or_named(files):
     assert counts["paths apart"] < files / 500
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="damaged run folders, engines, tables, archives, stores, zoos, weights, hub caches, decisions and checkpoints",
@@ -41,6 +43,7 @@ def test_every_door_ends_in_a_sentence_or_a_right_result(tries):
     assert counts["tracebacks"] == counts["wrong results"] == counts["crashes"] == counts["hangs"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="names that are HTML, scripts, escapes, marks of direction, line breaks, formulas, no UTF-8, or 240 letters long",
@@ -58,6 +61,7 @@ def test_no_name_is_more_than_a_name_in_any_output(languages):
 DEATHS = ("kills", "signals", "full disks")
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="killed before a change of the disk, at a system call that writes or at any moment, interrupted, disk full",
@@ -81,6 +85,7 @@ def test_two_hundred_sudden_deaths_leave_no_trace():
     assert counts["corrupt"] == counts["lost"] == counts["left behind"] == counts["tracebacks"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="32 open files, no home; in `slow` also one core, 512 MB of memory, no /dev/shm, a read-only cache",

@@ -205,6 +205,7 @@ def test_10_frozen_parameters_and_buffers_are_bit_identical_after_training(nae, 
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks to be killed quickly")
 def test_11_killed_at_any_moment_a_training_goes_on_as_if_nothing_had_been(tmp_path):
     draw_photos(tmp_path / "photos")
@@ -255,6 +256,7 @@ def test_13_saved_and_loaded_elsewhere_it_answers_the_same_and_no_pickle_is_open
     assert not (tmp_path / "owned").exists()
 
 
+@pytest.mark.long
 def test_14_without_a_network_the_cure_is_said_and_half_a_download_is_thrown_away(run_cli, two_classes, tmp_path):
     half = put(tmp_path, "torch/hub/checkpoints/mobilenet_v3_small-047dcff4.pth", b"half of it")
     away = {"TORCH_HOME": str(tmp_path / "torch"), "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
@@ -277,6 +279,7 @@ print(run.classifier.predict(sys.argv[2]).known, tg.save_run(run, sys.argv[3]))
 """
 
 
+@pytest.mark.long
 def test_15_odd_paths_no_guard_hostile_archives_and_an_unrelated_photo(dishes, tmp_path):
     root = tmp_path / "写真" / "猫 é"
     for dish, name in zip(DISHES, ("寿司", "ステーキ", "é ピザ"), strict=True):

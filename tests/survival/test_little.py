@@ -69,6 +69,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "hostile",
     case="a script whose workers are started by spawn, and in `slow` by fork when the program has threads already",

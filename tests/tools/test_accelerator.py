@@ -92,6 +92,7 @@ def test_a_way_that_fails_is_a_row_and_no_end(compare, photos, monkeypatch):
     assert [row[-1] for row in rows["cpu, float32"]] == ["", ""]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # PyTorch's own copies of its own tensors
 def test_what_is_for_cuda_only_runs_where_cuda_is_pretended(compare, photos, monkeypatch):
     """Numbers say nothing there; but a command that nobody here can run must not fail where it is wanted."""

@@ -5,9 +5,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import pytest
+
 from tools.path_of import files_run, table
 
 
+@pytest.mark.long
 def test_a_fit_goes_through_training_and_names_each_file_once(dishes, tmp_path):
     calls = files_run(["fit", str(dishes), "--backbone", "bundled:nae", "--out", str(tmp_path / "run")])
     assert (tmp_path / "run" / "classifier.json").is_file()

@@ -58,6 +58,7 @@ NOT_MET = {
 """Checks of scikit-learn that do not pass, each with its reason."""
 
 
+@pytest.mark.long
 def test_scikit_learns_own_checks(tmp_path):
     results = check_estimator(
         OnNumbers("bundled:nae", epochs=1, store=tmp_path), expected_failed_checks=NOT_MET, on_skip=None, on_fail=None
@@ -81,6 +82,7 @@ def test_cross_validation_decodes_each_photo_once_and_equals_the_loop_by_hand(ph
     assert len(decoded) == len(paths)
 
 
+@pytest.mark.long
 def test_the_answers_are_those_of_the_classifier_inside(photos, classifier, tmp_path):
     paths, labels = photos
     fitted = classifier.fit(paths, labels)
@@ -122,6 +124,7 @@ def test_a_photo_named_twice_is_answered_twice(photos, classifier):
     assert fitted.predict([paths[0], paths[5], paths[0]]).shape == (3,)
 
 
+@pytest.mark.long
 def test_pipelines_searches_and_groups(photos, tmp_path, decoded):
     paths, labels = photos
     features = tg.FeatureExtractor("bundled:nae", store=tmp_path / "store")

@@ -34,6 +34,7 @@ def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("photos")
 def test_the_code_runs_and_is_the_same_in_both_languages(capsys):
     japanese, english = map(code_of, PAGES)

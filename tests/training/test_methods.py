@@ -37,6 +37,7 @@ def bundled(photos: Path) -> Classifier:
     return Classifier("bundled:nae", classes=load(photos).classes)
 
 
+@pytest.mark.long
 def test_fine_tuning_trains_in_place_and_is_judged(photos, tmp_path):
     model = bundled(photos)
     before = state_of(model.backbone)
@@ -135,6 +136,7 @@ def test_random_weights_have_no_say_in_what_is_a_copy(drawn_sample):
     assert replace(table, looks=True, memory=None).duplicates != []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drawn", [True, False])
 def test_a_photo_that_vanishes_while_the_network_learns_costs_no_run(photos, tmp_path, drawn):
     """The others stay in the split that they were trained in: none that was learned from is judged."""

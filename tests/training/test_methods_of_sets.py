@@ -39,6 +39,7 @@ def test_frozen_means_frozen(plates, features):
     assert run.classifier.head.weight.abs().sum() > 0
 
 
+@pytest.mark.long
 def test_what_is_fine_tuned_is_calibrated_on_validation_photos_and_compared(plates, features, tmp_path, capsys):
     run, before = fitted(plates, features, "fine-tune")
     model = run.classifier
@@ -62,6 +63,7 @@ def test_what_is_fine_tuned_is_calibrated_on_validation_photos_and_compared(plat
     assert model.explain(names[0]).prediction.labels == model.predict(names[0]).labels
 
 
+@pytest.mark.long
 def test_of_both_methods_the_one_is_kept_that_validation_prefers(plates, features, capsys):
     run, before = fitted(plates, features, "auto")
     after = state_of(run.classifier.backbone)

@@ -80,6 +80,7 @@ def test_who_evaluates_later_gets_the_same_numbers(sets, model_and_run):
         assert later[key] == run.evaluation[key], key
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "labels", case="a run whose labels were separated by spaces is evaluated", right="the table is read as in training"
 )

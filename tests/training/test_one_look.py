@@ -29,6 +29,7 @@ def features(tmp_path):
     return FeatureSettings(store=FeatureStore(tmp_path / "store"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["fine-tune", "auto"])
 def test_held_out_photos_are_judged_only_after_fine_tuning(tmp_path, features, monkeypatch, capsys, method):
     draw_photos(tmp_path / "photos", train=8, test=4)

@@ -13,6 +13,7 @@ from tsugiki.training.rank_check import FineTunedNetwork, _checked
 QUICK = tg.FineTuneSettings(epochs=1, batch_size=12, precision="float32")
 
 
+@pytest.mark.long
 def test_the_best_networks_are_fine_tuned_on_training_photos_only(dishes):
     data = tg.load(dishes)
     labels = data.labels.copy()

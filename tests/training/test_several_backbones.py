@@ -106,6 +106,7 @@ def test_several_labels_too(plates, pair):
     assert run.evaluation["mean_average_precision"] > alone.evaluation["mean_average_precision"] - 0.1
 
 
+@pytest.mark.long
 def test_an_export_takes_photos_of_any_size_and_answers_the_same(saved, dishes):
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -209,6 +210,7 @@ def test_stages_are_asked_by_several_threads_and_copied(staged, dishes):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_run_with_stages_answers_without_torch_and_is_loaded_again(staged, dishes, tmp_path):
     data = tg.load(dishes)
     run = tg.fit(tg.Classifier(staged, classes=data.classes), data)
@@ -234,6 +236,7 @@ def test_a_server_names_both_and_answers(saved, fitted):
     assert Model.load(saved).to_dict()["backbone"] == str(fitted.classifier.backbone.spec)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("root", "kind"), [("pair", "timm"), ("pair", "torchvision"), ("staged", "timm")])
 def test_a_library_that_has_one_backbone_takes_no_more(request, root, kind, tmp_path):
     folder = tg.Classifier(request.getfixturevalue(root), classes=("a", "b")).save(tmp_path / "run")

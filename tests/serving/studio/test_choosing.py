@@ -15,6 +15,7 @@ def compared(server, me, seconds=None):
     return until(server, lambda studio: not studio.choice.told()["busy"]).choice.told()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_the_network_that_is_taken_looks_at_the_photos_and_leaves(open_studio, asking, lunch, drawn, run_cli, tmp_path):
     server = open_studio(lunch, named=(UNTRAINED,))
@@ -44,6 +45,7 @@ def test_the_network_that_is_taken_looks_at_the_photos_and_leaves(open_studio, a
     assert (tmp_path / "runs" / "taken" / "weights.safetensors").read_bytes() == (again / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.long
 def test_a_comparison_that_was_stopped_goes_on_and_repeats_nothing(open_studio, asking, lunch, drawn):
     server = open_studio(lunch, named=(UNTRAINED,))
     me = asking(server)
@@ -62,6 +64,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_repeats_nothing(open_studio, 
     assert all(row.found_again for row in choice._found.rows if row.name == "bundled:nae")
 
 
+@pytest.mark.long
 def test_a_network_that_cannot_be_named_is_said_to_be_missing(open_studio, asking, lunch, drawn):
     from tsugiki.backbones.load_backbone import load_backbone
     from tsugiki.serving.studio.learner import Network
@@ -91,6 +94,7 @@ def test_what_is_no_choice_is_refused(open_studio, asking, lunch):
     assert told["found"] is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_fine_tuning_is_stopped_goes_on_and_tells_its_verdict(open_studio, asking, flat, monkeypatch):
     monkeypatch.setattr(leaving, "ENOUGH", 15)
@@ -116,6 +120,7 @@ def test_fine_tuning_is_stopped_goes_on_and_tells_its_verdict(open_studio, askin
     assert "--method auto" in written["command"]
 
 
+@pytest.mark.long
 def test_who_compares_on_the_page_sees_which_is_recommended_and_takes_one(reader, open_studio, lunch, drawn):
     server, classes = open_studio(lunch, named=(UNTRAINED,)), ["pizza", "steak", "sushi"]
     page = enter(reader, server)
@@ -138,6 +143,7 @@ def test_who_compares_on_the_page_sees_which_is_recommended_and_takes_one(reader
     assert "--method auto" in page.locator("#command").inner_text()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_the_page_goes_on_with_the_network_as_it_was_while_another_one_is_fine_tuned(open_studio, asking, flat, monkeypatch):
     from tsugiki.training import fit

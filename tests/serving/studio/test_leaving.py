@@ -12,6 +12,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.long
 def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, drawn, run_cli, tmp_path):
     server = open_studio(lunch)
     me = asking(server)
@@ -35,6 +36,7 @@ def test_the_printed_command_makes_the_same_run(open_studio, asking, lunch, draw
     assert scope["classifier"].classes == ("pizza", "steak", "sushi")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_photos_are_held_out_where_there_are_enough(open_studio, asking, flat, monkeypatch):
     monkeypatch.setattr(leaving, "ENOUGH", 15)

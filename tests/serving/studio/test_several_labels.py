@@ -127,6 +127,7 @@ def test_a_data_set_with_several_labels_switches_it_on_and_what_nobody_knows_sta
     }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_what_is_learned_and_written_is_what_the_command_makes(open_studio, asking, meal, tables, run_cli, tmp_path):
     server = open_studio(meal, several=True)

@@ -40,6 +40,7 @@ def try_and_leave(page, photo):
     assert page.locator("#written .worth").inner_text().startswith("Mean average precision")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_tables_with_several_dishes_become_a_classifier(reader, open_studio, meal, tables):
     import tsugiki as tg

@@ -103,6 +103,7 @@ def test_of_fifty_thousand_photos_those_in_sight_are_on_the_page(reader, open_st
     assert page.locator(".cell").count() < 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "scheme", "language"), [(390, "light", "ja"), (390, "dark", "en"), (1280, "dark", "ja")])
 def test_every_room_fits_the_window_and_is_read_aloud(browser, open_studio, lunch, drawn, width, scheme, language):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
@@ -132,6 +133,7 @@ def test_every_room_fits_the_window_and_is_read_aloud(browser, open_studio, lunc
         context.close()
 
 
+@pytest.mark.long
 def test_japanese_rooms_hold_no_english(browser, open_studio, lunch):
     server = open_studio(lunch)
     with reading(browser) as reader:
@@ -148,6 +150,7 @@ def test_japanese_rooms_hold_no_english(browser, open_studio, lunch):
         assert [text for text in seen if not any(name in text for name in names)] == []
 
 
+@pytest.mark.long
 def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
     server = open_studio(lunch)
     one, two = Reader(browser), Reader(browser)
@@ -163,6 +166,7 @@ def test_two_windows_see_each_others_decisions(browser, open_studio, lunch):
         two.context.close()
 
 
+@pytest.mark.long
 def test_learning_is_one_key_and_proposals_are_accepted_by_another(reader, open_studio, lunch, drawn):
     server, classes = open_studio(lunch), ["pizza", "steak", "sushi"]
     page = enter(reader, server)
@@ -186,6 +190,7 @@ def test_learning_is_one_key_and_proposals_are_accepted_by_another(reader, open_
     page.get_by_role("button", name="Learn", exact=False).wait_for()
 
 
+@pytest.mark.long
 def test_a_wrong_label_is_corrected_by_one_key(reader, open_studio, lunch, drawn):
     server, classes = open_studio(lunch), ["pizza", "steak", "sushi"]
     page = enter(reader, server)
@@ -229,6 +234,7 @@ def learned_page(reader, server, truth):
     return page
 
 
+@pytest.mark.long
 def test_a_photo_is_tried_by_key_by_file_and_by_drop(reader, open_studio, lunch, drawn):
     page = learned_page(reader, open_studio(lunch), drawn[1])
     page.keyboard.press("End")
@@ -267,6 +273,7 @@ CAMERA = """
 """A camera that shows one colour after the other."""
 
 
+@pytest.mark.long
 def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio, lunch, drawn):
     reader.page.add_init_script(CAMERA)
     page = learned_page(reader, open_studio(lunch), drawn[1])
@@ -281,6 +288,7 @@ def test_the_camera_is_asked_about_and_stops_when_one_leaves(reader, open_studio
     assert page.evaluate("tracks.map(one => one.readyState)") == ["ended"]
 
 
+@pytest.mark.long
 def test_a_class_that_is_held_takes_photos_of_that_class(reader, open_studio, tmp_path):
     reader.page.add_init_script(CAMERA)
     server = open_studio(tmp_path / "nothing")

@@ -127,6 +127,7 @@ def leave(page, studio, tg, held_out):
     return sum(one.label == label for one, (_, label) in zip(answers, held_out, strict=True)) / len(held_out)
 
 
+@pytest.mark.long
 def test_thirty_drawn_photos_become_a_classifier(browser, open_studio, lunch, drawn, tmp_path):
     pytest.importorskip("onnxruntime")
     from tests.serving.studio.conftest import DISHES

@@ -71,6 +71,10 @@ class Judge:
         self.photos = TrainingPhotos(photos.samples, self.settings.seed)
         self.judgements.clear()
 
+    def forget(self, contender: Contender, count: int) -> None:
+        """Forget what one network is worth on so many photos; the store does not."""
+        del self.judgements[(contender,), count]
+
     @property
     def most_photos(self) -> int:
         """The largest number of photos that a network was judged on."""

@@ -65,32 +65,38 @@ def _alone(judge: Judge, candidates: Sequence[Candidate], few: int) -> list[Cont
 
 
 def _first_round(judge: Judge, candidates: Sequence[Candidate], few: int) -> tuple[list[Contender], int]:
-    """Judge everybody: on all photos if there is time for that, else on a few; who was judged, and on how many."""
+    """Judge everybody: on all photos as long as there is time for that, else on a few; who was judged, and on how many."""
     everyone = len(judge.photos)
     few = few if 2 * few < everyone else everyone
     standing: list[Contender] = []
-    count = few
+    costs: list[float] = []
+    count = everyone
     # Random weights last: near copies are known by the features of the first.
-    for candidate in sorted(candidates, key=lambda one: one.weights == "none"):
-        contender = judge.ready(candidate, count)
+    order = sorted(candidates, key=lambda one: one.weights == "none")
+    for place, candidate in enumerate(order):
+        contender = judge.ready(candidate, few if not standing else count)
         if contender is None:
             continue
-        if not standing and _is_time_for_all(judge, contender, len(candidates)):
-            count = everyone
+        costs.append(judge.cost((contender,), everyone))
+        if count > few and not _is_time_for_all(judge, costs, len(order) - place):
+            count = few
+            for each in standing:  # all are compared on the same photos: who was quick has no advantage of it
+                if judge.judge_alone(each, few):
+                    judge.forget(each, everyone)
         if judge.judge_alone(contender, count):
             standing.append(contender)
             for each in standing[:-_MOST_AWAKE]:  # however many there are, they need not fit into memory together
                 each.engines.release()
         elif count > few and candidate in judge.contenders:
             judge.judge_alone(contender, few)
-    return standing, count
+    return [each for each in standing if ((each,), count) in judge.judgements], count
 
 
-def _is_time_for_all(judge: Judge, first: Contender, count: int) -> bool:
-    """Whether so many networks can be judged on every photo, if they are as the first."""
+def _is_time_for_all(judge: Judge, costs: Sequence[float], waiting: int) -> bool:
+    """Whether all that wait can be judged on every photo, if they are as those so far."""
     if judge.clock.budget is None:
         return True
-    return count * (judge.usual_start + judge.cost((first,), len(judge.photos))) <= judge.clock.left(ALONE)
+    return waiting * (judge.usual_start + sum(costs) / len(costs)) <= judge.clock.left(ALONE)
 
 
 def _halved(judge: Judge, standing: Sequence[Contender], count: int) -> list[Contender]:
