@@ -10,7 +10,8 @@ could have known: zero is out of reach, and less is better. Below: what was chos
 stages (``NAME:multi``), and how many points that wins on the third where it is always taken, or only where the log loss falls.
 
 With ``--whole`` all photos of a folder are drawn anew into two thirds and one third, trial by trial: how the rule that was
-taken does on held-out photos, of which one draw alone has too few to tell. Nothing was chosen by that table.
+taken does on held-out photos, of which one draw alone has too few to tell, against every fixed choice: all combinations, and
+those of the three large networks with their stages. Nothing was chosen by these tables.
 """
 
 from __future__ import annotations
@@ -75,11 +76,30 @@ class Ran:
 
     Attributes:
         trials: What each combination answered.
-        staged: What the combination with the best log loss of a greedy search answered, with its stages, trial by trial.
+        staged: With their stages, the combination with the best log loss of a greedy search; where photos are drawn from the
+            whole folder, all of the three large networks, too.
     """
 
     trials: list[Trial]
-    staged: list[Answers]
+    staged: list[Trial]
+
+    def chosen(self) -> Floats:
+        """``[trials]`` accuracy of what is recommended: the least log loss, with stages where that falls."""
+        found = []
+        for plain, staged in zip(self.trials, self.staged, strict=True):
+            best = _by_loss(plain)
+            found.append((staged if staged[best].loss < plain[best].loss else plain)[best].outer)
+        return np.array(found)
+
+    def fixed(self) -> tuple[str, Floats]:
+        """The choice that, always taken, was the best in the mean, and its accuracies ``[trials]``."""
+        always = {"+".join(parts): [trial[parts].outer for trial in self.trials] for parts in self.trials[0]}
+        common = set.intersection(*({*trial} for trial in self.staged))
+        always |= {
+            "+".join(f"{one}{MULTI}" for one in parts): [trial[parts].outer for trial in self.staged] for parts in common
+        }
+        name = max(always, key=lambda name: float(np.mean(always[name])))
+        return name, np.array(always[name])
 
 
 def main() -> None:
@@ -98,6 +118,8 @@ def main() -> None:
     about = __doc__.partition("--save]")[2].strip()
     command = f"python -m benchmarks.choosing {names} --weights WEIGHTS --trials {asked.trials}{' --whole' * asked.whole}"
     body = f"`{command}`\n\n{about}\n\n{_told(trials)}"
+    if asked.whole:
+        body += f"\n\n{_chosen_told(trials)}"
     if asked.save:
         if asked.whole:
             write_section("choosing_whole", "Choosing networks, on held-out photos", body)
@@ -133,8 +155,10 @@ def _stages_told(trials: dict[str, Ran]) -> str:
         gains = {
             folder: np.array(
                 [
-                    100 * (staged.outer - plain.outer) * (staged.loss < plain.loss or not only_if_better)
-                    for plain, staged in zip((trial[_by_loss(trial)] for trial in ran.trials), ran.staged, strict=True)
+                    100
+                    * (staged[best].outer - plain[best].outer)
+                    * (staged[best].loss < plain[best].loss or not only_if_better)
+                    for plain, staged, best in zip(ran.trials, ran.staged, map(_by_loss, ran.trials), strict=True)
                 ]
             )
             for folder, ran in trials.items()
@@ -142,6 +166,22 @@ def _stages_told(trials: dict[str, Ran]) -> str:
         cells = [f"{each.mean():+.1f} ± {each.std(ddof=1) / len(each) ** 0.5:.1f}" for each in gains.values()]
         rows.append((name, *cells, f"{np.mean([each.mean() for each in gains.values()]):+.2f}"))
     return table(("points won by stages", *trials, "mean"), rows)
+
+
+def _chosen_told(trials: dict[str, Ran]) -> str:
+    chosen, fixed, below = [], [], []
+    for ran in trials.values():
+        mine, (name, always) = ran.chosen(), ran.fixed()
+        lack = 100 * (always - mine)
+        chosen.append(f"{mine.mean():.1%}")
+        fixed.append(f"{always.mean():.1%} ({name})")
+        below.append(f"{lack.mean():+.1f} ± {lack.std(ddof=1) / len(lack) ** 0.5:.1f}")
+    rows = [
+        ("chosen by log loss, stages where it falls", *chosen),
+        ("the fixed choice that was best in hindsight", *fixed),
+        ("points that it is ahead", *below),
+    ]
+    return table(("right on held-out photos", *trials), rows)
 
 
 def _regrets(ran: Sequence[Trial], rule: Callable[[Trial], Parts]) -> Floats:
@@ -170,8 +210,15 @@ def _ran(folder: Path, networks: dict[str, Backbone], staged: dict[str, Backbone
                 for parts in itertools.combinations(networks, size)
             }
         )
-        best = _by_loss(ran.trials[-1])
-        ran.staged.append(_answers([with_stages[part] for part in best], labels, groups, inner, len(samples.classes)))
+        asked = {_by_loss(ran.trials[-1])}
+        if whole:
+            asked |= {parts for parts in ran.trials[-1] if BUNDLED not in parts}
+        ran.staged.append(
+            {
+                parts: _answers([with_stages[part] for part in parts], labels, groups, inner, len(samples.classes))
+                for parts in asked
+            }
+        )
         print(f"{folder.name}: trial {seed + 1} of {count}", flush=True)
     return ran
 
