@@ -113,6 +113,7 @@ def test_tied_weights_are_saved_once_per_name(tmp_path):
     assert torch.equal(loaded.backbone.body.blocks[1].mlp.fc1.weight, blocks[0].mlp.fc1.weight)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["mobilenet_v2", "timm:test_efficientnet", "timm:test_vit"])
 def test_every_source_of_architectures_comes_back(tmp_path, name):
     torch.manual_seed(1)

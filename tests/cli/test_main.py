@@ -285,6 +285,7 @@ def test_a_bad_request_is_one_clear_sentence(tsu, tmp_path, dishes, saved_classi
     assert [entry for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
+@pytest.mark.long
 def test_default_weights_that_cannot_be_had_name_the_ways_round(run_cli, dishes, tmp_path):
     done = run_cli(
         "fit",

@@ -226,6 +226,7 @@ def test_a_fault_inside_a_worker_is_no_trouble_with_workers(folders):
         list(loader)
 
 
+@pytest.mark.long
 def test_workers_give_what_this_process_gives(folders):
     one, two = (create_dataloaders(*folders, SMALL, 4, num_workers=workers)[0] for workers in (0, 2))
     for (photos, labels), (same_photos, same_labels) in zip(one, two, strict=True):

@@ -13,6 +13,8 @@ import pytest
 from tests.docs_site.pages import PAGES, ROOT
 from tests.reporting.browser import reading, serious_faults
 
+pytestmark = pytest.mark.long  # the site is built for all of them
+
 LARGEST = 150_000
 """Bytes of a picture."""
 
@@ -206,7 +208,6 @@ def test_the_search_finds_words_in_pages_that_are_read_from_a_folder(site, brows
         assert not reader.faults
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("language", "words"), [("", "leak"), ("ja", "交差検証")])
 def test_words_that_come_without_a_key_are_searched_for(site, browser, language, words):
     with reading(browser) as reader:
@@ -217,7 +218,6 @@ def test_words_that_come_without_a_key_are_searched_for(site, browser, language,
         page.locator(".md-search-result__item").first.wait_for()
 
 
-@pytest.mark.long
 def test_who_searches_before_everything_is_loaded_is_answered(site, browser):
     with reading(browser) as reader:
         late = []
@@ -239,7 +239,6 @@ def test_who_searches_before_everything_is_loaded_is_answered(site, browser):
         page.locator(".md-search-result__item").first.wait_for()
 
 
-@pytest.mark.long
 def test_what_a_warning_is_about_stops_the_build(site, tmp_path):
     del site  # which says what is missing here
     copy = tmp_path / "copy"

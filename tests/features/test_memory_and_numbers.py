@@ -35,6 +35,7 @@ class Small:
         return pixels.reshape(len(pixels), -1)[:, :2].astype(np.float32)
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "threads",
     case="memory that runs out while features are computed",
@@ -62,6 +63,7 @@ def test_memory_that_runs_out_is_halved(capsys, error):
     assert capsys.readouterr().err.count("Memory ran out") == 1
 
 
+@pytest.mark.long
 def test_not_even_one_photo():
     with pytest.raises(TsugikiError, match="not enough memory") as caught:
         Halving(Small(0))(np.zeros((4, 3, 2, 2), np.uint8))
@@ -71,6 +73,7 @@ def test_not_even_one_photo():
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
+@pytest.mark.long
 def test_features_are_the_same_where_memory_is_short(nae, dishes, monkeypatch):
     paths = sorted(dishes.rglob("*.jpg"))[:12]
     expected, _ = features_of_files(nae, nae.preprocess, paths)

@@ -198,6 +198,7 @@ def test_the_fast_network_in_bf16_is_near_float32():
     assert float((reduced - expected).abs().max() / expected.abs().max()) < 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
 def test_prefix_and_suffix_together_are_the_body(name):
     size = NETWORKS[name]

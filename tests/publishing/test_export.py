@@ -115,6 +115,7 @@ def test_damaged_files_answer_nothing(exported, here, dishes, tmp_path, name):
         (folder / each).write_bytes(whole)
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "artefacts",
     case="an exported model that another program runs",
@@ -147,6 +148,7 @@ def test_the_proof_lies_beside_the_model(exported):
     assert str(exported.folder.parent) not in (exported.folder / "model.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_the_program_speaks_to_people_too(exported, here, dishes, tmp_path):
     (tmp_path / "text.jpg").write_text("no photo")
     photo = min((dishes / "test").rglob("*.jpg"))

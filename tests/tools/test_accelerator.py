@@ -76,6 +76,7 @@ def test_the_processor_answers_as_itself(compare, photos):
     assert rows["decoded by the device (nvJPEG)"] == [["not here: CUDA has it"]]
 
 
+@pytest.mark.long
 def test_a_way_that_fails_is_a_row_and_no_end(compare, photos, monkeypatch):
     tune, engine = accelerator.fine_tuned, accelerator.Way.engine
 

@@ -131,6 +131,7 @@ def test_methods_are_the_functions_they_are_named_after(dish_run, tmp_path):
         assert (Path(one) / name).read_bytes() == (Path(other) / name).read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.robust(
     "scores", case="`run.save()` after its classifier was trained again", right="refused: the score is another's"
 )

@@ -49,6 +49,7 @@ def test_photos_are_held_out_where_there_are_enough(open_studio, asking, flat, m
     assert (evaluation["split"], evaluation["n"]) == ("test", 12)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_held_out_photos_of_the_folder_are_judged_in_the_end(open_studio, asking, dishes, tmp_path):
     server = open_studio(dishes, table=tmp_path / "dishes.csv")
@@ -58,6 +59,7 @@ def test_held_out_photos_of_the_folder_are_judged_in_the_end(open_studio, asking
     assert "of 18 held-out photos" in left(server, me, "dishes")["sentence"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("without_export")
 def test_a_run_is_not_replaced_and_lies_beside_the_decisions(open_studio, asking, lunch, drawn):
     server = open_studio(lunch)
