@@ -68,8 +68,8 @@ _ABOUT = {
         """A folder of class folders, listed: seconds of one processor, and memory at most.""",
     ),
 }
-_HEAD = """Made by `python -m tools.reliability_page` from what the attacks have counted; each can be run again. The tests run
-small ones each time, and large ones with `pytest -m slow`. What is counted in **bold** has to be 0."""
+_HEAD = """Made by `python -m tools.reliability_page` from what the attacks have counted; each can be run again. CI runs small
+ones each time (`scripts/check --long`), `pytest -m slow` large ones. What is counted in **bold** has to be 0."""
 _REST = """What people really bring, case by case, stands in [robustness.md](robustness.md); every error sentence in
 [errors.md](errors.md)."""
 

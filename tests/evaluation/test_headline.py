@@ -45,7 +45,7 @@ def test_learned_photos_are_never_called_held_out():
 @pytest.mark.robust("scores", case="every held-out photo leaked", right="worth nothing, in the sentence of the score")
 def test_a_score_of_leaks_alone_is_worth_nothing():
     document = judged(leaked={f"{row}.jpg": "train/x.jpg" for row in range(30)})
-    assert headline(document).endswith("every one of them has a twin in another split: this score is worth nothing.")
+    assert headline(document).endswith("each of them is one with a twin in another split: this score is worth nothing.")
     assert is_worth_nothing(document)
     assert "held-out" not in headline(document)
 

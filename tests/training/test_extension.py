@@ -246,15 +246,21 @@ def test_views_of_photos_that_are_gone_have_to_be_there(two, nae, tmp_path):
         tg.extend(tmp_path / "viewed", new, features=other)
 
 
+def run_of_subjects(known, nae, place):
+    """A run in ``place`` of photos that each are a subject of their own: splits, subjects, and how photos were looked at."""
+    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
+    groups = [f"{path.parent.name} {path.stem}" for path in known]
+    features = FeatureSettings(store=FeatureStore(place / "features"))
+    with quiet():
+        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
+        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(place / "run")
+    return splits, groups, features
+
+
 def test_subjects_stay_on_their_side(dishes, nae, tmp_path):
     rows = sorted(dishes.rglob("*.jpg"))
     known = [path for path in rows if path.parent.name != "sushi"]
-    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
-    groups = [f"{path.parent.name} {path.stem}" for path in known]
-    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
-    with quiet():
-        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
-        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    splits, groups, _ = run_of_subjects(known, nae, tmp_path)
     held_out = next(group for group, split in zip(groups, splits, strict=True) if split == "test")
     table = tmp_path / "new.csv"
     new = [path for path in rows if path.parent.name == "sushi"]
@@ -297,12 +303,7 @@ def test_a_subject_that_was_on_both_sides_is_learned_from_and_told(two, tmp_path
 
 def test_two_names_of_a_subject_are_one_and_the_same_name_is_told(dishes, nae, tmp_path):
     known = [path for path in sorted(dishes.rglob("*.jpg")) if path.parent.name != "sushi"]
-    splits = ["test" if path.parent.parent.name == "test" else "train" for path in known]
-    groups = [f"{path.parent.name} {path.stem}" for path in known]
-    features = FeatureSettings(store=FeatureStore(tmp_path / "features"))
-    with quiet():
-        samples = tg.Samples.from_lists(known, [path.parent.name for path in known], splits, groups)
-        tg.fit(tg.Classifier(nae, classes=samples.classes), samples, features=features).save(tmp_path / "run")
+    splits, groups, features = run_of_subjects(known, nae, tmp_path)
     held_out, learned = splits.index("test"), splits.index("train")
     fresh = sorted((dishes / "train" / "sushi").iterdir())
     rows = [(known[held_out], known[held_out].parent.name, "anna")]  # another name for a subject that the run knows

@@ -13,11 +13,9 @@ from tsugiki.evaluation.multi_label.set_headline import (
     counts_leaks,
     is_multi,
     known_how,
-    learned_count,
     set_chance_sentence,
     set_score_sentence,
     set_trust_state,
-    where_twins_are,
 )
 from tsugiki.evaluation.predictions import OUT_OF_FOLD, SEEN, UNCHECKED, VALIDATED, Document
 from tsugiki.locale.messages import first_few, in_a_row, tr
@@ -60,7 +58,7 @@ def _score(document: Document) -> str:
             **numbers,
         )
     if counts_leaks(document):
-        return _learned(document, numbers) if learned_count(document["leaks"]) else _leaked(document, numbers)
+        return _leaked(document, numbers)
     if document["split"] == OUT_OF_FOLD:
         return tr(
             "{accuracy} of {n} training photos answered right, each by a head that had not learned from it, since nothing is "
@@ -83,31 +81,6 @@ def _score(document: Document) -> str:
 
 
 def _leaked(document: Document, numbers: dict[str, str | int]) -> str:
-    leaks = document["leaks"]
-    where = where_twins_are(leaks)
-    if leaks["accuracy_without"] is None:
-        return tr(
-            "{accuracy} of {n} photos answered right, but every one of them has a twin {where}: this score is worth nothing.",
-            where=where,
-            **numbers,
-        )
-    low, high = leaks["accuracy_without_interval"]
-    return tr(
-        "{accuracy} of {n} photos answered right, counting {leaked} with a twin {where}; of the {clean} others, {without} "
-        "(95% interval {low} to {high}).",
-        **numbers
-        | {
-            "where": where,
-            "leaked": leaks["n"],
-            "clean": leaks["n_clean"],
-            "without": f"{leaks['accuracy_without']:.1%}",
-            "low": f"{low:.1%}",
-            "high": f"{high:.1%}",
-        },
-    )
-
-
-def _learned(document: Document, numbers: dict[str, str | int]) -> str:
     leaks = document["leaks"]
     known = known_how(leaks)
     if leaks["accuracy_without"] is None:

@@ -247,7 +247,7 @@ def test_leaks_stand_in_the_sentence_of_the_score():
 
 def test_a_score_of_leaks_alone_is_worth_nothing():
     document = judged(leaked=twins(range(60)))
-    assert headline(document).endswith("every one of them has a twin in another split: this score is worth nothing.")
+    assert headline(document).endswith("each of them is one with a twin in another split: this score is worth nothing.")
     assert is_worth_nothing(document)
     assert guess_to_beat(document) is None
     rows = answered()

@@ -29,7 +29,7 @@ def set_score_sentence(document: Document) -> str:
         )
     numbers = _numbers(document)
     if counts_leaks(document):
-        return (_learned if learned_count(document["leaks"]) else _leaked)(document["leaks"], numbers)
+        return _leaked(document["leaks"], numbers)
     if document["split"] == OUT_OF_FOLD:
         return tr(
             "Mean average precision {value} on {n} training photos, each answered by a head that had not learned from it, "
@@ -66,39 +66,6 @@ def _numbers(document: Document) -> dict[str, str | int]:
 
 
 def _leaked(leaks: dict[str, Any], numbers: dict[str, str | int]) -> str:
-    where, told = where_twins_are(leaks), {"value": numbers["value"], "n": numbers["n"]}
-    if not leaks["n_clean"]:
-        return tr(
-            "Mean average precision {value} on {n} photos, but every one of them has a twin {where}: this score is worth "
-            "nothing.",
-            where=where,
-            **told,
-        )
-    if leaks["mean_average_precision_without"] is None:
-        return tr(
-            "Mean average precision {value} on {n} photos, counting {leaked} with a twin {where}; the {clean} others show none "
-            "of the classes, so this score is worth nothing.",
-            where=where,
-            leaked=leaks["n"],
-            clean=leaks["n_clean"],
-            **told,
-        )
-    low, high = leaks["mean_average_precision_without_interval"]
-    return tr(
-        "Mean average precision {value} on {n} photos, counting {leaked} with a twin {where}; on the {clean} others, {without} "
-        "(95% interval {low} to {high}; guessing gives {guess}).",
-        where=where,
-        leaked=leaks["n"],
-        clean=leaks["n_clean"],
-        without=_percent(leaks["mean_average_precision_without"]),
-        low=_percent(low),
-        high=_percent(high),
-        guess=_percent(leaks["frequency_guess_without"]["mean_average_precision"]),
-        **told,
-    )
-
-
-def _learned(leaks: dict[str, Any], numbers: dict[str, str | int]) -> str:
     told = {"value": numbers["value"], "n": numbers["n"], "known": known_how(leaks)}
     if not leaks["n_clean"]:
         return tr(
@@ -150,10 +117,13 @@ def learned_count(leaks: dict[str, Any] | None) -> int:
 
 
 def known_how(leaks: dict[str, Any]) -> str:
-    """What is the matter with photos that leaked, where the backbone has learned from some of them or all."""
-    if learned_count(leaks) == leaks["n"]:
+    """What is the matter with photos that leaked."""
+    learned, where = learned_count(leaks), where_twins_are(leaks)
+    if not learned:
+        return tr("with a twin {where}", where=where)
+    if learned == leaks["n"]:
         return tr("that the backbone has learned from")
-    return tr("that the backbone has learned from, or with a twin {where}", where=where_twins_are(leaks))
+    return tr("that the backbone has learned from, or with a twin {where}", where=where)
 
 
 def set_chance_sentence(document: Document) -> str:

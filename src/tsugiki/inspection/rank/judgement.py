@@ -33,6 +33,7 @@ class Judgement:
         interval: Its interval.
         log_loss: Natural logarithm, mean over photos; with several labels ``None``.
         correct: ``[N]`` whether each judged photo was answered right; with several labels ``None``.
+        guessed: ``[N]`` whether always answering the commonest class is right; likewise.
         logits: ``[N, K]`` with several labels.
         targets: ``[N, K]`` of the same photos.
         groups: ``[N]`` of the same photos.
@@ -45,6 +46,7 @@ class Judgement:
     interval: Interval
     log_loss: float | None = None
     correct: npt.NDArray[np.bool_] | None = None
+    guessed: npt.NDArray[np.bool_] | None = None
     logits: Floats | None = None
     targets: npt.NDArray[np.int8] | None = None
     groups: Ints | None = None
@@ -108,6 +110,7 @@ def judge_features(
             wilson(hits, count),
             log_loss=answers[1],
             correct=correct,
+            guessed=labels[judged] == np.bincount(labels).argmax(),
             found_again=not computed,
         )
     targets, logits = samples.targets[rows][judged], np.array(answers, np.float64)
@@ -122,6 +125,11 @@ def judge_features(
         groups=groups[judged],
         found_again=not computed,
     )
+
+
+def beats_guessing(found: Judgement) -> bool:
+    """Whether it is proven better than always answering the commonest class; with several labels nobody asks."""
+    return found.correct is None or found.guessed is None or verdict(mcnemar(found.guessed, found.correct)) == "helped"
 
 
 def can_be_told_apart(first: Judgement, second: Judgement) -> bool:

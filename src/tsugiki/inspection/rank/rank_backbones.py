@@ -22,6 +22,7 @@ from tsugiki.features.store import FeatureStore
 from tsugiki.inspection.rank.candidates import Candidate, candidates
 from tsugiki.inspection.rank.choice import groups, in_order, reason, recommended
 from tsugiki.inspection.rank.contender import Contender
+from tsugiki.inspection.rank.judgement import beats_guessing
 from tsugiki.inspection.rank.judging import ALONE, Judge, Parts, name_of
 from tsugiki.inspection.rank.rank_sentences import is_unknown, no_better_than, unknown_licence
 from tsugiki.inspection.rank.rank_settings import Clock, RankSettings
@@ -146,7 +147,7 @@ def _ranking(judge: Judge, samples: Samples, to_decode: int) -> Ranking:
     several = samples.task == "multi"
     warnings = [unknown_licence(part.name) for part in chosen if is_unknown(part.licence)]
     guess = guess_of(samples)
-    if guess is not None and judge.latest[chosen].interval[0] <= guess[1]:
+    if guess is not None and not beats_guessing(judge.latest[chosen]):
         warnings.append(no_better_than(guess))
     return Ranking(
         rows=tuple(_row(judge, parts, numbers[parts]) for parts in order),

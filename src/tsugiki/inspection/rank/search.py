@@ -74,7 +74,7 @@ def _first_round(judge: Judge, candidates: Sequence[Candidate], few: int) -> tup
     # Random weights last: near copies are known by the features of the first.
     order = sorted(candidates, key=lambda one: one.weights == "none")
     for place, candidate in enumerate(order):
-        contender = judge.ready(candidate, few if not standing else count)
+        contender = judge.ready(candidate, count)
         if contender is None:
             continue
         costs.append(judge.cost((contender,), everyone))
